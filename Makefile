@@ -1,0 +1,89 @@
+# A machine with Python 3.11 or newer and make is enough: `make run`, `make test`.
+# Each target installs what it needs, and only that, from the hash-locked requirements/*.txt.
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+BIN := .venv/bin
+
+# Checks must not depend on what the shell or a .env file says about services; the tests see to that
+# themselves (config/tests/environment.py). An empty REDIS_URL means none.
+EMBEDDED := DATABASE_URL=sqlite:///var/check.sqlite3 REDIS_URL= CELERY_BROKER_URL=
+# The shape of production, as far as it can be had without its services. The key is new each time.
+PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-services check lock fuzz clean base-env test-env dev-env services-env tools-env
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
+
+run: base-env ## migrate, load demo data once, serve on http://127.0.0.1:8000 (PORT=…)
+	@grep -qsE '^(export +)?DEBUG *=' .env || export DEBUG="$${DEBUG:-true}"; export PORT=$(PORT); \
+	$(BIN)/python manage.py migrate --verbosity 0 && \
+	$(BIN)/python manage.py demo && \
+	exec $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+
+test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
+	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/coverage run -m pytest $(ARGS)
+	@$(if $(ARGS),,$(BIN)/coverage report --skip-covered)
+
+test-services: test-env ## the same suite on real PostgreSQL, Redis and a Celery worker
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(ARGS)
+
+check: dev-env ## lint, format, types, imports, migrations, deployment, schema, files, locks, audit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(EMBEDDED) DEBUG=true $(BIN)/mypy
+	$(BIN)/lint-imports
+	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "manage.py check --deploy, in the shape of production"
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/python .ci/lock.py --check
+	$(BIN)/python -m pip --disable-pip-version-check check
+	$(BIN)/python .ci/audit.py
+
+lock: dev-env ## write requirements/*.txt from *.in (ARGS=--upgrade takes newer versions)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(ARGS)
+
+fuzz: base-env tools-env ## call the running API with what its schema allows, and what it does not
+	@$(BIN)/python .ci/fuzz.py $(ARGS)
+
+clean: ## remove the environments, the local database and every cache
+	rm -rf .venv .venv-services .venv-tools var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- environments --------------------------------------------------------------------------------
+# The locks hold one another (base in prod in test in dev), so a larger one counts for the smaller.
+
+base-env:
+	$(call install,.venv,base,)
+test-env:
+	$(call install,.venv,test,base prod)
+dev-env:
+	$(call install,.venv,dev,base prod test)
+services-env:
+	$(call install,.venv-services,services,)
+tools-env:
+	$(call install,.venv-tools,tools,)
+
+OLD_PYTHON := needs Python 3.11 or newer, but $(PYTHON) is %s. Name one that is: make PYTHON=python3.13 run
+
+# $(call install,ENVIRONMENT,LOCK,LOCKS IT HOLDS)
+# An environment keeps a copy of each lock it was made from: while that equals the lock, nothing is
+# installed and pip is not even started. It is copied last, so a broken installation starts again.
+define install
+	@test -x $(1)/bin/pip || { \
+		command -v $(PYTHON) >/dev/null || { echo "Groundwork needs Python 3.11 or newer: no $(PYTHON) here" >&2; exit 1; }; \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Groundwork $(OLD_PYTHON)" % sys.version.split()[0])' && \
+		$(PYTHON) -m venv --clear $(1); }
+	@cmp -s requirements/$(2).txt $(1)/locks/$(2).txt || { \
+		echo "Installing requirements/$(2).txt into $(1) …" && \
+		$(1)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/$(2).txt && \
+		mkdir -p $(1)/locks && cp $(foreach lock,$(2) $(3),requirements/$(lock).txt) $(1)/locks; }
+endef

@@ -1,0 +1,79 @@
+"""The mails about accounts. Each function keeps one promise from the outbox, in the worker.
+
+Secrets are made here, at the moment of sending, so that neither the database nor a queue ever holds one.
+"""
+
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import OneTimeToken, User
+from accounts.services.passwords import issue_token
+from core import mail, outbox
+from core.models import OutboxMessage
+
+MOST_PER_HOUR = 5  # of one kind to one person: a flood of requests must not become a flood of mails
+
+Purpose = OneTimeToken.Purpose
+
+
+@outbox.handles("accounts.password_reset")
+def send_password_reset(message: OutboxMessage) -> None:
+    """To whoever has the address, if anybody has: the request did not look."""
+    user = User.objects.with_email(message.payload["email"]).first()
+    if user is not None and below_limit(user, Purpose.PASSWORD_RESET):
+        secret = issue_token(user, Purpose.PASSWORD_RESET, user.email, settings.PASSWORD_RESET_LIFETIME)
+        link = page_link("reset-password", secret)
+        mail.send("password_reset", to=user.email, context={"user": user, "link": link}, cause=message)
+
+
+@outbox.handles("accounts.email_proof")
+def send_email_proof(message: OutboxMessage) -> None:
+    """To an address that waits to be proven; one that no longer waits needs no mail."""
+    user = living_user(message)
+    address = message.payload["email"]
+    if user is None or not below_limit(user, Purpose.EMAIL_PROOF):
+        return
+    if address == user.pending_email or (address == user.email and not user.email_verified):
+        secret = issue_token(user, Purpose.EMAIL_PROOF, address, settings.EMAIL_PROOF_LIFETIME)
+        context = {"user": user, "link": page_link("verify-email", secret), "changing": address != user.email}
+        mail.send("email_proof", to=address, context=context, cause=message)
+
+
+@outbox.handles("accounts.email_change_requested")
+def send_email_change_notice(message: OutboxMessage) -> None:
+    """To the old address, so that its owner can object."""
+    user = living_user(message)
+    if user is not None:
+        context = {"user": user, "new_email": message.payload["new"]}
+        mail.send("email_change_requested", to=message.payload["email"], context=context, cause=message)
+
+
+@outbox.handles("accounts.password_changed")
+def send_password_changed(message: OutboxMessage) -> None:
+    user = living_user(message)
+    if user is not None:
+        mail.send("password_changed", to=user.email, context={"user": user}, cause=message)
+
+
+@outbox.handles("accounts.session_closed")
+def send_session_closed(message: OutboxMessage) -> None:
+    user = living_user(message)
+    if user is not None:
+        mail.send("session_closed", to=user.email, context={"user": user}, cause=message)
+
+
+def living_user(message: OutboxMessage) -> User | None:
+    return User.objects.alive().filter(pk=message.payload["user"]).first()
+
+
+def below_limit(user: User, purpose: str) -> bool:
+    since = timezone.now() - timedelta(hours=1)
+    return user.one_time_tokens.filter(purpose=purpose, created_at__gte=since).count() < MOST_PER_HOUR
+
+
+def page_link(page: str, secret: str) -> str:
+    """From the configured address, never from a request's Host (reset poisoning)."""
+    return f"{settings.FRONTEND_URL}/account/{page}?{urlencode({'token': secret})}"

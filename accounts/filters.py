@@ -1,0 +1,24 @@
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+
+from accounts.models import Role, User
+
+
+class UserFilter(django_filters.FilterSet):
+    role = django_filters.ChoiceFilter(choices=Role.choices)
+    status = django_filters.ChoiceFilter(choices=[("active", "active"), ("deleted", "deleted")], method="by_status")
+    search = django_filters.CharFilter(method="by_words", max_length=200, label="Part of the email or the name")
+
+    class Meta:
+        model = User
+        fields: tuple[str, ...] = ()
+
+    def by_status(self, queryset: QuerySet[User], _name: str, value: str) -> QuerySet[User]:
+        return queryset.filter(deleted_at__isnull=value == "active")
+
+    def by_words(self, queryset: QuerySet[User], _name: str, value: Any) -> QuerySet[User]:
+        for word in value.split():
+            queryset = queryset.filter(Q(email__icontains=word) | Q(name__icontains=word))
+        return queryset

@@ -1,0 +1,201 @@
+"""People, their sessions, the secrets mailed to them, and the count of their failed logins."""
+
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts.addresses import canonical_email
+from core.models import BaseModel, BaseQuerySet
+
+
+class Role(models.TextChoices):
+    USER = "user"
+    STAFF = "staff"
+    ADMIN = "admin"
+
+
+class UserQuerySet(BaseQuerySet):
+    def visible_to(self, user: "User") -> Self:
+        return self if user.is_superuser else self.filter(pk=user.pk)
+
+    def with_email(self, address: str) -> Self:
+        """At most one: `address` is canonical."""
+        return self.alive().filter(email=address)
+
+
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+    def create_user(self, email: str, name: str, password: str | None = None, **extra: Any) -> "User":
+        user: User = self.model(email=canonical_email(email), name=name, **extra)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, name: str, password: str | None = None, **extra: Any) -> "User":
+        extra.setdefault("email_verified_at", timezone.now())
+        return self.create_user(email, name, password, role=Role.ADMIN, **extra)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.alive().get(email=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin, BaseModel):
+    """An account. `role` is the one source of what it may do; the flags Django asks for follow from it."""
+
+    email = models.CharField(max_length=254)
+    pending_email = models.CharField(max_length=254, null=True, blank=True)  # noqa: DJ001 - null means none
+    name = models.CharField(max_length=100)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.USER)
+    email_verified_at = models.DateTimeField(null=True, blank=True)
+    # Part of the admin session's hash: moving it ends the browser sessions along with the API's.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["-created_at", "-id"], name="user_by_created")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["email"], condition=models.Q(deleted_at=None), name="email_is_unique_among_living_users"
+            ),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="role_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        return self.deleted_at is None
+
+    @property
+    def is_staff(self) -> bool:
+        return self.role in {Role.STAFF, Role.ADMIN}
+
+    @property
+    def is_superuser(self) -> bool:  # type: ignore[override]  # in place of the mixin's column
+        return self.role == Role.ADMIN
+
+    @property
+    def email_verified(self) -> bool:
+        return self.email_verified_at is not None
+
+    def clean(self) -> None:
+        self.email = canonical_email(self.email)
+
+    def get_session_auth_hash(self) -> str:
+        return f"{super().get_session_auth_hash()}{self.session_epoch}"
+
+    def get_session_auth_fallback_hash(self) -> Any:
+        return (f"{value}{self.session_epoch}" for value in super().get_session_auth_fallback_hash())
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(user=user)
+
+    def live(self) -> Self:
+        return self.filter(ended_at=None, expires_at__gt=timezone.now())
+
+    def end(self, reason: str) -> int:
+        """End every live one of these and say how many there were."""
+        return self.filter(ended_at=None).update(ended_at=timezone.now(), end_reason=reason)
+
+
+class Session(models.Model):
+    """One login on one device.
+
+    A refresh token is a signed JWT whose `jti` is known here only as a hash: `refresh_hash` of the one that is
+    good now, `previous_hash` of the one it replaced. So a genuine token that is neither is a spent one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sessions")
+    refresh_hash = models.CharField(max_length=64, editable=False)
+    previous_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    user_agent = models.CharField(max_length=400, blank=True, default="")
+    ip_address = models.GenericIPAddressField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(default=timezone.now)
+    rotated_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(help_text="Unless it is refreshed before")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=30, blank=True, default="")
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-id"], name="session_by_user"),
+            models.Index(fields=["expires_at"], name="session_by_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_agent[:40] or 'unknown device'} since {self.created_at:%Y-%m-%d}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.ended_at is None and self.expires_at > timezone.now()
+
+
+class OneTimeToken(models.Model):
+    """A secret mailed to somebody, kept as a hash. `email` is the address that its use proves."""
+
+    class Purpose(models.TextChoices):
+        PASSWORD_RESET = "password_reset"
+        EMAIL_PROOF = "email_proof"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="one_time_tokens")
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    email = models.CharField(max_length=254)
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["expires_at"], name="one_time_token_by_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} for {self.email}"
+
+    def claim(self) -> bool:
+        """Spend it. Of any number of parallel calls, one gets True."""
+        now = timezone.now()
+        free = OneTimeToken.objects.filter(pk=self.pk, used_at=None, expires_at__gt=now)
+        return free.update(used_at=now) == 1
+
+
+class Lockout(models.Model):
+    """The failed logins of one address, known or not. Keyed by a hash, so that guesses leave no addresses."""
+
+    address_hash = models.CharField(max_length=64, primary_key=True)
+    failed_at = models.JSONField(
+        default=list, help_text="Unix times within the window, oldest first"
+    )
+    locked_until = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["updated_at"], name="lockout_by_update")]
+
+    def __str__(self) -> str:
+        return f"{len(self.failed_at)} failures"
+
+    @property
+    def seconds_left(self) -> int:
+        """Whole seconds until the lock ends; 0 when it is open."""
+        if self.locked_until is None:
+            return 0
+        left = self.locked_until - timezone.now()
+        return -(-left // timedelta(seconds=1)) if left > timedelta(0) else 0

@@ -1,0 +1,213 @@
+"""Accounts: registration, profile, address, role, deletion and erasure."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import OneTimeToken, Role, User
+from accounts.services.passwords import (
+    InvalidToken,
+    check_current_password,
+    check_rules,
+    clear_failures,
+    find_token,
+    hash_password,
+    void_reset_tokens,
+)
+from accounts.services.sessions import TokenPair, end_all_sessions, open_session
+from core import audit, outbox
+from core.errors import ApiError, FieldError
+
+
+class EmailTaken(ApiError):
+    code = "EMAIL_EXISTS"
+
+
+class LastAdmin(ApiError):
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__(message="The last admin can neither be demoted nor deleted.")
+
+
+def create_account(
+    *, email: str, password: str, name: str, role: str = Role.USER, actor: User | None = None
+) -> User:
+    """Raises EmailTaken, or ApiError for a password that breaks the rules. `email` is canonical."""
+    user = new_user(email, password, name, role)
+    with transaction.atomic():
+        store_user(user, actor or user)
+    return user
+
+
+def register(*, email: str, password: str, name: str) -> TokenPair:
+    """An account and its first session. Raises as create_account does."""
+    user = new_user(email, password, name, Role.USER)
+    with transaction.atomic():
+        store_user(user, user)
+        pair = open_session(user)
+        audit.record("session.opened", actor_id=user.pk, target=user)
+    return pair
+
+
+def new_user(email: str, password: str, name: str, role: str) -> User:
+    """Not stored yet: the slow hash must not hold a transaction open."""
+    user = User(email=email, name=name, role=role)
+    check_rules(password, user, "password")
+    user.password = hash_password(password)
+    return user
+
+
+def store_user(user: User, actor: User) -> None:
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError as error:
+        raise EmailTaken from error
+    audit.record("user.created", actor_id=actor.pk, target=user)
+    promise_proof(user, user.email)
+
+
+def promise_proof(user: User, address: str) -> None:
+    outbox.enqueue(
+        "accounts.email_proof",
+        {"user": str(user.pk), "email": address},
+        expires_in=settings.EMAIL_PROOF_LIFETIME,
+    )
+
+
+def resend_proof(*, user: User) -> None:
+    """The mail for the address that waits to be proven; nothing when none waits."""
+    address = user.pending_email or (None if user.email_verified else user.email)
+    if address:
+        with transaction.atomic():
+            promise_proof(user, address)
+            audit.record("email.proof_requested", actor_id=user.pk, target=user)
+
+
+def prove_email(*, token: str) -> User:
+    """Spend the token: its address is proven, and becomes the account's when it was pending.
+
+    Raises InvalidToken, or EmailTaken when somebody else has taken the address meanwhile.
+    """
+    secret = find_token(token, OneTimeToken.Purpose.EMAIL_PROOF)
+    try:
+        with transaction.atomic():
+            user = User.objects.select_for_update().get(pk=secret.user_id)
+            if secret.email not in {user.email, user.pending_email} or not secret.claim():
+                raise InvalidToken
+            before = user.email
+            user.email, user.email_verified_at = secret.email, timezone.now()
+            if user.pending_email == secret.email:
+                user.pending_email = None
+            user.save_changes("email", "email_verified_at", "pending_email")
+            if before != user.email:
+                void_reset_tokens(user)
+            audit.record(
+                "email.verified", actor_id=user.pk, target=user, changes={"email": [before, user.email]}
+            )
+    except IntegrityError as error:
+        raise EmailTaken from error
+    return user
+
+
+def authorize_changes(*, user: User, actor: User, changes: dict[str, Any], password: str | None) -> None:
+    """Whoever moves their own account to a new address gives their password again. Outside the transaction of
+    the change, because a wrong one must be counted. Raises ApiError (currentPassword), AccountLocked."""
+    if actor.pk == user.pk and changes.get("email", user.email) not in {user.email, user.pending_email}:
+        require_password(user, password)
+
+
+def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
+    """Apply `name`, `email`, `role`, whichever are given. The caller holds the row.
+
+    A new address waits in `pending_email` until the mail sent there is answered; the old one is told.
+    Raises EmailTaken, LastAdmin.
+    """
+    columns = []
+    if changes.get("name", user.name) != user.name:
+        user.name = changes["name"]
+        columns.append("name")
+    if changes.get("role", user.role) != user.role:
+        change_role(user, changes["role"], actor)
+        columns.append("role")
+    if "email" in changes and change_address(user, changes["email"]):
+        columns.append("pending_email")
+    if columns:
+        user.save_changes(*columns)
+    return user
+
+
+def change_address(user: User, address: str) -> bool:
+    """Let `address` wait to be proven; the account's own address calls a waiting one off. Says if anything moved."""
+    pending = None if address == user.email else address
+    if pending == user.pending_email:
+        return False
+    user.pending_email = pending
+    if pending:
+        if User.objects.with_email(pending).exists():
+            raise EmailTaken
+        promise_proof(user, pending)
+        outbox.enqueue(
+            "accounts.email_change_requested", {"user": str(user.pk), "email": user.email, "new": pending}
+        )
+    return True
+
+
+def require_password(user: User, password: str | None) -> None:
+    if password is None:
+        raise FieldError("currentPassword", "required", "This field is required.")
+    check_current_password(user, password)
+
+
+def change_role(user: User, role: str, actor: User) -> None:
+    if user.role == Role.ADMIN:
+        keep_an_admin(user)
+    audit.record("user.role_changed", actor_id=actor.pk, target=user, changes={"role": [user.role, role]})
+    user.role = role
+
+
+def keep_an_admin(user: User) -> None:
+    """Raises LastAdmin. Locks all admins, so that two of them cannot demote each other at once."""
+    admins = User.objects.alive().filter(role=Role.ADMIN).order_by("pk").select_for_update()
+    if not [admin for admin in admins if admin.pk != user.pk]:
+        raise LastAdmin
+
+
+def authorize_deletion(*, user: User, actor: User, password: str | None) -> None:
+    """Whoever deletes their own account gives their password. Raises ApiError (currentPassword), AccountLocked."""
+    if actor.pk == user.pk:
+        require_password(user, password)
+
+
+def delete_account(*, user: User, actor: User) -> None:
+    """Soft: sessions end, the address is free again, the data is erased after TRASH_RETENTION. The caller holds
+    the row. Raises LastAdmin."""
+    with transaction.atomic():
+        if user.role == Role.ADMIN:
+            keep_an_admin(user)
+        end_all_sessions(user=user, actor=actor, reason="account_deleted")
+        user.one_time_tokens.all().delete()
+        user.soft_delete()
+        audit.record("user.deleted", actor_id=actor.pk, target=user)
+
+
+def unlock(*, user: User, actor: User) -> None:
+    with transaction.atomic():
+        clear_failures(user.email)
+        audit.record("account.unlocked", actor_id=actor.pk, target=user)
+
+
+def erase_deleted(batch: int = 100) -> int:
+    """Delete for good who was deleted TRASH_RETENTION ago; what belongs to them goes with them."""
+    due = User.objects.trashed().filter(deleted_at__lt=timezone.now() - settings.TRASH_RETENTION)
+    users = list(due[:batch])
+    for user in users:
+        with transaction.atomic():
+            clear_failures(user.email)
+            user.delete()
+            audit.record("user.erased")
+    return len(users)
+

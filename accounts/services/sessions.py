@@ -1,0 +1,137 @@
+"""Sessions: opened by a login, kept alive by refreshing, ended at once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts import tokens
+from accounts.models import Session, User
+from accounts.services.passwords import check_credentials
+from core import audit, context, outbox
+from core.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    access: str
+    refresh: str
+    session: Session
+
+
+class TokenRevoked(ApiError):
+    code = "TOKEN_REVOKED"
+
+
+def login(*, email: str, password: str) -> TokenPair:
+    """Raises AccountLocked or InvalidCredentials."""
+    user = check_credentials(email, password)
+    with transaction.atomic():
+        pair = open_session(user)
+        user.last_login = pair.session.created_at
+        user.save(update_fields=["last_login"])
+        audit.record("session.opened", actor_id=user.pk, target=user)
+    return pair
+
+
+def open_session(user: User) -> TokenPair:
+    now = timezone.now()
+    asking = context.current.get()
+    jti = tokens.new_jti()
+    session = Session(
+        id=uuid7(),
+        user=user,
+        refresh_hash=tokens.digest(jti),
+        user_agent=asking.user_agent,
+        ip_address=asking.ip_address,
+        created_at=now,
+        last_used_at=now,
+        rotated_at=now,
+        expires_at=expiry(now, now),
+    )
+    session.save(force_insert=True)
+    return pair_for(session, jti)
+
+
+def expiry(created_at: datetime, rotated_at: datetime) -> datetime:
+    """A session ends a week after its last refresh, and a month after its login whatever happens (ASVS 5.0, 7.3)."""
+    return min(rotated_at + settings.REFRESH_TOKEN_LIFETIME, created_at + settings.SESSION_LIFETIME)
+
+
+def pair_for(session: Session, jti: str) -> TokenPair:
+    refresh = tokens.refresh_token(
+        user_id=session.user_id,
+        session_id=session.pk,
+        jti=jti,
+        now=session.rotated_at,
+        expires_at=session.expires_at,
+    )
+    access = tokens.access_token(user_id=session.user_id, session_id=session.pk, now=timezone.now())
+    return TokenPair(access, refresh, session)
+
+
+def refresh(*, token: str) -> TokenPair:
+    """A new pair for a refresh token that has not been used before.
+
+    The claim is one conditional UPDATE, so of any number of parallel calls one rotates. The others, and a client
+    whose answer was lost, find their token as the previous one and get the same child within the grace. What is
+    neither the current nor the fresh previous token was spent before: somebody holds a copy, and the session
+    ends (RFC 9700, 4.14.2). Raises ApiError.
+    """
+    claims = tokens.read(token, tokens.REFRESH)
+    presented, child = tokens.digest(claims.jti), tokens.child_jti(claims.jti)
+    now = timezone.now()
+    session = Session.objects.select_related("user").filter(pk=claims.session_id, user=claims.user_id).first()
+    if session is None or not session.is_live or not session.user.is_active:
+        raise TokenRevoked
+    asking = context.current.get()
+    rotated = Session.objects.filter(pk=session.pk, refresh_hash=presented, ended_at=None).update(
+        refresh_hash=tokens.digest(child),
+        previous_hash=presented,
+        rotated_at=now,
+        last_used_at=now,
+        expires_at=expiry(session.created_at, now),
+        user_agent=asking.user_agent,
+        ip_address=asking.ip_address,
+    )
+    session = Session.objects.select_related("user").get(pk=session.pk)
+    if session.ended_at is not None:
+        raise TokenRevoked
+    in_grace = session.previous_hash == presented and now - session.rotated_at <= settings.REFRESH_GRACE
+    if rotated or in_grace:
+        return pair_for(session, child)
+    end_reused(session)
+    raise TokenRevoked
+
+
+def end_reused(session: Session) -> None:
+    with transaction.atomic():
+        if Session.objects.filter(pk=session.pk).end("token_reused"):
+            audit.record("session.token_reused", actor_id=session.user_id, target=session)
+            outbox.enqueue("accounts.session_closed", {"user": str(session.user_id)})
+
+
+def logout(*, session: Session) -> None:
+    with transaction.atomic():
+        if Session.objects.filter(pk=session.pk).end("logout"):
+            audit.record("session.closed", actor_id=session.user_id, target=session)
+
+
+def end_session(*, session: Session, actor: User) -> None:
+    """End one session by its list entry, one's own or, for staff, anybody's."""
+    with transaction.atomic():
+        if Session.objects.filter(pk=session.pk).end("ended"):
+            audit.record("session.ended", actor_id=actor.pk, target=session)
+
+
+def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> int:
+    """Every session of the user, in the browser too. Says how many API sessions that were."""
+    with transaction.atomic():
+        count = user.sessions.end(reason)
+        user.session_epoch += 1
+        user.save(update_fields=["session_epoch"])
+        audit.record("session.all_ended", actor_id=actor.pk, target=user, changes={"sessions": [count, 0]})
+    return count

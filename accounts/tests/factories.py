@@ -1,0 +1,43 @@
+from datetime import timedelta
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from accounts.models import OneTimeToken, Session, User
+
+PASSWORD = "Corr3ct-horse-battery"
+
+
+class UserFactory(DjangoModelFactory):
+    """A user who can log in with PASSWORD."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"person{n}@example.com")
+    name = factory.Sequence(lambda n: f"Person {n}")
+    password = factory.django.Password(PASSWORD)
+
+
+class SessionFactory(DjangoModelFactory):
+    class Meta:
+        model = Session
+
+    user = factory.SubFactory(UserFactory)
+    refresh_hash = factory.Sequence(lambda n: f"{n:064x}")
+    expires_at = factory.LazyAttribute(lambda session: session.created_at + timedelta(days=7))
+    created_at = factory.LazyFunction(timezone.now)
+    user_agent = "factory"
+
+
+class OneTimeTokenFactory(DjangoModelFactory):
+    class Meta:
+        model = OneTimeToken
+
+    user = factory.SubFactory(UserFactory)
+    purpose = OneTimeToken.Purpose.PASSWORD_RESET
+    email = factory.SelfAttribute("user.email")
+    token_hash = factory.Sequence(lambda n: f"{n:064x}")
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))

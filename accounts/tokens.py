@@ -1,0 +1,143 @@
+"""JWTs, made and checked by SimpleJWT's backend; what they mean is decided here and by the Session row.
+
+Nothing else of SimpleJWT is used: its views hand two token families to two parallel refreshes, and its
+blacklist leaves an access token alive after logout.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
+
+from core.errors import ApiError
+
+ALGORITHM = "HS256"
+ISSUER = "groundwork"
+AUDIENCE = "groundwork-api"
+LEEWAY_SECONDS = 30  # for nbf and iat: a node whose clock is ahead must not make fresh tokens unusable
+LONGEST_TOKEN = 4096
+COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+ACCESS, REFRESH = "access", "refresh"
+
+
+@cache
+def backends() -> list[TokenBackend]:
+    """The signing key first, then the older keys that are still accepted (ASVS 5.0, 13.3.4)."""
+    keys = [settings.JWT_SIGNING_KEY, *settings.JWT_VERIFYING_KEYS]
+    return [
+        TokenBackend(ALGORITHM, signing_key=key, issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY_SECONDS)
+        for key in keys
+    ]
+
+
+def access_token(*, user_id: UUID, session_id: UUID, now: datetime) -> str:
+    issued = int(now.timestamp())
+    return encode(ACCESS, user_id, session_id, secrets.token_hex(8), issued, issued + lifetime_seconds())
+
+
+def refresh_token(*, user_id: UUID, session_id: UUID, jti: str, now: datetime, expires_at: datetime) -> str:
+    """Deterministic: the same arguments give the same token, so a lost answer can be given again."""
+    return encode(REFRESH, user_id, session_id, jti, int(now.timestamp()), int(expires_at.timestamp()))
+
+
+def lifetime_seconds() -> int:
+    return round(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
+
+
+def encode(kind: str, user_id: UUID, session_id: UUID, jti: str, issued: int, expires: int) -> str:
+    return backends()[0].encode(
+        {
+            "token_type": kind,
+            "sub": str(user_id),
+            "sid": str(session_id),
+            "jti": jti,
+            "iat": issued,
+            "exp": expires,
+        }
+    )
+
+
+class Claims:
+    """What a genuine token says."""
+
+    __slots__ = ("jti", "session_id", "user_id")
+
+    def __init__(self, user_id: UUID, session_id: UUID, jti: str) -> None:
+        self.user_id, self.session_id, self.jti = user_id, session_id, jti
+
+
+def read(token: str, kind: str) -> Claims:
+    """Raises ApiError UNAUTHORIZED for whatever is forged, odd or of another kind, TOKEN_EXPIRED for a genuine
+    token past its time. Nothing else, whatever the token holds."""
+    payload = verified_payload(token)
+    if payload.get("token_type") != kind:
+        raise ApiError("UNAUTHORIZED")
+    issued, expires, jti = payload.get("iat"), payload.get("exp"), payload.get("jti")
+    if not _is_time(issued) or not _is_time(expires) or not isinstance(jti, str) or not jti:
+        raise ApiError("UNAUTHORIZED")
+    claims = Claims(_uuid(payload.get("sub")), _uuid(payload.get("sid")), jti)
+    if expires <= time.time():  # the leeway is for clocks that are ahead, not for longer lives
+        raise ApiError("TOKEN_EXPIRED")
+    return claims
+
+
+def verified_payload(token: str) -> dict[str, Any]:
+    if len(token) > LONGEST_TOKEN or not COMPACT.fullmatch(token):
+        raise ApiError("UNAUTHORIZED")
+    for backend in backends():
+        try:
+            payload: Any = backend.decode(token)  # type: ignore[arg-type]  # it takes the encoded text
+        except TokenBackendExpiredToken as error:
+            raise ApiError("TOKEN_EXPIRED") from error
+        except TokenBackendError:
+            continue
+        except Exception as error:
+            # PyJWT trips over claims of odd types and sizes; a token that is not understood is not valid.
+            raise ApiError("UNAUTHORIZED") from error
+        if isinstance(payload, dict):
+            return payload
+    raise ApiError("UNAUTHORIZED")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53
+
+
+def _uuid(value: Any) -> UUID:
+    if not isinstance(value, str) or len(value) != 36:
+        raise ApiError("UNAUTHORIZED")
+    try:
+        return UUID(value)
+    except ValueError as error:
+        raise ApiError("UNAUTHORIZED") from error
+
+
+# --- the secrets behind the tokens ---------------------------------------------------------------
+
+
+def new_jti() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def child_jti(parent_jti: str) -> str:
+    """The jti that follows this one. It can be computed again from the parent, but not from the database."""
+    return salted_hmac("groundwork.refresh-child", parent_jti, algorithm="sha256").hexdigest()
+
+
+def digest(secret: str) -> str:
+    """What the database keeps of a secret. The secrets are random, so a plain hash cannot be searched."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def same(left: str, right: str) -> bool:
+    return hmac.compare_digest(left, right)

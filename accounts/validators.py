@@ -1,0 +1,55 @@
+"""The password rules of the contract, named so that a client can show each one."""
+
+import re
+import unicodedata
+from typing import Any
+
+from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
+from django.core.exceptions import ValidationError
+
+SHORTEST, LONGEST = 8, 128
+
+
+def normalize_password(text: str) -> str:
+    """NFKC (NIST SP 800-63B, 5.1.1.2): the same password typed on another keyboard is the same password."""
+    return unicodedata.normalize("NFKC", text)
+
+
+class LengthValidator:
+    """8 to 128 characters. The upper bound is far above what bcrypt would cut off; nothing here is cut off."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        if len(password) < SHORTEST:
+            raise ValidationError(f"At least {SHORTEST} characters.", code="password_too_short")
+        if len(password) > LONGEST:
+            raise ValidationError(f"At most {LONGEST} characters.", code="password_too_long")
+
+    def get_help_text(self) -> str:
+        return f"{SHORTEST} to {LONGEST} characters."
+
+
+class CharacterClassValidator:
+    def validate(self, password: str, user: Any = None) -> None:
+        if not any(char.isupper() for char in password):
+            raise ValidationError("At least one upper-case letter.", code="password_no_upper")
+        if not any(char.isdigit() for char in password):
+            raise ValidationError("At least one digit.", code="password_no_digit")
+
+    def get_help_text(self) -> str:
+        return "At least one upper-case letter and one digit."
+
+
+class PersonalDataValidator(UserAttributeSimilarityValidator):
+    """Not like the email or the name. A short word of a name must not forbid every password that holds it."""
+
+    DEFAULT_USER_ATTRIBUTES = ("email", "name")
+
+    def validate(self, password: str, user: Any = None) -> None:
+        super().validate(password, user)
+        if user is None:
+            return
+        flat = password.lower()
+        for text in (user.email, user.name):
+            words = [word for word in re.split(r"\W+", text.lower()) if len(word) >= 4]
+            if any(word in flat and len(word) * 2 >= len(flat) for word in words):
+                raise ValidationError("Too much like the email or the name.", code="password_too_similar")

@@ -1,0 +1,123 @@
+"""Users, and the caller's own sessions."""
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.filters import UserFilter
+from accounts.models import Session, User
+from accounts.permissions import IsAdmin
+from accounts.serializers import (
+    CreateUserSerializer,
+    DeleteAccountSerializer,
+    SessionSerializer,
+    UpdateUserSerializer,
+    UserSerializer,
+)
+from accounts.services import accounts, sessions
+from core.conditional import check_if_match
+from core.export import export_of
+from core.viewsets import BaseViewSet
+
+
+class UserViewSet(BaseViewSet):
+    """Accounts. Everybody has their own, also as `/users/me`; an admin has all."""
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    filterset_class = UserFilter
+    sort_fields: ClassVar = {"createdAt": "created_at", "email": "email", "name": "name"}
+    input_serializers: ClassVar = {
+        "create": CreateUserSerializer,
+        "update": UpdateUserSerializer,
+        "partial_update": UpdateUserSerializer,
+        "destroy": DeleteAccountSerializer,
+    }
+    action_permissions: ClassVar = {"create": [AllowAny], "list": [IsAdmin]}
+    action_throttles: ClassVar = {"create": "auth"}
+
+    @property
+    def throttle_scope(self) -> str | None:
+        return self.action_throttles.get(self.action)
+
+    def get_permissions(self) -> list[Any]:
+        return [permission() for permission in self.action_permissions.get(self.action, [IsAuthenticated])]
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        everybody = User.objects.all() if "status" in request.query_params else User.objects.alive()
+        return self.answer_list(everybody)
+
+    def input(self, *, partial: bool = False) -> dict[str, Any]:
+        serializer = self.input_serializers[self.action](data=self.request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        values: dict[str, Any] = serializer.validated_data
+        if not getattr(self.request.user, "is_superuser", False):
+            values.pop("role", None)
+        return values
+
+    @extend_schema(request=CreateUserSerializer)
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        actor = request.user if request.user.is_authenticated else None
+        user = accounts.create_account(**self.input(), actor=actor)
+        return self.answer(user, 201, Location=f"{request.path}/{user.pk}")
+
+    @extend_schema(request=UpdateUserSerializer)
+    def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        changes = self.input(partial=partial)
+        password = changes.pop("currentPassword", None)
+        accounts.authorize_changes(user=self.get_object(), actor=request.user, changes=changes, password=password)
+        with transaction.atomic():
+            user = self.locked_object()
+            check_if_match(request, user)
+            accounts.update_account(user=user, actor=request.user, changes=changes)
+        return self.answer(user)
+
+    @extend_schema(request=UpdateUserSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, partial=True, **kwargs)
+
+    @extend_schema(request=DeleteAccountSerializer)
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        password = self.input().get("currentPassword")
+        accounts.authorize_deletion(user=self.get_object(), actor=request.user, password=password)
+        with transaction.atomic():
+            user = self.locked_object()
+            check_if_match(request, user)
+            accounts.delete_account(user=user, actor=request.user)
+        return Response(status=204)
+
+
+class MeViewSet(UserViewSet):
+    """The caller's own account, by another name."""
+
+    def pick(self, queryset: QuerySet[Any]) -> Any:
+        self.kwargs["pk"] = self.request.user.pk
+        return super().pick(queryset)
+
+    @action(detail=False)
+    def export(self, request: Request) -> Response:
+        """Everything held about the caller."""
+        return Response(export_of(request.user))
+
+
+class SessionViewSet(BaseViewSet):
+    """The caller's live sessions."""
+
+    queryset = Session.objects.all()
+    serializer_class = SessionSerializer
+    exposed: ClassVar = frozenset({"list", "destroy"})
+    sort_fields: ClassVar = {"lastUsedAt": "last_used_at", "createdAt": "created_at"}
+    default_sort = "-lastUsedAt"
+
+    def get_queryset(self) -> QuerySet[Session]:
+        return Session.objects.visible_to(self.request.user).live()
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        sessions.end_session(session=self.get_object(), actor=request.user)
+        return Response(status=204)

@@ -1,0 +1,276 @@
+"""The one settings module. Every value that differs between machines comes from the environment."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from core.environment import Environment, weak_secret
+from core.logs import configure_logging
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+env = Environment()
+env.read_env(str(BASE_DIR / ".env"))
+
+# --- what kind of start this is ------------------------------------------------------------------
+DEBUG: bool = bool(env.bool("DEBUG", False))
+DEVELOPMENT_KEY = "development-only-key-that-never-leaves-this-machine-0123456789"
+SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str("SECRET_KEY")) or ""
+ALLOWED_HOSTS: list[str] = list(
+    (env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS")) or []
+)
+if not DEBUG:
+    if SECRET_KEY and (weakness := weak_secret(SECRET_KEY)):
+        env.refuse("SECRET_KEY", weakness)
+    if "*" in ALLOWED_HOSTS:
+        env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
+
+PORT: int = env.int("PORT", 8000) or 8000
+WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1) or 1  # server processes; `manage.py serve` sets it
+FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
+    f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
+)
+
+# --- the applications ----------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "core",
+    "accounts",
+    "resources",
+    "config.apps.GroundworkAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+MIDDLEWARE = [
+    "core.middleware.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "core.middleware.AdminSessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "core.middleware.AdminAuthenticationMiddleware",
+    "core.middleware.AdminMessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "core.middleware.ErrorMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+APPEND_SLASH = True  # for the admin only: core.middleware answers the API's paths with and without one
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- data ----------------------------------------------------------------------------------------
+DATABASE: dict[str, Any] = env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}") or {}
+if "sqlite" in DATABASE.get("ENGINE", ""):
+    Path(DATABASE["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # Tests use a file too: threads cannot share a database in memory.
+    DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
+    DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+elif DATABASE:
+    DATABASE["CONN_HEALTH_CHECKS"] = True
+    DATABASE["OPTIONS"] = DATABASE.get("OPTIONS", {}) | {
+        # A pool bounds the connections of a process and gives up after 3 s, where a plain connection queues.
+        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 8), "timeout": 3, "max_lifetime": 1800},
+        "connect_timeout": 3,
+        "tcp_user_timeout": 5000,
+        "options": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s",
+    }
+DATABASES = {"default": DATABASE}
+
+REDIS_URL: str = env.redis("REDIS_URL", "") or ""
+REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must never hold a request up for longer
+CACHES: dict[str, Any] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+if REDIS_URL:
+    CACHES["default"] = {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT,
+            "SOCKET_TIMEOUT": REDIS_TIMEOUT,
+            "IGNORE_EXCEPTIONS": True,
+            "CONNECTION_POOL_KWARGS": {"max_connections": 50},
+        },
+    }
+
+# --- jobs ----------------------------------------------------------------------------------------
+CELERY_BROKER_URL: str = env.broker("CELERY_BROKER_URL", REDIS_URL) or ""
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 240
+CELERY_TASK_SOFT_TIME_LIMIT = 210
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", 2)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"visibility_timeout": 300, "socket_connect_timeout": 1, "socket_timeout": 5, "socket_keepalive": True}
+    if CELERY_BROKER_URL.startswith(("redis", "unix"))
+    else {}
+)
+CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "drain-outbox": {"task": "core.tasks.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
+    "purge-expired": {"task": "core.tasks.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
+}
+
+# --- mail ----------------------------------------------------------------------------------------
+EMAIL_HOST: str = env.str("EMAIL_HOST", "") or ""
+EMAIL_PORT = env.int("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = 10
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
+    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "core.mail.TerminalBackend"
+)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Groundwork <noreply@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- accounts ------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # an email is unique among living users, by a partial constraint
+AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
+BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10)
+PASSWORD_HASHERS_AT_ONCE = 2  # in one process
+PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "accounts.validators.LengthValidator"},
+    {"NAME": "accounts.validators.CharacterClassValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.validators.PersonalDataValidator"},
+]
+JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or SECRET_KEY
+JWT_VERIFYING_KEYS = env.list("JWT_VERIFYING_KEYS", []) or []
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15) or 15)
+REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7) or 7)
+SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30) or 30)
+REFRESH_GRACE = timedelta(seconds=10)
+PASSWORD_RESET_LIFETIME = timedelta(hours=1)
+EMAIL_PROOF_LIFETIME = timedelta(hours=24)
+LOCKOUT_FAILURES = 5
+LOCKOUT_WINDOW = timedelta(minutes=15)
+LOCKOUT_DURATION = timedelta(minutes=15)
+TRASH_RETENTION = timedelta(days=30)
+
+# --- the API -------------------------------------------------------------------------------------
+MAX_JSON_BYTES = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # the admin's forms; the API's own parser is stricter
+THROTTLE_RATES = {
+    "user": env.rate("THROTTLE_USER", "100/min"),
+    "anon": env.rate("THROTTLE_ANON", "100/15min"),
+    "auth": env.rate("THROTTLE_AUTH", "100/15min"),
+}
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0) or 0
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["core.renderers.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.parsers.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["core.throttling.RateLimit"],
+    "DEFAULT_PAGINATION_CLASS": "core.pagination.PageNumberPagination",
+    "DEFAULT_FILTER_BACKENDS": ["core.filters.FilterBackend", "core.filters.SortBackend"],
+    "DEFAULT_SCHEMA_CLASS": "core.schema.EnvelopeSchema",
+    "EXCEPTION_HANDLER": "core.errors.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Groundwork",
+    "DESCRIPTION": "Accounts, sessions and owner-scoped resources over REST.",
+    "VERSION": VERSION,
+    "LICENSE": {"name": "MIT"},
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.schema.describe_envelope",
+    ],
+}
+
+# --- transport and browsers ----------------------------------------------------------------------
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", "") or []
+CORS_ALLOW_CREDENTIALS = True
+CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"] + [
+    f"RateLimit-{part}" for part in ("Limit", "Remaining", "Reset")
+]
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "x-csrftoken", "x-request-id"),
+    *("if-match", "if-none-match", "idempotency-key"),
+]
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", "") or []
+SECURE_SSL_REDIRECT = bool(env.bool("SECURE_SSL_REDIRECT", not DEBUG))
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # the API refuses plain HTTP, it never redirects
+SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "no-referrer"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_AGE = 12 * 3600
+X_FRAME_OPTIONS = "DENY"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- observation ---------------------------------------------------------------------------------
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    # prometheus_client asks only whether it is there, and takes an empty one for the current directory.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+LOG_LEVEL = env.log_level("LOG_LEVEL", "INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json")
+if LOG_FORMAT not in {"json", "console"}:
+    env.refuse("LOG_FORMAT", "must be json or console")
+
+env.stop_if_wrong()
+LOGGING_CONFIG = None  # configure_logging is the whole configuration
+configure_logging(level=LOG_LEVEL, log_format=LOG_FORMAT)

@@ -1,0 +1,41 @@
+"""A pytest plugin (see pytest.ini): the environment of the tests, set before the settings are read.
+
+It names every variable that matters, so neither the shell nor a `.env` file can change what the tests see.
+`make test-services` gives TEST_DATABASE_URL and TEST_REDIS_URL; without them everything is embedded.
+"""
+
+import os
+
+os.environ.update(
+    DEBUG="true",
+    SECRET_KEY="tests-only-5b1f7c0e9a3d4826b7e1c2f8d6a09e43c7b5a1f0",
+    ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
+    DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or "sqlite:///var/suite.sqlite3",
+    REDIS_URL=os.environ.get("TEST_REDIS_URL", ""),
+    CELERY_BROKER_URL=os.environ.get("TEST_REDIS_URL", ""),
+    EMAIL_HOST="",
+    EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+    DEFAULT_FROM_EMAIL="Groundwork <noreply@groundwork.example>",
+    FRONTEND_URL="https://app.groundwork.example",
+    BCRYPT_ROUNDS="4",
+    THROTTLE_USER="100000/min",
+    THROTTLE_ANON="100000/min",
+    THROTTLE_AUTH="100000/min",
+    LOG_LEVEL="ERROR",
+    LOG_FORMAT="json",
+)
+for name in (
+    "JWT_SIGNING_KEY",
+    "JWT_VERIFYING_KEYS",
+    "TRUSTED_PROXIES",
+    "SECURE_SSL_REDIRECT",
+    "METRICS_TOKEN",
+    "ACCESS_TOKEN_MINUTES",
+    "REFRESH_TOKEN_DAYS",
+    "SESSION_MAX_DAYS",
+    "CORS_ALLOWED_ORIGINS",
+    "CSRF_TRUSTED_ORIGINS",
+    "WEB_CONCURRENCY",
+):
+    os.environ[name] = ""
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)

@@ -1,0 +1,172 @@
+"""The product as its operators run it: real processes, on a database of their own, with a real mail sink."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from email import message_from_bytes, policy
+from queue import Queue
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from aiosmtpd.controller import Controller
+from django.conf import settings
+
+START_SECONDS = 60
+MAIL_SECONDS = 60
+
+
+class Answer:
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def call(url: str, method: str = "GET", body: Any = None, token: str = "", **headers: str) -> Answer:
+    """One request. Header names are written with underscores."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method)  # noqa: S310 - loopback
+    if data is not None:
+        request.add_header("Content-Type", "application/json")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    for name, value in headers.items():
+        request.add_header(name.replace("_", "-"), value)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            return Answer(response.status, response.headers, response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers, error.read())
+
+
+class Sink:
+    """An SMTP server that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.mails: Queue[Any] = Queue()
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.mails.put(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 kept"
+
+    def next_mail(self) -> Any:
+        return self.mails.get(timeout=MAIL_SECONDS)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Product:
+    """Web server, and a worker with its scheduler where there is a broker. Use as a context manager."""
+
+    def __init__(self, folder: Any, **environment: str) -> None:
+        self.sink = Sink()
+        self.controller = Controller(self.sink, hostname="127.0.0.1", port=free_port())
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.database = f"groundwork_journey_{os.getpid()}_{secrets.token_hex(3)}"
+        self.log_path = folder / "product.log"
+        self.environment = os.environ | {
+            "DEBUG": "false",
+            "SECRET_KEY": secrets.token_urlsafe(64),
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "SECURE_SSL_REDIRECT": "false",
+            "DATABASE_URL": self.database_url(folder),
+            "EMAIL_BACKEND": "",
+            "EMAIL_HOST": "127.0.0.1",
+            "EMAIL_PORT": str(self.controller.port),
+            "FRONTEND_URL": self.url,
+            "LOG_LEVEL": "INFO",
+            **environment,
+        }
+
+    def database_url(self, folder: Any) -> str:
+        served = os.environ.get("TEST_DATABASE_URL", "")
+        if not served.startswith("postgres"):
+            return f"sqlite:///{folder / 'journey.sqlite3'}"
+        return urlsplit(served)._replace(path=f"/{self.database}").geturl()
+
+    def administer(self, statement: str) -> None:
+        if self.environment["DATABASE_URL"].startswith("postgres"):
+            with psycopg.connect(os.environ["TEST_DATABASE_URL"], autocommit=True) as connection:
+                connection.execute(statement)
+
+    def __enter__(self) -> "Product":
+        self.controller.start()
+        self.log = self.log_path.open("ab")
+        self.administer(f'CREATE DATABASE "{self.database}"')
+        self.manage("migrate", "--verbosity", "0")
+        self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
+        if settings.CELERY_BROKER_URL:
+            schedule = self.log_path.with_name("beat")
+            self.start("-m", "celery", "-A", "config", "worker", "-B", "-c", "1", "-s", str(schedule))
+        self.wait_until_ready()
+        return self
+
+    def __exit__(self, *_error: Any) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.controller.stop()
+        self.log.close()
+        self.administer(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
+
+    def manage(self, *arguments: str, **environment: str) -> str:
+        """Run a command to its end and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=settings.BASE_DIR,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=settings.BASE_DIR,
+            env=self.environment,
+            stdout=self.log,
+            stderr=self.log,
+        )
+        self.processes.append(process)
+        return process
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert all(process.poll() is None for process in self.processes), self.log_path.read_text()
+            try:
+                if call(f"{self.url}/health/ready").status == 200:
+                    return
+            except OSError:
+                time.sleep(0.1)  # nothing listens yet
+        raise AssertionError(self.log_path.read_text())
+
+    def api(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Answer:
+        return call(f"{self.url}/api/v1{path}", method, body, token, **headers)

@@ -1,0 +1,120 @@
+"""The product as a newcomer meets it: real processes, real mail, from registration to a new password."""
+
+import http.cookiejar
+import re
+import signal
+import threading
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from config.tests.processes import Product
+
+OLD, NEW = "Corr3ct-horse-battery", "An0ther-horse-battery"
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    with Product(tmp_path_factory.mktemp("journey")) as running:
+        yield running
+
+
+def token_in(mail):
+    text = mail.get_body(("plain",)).get_content()
+    return re.search(r"token=([\w-]+)", text)[1]
+
+
+def test_from_registration_to_a_new_password(product):
+    person = {"email": "Ann@Example.com", "password": OLD, "name": "Ann"}
+    registered = product.api("POST", "/auth/register", person)
+    assert registered.status == 201
+
+    proof = product.sink.next_mail()
+    assert proof["To"] == "ann@example.com"
+    assert product.api("POST", "/auth/verify-email", {"token": token_in(proof)}).status == 204
+
+    login = product.api("POST", "/auth/login", {"email": "ann@example.com", "password": OLD})
+    data = login.json()["data"]
+    access = data["tokens"]["accessToken"]
+    assert data["user"]["emailVerified"] is True
+
+    created = product.api("POST", "/resources", {"title": "Ada Lovelace", "tags": ["people"]}, access)
+    assert created.status == 201
+    found = product.api("GET", "/resources?search=lovel", token=access).json()
+    assert [row["title"] for row in found["data"]] == ["Ada Lovelace"]
+
+    assert product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"}).status == 202
+    reset = {"token": token_in(product.sink.next_mail()), "password": NEW}
+    assert product.api("POST", "/auth/reset-password", reset).status == 204
+    assert product.sink.next_mail()["Subject"]  # the notice that the password has changed
+
+    refused = product.api("GET", "/users/me", token=access)
+    assert (refused.status, refused.json()["error"]["code"]) == (401, "TOKEN_REVOKED")
+    assert product.api("POST", "/auth/reset-password", reset).status == 400
+    assert product.api("POST", "/auth/login", {"email": person["email"], "password": OLD}).status == 401
+    assert product.api("POST", "/auth/login", {"email": person["email"], "password": NEW}).status == 200
+
+
+def test_staff_work_in_the_admin(product):
+    product.manage(
+        *("createsuperuser", "--noinput", "--email", "root@example.com", "--name", "Root"),
+        DJANGO_SUPERUSER_PASSWORD=OLD,
+    )
+    person = {"email": "bob@example.com", "password": OLD, "name": "Bob"}
+    access = product.api("POST", "/auth/register", person).json()["data"]["tokens"]["accessToken"]
+    product.sink.next_mail()
+
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+
+    def visit(path, **fields):
+        fields["csrfmiddlewaretoken"] = next((c.value for c in jar if c.name == "csrftoken"), "")
+        data = urllib.parse.urlencode(fields).encode() if len(fields) > 1 else None
+        request = urllib.request.Request(product.url + path, data=data, headers={"Referer": product.url + path})
+        with browser.open(request, timeout=30) as page:
+            return page.read().decode()
+
+    # The cookies are for HTTPS only in this shape; the jar of this test speaks plain HTTP on loopback.
+    jar.set_policy(http.cookiejar.DefaultCookiePolicy(secure_protocols=("http", "https")))
+    visit("/admin/login/")
+    index = visit("/admin/login/?next=/admin/", username="root@example.com", password=OLD)
+    assert "Groundwork" in index
+    users = visit("/admin/accounts/user/?q=bob")
+    bob = re.search(r"/admin/accounts/user/([0-9a-f-]{36})/change/", users)[1]
+
+    visit("/admin/accounts/user/", action="end_sessions", _selected_action=bob)
+
+    refused = product.api("GET", "/users/me", token=access)
+    assert refused.json()["error"]["code"] == "TOKEN_REVOKED"
+
+
+def test_every_static_file_of_the_pages_is_served(product):
+    for path in ("/", "/api/docs", "/api/redoc", "/admin/login/"):
+        with urllib.request.urlopen(product.url + path, timeout=30) as page:
+            text = page.read().decode()
+        links = re.findall(r'(?:src|href)="(/static/[^"]+)"', text)
+        assert links, path
+        for link in links:
+            with urllib.request.urlopen(product.url + link, timeout=30) as file:
+                assert file.status == 200
+
+
+def test_a_stop_finishes_what_is_running(tmp_path):
+    with Product(tmp_path, BCRYPT_ROUNDS="13") as product:
+        answers = []
+
+        def register():
+            person = {"email": "slow@example.com", "password": OLD, "name": "Slow"}
+            answers.append(product.api("POST", "/auth/register", person))
+
+        caller = threading.Thread(target=register)
+        caller.start()
+        # The metrics count a request when it ends, so the one thing to see from outside is that it has not.
+        product.api("GET", "/nothing")
+        server = product.processes[0]
+        server.send_signal(signal.SIGTERM)
+        caller.join(timeout=40)
+
+        assert server.wait(timeout=40) == 0
+        assert [answer.status for answer in answers] == [201]

@@ -1,0 +1,13 @@
+import os
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+application = get_wsgi_application()
+
+from core.dispatcher import dispatcher  # noqa: E402 - it reads the settings
+
+if not settings.CELERY_BROKER_URL:
+    dispatcher.start()  # without a broker this process is the worker

@@ -1,0 +1,81 @@
+"""The cast and the stage. Who a test acts as is in the name of its client: `owner`, `stranger`, `staff`, `admin`."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.core import mail
+from django.core.mail import EmailMessage
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from accounts.services.sessions import open_session
+from accounts.tests.factories import UserFactory
+from core import outbox, throttling
+
+
+class Caller(APIClient):
+    """An API client that knows whose it is. `caller.user` is None for the anonymous one."""
+
+    user: User | None = None
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> Iterator[None]:
+    """No test starts with another's count of requests."""
+    yield
+    throttling.local_counter.clear()
+    shared = throttling.redis_counter()
+    if shared is not None:
+        shared.clear()
+
+
+@pytest.fixture
+def log_in(db: None) -> Callable[[User], Caller]:
+    """A client with a session of its own, as if the user had just logged in."""
+
+    def enter(user: User) -> Caller:
+        caller = Caller()
+        caller.user = user
+        pair = open_session(user)
+        caller.credentials(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
+        caller.session_id, caller.refresh_token = pair.session.pk, pair.refresh
+        return caller
+
+    return enter
+
+
+@pytest.fixture
+def anonymous() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+def owner(log_in: Callable[[User], Caller]) -> Caller:
+    return log_in(UserFactory(name="Olive Owner"))
+
+
+@pytest.fixture
+def stranger(log_in: Callable[[User], Caller]) -> Caller:
+    return log_in(UserFactory(name="Sam Stranger"))
+
+
+@pytest.fixture
+def staff(log_in: Callable[[User], Caller]) -> Caller:
+    return log_in(UserFactory(name="Stella Staff", role="staff"))
+
+
+@pytest.fixture
+def admin(log_in: Callable[[User], Caller]) -> Caller:
+    return log_in(UserFactory(name="Ada Admin", role="admin"))
+
+
+@pytest.fixture
+def deliver(mailoutbox: list[EmailMessage]) -> Callable[[], list[EmailMessage]]:
+    """Do what the outbox promises, as the worker would, and return the mails this has sent."""
+
+    def drain() -> list[EmailMessage]:
+        seen = len(mail.outbox)
+        outbox.drain()
+        return mail.outbox[seen:]
+
+    return drain

@@ -1,0 +1,51 @@
+"""The only writer of audit events. Called inside the transaction of what it records."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+
+from core import context
+from core.models import AuditEvent
+
+LONGEST_VALUE = 500
+
+Changes = dict[str, list[Any]]  # {field: [before, after]}
+
+
+def record(
+    event: str,
+    *,
+    actor_id: UUID | None = None,
+    target: models.Model | None = None,
+    changes: Changes | None = None,
+) -> None:
+    """`event` is `<noun>.<past verb>`; `changes` holds no secret."""
+    asking = context.current.get()
+    AuditEvent.objects.create(
+        event=event,
+        actor_id=actor_id,
+        target_type=target._meta.model_name if target else "",
+        target_id=target.pk if target else None,
+        ip_address=asking.ip_address,
+        user_agent=asking.user_agent,
+        request_id=asking.request_id,
+        changes=changes or {},
+    )
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> Changes:
+    """{field: [before, after]} of what differs, long texts shortened to their beginning."""
+    return {
+        name: [_short(before.get(name)), _short(value)]
+        for name, value in after.items()
+        if before.get(name) != value
+    }
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST_VALUE:
+        return f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
+    if isinstance(value, bool | int | float | str | list | None):
+        return value
+    return str(value)

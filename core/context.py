@@ -1,0 +1,14 @@
+"""Who is asking, for the audit and the outbox: set once per request, empty in commands and workers."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    request_id: str = ""
+    ip_address: str | None = None
+    user_agent: str = ""
+
+
+current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())

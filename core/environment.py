@@ -1,0 +1,111 @@
+"""Parsers for environment variables, and the one message that lists every bad one.
+
+Imported by config/settings.py before Django is ready, so nothing here may touch models or settings.
+"""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from environs import Env, EnvError, EnvValidationError
+
+PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
+
+EXAMPLE_SECRETS = ("change-me", "changeme", "example", "insecure", "your-secret", "secret-key")
+MIN_SECRET_LENGTH = 50
+
+PURPOSES = {
+    "SECRET_KEY": "it signs tokens and cookies; make one with"
+    " `python -c 'import secrets; print(secrets.token_urlsafe(50))'`",
+    "ALLOWED_HOSTS": "the host names this server answers to, comma-separated, e.g. api.example.com",
+}
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """`100/15min` as (100, 900): a number of requests and a window in seconds."""
+    match = RATE.fullmatch(text.strip())
+    if match is None or match["unit"] not in PERIOD_SECONDS or int(match["limit"]) < 1:
+        raise EnvError("must look like 100/min, 100/15min, 1000/h or 5000/day")
+    return int(match["limit"]), int(match["count"] or 1) * PERIOD_SECONDS[match["unit"]]
+
+
+def parse_database(text: str) -> dict[str, Any]:
+    if urlsplit(text).scheme not in {"postgres", "postgresql", "sqlite"}:
+        raise EnvError("must look like postgres://user:password@host:5432/name or sqlite:///path/to/file")
+    try:
+        return dict(dj_database_url.parse(text))
+    except ValueError as error:
+        raise EnvError(f"is not a database URL: {error}") from error
+
+
+def parse_redis(text: str) -> str:
+    if text and urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+        raise EnvError("must look like redis://host:6379/0")
+    return text
+
+
+def parse_broker(text: str) -> str:
+    if text and urlsplit(text).scheme not in {"redis", "rediss", "amqp", "amqps", "pyamqp"}:
+        raise EnvError("must look like redis://host:6379/0 or amqp://user:password@host:5672//")
+    return text
+
+
+def parse_origin(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.netloc):
+        raise EnvError("must look like https://app.example.com")
+    return text.rstrip("/")
+
+
+def parse_origins(text: str) -> list[str]:
+    return [parse_origin(item.strip()) for item in text.split(",") if item.strip()]
+
+
+class Environment(Env):
+    """Reads every variable before it complains, so that one start shows every mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(eager=False)
+        for name, parser in (
+            ("rate", parse_rate),
+            ("database", parse_database),
+            ("redis", parse_redis),
+            ("broker", parse_broker),
+            ("origin", parse_origin),
+            ("origins", parse_origins),
+        ):
+            self.add_parser(name, parser)
+        self.problems: dict[str, str] = {}
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        """A variable set to nothing is not set: that is how compose files and CI pass what they do not have."""
+        value = super()._get_value(env_key, default)
+        return default if value == "" else value
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Reject a value that parses, but that this shape of deployment must not have."""
+        self.problems.setdefault(name, reason)
+
+    def stop_if_wrong(self) -> None:
+        """Raises SystemExit naming every wrong or missing variable, one line each."""
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            for name, messages in error.error_messages.items():
+                text = " ".join(str(message) for message in messages)
+                missing = "not set" in text
+                self.problems[name] = f"is not set: {PURPOSES.get(name, text)}" if missing else text
+        if self.problems:
+            lines = "\n".join(f"  {name} {reason}" for name, reason in sorted(self.problems.items()))
+            raise SystemExit(f"The environment is not usable:\n{lines}\nSee .env.example for every variable.")
+
+
+def weak_secret(key: str) -> str | None:
+    """Why `key` must not sign anything in production; None when it may."""
+    if len(key) < MIN_SECRET_LENGTH:
+        return f"is too short: at least {MIN_SECRET_LENGTH} random characters when DEBUG is off"
+    if any(word in key.lower() for word in EXAMPLE_SECRETS) or len(set(key)) < 10:
+        return "is an example value: make a random one"
+    return None

@@ -1,0 +1,185 @@
+"""The error catalogue, and the one place that turns any exception into the envelope."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from core import context
+from core.renderers import render_error
+
+log = structlog.get_logger(__name__)
+
+# code: (status, message). Messages are fixed text: nothing of an exception, a statement or a path may leak.
+CATALOGUE: dict[str, tuple[int, str]] = {
+    "VALIDATION_ERROR": (400, "Some of the values are not valid."),
+    "MALFORMED_REQUEST": (400, "The request could not be read."),
+    "UNAUTHORIZED": (401, "Valid credentials are required."),
+    "TOKEN_EXPIRED": (401, "The token has expired."),
+    "TOKEN_REVOKED": (401, "The session of this token has ended."),
+    "INVALID_CREDENTIALS": (401, "The email or the password is wrong."),
+    "FORBIDDEN": (403, "Your role does not allow this."),
+    "CSRF_FAILED": (403, "The CSRF token is missing or wrong."),
+    "NOT_FOUND": (404, "There is nothing here."),
+    "METHOD_NOT_ALLOWED": (405, "This method is not allowed here."),
+    "NOT_ACCEPTABLE": (406, "The answer is only available as application/json."),
+    "EMAIL_EXISTS": (409, "An account with this email exists."),
+    "CONFLICT": (409, "This conflicts with something that exists."),
+    "IDEMPOTENCY_IN_PROGRESS": (409, "A request with this Idempotency-Key is still running."),
+    "PRECONDITION_FAILED": (412, "The object has changed since the version in If-Match."),
+    "PAYLOAD_TOO_LARGE": (413, "The body is too large."),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "The body must be application/json in UTF-8."),
+    "IDEMPOTENCY_KEY_REUSED": (422, "This Idempotency-Key was used with another request."),
+    "ACCOUNT_LOCKED": (423, "Too many failed attempts. Try again later."),
+    "RATE_LIMITED": (429, "Too many requests. Try again later."),
+    "INTERNAL_ERROR": (500, "Something went wrong on our side."),
+    "SERVICE_UNAVAILABLE": (503, "The service is briefly unavailable. Try again."),
+}
+UNAVAILABLE_RETRY_SECONDS = 5
+
+
+class ApiError(Exception):
+    """An expected refusal. Subclass it beside the function that raises it, with a code of the catalogue."""
+
+    code = "INTERNAL_ERROR"
+
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        message: str | None = None,
+        details: list[dict[str, Any]] | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        self.code = code or self.code
+        self.status, default_message = CATALOGUE[self.code]
+        self.message = message or default_message
+        self.details = details or []
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+
+class FieldError(ApiError):
+    """One wrong field, found by a rule rather than by a serializer."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, field: str | None, code: str, message: str) -> None:
+        super().__init__(details=[{"field": field, "code": code, "message": message}])
+
+
+def handle(exc: Exception, _context: Mapping[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER. What is not expected returns None, so that it is logged and becomes a 500."""
+    error = translate(exc)
+    if error is None:
+        return None
+    return Response(error_body(error), status=error.status, headers=error_headers(error))
+
+
+def translate(exc: BaseException) -> ApiError | None:
+    """The expected refusal that `exc` stands for, or None when it is a defect."""
+    if isinstance(exc, ApiError):
+        return exc
+    if isinstance(exc, drf.ValidationError):
+        return ApiError("VALIDATION_ERROR", details=list(flatten(exc.get_full_details())))
+    if isinstance(exc, drf.Throttled):
+        return ApiError("RATE_LIMITED", retry_after=max(1, round(exc.wait or 1)))
+    for kinds, code in EXPECTED:
+        if isinstance(exc, kinds):
+            return ApiError(code)
+    if isinstance(exc, OperationalError | InterfaceError):
+        log.error("database_unavailable", error=type(exc).__name__, exc_info=exc)
+        return ApiError("SERVICE_UNAVAILABLE", retry_after=UNAVAILABLE_RETRY_SECONDS)
+    if isinstance(exc, IntegrityError) and is_unique_violation(exc):
+        return ApiError("CONFLICT")
+    return None
+
+
+EXPECTED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (drf.ParseError, "MALFORMED_REQUEST"),
+    ((drf.NotAuthenticated, drf.AuthenticationFailed), "UNAUTHORIZED"),
+    ((drf.PermissionDenied, PermissionDenied), "FORBIDDEN"),
+    ((drf.NotFound, Http404), "NOT_FOUND"),
+    (drf.MethodNotAllowed, "METHOD_NOT_ALLOWED"),
+    (drf.NotAcceptable, "NOT_ACCEPTABLE"),
+    (drf.UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"),
+    (RequestDataTooBig, "PAYLOAD_TOO_LARGE"),
+    (SuspiciousOperation, "MALFORMED_REQUEST"),
+)
+
+
+def is_unique_violation(exc: IntegrityError) -> bool:
+    """PostgreSQL says 23505; SQLite only has words."""
+    return getattr(exc.__cause__, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(exc)
+
+
+def flatten(problems: Any, path: str = "") -> Iterator[dict[str, Any]]:
+    """DRF's nested problems as one flat list, nested fields dotted: `tags.0`."""
+    if isinstance(problems, Mapping):
+        if "message" in problems and "code" in problems and not isinstance(problems["message"], Mapping | list):
+            yield {"field": path or None, "code": str(problems["code"]), "message": str(problems["message"])}
+            return
+        for key, value in problems.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from flatten(value, f"{path}.{name}" if path and name else path or name)
+    else:
+        # A list holds either the messages of one field, or (ListField) nothing but per-index mappings.
+        for index, value in enumerate(problems):
+            leaf = isinstance(value, Mapping) and "message" in value and "code" in value
+            yield from flatten(value, path if leaf else f"{path}.{index}" if path else str(index))
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    return {
+        "success": False,
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "details": error.details,
+            "requestId": context.current.get().request_id,
+        },
+    }
+
+
+def error_headers(error: ApiError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:  # RFC 9110, 11.6.1: a 401 names the scheme
+        headers["WWW-Authenticate"] = 'Bearer realm="api"'
+    return headers
+
+
+def error_response(error: ApiError) -> HttpResponse:
+    """The envelope for what never reached a DRF view."""
+    return HttpResponse(
+        render_error(error_body(error)),
+        status=error.status,
+        content_type="application/json",
+        headers=error_headers(error),
+    )
+
+
+def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response((exception and translate(exception)) or ApiError("MALFORMED_REQUEST"))
+
+
+def permission_denied(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(ApiError("FORBIDDEN"))
+
+
+def csrf_failure(_request: HttpRequest, reason: str = "") -> HttpResponse:
+    return error_response(ApiError("CSRF_FAILED"))
+
+
+def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(ApiError("NOT_FOUND"))
+
+
+def server_error(_request: HttpRequest) -> HttpResponse:
+    return error_response(ApiError("INTERNAL_ERROR"))

@@ -1,0 +1,119 @@
+"""Query parameters: filters by django-filter, `sort`, `fields`, and a refusal of everything unknown."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django_filters import rest_framework as django_filters
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+
+from core.errors import ApiError, FieldError
+
+LONGEST_TEXT = 200
+
+
+class FilterBackend(django_filters.DjangoFilterBackend):
+    """Without a filter in the query there is nothing to build or to validate."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        filterset_class = self.get_filterset_class(view, queryset)
+        if filterset_class is None or request.query_params.keys().isdisjoint(filterset_class.base_filters):
+            return queryset
+        return super().filter_queryset(request, queryset, view)
+
+
+class SortBackend(BaseFilterBackend):
+    """`sort=-createdAt,title`, from the view's `sort_fields` {parameter: column}; ties are broken by id."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        columns = getattr(view, "sort_fields", None)
+        if not columns:
+            return queryset
+        return queryset.order_by(*order_of(request.query_params.get("sort", view.default_sort), columns))
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        columns = getattr(view, "sort_fields", None)
+        if not columns:
+            return []
+        names = "|".join(columns)
+        return [
+            {
+                "name": "sort",
+                "in": "query",
+                "required": False,
+                "description": "Comma-separated, each with - for descending; ties are broken by id.",
+                "schema": {
+                    "type": "string",
+                    "default": view.default_sort,
+                    "pattern": f"^-?({names})(,-?({names}))*$",
+                },
+                "example": view.default_sort,
+            }
+        ]
+
+
+def order_of(sort: str, columns: dict[str, str]) -> list[str]:
+    """Raises FieldError for a name that is not in `columns`. A repeated name counts where it stands first."""
+    order: dict[str, str] = {}
+    for key in sort.split(","):
+        name = key.strip().removeprefix("-")
+        if name not in columns:
+            raise FieldError("sort", "invalid", f"Sorts by {', '.join(columns)}, each with - for descending.")
+        order.setdefault(name, "-" if key.strip().startswith("-") else "")
+    signs = list(order.values())
+    # The id follows the first key's direction, so that one index serves both.
+    return [f"{sign}{columns[name]}" for name, sign in order.items()] + [f"{signs[0]}id"]
+
+
+def refuse_unknown(query: QueryDict, known: frozenset[str], repeatable: frozenset[str]) -> None:
+    """A mistyped filter that is ignored returns the wrong data. Raises ApiError naming every such parameter."""
+    problems = [
+        {"field": name, "code": "unknown_parameter", "message": "This parameter is not known here."}
+        for name in query
+        if name not in known
+    ] + [
+        {"field": name, "code": "repeated_parameter", "message": "This parameter may be given once."}
+        for name, values in query.lists()
+        if name in known and name not in repeatable and len(values) > 1
+    ]
+    if problems:
+        raise ApiError("VALIDATION_ERROR", details=problems)
+
+
+def wanted_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
+    """The `fields` parameter as a set that always holds `id`; None when it is not given."""
+    text = request.query_params.get("fields")
+    if text is None:
+        return None
+    wanted = {name.strip() for name in text.split(",")}
+    unknown = wanted - names
+    if unknown:
+        raise FieldError("fields", "invalid", f"Must be among {', '.join(sorted(names))}.")
+    return frozenset(wanted | {"id"})
+
+
+class TextsField(forms.Field):
+    """Any number of short texts under one name."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[str]:
+        texts = [text.strip() for text in value or []]
+        if any("\x00" in text or len(text) > LONGEST_TEXT for text in texts):
+            raise forms.ValidationError("Not a valid value.", code="invalid")
+        return [text for text in texts if text]
+
+
+class Texts(django_filters.Filter):
+    """A repeatable parameter of free text."""
+
+    field_class = TextsField
+    repeatable = True
+
+
+class Choices(django_filters.MultipleChoiceFilter):
+    """A repeatable parameter: rows with any of the given values."""
+
+    repeatable = True

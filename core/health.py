@@ -1,0 +1,97 @@
+"""Liveness touches nothing; readiness asks every part that a request may need."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+TIMEOUT_SECONDS = 1
+
+
+def live(_request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok", "version": settings.VERSION})
+
+
+def ready(_request: HttpRequest) -> JsonResponse:
+    """503 when the database is away or behind the code. Without Redis or the broker requests are still served
+    (limits count locally, jobs wait in the outbox), so that is `degraded` and 200."""
+    checks = {name: measured(check) for name, check in CHECKS.items()}
+    needed = {checks["database"]["status"], checks["migrations"]["status"]}
+    if needed != {"ok"}:
+        status = "unavailable"
+    elif any(check["status"] == "failed" for check in checks.values()):
+        status = "degraded"
+    else:
+        status = "ok"
+    response = JsonResponse({"status": status, "checks": checks}, status=503 if status == "unavailable" else 200)
+    if status == "unavailable":
+        response["Retry-After"] = "5"
+    return response
+
+
+def measured(check: Callable[[], str]) -> dict[str, Any]:
+    started = time.perf_counter()
+    try:
+        status = check()
+    except (DatabaseError, redis.RedisError, OSError):  # kombu's OperationalError is an OSError on Redis
+        status = "failed"
+    except Exception as error:
+        if not type(error).__module__.startswith(("kombu", "amqp")):
+            raise
+        status = "failed"
+    return {"status": status, "latencyMs": round((time.perf_counter() - started) * 1000, 1)}
+
+
+def check_database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+@cache
+def probe() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=None
+    )
+
+
+def check_cache() -> str:
+    if not settings.REDIS_URL:
+        return "ok"  # in-process
+    probe().ping()
+    return "ok"
+
+
+def check_broker() -> str:
+    if not settings.CELERY_BROKER_URL:
+        return "ok"  # in-process
+    with current_app.connection_for_write(connect_timeout=TIMEOUT_SECONDS) as broker:
+        broker.ensure_connection(max_retries=1, timeout=TIMEOUT_SECONDS)
+    return "ok"
+
+
+_migrated = False
+
+
+def check_migrations() -> str:
+    """Once found applied they stay so: no code of this version un-applies them, and the plan is costly."""
+    global _migrated
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return "ok" if _migrated else "pending"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": check_database,
+    "cache": check_cache,
+    "broker": check_broker,
+    "migrations": check_migrations,
+}

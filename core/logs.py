@@ -1,0 +1,51 @@
+"""Structured logging: structlog for our own events, and the same shape for everybody else's."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def dumps(event: dict[str, Any], **_kwargs: Any) -> str:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z).decode()
+
+
+def configure_logging(*, level: int, log_format: str) -> None:
+    if log_format == "console":
+        renderer: Any = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the rich one prints locals, and so passwords
+        )
+        tail: list[Any] = [renderer]
+    else:
+        tail = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=dumps)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*SHARED, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level or logging.INFO)
+    # Each request has one line of ours; a second one from the development server or the framework is noise.
+    for name in ("django.server", "django.request", "granian.access"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Every ten seconds "succeeded" hides what did not.
+    for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level or logging.INFO),
+        cache_logger_on_first_use=True,
+    )

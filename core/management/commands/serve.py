@@ -1,0 +1,74 @@
+"""The production server: granian over WSGI, a process per core, few threads each (docs/performance.md)."""
+
+import os
+import shutil
+import tempfile
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+try:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+except ImportError:  # requirements/base.txt, the first run, does without it
+    Granian = None
+
+DRAIN_SECONDS = 30
+SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte loses its connection
+BACKLOG = 1024
+# Our own lines go to stderr as JSON; the server's few start and stop lines go the same way.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"_granian": {"level": "INFO", "handlers": [], "propagate": True}},
+}
+
+
+class Command(BaseCommand):
+    help = "Serve the whole product. SIGTERM stops accepting, finishes what is running, and exits."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=settings.PORT)
+        parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; default: cores")
+        parser.add_argument("--threads", type=int, default=4, help="requests at once in each process")
+
+    def handle(self, *, host: str, port: int, workers: int, threads: int, **_options: Any) -> None:
+        if Granian is None:
+            raise CommandError("granian is not installed: pip install -r requirements/prod.txt")
+        if workers < 1 or threads < 1:
+            raise CommandError("--workers and --threads must be at least 1.")
+        collect_static_once()
+        metrics_dir = tempfile.mkdtemp(prefix="groundwork-metrics-")
+        # Both are read by the worker processes, which start afresh.
+        os.environ["WEB_CONCURRENCY"] = str(workers)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
+        try:
+            Granian(
+                "config.wsgi:application",
+                address=host,
+                port=port,
+                interface=Interfaces.WSGI,
+                workers=workers,
+                blocking_threads=threads,
+                backlog=BACKLOG,
+                http1_settings=HTTP1Settings(header_read_timeout=SLOWEST_HEADERS_MS),
+                websockets=False,
+                log_dictconfig=LOGGING,
+                respawn_failed_workers=True,
+                respawn_interval=1.0,
+                workers_kill_timeout=DRAIN_SECONDS,
+            ).serve()
+        finally:
+            shutil.rmtree(metrics_dir, ignore_errors=True)
+
+
+def collect_static_once() -> None:
+    """A native start without `collectstatic` would serve an admin without styles; the image has it done."""
+    if not settings.DEBUG and not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+        call_command("collectstatic", interactive=False, verbosity=0)

@@ -1,0 +1,47 @@
+"""Prometheus metrics. With several server processes, PROMETHEUS_MULTIPROC_DIR makes their sums one answer."""
+
+import hmac
+import ipaddress
+import os
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from core.errors import ApiError, error_response
+from core.network import client_ip
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+requests_total = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
+request_seconds = Histogram("http_request_seconds", "Time to answer", ["route"], buckets=BUCKETS)
+outbox_total = Counter("outbox_messages_total", "Outbox messages handled", ["kind", "outcome"])
+logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    # A client can invent methods; labels must stay a bounded set.
+    requests_total.labels(method if method in METHODS else "other", route, str(status)).inc()
+    request_seconds.labels(route).observe(seconds)
+
+
+def metrics_view(request: HttpRequest) -> HttpResponse:
+    if not may_read(request):
+        return error_response(ApiError("FORBIDDEN"))
+    registry = PROCESS_REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def may_read(request: HttpRequest) -> bool:
+    """The token where one is set; otherwise only this machine, seen through no proxy."""
+    if settings.METRICS_TOKEN:
+        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(sent.encode(), settings.METRICS_TOKEN.encode())
+    address = client_ip(request)
+    return address is not None and ipaddress.ip_address(address).is_loopback

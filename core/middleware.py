@@ -1,0 +1,166 @@
+"""What wraps every request: its id, its log line, its headers, and the envelope for what escapes the views."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from uuid_utils.compat import uuid7
+
+from core import context, metrics
+from core.errors import ApiError, error_response, translate
+from core.network import client_ip
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+access_log = structlog.get_logger("access")
+log = structlog.get_logger(__name__)
+
+CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+ADMIN_PREFIX = "/admin/"
+
+# One constant policy for every page: all scripts and styles are own files. The admin and ReDoc put inline
+# style attributes on elements, and Swagger UI and ReDoc draw images from data: and work in a blob: worker.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY_HEADERS = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+)
+
+
+class RequestMiddleware:
+    """Outermost: whatever happens inside, the answer has an id, a log line and the security headers."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        request_id = request.META.get("HTTP_X_REQUEST_ID", "")
+        if not CLIENT_REQUEST_ID.fullmatch(request_id):
+            request_id = uuid7().hex
+        asking = context.RequestContext(
+            request_id=request_id,
+            ip_address=client_ip(request),
+            user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
+        )
+        token = context.current.set(asking)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = refuse_early(request) or self.get_response(without_trailing_slash(request))
+            seconds = time.perf_counter() - started
+            finish(request, response, asking, seconds)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
+            context.current.reset(token)
+        return response
+
+
+def refuse_early(request: HttpRequest) -> HttpResponse | None:
+    """A forged Host is refused on every path; an API path over plain HTTP is refused rather than redirected,
+    because a redirect would hide that the token has already crossed the network in clear (ASVS 5.0, 4.1.2)."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return error_response(ApiError("MALFORMED_REQUEST", message="The Host header is not one of this server."))
+    if settings.SECURE_SSL_REDIRECT and request.path_info.startswith("/api/") and not request.is_secure():
+        return error_response(ApiError("FORBIDDEN", message="HTTPS is required."))
+    return None
+
+
+def without_trailing_slash(request: HttpRequest) -> HttpRequest:
+    """`/api/v1/resources/` is `/api/v1/resources`, for every method and without a redirect."""
+    path = request.path_info
+    if path.endswith("/") and len(path) > 1 and not path.startswith((ADMIN_PREFIX, "/static/")):
+        request.path_info = path[:-1]
+        request.path = request.path[:-1]
+    return request
+
+
+def finish(
+    request: HttpRequest, response: HttpResponseBase, asking: context.RequestContext, seconds: float
+) -> None:
+    headers = response.headers
+    headers["X-Request-ID"] = asking.request_id
+    for name, value in SECURITY_HEADERS:
+        headers.setdefault(name, value)
+    if "Cache-Control" not in headers and not request.path_info.startswith("/static/"):
+        headers["Cache-Control"] = "no-store"
+    match = request.resolver_match
+    route = match.route if match else "unmatched"
+    metrics.observe_request(request.method or "", route, response.status_code, seconds)
+    access_log.info(
+        "request",
+        method=request.method,
+        path=request.path,  # never the query string: it may carry a secret
+        route=route,
+        status=response.status_code,
+        ms=round(seconds * 1000, 1),
+        ip=asking.ip_address,
+        user_id=getattr(request, "api_user_id", None),
+    )
+
+
+class ErrorMiddleware:
+    """Innermost: an exception that leaves a view becomes the envelope, in development too."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        error = translate(exception)
+        if error is None:
+            log.error("unhandled_exception", path=request.path, exc_info=exception)
+            error = ApiError("INTERNAL_ERROR")
+        return error_response(error)
+
+
+class AdminOnly:
+    """Skips a middleware outside the admin: the API has no use for cookies' sessions, and pays for none."""
+
+    get_response: GetResponse
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.path_info.startswith(ADMIN_PREFIX):
+            return super().__call__(request)  # type: ignore[misc]
+        return self.get_response(request)
+
+
+class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
+    pass
+
+
+class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):
+    pass
+
+
+class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
+    pass

@@ -1,0 +1,166 @@
+"""The base of every model, and the two tables that belong to no app: the outbox and the audit log."""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, NoReturn, Self
+
+from django.db import models
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+
+class BaseQuerySet(models.QuerySet[Any]):
+    def alive(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def trashed(self) -> Self:
+        return self.exclude(deleted_at=None)
+
+
+class BaseModel(models.Model):
+    """A UUIDv7 key, which sorts by time of creation (RFC 9562), timestamps, a version and soft deletion.
+
+    Every visible change goes through `save_changes`, so that the version, and with it the ETag, moves.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    objects = BaseQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def etag(self) -> str:
+        """Strong (RFC 9110, 8.8.1): from the version column, so two equal tags mean equal bytes."""
+        return f'"v{self.version}"'
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding:
+            self.updated_at = self.created_at  # two calls of now() would differ
+        super().save(*args, **kwargs)
+
+    def save_changes(self, *columns: str) -> None:
+        """Store these columns as one visible change. The caller holds the row (locked, or just made)."""
+        self.version += 1
+        self.updated_at = timezone.now()
+        self.save(update_fields=[*columns, "version", "updated_at"])
+
+    def soft_delete(self) -> None:
+        self.deleted_at = timezone.now()
+        self.save_changes("deleted_at")
+
+    def restore(self) -> None:
+        """Raises IntegrityError when a unique value was taken in the meantime."""
+        self.deleted_at = None
+        self.save_changes("deleted_at")
+
+
+class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
+    def due(self, now: datetime) -> Self:
+        """Waiting and due, or taken by a worker that has not finished within its lease."""
+        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
+        return self.filter(free, status=OutboxMessage.Status.PENDING, due_at__lte=now)
+
+
+class OutboxMessage(models.Model):
+    """A promise to do something outside the database, written in the transaction that makes it necessary."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=80, help_text="Names the handler, e.g. accounts.password_reset")
+    payload = models.JSONField(default=dict)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Not worth doing after this moment")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_id = models.UUIDField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+
+    objects = OutboxQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], condition=models.Q(status="pending"), name="outbox_pending_by_due"),
+            models.Index(fields=["finished_at"], name="outbox_by_finished"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(status="pending") ^ models.Q(finished_at__isnull=False),
+                name="outbox_is_finished_unless_pending",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.status})"
+
+    def retry(self) -> None:
+        """Start a failed message over, with a fresh set of attempts."""
+        self.status, self.attempts, self.finished_at = self.Status.PENDING, 0, None
+        self.due_at, self.lease_until, self.expires_at = timezone.now(), None, None
+        self.save(update_fields=["status", "attempts", "finished_at", "due_at", "lease_until", "expires_at"])
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    def update(self, **_kwargs: Any) -> NoReturn:
+        raise AppendOnlyError
+
+    def delete(self) -> NoReturn:
+        raise AppendOnlyError
+
+    def since(self, age: timedelta) -> Self:
+        return self.filter(created_at__gte=timezone.now() - age)
+
+
+class AppendOnlyError(TypeError):
+    def __init__(self) -> None:
+        super().__init__("the audit log is append-only")
+
+
+class AuditEvent(models.Model):
+    """What happened, by whom, from where. Written only by core/audit.py; never changed.
+
+    Actor and target are plain ids, not foreign keys: the log outlives what it speaks of.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    event = models.CharField(max_length=60)
+    actor_id = models.UUIDField(null=True)
+    target_type = models.CharField(max_length=60, blank=True, default="")
+    target_id = models.UUIDField(null=True)
+    ip_address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=400, blank=True, default="")
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    changes = models.JSONField(default=dict, help_text="{field: [before, after]}, never a secret")
+
+    objects = AuditEventQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["target_id", "-id"], name="audit_by_target"),
+            models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
+            models.Index(fields=["event", "-id"], name="audit_by_event"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise AppendOnlyError

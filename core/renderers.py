@@ -1,0 +1,43 @@
+"""The success envelope, as orjson bytes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from django.utils.functional import Promise
+from rest_framework.renderers import BaseRenderer
+
+OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
+
+def _fallback(value: Any) -> Any:
+    if isinstance(value, Promise):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not part of an answer")
+
+
+def render_error(body: dict[str, Any]) -> bytes:
+    return orjson.dumps(body, default=_fallback, option=OPTIONS)
+
+
+class EnvelopeRenderer(BaseRenderer):
+    """`{"success": true, "data": …}`, with `meta` where the response carries one. Errors come in whole."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        response = (renderer_context or {}).get("response")
+        status = getattr(response, "status_code", 200)
+        if status == 204:
+            return b""
+        if status >= 400:
+            return render_error(data)
+        body = {"success": True, "data": data}
+        meta = getattr(response, "meta", None)
+        if meta is not None:
+            body["meta"] = meta
+        return orjson.dumps(body, default=_fallback, option=OPTIONS)

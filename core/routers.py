@@ -1,0 +1,20 @@
+from typing import Any
+
+from rest_framework.routers import SimpleRouter
+
+
+class Router(SimpleRouter):
+    """Paths without a trailing slash, ids that must be UUIDs, and only the actions that a viewset exposes."""
+
+    def __init__(self) -> None:
+        super().__init__(trailing_slash=False, use_regex_path=False)
+
+    def get_method_map(self, viewset: Any, method_map: dict[str, str]) -> dict[str, str]:
+        bound = super().get_method_map(viewset, method_map)
+        exposed = getattr(viewset, "exposed", None)
+        standard = {"list", "create", "retrieve", "update", "partial_update", "destroy"}
+        return {
+            method: name
+            for method, name in bound.items()
+            if exposed is None or name not in standard or name in exposed
+        }

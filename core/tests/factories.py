@@ -1,0 +1,18 @@
+import factory
+from factory.django import DjangoModelFactory
+
+from core.models import AuditEvent, OutboxMessage
+
+
+class OutboxMessageFactory(DjangoModelFactory):
+    class Meta:
+        model = OutboxMessage
+
+    kind = "test.nothing"
+
+
+class AuditEventFactory(DjangoModelFactory):
+    class Meta:
+        model = AuditEvent
+
+    event = factory.Sequence(lambda n: f"thing.done{n % 3}")

@@ -1,0 +1,154 @@
+"""Exact rate limits: a fixed window per key, counted by one atomic script in Redis, or in this process without it.
+
+DRF's own throttles read, change and write (two parallel requests count as one), cannot say 100/15min, and
+trust whatever X-Forwarded-For says.
+"""
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from core import context
+from core.network import limit_key
+
+log = structlog.get_logger(__name__)
+
+COUNT_SCRIPT = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  return {count, tonumber(ARGV[1])}
+end
+return {count, redis.call('PTTL', KEYS[1])}
+"""
+BREAKER_SECONDS = 5.0
+FALLBACK_STRICTNESS = {"auth": 2}  # without Redis, password guessing gets a smaller share still
+MOST_LOCAL_KEYS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: int  # whole seconds until the window ends, rounded up so that waiting them suffices
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The names of draft-ietf-httpapi-ratelimit-headers-03, which clients know."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(self.reset),
+        }
+
+
+def decide(count: int, limit: int, reset_seconds: float) -> Decision:
+    return Decision(count <= limit, limit, max(0, limit - count), max(1, math.ceil(reset_seconds)))
+
+
+class LocalCounter:
+    """Windows in this process. Bounded: expired keys are dropped when there are too many."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._windows: dict[str, tuple[int, float]] = {}
+
+    def count(self, key: str, period: float) -> tuple[int, float]:
+        now = time.monotonic()
+        with self._lock:
+            count, ends = self._windows.get(key, (0, 0.0))
+            if ends <= now:
+                count, ends = 0, now + period
+                if len(self._windows) >= MOST_LOCAL_KEYS:
+                    self._windows = {k: w for k, w in self._windows.items() if w[1] > now}
+            self._windows[key] = (count + 1, ends)
+            return count + 1, ends - now
+
+    def clear(self) -> None:
+        with self._lock:
+            self._windows.clear()
+
+
+class RedisCounter:
+    """Windows shared by every process. A circuit breaker keeps a dead Redis from costing each request a time-out."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._client = redis.Redis.from_url(
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        )
+        self._script = self._client.register_script(COUNT_SCRIPT)
+        self._closed_until = 0.0
+
+    def count(self, key: str, period: float) -> tuple[int, float] | None:
+        """None while Redis is away."""
+        now = time.monotonic()
+        if now < self._closed_until:
+            return None
+        try:
+            count, left = self._script(keys=[key], args=[int(period * 1000)])
+        except redis.RedisError as error:
+            self._closed_until = now + BREAKER_SECONDS
+            log.warning("limits_count_locally", error=type(error).__name__, seconds=BREAKER_SECONDS)
+            return None
+        return int(count), max(0, int(left)) / 1000
+
+    def clear(self) -> None:
+        self._closed_until = 0.0
+        for key in self._client.scan_iter("limit:*"):
+            self._client.delete(key)
+
+
+local_counter = LocalCounter()
+
+
+@cache
+def redis_counter() -> RedisCounter | None:
+    return RedisCounter(settings.REDIS_URL, settings.REDIS_TIMEOUT) if settings.REDIS_URL else None
+
+
+def check(scope: str, identity: str) -> Decision:
+    """Count one request of `identity` against the rate of `scope` (a key of THROTTLE_RATES)."""
+    limit, period = settings.THROTTLE_RATES[scope]
+    key = f"limit:{scope}:{identity}"
+    shared = redis_counter()
+    if shared is not None:
+        counted = shared.count(key, period)
+        if counted is not None:
+            return decide(counted[0], limit, counted[1])
+        limit = math.ceil(limit / FALLBACK_STRICTNESS.get(scope, 1))
+    # Each process sees its share of the requests only.
+    limit = math.ceil(limit / settings.WEB_CONCURRENCY)
+    count, left = local_counter.count(key, period)
+    return decide(count, limit, left)
+
+
+class RateLimit(BaseThrottle):
+    """Per user where there is one, else per address; `throttle_scope = "auth"` on a view counts those apart."""
+
+    decision: Decision | None = None
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        scope = getattr(view, "throttle_scope", None)
+        user = request.user if scope is None else None
+        if user is not None and user.is_authenticated:
+            self.decision = check("user", str(user.pk))
+        else:
+            self.decision = check(scope or "anon", limit_key(context.current.get().ip_address))
+        # DRF makes a new throttle for each request, so the view's answer finds the decision here.
+        request._request.rate_limit = self.decision  # type: ignore[attr-defined]
+        return self.decision.allowed
+
+    def wait(self) -> float | None:
+        return float(self.decision.reset) if self.decision else None

@@ -1,0 +1,32 @@
+"""The trash: what was deleted softly can be listed, and restored until it is purged."""
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.viewsets import BaseViewSet
+
+
+class TrashViewSet(BaseViewSet):
+    """A BaseViewSet with `GET …/trash` and `POST …/{id}/restore`."""
+
+    list_actions: ClassVar[frozenset[str]] = frozenset({"list", "trash"})
+
+    def get_trash(self) -> QuerySet[Any]:
+        return self.queryset.all().visible_to(self.request.user).trashed()  # type: ignore[union-attr]
+
+    @action(detail=False, url_path="trash")
+    def trash(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.answer_list(self.get_trash())
+
+    @action(detail=True, methods=["post"], url_path="restore")
+    def restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            instance = self.locked_object(self.get_trash())
+            instance.restore()
+            self.record("restored", instance)
+        return self.answer(instance)

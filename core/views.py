@@ -1,0 +1,93 @@
+"""What every API view does beyond DRF: limits before anything else, strict query parameters, rate headers."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from django.views.generic import TemplateView
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.errors import ApiError, error_response
+from core.filters import refuse_unknown
+from core.throttling import RateLimit
+
+View = Callable[..., HttpResponse]
+
+
+class ApiView(APIView):
+    """`query_parameters` names what this view understands in the query; anything else is a 400."""
+
+    query_parameters: ClassVar[frozenset[str]] = frozenset()
+    repeatable_parameters: ClassVar[frozenset[str]] = frozenset()
+    format_kwarg = None  # no format suffixes: the answer is JSON
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        neg = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = neg
+        try:
+            self.perform_authentication(request)
+        except (ApiError, APIException):
+            # A refused token is counted against its sender's address: guessing tokens has a price.
+            request._not_authenticated()
+            self.check_throttles(request)
+            raise
+        self.check_throttles(request)
+        self.check_permissions(request)
+        refuse_unknown(request.query_params, *self.known_parameters())
+
+    def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
+        """All that the query may hold, and which of these may be repeated."""
+        return self.query_parameters, self.repeatable_parameters
+
+    def check_permissions(self, request: Request) -> None:
+        if request.method != "OPTIONS":
+            super().check_permissions(request)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response({"methods": self.allowed_methods})
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        django_request = getattr(request, "_request", request)
+        decision = getattr(django_request, "rate_limit", None)
+        if decision is not None:
+            for name, value in decision.headers.items():
+                response.headers[name] = value
+        return response
+
+
+class PublicAuthView(ApiView):
+    """A door that anyone may knock at, counted per address."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = (RateLimit,)
+    throttle_scope = "auth"
+
+
+class Page(TemplateView):
+    """A page for a person. Its scripts and styles are own files, so the site's own CSP holds."""
+
+
+def allowed(*methods: str) -> Callable[[View], View]:
+    """For a plain view: 405 in the envelope, with `Allow`, for every other method."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method == "OPTIONS":
+                return HttpResponse(status=204, headers={"Allow": ", ".join((*methods, "OPTIONS"))})
+            if request.method not in methods:
+                response = error_response(ApiError("METHOD_NOT_ALLOWED"))
+                response["Allow"] = ", ".join((*methods, "OPTIONS"))
+                return response
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate
+

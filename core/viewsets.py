@@ -1,0 +1,139 @@
+"""BaseViewSet: a resource by declaration. Model, serializer, filters and sorts are named; the rest is here."""
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import audit
+from core.conditional import check_if_match, not_modified
+from core.filters import wanted_fields
+from core.pagination import PageNumberPagination
+from core.views import ApiView
+
+
+class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
+    """Owner-scoped CRUD with lists, versions and audit. A subclass declares:
+
+    `queryset`, `serializer_class`, `filterset_class`, `sort_fields`, `http_method_names`. Rows come only
+    through the queryset's `visible_to(user)`; what a caller may not see does not exist.
+    """
+
+    sort_fields: ClassVar[dict[str, str]] = {}
+    default_sort = "-createdAt"
+    lookup_value_converter = "uuid"
+    exposed: ClassVar[frozenset[str] | None] = None  # the standard actions that have a route; None: all of them
+    action_parameters: ClassVar[dict[str, frozenset[str]]] = {}
+    list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
+    _known: ClassVar[dict[str, tuple[frozenset[str], frozenset[str]]]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        filters = cls.filterset_class.base_filters if getattr(cls, "filterset_class", None) else {}
+        listed = {*filters, *PageNumberPagination.parameters, "fields"} | ({"sort"} if cls.sort_fields else set())
+        repeatable = frozenset(name for name, item in filters.items() if getattr(item, "repeatable", False))
+        cls._known = {action: (frozenset(names), frozenset()) for action, names in cls.action_parameters.items()}
+        for action in cls.list_actions:
+            extra = cls.action_parameters.get(action, frozenset())
+            cls._known[action] = (frozenset(listed | extra), repeatable)
+
+    def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
+        return self._known.get(self.action or "", (frozenset(), frozenset()))
+
+    # --- which rows ---------------------------------------------------------------------------
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.queryset.all().visible_to(self.request.user).alive()  # type: ignore[union-attr]
+
+    def get_object(self) -> Any:
+        return self.pick(self.get_queryset())
+
+    def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
+        """The row, held until the transaction ends. SQLite has no row locks: there the transaction itself,
+        begun IMMEDIATE, is the lock."""
+        rows = self.get_queryset() if queryset is None else queryset
+        return self.pick(rows.select_for_update(of=("self",)))
+
+    def pick(self, queryset: QuerySet[Any]) -> Any:
+        instance = get_object_or_404(queryset, pk=self.kwargs["pk"])
+        self.check_object_permissions(self.request, instance)
+        return instance
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.answer_list(self.get_queryset())
+
+    def answer_list(self, queryset: QuerySet[Any]) -> Response:
+        serializer_class = self.get_serializer_class()
+        wanted = wanted_fields(self.request, frozenset(serializer_class.Meta.fields))
+        page = self.paginate_queryset(self.filter_queryset(queryset))
+        rows: Any = self.get_serializer(page, many=True).data
+        if wanted is not None:
+            rows = [{name: value for name, value in row.items() if name in wanted} for row in rows]
+        return self.get_paginated_response(rows)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        instance = self.get_object()
+        return not_modified(request, instance) or self.answer(instance)
+
+    def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
+        """One object, with its version."""
+        data = self.get_serializer(instance).data
+        headers = {"ETag": instance.etag, "Cache-Control": "private, no-cache", **headers}
+        return Response(data, status=status, headers=headers)
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        with transaction.atomic():
+            instance = self.perform_create(serializer)
+            self.record("created", instance)
+        return self.answer(instance, 201, Location=f"{request.path}/{instance.pk}")
+
+    def perform_create(self, serializer: Any) -> Any:
+        return serializer.save()
+
+    def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            instance = self.locked_object()
+            check_if_match(request, instance)
+            before = self.get_serializer(instance).data
+            serializer = self.get_serializer(instance, data=request.data, partial=partial)
+            serializer.is_valid(raise_exception=True)
+            instance = serializer.save()
+            after = self.get_serializer(instance).data
+            changes = audit.difference(before, after)
+            changes.pop("updatedAt", None)
+            if changes:
+                self.record("updated", instance, changes)
+        return self.answer(instance)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, partial=True, **kwargs)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            instance = self.locked_object()
+            check_if_match(request, instance)
+            self.perform_destroy(instance)
+            self.record("deleted", instance)
+        return Response(status=204)
+
+    def perform_destroy(self, instance: Any) -> None:
+        instance.soft_delete()
+
+    def record(self, verb: str, instance: Model, changes: audit.Changes | None = None) -> None:
+        audit.record(
+            f"{instance._meta.model_name}.{verb}",
+            actor_id=self.request.user.pk,
+            target=instance,
+            changes=changes,
+        )
+

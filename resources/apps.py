@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.utils.module_loading import import_module
+
+
+class ResourcesConfig(AppConfig):
+    name = "resources"
+
+    def ready(self) -> None:
+        """Let the purge and the export know what this app offers them."""
+        import_module("resources.tasks")
+        import_module("resources.privacy")

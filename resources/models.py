@@ -1,0 +1,168 @@
+"""Resource and Tag: the example that every app beside this one is written after."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connections, models
+from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts.models import User
+from core.models import BaseModel, BaseQuerySet
+
+LONGEST_WORD = 64
+LONGEST_SEARCH_TEXT = 200_000
+WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """The runs of letters and digits in `text`, without case and accents: what search compares."""
+    flat = text.casefold()
+    if not flat.isascii():
+        decomposed = unicodedata.normalize("NFKD", flat)
+        flat = "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+    return [word[:LONGEST_WORD] for word in WORD.findall(flat)]
+
+
+class ResourceQuerySet(BaseQuerySet):
+    def visible_to(self, user: User) -> Self:
+        """By id an admin sees everybody's; lists narrow this to the caller's own (`owned_by`)."""
+        return self if user.is_superuser else self.owned_by(user)
+
+    def owned_by(self, user: User) -> Self:
+        return self.filter(user=user)
+
+    def with_tags(self) -> Self:
+        """Each row with the names of its tags: on PostgreSQL inside the same statement, else one more query."""
+        links = ResourceTag.objects.order_by("position")
+        if connections[self.db].vendor == "postgresql":
+            names = links.filter(resource=OuterRef("pk")).values("tag__name")
+            return self.annotate(tag_names=ArraySubquery(names))
+        return self.prefetch_related(Prefetch("links", queryset=links.select_related("tag")))
+
+    def matching(self, text: str) -> Self:
+        """Every word of `text` begins a word of the title, the content or a tag name."""
+        wanted = words(text)
+        if not wanted and text.strip():
+            return self.none()  # signs only: no word begins with them
+        condition = Q()
+        for word in wanted:
+            condition &= Q(search_text__contains=f" {word}")
+        return self.filter(condition)
+
+    def tagged(self, names: Iterable[str]) -> Self:
+        """With all of these tags."""
+        rows = self
+        for name in names:
+            rows = rows.filter(models.Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag__name=name)))
+        return rows
+
+
+class Resource(BaseModel):
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        PUBLISHED = "published"
+        ARCHIVED = "archived"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="resources")
+    title = models.CharField(max_length=255)
+    content = models.TextField(blank=True, default="", max_length=100_000)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
+    tags = models.ManyToManyField("Tag", through="ResourceTag", related_name="resources")
+    # The words of title, content and tags, each after a space, so that ` word` finds a beginning on any database.
+    search_text = models.TextField(blank=True, default="", editable=False)
+
+    objects = ResourceQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["user", "-created_at", "-id"], condition=Q(deleted_at=None), name="resource_newest"
+            ),
+            models.Index(
+                fields=["user", "status", "-created_at", "-id"],
+                condition=Q(deleted_at=None),
+                name="resource_by_status",
+            ),
+            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="resource_of_all"),
+            models.Index(
+                fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="resource_trash_by_age"
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "published", "archived"]), name="resource_status_is_known"
+            ),
+            models.CheckConstraint(condition=~Q(title=""), name="resource_has_a_title"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def tag_list(self) -> list[str]:
+        """The names in the order they were given, from whatever `with_tags` has brought along."""
+        brought = self.__dict__.get("tag_names")
+        if brought is not None:
+            return list(brought)
+        return [link.tag.name for link in self.links.all()]
+
+    def index_words(self, tag_names: Iterable[str]) -> None:
+        """Set `search_text`. The caller saves it with what it describes."""
+        found = dict.fromkeys(words(" ".join((self.title, self.content, *tag_names))))
+        self.search_text = "".join(f" {word}" for word in found)[:LONGEST_SEARCH_TEXT]
+
+
+class TagQuerySet(BaseQuerySet):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(user=user)
+
+    def with_resource_count(self) -> Self:
+        # A subquery and not a GROUP BY, because PostgreSQL cannot lock grouped rows.
+        borne = ResourceTag.objects.filter(tag=OuterRef("pk"), resource__deleted_at=None)
+        count = borne.order_by().values("tag").annotate(number=Count("*")).values("number")
+        return self.annotate(resource_count=Coalesce(Subquery(count), 0))
+
+
+class Tag(BaseModel):
+    """A user's own word for some of their resources."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=50)
+
+    objects = TagQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "name"], name="tag_name_is_unique_per_user"),
+            models.CheckConstraint(condition=~Q(name=""), name="tag_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def etag(self) -> str:
+        """The count is part of what a client sees, and moves without the tag's own version."""
+        return f'"v{self.version}-{getattr(self, "resource_count", 0)}"'
+
+
+class ResourceTag(models.Model):
+    """That a resource bears a tag, and where in its list."""
+
+    resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="links")
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="links")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[Any]] = ["position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["resource", "tag"], name="resource_bears_a_tag_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource_id} {self.tag_id}"

@@ -1,0 +1,78 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from core.serializers import ModelSerializer, StringField
+from resources import services
+from resources.models import Resource, Tag
+
+MOST_TAGS = 20
+
+
+class TagNameField(StringField):
+    """Trimmed and lower-cased."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=1, max_length=50, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(data).lower()
+
+
+class TagListField(serializers.ListField):
+    """Each name once, in the order given."""
+
+    child = TagNameField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MOST_TAGS, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        return list(dict.fromkeys(super().to_internal_value(data)))
+
+
+class ResourceSerializer(ModelSerializer):
+    title = StringField(min_length=1, max_length=255)
+    content = StringField(max_length=100_000, allow_blank=True, trim_whitespace=False, default="")
+    status = serializers.ChoiceField(choices=Resource.Status.choices, default=Resource.Status.DRAFT)
+    tags = TagListField(source="tag_list", default=list)
+
+    class Meta:
+        model = Resource
+        fields = ("id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt")
+        read_only_fields = ("id", "userId", "createdAt", "updatedAt")
+
+    def to_representation(self, instance: Resource) -> dict[str, Any]:
+        """What the declared fields say, without asking each of them for every row."""
+        return {
+            "id": instance.id,
+            "userId": instance.user_id,
+            "title": instance.title,
+            "content": instance.content,
+            "status": instance.status,
+            "tags": instance.tag_list,
+            "createdAt": instance.created_at,
+            "updatedAt": instance.updated_at,
+        }
+
+    def create(self, validated_data: dict[str, Any]) -> Resource:
+        tags = validated_data.pop("tag_list")
+        return services.create_resource(user=self.context["request"].user, tags=tags, **validated_data)
+
+    def update(self, instance: Resource, validated_data: dict[str, Any]) -> Resource:
+        tags = validated_data.pop("tag_list", None)
+        return services.update_resource(resource=instance, tags=tags, **validated_data)
+
+
+class TagSerializer(ModelSerializer):
+    name = TagNameField()
+    resourceCount = serializers.IntegerField(source="resource_count", read_only=True, min_value=0)
+
+    class Meta:
+        model = Tag
+        fields = ("id", "name", "resourceCount", "createdAt", "updatedAt")
+        read_only_fields = ("id", "createdAt", "updatedAt")
+
+    def update(self, instance: Tag, validated_data: dict[str, Any]) -> Tag:
+        name = validated_data.get("name", instance.name)
+        return services.rename_tag(tag=instance, name=name, actor=self.context["request"].user)

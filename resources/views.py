@@ -1,0 +1,72 @@
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.conditional import check_if_match
+from core.errors import FieldError
+from core.trash import TrashViewSet
+from core.viewsets import BaseViewSet
+from resources import services
+from resources.filters import ResourceFilter, TagFilter
+from resources.models import Resource, Tag
+from resources.serializers import ResourceSerializer, TagSerializer
+
+
+class ResourceViewSet(TrashViewSet):
+    """The caller's resources. An admin reaches everybody's by id, and with `scope=all` in lists."""
+
+    queryset = Resource.objects.all()
+    serializer_class = ResourceSerializer
+    filterset_class = ResourceFilter
+    sort_fields: ClassVar = {
+        "createdAt": "created_at",
+        "updatedAt": "updated_at",
+        "title": "title",
+        "status": "status",
+    }
+    action_parameters: ClassVar = {"list": frozenset({"scope"})}
+
+    def get_queryset(self) -> QuerySet[Resource]:
+        return super().get_queryset().with_tags()  # type: ignore[attr-defined, no-any-return]
+
+    def get_trash(self) -> QuerySet[Resource]:
+        return super().get_trash().with_tags()  # type: ignore[attr-defined, no-any-return]
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        rows: Any = self.get_queryset()
+        if not self.wants_all(request):
+            rows = rows.owned_by(request.user)
+        return self.answer_list(rows)
+
+    def wants_all(self, request: Request) -> bool:
+        scope = request.query_params.get("scope")
+        if scope not in {None, "all"}:
+            raise FieldError("scope", "invalid", "The only scope is all.")
+        if scope == "all" and not request.user.is_superuser:
+            raise PermissionDenied
+        return scope == "all"
+
+
+class TagViewSet(BaseViewSet):
+    """The caller's tags. They come into being with the resources that bear them."""
+
+    queryset = Tag.objects.all()
+    serializer_class = TagSerializer
+    filterset_class = TagFilter
+    exposed: ClassVar = frozenset({"list", "retrieve", "partial_update", "destroy"})
+    sort_fields: ClassVar = {"name": "name", "createdAt": "created_at"}
+    default_sort = "name"
+
+    def get_queryset(self) -> QuerySet[Tag]:
+        return super().get_queryset().with_resource_count()  # type: ignore[attr-defined, no-any-return]
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            tag = self.locked_object()
+            check_if_match(request, tag)
+            services.delete_tag(tag=tag, actor=request.user)
+        return Response(status=204)
