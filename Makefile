@@ -2,7 +2,7 @@
 # Each target installs what it needs, and only that, from the hash-locked requirements/*.txt.
 
 PYTHON ?= python3
-PORT ?= 8000
+PORT ?= $(or $(shell sed -n 's/^PORT=//p' .env 2>/dev/null),8000)
 ARGS ?=
 BIN := .venv/bin
 

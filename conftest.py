@@ -1,22 +1,32 @@
 """The cast and the stage. Who a test acts as is in the name of its client: `owner`, `stranger`, `staff`, `admin`."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.services.sessions import open_session
 from accounts.tests.factories import UserFactory
-from core import outbox, throttling
+from core import append_only, outbox, throttling
 
 
 class Caller(APIClient):
     """An API client that knows whose it is. `caller.user` is None for the anonymous one."""
 
     user: User | None = None
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Tests with real transactions empty the tables between them, which the audit log's triggers forbid; the
+    tests of the triggers install them again."""
+    with django_db_blocker.unblock():
+        append_only.remove(connection)
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from services import free_port, stop
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMATHESIS = ROOT / ".venv-tools" / "bin" / "schemathesis"
+CONFIG = ROOT / ".ci" / "schemathesis.toml"
 START_SECONDS = 30
 UNLIMITED = "1000000/min"  # the limits have tests of their own; here they would hide everything else
 # They end the session that the rest of the run needs.
@@ -50,14 +51,9 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 def fuzz(base: str, arguments: list[str]) -> int:
     account = {"email": "fuzz@example.com", "name": "Fuzz", "password": f"A1{secrets.token_hex(8)}"}
     token = call(f"{base}/api/v1/auth/register", account)["data"]["tokens"]["accessToken"]
-    command: list[str | Path] = [
-        SCHEMATHESIS,
-        "run",
-        f"{base}/api/v1/schema",
-        "--header",
-        f"Authorization: Bearer {token}",
-    ]
-    command += ["--exclude-path-regex", LEFT_OUT, "--max-examples", "50", *arguments]
+    command: list[str | Path] = [SCHEMATHESIS, "--config-file", CONFIG, "run", f"{base}/api/v1/schema"]
+    command += ["--header", f"Authorization: Bearer {token}", "--exclude-path-regex", LEFT_OUT]
+    command += ["--max-examples", "50", *arguments]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     try:
         call(f"{base}/api/v1/users/me", token=token)
@@ -83,7 +79,10 @@ def main() -> int:
         manage = [sys.executable, "manage.py"]
         subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
         server = subprocess.Popen(
-            [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"], cwd=ROOT, env=environment
+            [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,  # its greeting; errors stay
         )
         try:
             wait_for(f"http://127.0.0.1:{port}/health", server)

@@ -1,14 +1,27 @@
 """The endpoints under /auth: validate, one call, answer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import cookies
 from accounts import serializers as shapes
+from accounts.authentication import UserRequest
 from accounts.services import accounts, passwords, sessions
+from accounts.services.sessions import TokenPair
 from core.views import ApiView, PublicAuthView
+
+DELIVERY = OpenApiParameter(
+    "delivery",
+    enum=["cookie", "body"],
+    description="`cookie` puts the tokens into HttpOnly cookies, and a CSRF token into the body.",
+)
+LOGIN_SHAPES = {False: shapes.LoginAnswer, True: shapes.CookieLoginAnswer}
+REFRESH_SHAPES = {False: shapes.TokensAnswer, True: shapes.CookieTokensAnswer}
+LOGIN_ANSWERS = PolymorphicProxySerializer("AnyLoginAnswer", list(LOGIN_SHAPES.values()), None)
+REFRESH_ANSWERS = PolymorphicProxySerializer("AnyTokensAnswer", list(REFRESH_SHAPES.values()), None)
 
 
 def validated(serializer_class: Any, request: Request) -> dict[str, Any]:
@@ -18,28 +31,60 @@ def validated(serializer_class: Any, request: Request) -> dict[str, Any]:
     return values
 
 
-class RegisterView(PublicAuthView):
-    @extend_schema(request=shapes.RegisterSerializer, responses={201: shapes.LoginAnswer})
+def answer(pair: TokenPair, shape: Any, *, in_cookies: bool, status: int = 200) -> Response:
+    response = Response(shape(pair).data, status=status)
+    if in_cookies:
+        cookies.set_cookies(response, pair)
+    return response
+
+
+def without_cookies(request: Request) -> Response:
+    response = Response(status=204)
+    if cookies.ACCESS_COOKIE in request.COOKIES:
+        cookies.clear_cookies(response)
+    return response
+
+
+class TokenView(PublicAuthView):
+    """Hands out tokens: in the body, or with `?delivery=cookie` in cookies."""
+
+    query_parameters: ClassVar = frozenset({"delivery"})
+
+
+class RegisterView(TokenView):
+    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS", "CSRF_FAILED")}
+
+    @extend_schema(request=shapes.RegisterSerializer, responses={201: LOGIN_ANSWERS}, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:
         """Create an account and log in. A verification email is sent."""
+        in_cookies = cookies.wants_cookies(request)
         pair = accounts.register(**validated(shapes.RegisterSerializer, request))
-        return Response(shapes.LoginAnswer(pair).data, status=201)
+        return answer(pair, LOGIN_SHAPES[in_cookies], in_cookies=in_cookies, status=201)
 
 
-class LoginView(PublicAuthView):
-    @extend_schema(request=shapes.LoginSerializer, responses=shapes.LoginAnswer)
+class LoginView(TokenView):
+    documented_errors: ClassVar = {"post": ("INVALID_CREDENTIALS", "ACCOUNT_LOCKED", "CSRF_FAILED")}
+
+    @extend_schema(request=shapes.LoginSerializer, responses=LOGIN_ANSWERS, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:
         """Open a session. Five failures within 15 minutes lock the address for 15 minutes."""
+        in_cookies = cookies.wants_cookies(request)
         pair = sessions.login(**validated(shapes.LoginSerializer, request))
-        return Response(shapes.LoginAnswer(pair).data)
+        return answer(pair, LOGIN_SHAPES[in_cookies], in_cookies=in_cookies)
 
 
-class RefreshView(PublicAuthView):
-    @extend_schema(request=shapes.RefreshSerializer, responses=shapes.TokensAnswer)
+class RefreshView(TokenView):
+    documented_errors: ClassVar = {"post": ("UNAUTHORIZED", "TOKEN_EXPIRED", "TOKEN_REVOKED", "CSRF_FAILED")}
+
+    @extend_schema(request=shapes.RefreshSerializer, responses=REFRESH_ANSWERS, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair. Sent again within 10 s, it gets the same one."""
-        pair = sessions.refresh(token=validated(shapes.RefreshSerializer, request)["refreshToken"])
-        return Response(shapes.TokensAnswer(pair).data)
+        in_cookies = cookies.wants_cookies(request)
+        token = validated(shapes.RefreshSerializer, request).get("refreshToken")
+        if token is None:
+            token, in_cookies = cookies.refresh_token(request), True
+        pair = sessions.refresh(token=token)
+        return answer(pair, REFRESH_SHAPES[in_cookies], in_cookies=in_cookies)
 
 
 class ForgotPasswordView(PublicAuthView):
@@ -59,6 +104,8 @@ class ResetPasswordView(PublicAuthView):
 
 
 class VerifyEmailView(PublicAuthView):
+    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS",)}
+
     @extend_schema(request=shapes.TokenSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """Prove an address by the mailed token."""
@@ -68,23 +115,25 @@ class VerifyEmailView(PublicAuthView):
 
 class LogoutView(ApiView):
     @extend_schema(request=None, responses={204: None})
-    def post(self, request: Request) -> Response:
+    def post(self, request: UserRequest) -> Response:
         """End this session: its tokens stop working with the next request."""
         sessions.logout(session=request.auth)
-        return Response(status=204)
+        return without_cookies(request)
 
 
 class LogoutAllView(ApiView):
     @extend_schema(request=None, responses={204: None})
-    def post(self, request: Request) -> Response:
+    def post(self, request: UserRequest) -> Response:
         """End every session of the caller."""
         sessions.end_all_sessions(user=request.user, actor=request.user)
-        return Response(status=204)
+        return without_cookies(request)
 
 
 class ChangePasswordView(ApiView):
+    documented_errors: ClassVar = {"post": ("ACCOUNT_LOCKED",)}
+
     @extend_schema(request=shapes.ChangePasswordSerializer, responses={204: None})
-    def post(self, request: Request) -> Response:
+    def post(self, request: UserRequest) -> Response:
         """Set a new password. Ends every other session."""
         values = validated(shapes.ChangePasswordSerializer, request)
         passwords.change_password(
@@ -95,7 +144,7 @@ class ChangePasswordView(ApiView):
 
 class ResendVerificationView(ApiView):
     @extend_schema(request=None, responses={202: None})
-    def post(self, request: Request) -> Response:
+    def post(self, request: UserRequest) -> Response:
         """Send the verification email again, where an address waits to be proven."""
-        accounts.resend_proof(user=request.user)
+        accounts.resend_proof(user=request.user, actor=request.user)
         return Response(None, status=202)

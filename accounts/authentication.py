@@ -4,12 +4,20 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts import tokens
+from accounts.cookies import ACCESS_COOKIE, check_csrf
 from accounts.models import Session, User
 from core.errors import ApiError
 
 
+class UserRequest(Request):
+    """A request that SessionTokenAuthentication has let in, for the types of the views behind it."""
+
+    user: User
+    auth: Session
+
+
 class SessionTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <access token>` (RFC 6750). `request.auth` is the Session.
+    """`Authorization: Bearer <access token>` (RFC 6750), or the cookie of a web client. `request.auth` is the Session.
 
     Logout, a password change, a deletion or a new role take effect with the next request, because session and
     user are read from the database and nothing is believed that the token says about them.
@@ -18,11 +26,22 @@ class SessionTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
         if not header:
-            return None
+            return self.from_cookie(request)
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise ApiError("UNAUTHORIZED")
-        session = live_session(tokens.read(token.strip(), tokens.ACCESS))
+        return self.accept(request, live_session(tokens.read(token.strip(), tokens.ACCESS)))
+
+    def from_cookie(self, request: Request) -> tuple[User, Session] | None:
+        """Only without an Authorization header, so that two identities are never mixed."""
+        token = request.COOKIES.get(ACCESS_COOKIE)
+        if not token:
+            return None
+        session = live_session(tokens.read(token, tokens.ACCESS))
+        check_csrf(request._request, session.pk)
+        return self.accept(request, session)
+
+    def accept(self, request: Request, session: Session) -> tuple[User, Session]:
         request._request.api_user_id = str(session.user_id)  # type: ignore[attr-defined]  # for the access log
         return session.user, session
 

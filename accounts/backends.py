@@ -11,7 +11,11 @@ from accounts.services.passwords import InvalidCredentials, check_credentials
 
 class LockoutBackend(ModelBackend):
     def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
     ) -> User | None:
         """None for wrong credentials. Raises AccountLocked, which the admin's form shows."""
         address = username or kwargs.get(User.USERNAME_FIELD)

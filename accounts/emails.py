@@ -4,12 +4,13 @@ Secrets are made here, at the moment of sending, so that neither the database no
 """
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.models import OneTimeToken, User
+from accounts.models import OneTimeToken, Session, User
 from accounts.services.passwords import issue_token
 from core import mail, outbox
 from core.models import OutboxMessage
@@ -65,6 +66,14 @@ def send_session_closed(message: OutboxMessage) -> None:
         mail.send("session_closed", to=user.email, context={"user": user}, cause=message)
 
 
+@outbox.handles("accounts.new_device")
+def send_new_device(message: OutboxMessage) -> None:
+    user = living_user(message)
+    session = Session.objects.filter(pk=message.payload["session"]).first()
+    if user is not None and session is not None:
+        mail.send("new_device", to=user.email, context={"user": user, "session": session}, cause=message)
+
+
 def living_user(message: OutboxMessage) -> User | None:
     return User.objects.alive().filter(pk=message.payload["user"]).first()
 
@@ -77,3 +86,20 @@ def below_limit(user: User, purpose: str) -> bool:
 def page_link(page: str, secret: str) -> str:
     """From the configured address, never from a request's Host (reset poisoning)."""
     return f"{settings.FRONTEND_URL}/account/{page}?{urlencode({'token': secret})}"
+
+
+def samples() -> dict[str, dict[str, Any]]:
+    """A context for each mail, for the developers' preview. Nothing of it is stored."""
+    user = User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
+    session = Session(user=user, ip_address="203.0.113.7", user_agent="Firefox on Linux")
+    return {
+        "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
+        "email_proof": {"user": user, "link": page_link("verify-email", "sample"), "changing": False},
+        "email_change_requested": {"user": user, "new_email": "ann@new.example"},
+        "password_changed": {"user": user},
+        "session_closed": {"user": user},
+        "new_device": {"user": user, "session": session},
+    }
+
+
+mail.previews.append(samples)

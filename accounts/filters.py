@@ -1,5 +1,3 @@
-from typing import Any
-
 import django_filters
 from django.db.models import Q, QuerySet
 
@@ -7,9 +5,15 @@ from accounts.models import Role, User
 
 
 class UserFilter(django_filters.FilterSet):
-    role = django_filters.ChoiceFilter(choices=Role.choices)
-    status = django_filters.ChoiceFilter(choices=[("active", "active"), ("deleted", "deleted")], method="by_status")
-    search = django_filters.CharFilter(method="by_words", max_length=200, label="Part of the email or the name")
+    role = django_filters.ChoiceFilter(choices=Role.choices, help_text="Those with this role.")
+    status = django_filters.ChoiceFilter(
+        choices=[("active", "active"), ("deleted", "deleted")],
+        method="by_status",
+        help_text="Only the living accounts are listed, unless this asks for the deleted ones.",
+    )
+    search = django_filters.CharFilter(
+        method="by_words", max_length=200, help_text="Every word is part of the email or the name."
+    )
 
     class Meta:
         model = User
@@ -18,7 +22,7 @@ class UserFilter(django_filters.FilterSet):
     def by_status(self, queryset: QuerySet[User], _name: str, value: str) -> QuerySet[User]:
         return queryset.filter(deleted_at__isnull=value == "active")
 
-    def by_words(self, queryset: QuerySet[User], _name: str, value: Any) -> QuerySet[User]:
+    def by_words(self, queryset: QuerySet[User], _name: str, value: str) -> QuerySet[User]:
         for word in value.split():
             queryset = queryset.filter(Q(email__icontains=word) | Q(name__icontains=word))
         return queryset

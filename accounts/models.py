@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -27,6 +28,11 @@ class UserQuerySet(BaseQuerySet):
     def with_email(self, address: str) -> Self:
         """At most one: `address` is canonical."""
         return self.alive().filter(email=address)
+
+    def with_live_session_count(self) -> Self:
+        live = Session.objects.live().filter(user=models.OuterRef("pk"))
+        count = live.order_by().values("user").annotate(number=models.Count("*")).values("number")
+        return self.annotate(live_session_count=Coalesce(models.Subquery(count), 0))
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -55,7 +61,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     # Part of the admin session's hash: moving it ends the browser sessions along with the API's.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
-    objects = UserManager()
+    objects: ClassVar = UserManager()
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -65,7 +71,9 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
         indexes: ClassVar = [models.Index(fields=["-created_at", "-id"], name="user_by_created")]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["email"], condition=models.Q(deleted_at=None), name="email_is_unique_among_living_users"
+                fields=["email"],
+                condition=models.Q(deleted_at=None),
+                name="email_is_unique_among_living_users",
             ),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="role_is_known"),
         ]
@@ -88,6 +96,10 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     @property
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
+
+    def outranks(self, other: "User") -> bool:
+        """Who may act on somebody's account in the admin: an admin on everybody's, staff on users' only."""
+        return self.is_superuser or (self.is_staff and not other.is_staff)
 
     def clean(self) -> None:
         self.email = canonical_email(self.email)
@@ -131,7 +143,7 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=30, blank=True, default="")
 
-    objects = SessionQuerySet.as_manager()
+    objects: ClassVar = SessionQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
@@ -155,7 +167,9 @@ class OneTimeToken(models.Model):
         EMAIL_PROOF = "email_proof"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="one_time_tokens")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="one_time_tokens"
+    )
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
     email = models.CharField(max_length=254)
     token_hash = models.CharField(max_length=64, unique=True)
@@ -180,9 +194,7 @@ class Lockout(models.Model):
     """The failed logins of one address, known or not. Keyed by a hash, so that guesses leave no addresses."""
 
     address_hash = models.CharField(max_length=64, primary_key=True)
-    failed_at = models.JSONField(
-        default=list, help_text="Unix times within the window, oldest first"
-    )
+    failed_at = models.JSONField(default=list, help_text="Unix times within the window, oldest first")
     locked_until = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -5,6 +5,12 @@ from django.urls import path
 from core.views import Page, allowed
 
 urlpatterns = [
-    path("account/reset-password", allowed("GET", "HEAD")(Page.as_view(template_name="account/reset_password.html"))),
-    path("account/verify-email", allowed("GET", "HEAD")(Page.as_view(template_name="account/verify_email.html"))),
+    path(
+        "account/reset-password",
+        allowed("GET", "HEAD")(Page.as_view(template_name="account/reset_password.html")),
+    ),
+    path(
+        "account/verify-email",
+        allowed("GET", "HEAD")(Page.as_view(template_name="account/verify_email.html")),
+    ),
 ]

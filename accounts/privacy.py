@@ -2,18 +2,24 @@
 
 from typing import Any
 
-from accounts.models import User
+from django.contrib.admin.models import LogEntry
+
+from accounts.models import OneTimeToken, Session, User
 from accounts.serializers import UserSerializer
 from core.export import exports
 from core.models import AuditEvent
 
 
-@exports("account")
+@exports("account", User)
 def account(user: User) -> Any:
-    return {**UserSerializer(user).data, "lastLogin": user.last_login, "emailVerifiedAt": user.email_verified_at}
+    return {
+        **UserSerializer(user).data,
+        "lastLogin": user.last_login,
+        "emailVerifiedAt": user.email_verified_at,
+    }
 
 
-@exports("sessions")
+@exports("sessions", Session)
 def sessions(user: User) -> Any:
     return [
         {
@@ -30,7 +36,7 @@ def sessions(user: User) -> Any:
     ]
 
 
-@exports("mailedLinks")
+@exports("mailedLinks", OneTimeToken)
 def mailed_links(user: User) -> Any:
     return [
         {"purpose": link.purpose, "email": link.email, "createdAt": link.created_at, "usedAt": link.used_at}
@@ -38,9 +44,8 @@ def mailed_links(user: User) -> Any:
     ]
 
 
-@exports("auditEvents")
+@exports("auditEvents", AuditEvent)
 def audit_events(user: User) -> Any:
-    mine = AuditEvent.objects.filter(actor_id=user.pk) | AuditEvent.objects.filter(target_id=user.pk)
     return [
         {
             "event": event.event,
@@ -51,5 +56,14 @@ def audit_events(user: User) -> Any:
             "targetId": event.target_id,
             "changes": event.changes,
         }
-        for event in mine.order_by("id")
+        for event in AuditEvent.objects.about(user.pk).order_by("id")
+    ]
+
+
+@exports("adminActions", LogEntry)
+def admin_actions(user: User) -> Any:
+    """What somebody who works in the admin has done there."""
+    return [
+        {"at": entry.action_time, "object": entry.object_repr, "change": entry.get_change_message()}
+        for entry in LogEntry.objects.filter(user=user).select_related("content_type").order_by("id")
     ]

@@ -1,21 +1,29 @@
 """The shapes of account requests and answers."""
 
-import unicodedata
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
-from accounts import tokens
 from accounts.addresses import LONGEST, canonical_email
+from accounts.cookies import csrf_token
 from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
 from accounts.validators import LONGEST as LONGEST_PASSWORD
+from accounts.validators import refuse_control_characters
 from core.serializers import ModelSerializer, StringField
+
+# The control and format characters that occur, for a pattern; the rarer ones are refused all the same.
+UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+
+UPPER, DIGIT = r"[^\x00-@\[-\x7f]", r"[^\x00-/:-\x7f]"
 
 # Log-in accepts what registration would refuse, so that old passwords still work; this only bounds the hashing.
 MOST_PASSWORD_INPUT = 1024
+
+EXAMPLE_JWT = "eyJhbGciOi.eyJzdWIiOi.Zk3vN0c8yQ"  # shortened, so that no scanner takes it for a leak
+EXAMPLE_SECRET = "Zk3vN0c8yQ1rT5uW7xA2bD4eF6gH9jK0lM3nP5qR8sU"  # noqa: S105 - opens nothing
 
 
 class EmailField(serializers.EmailField):
@@ -35,19 +43,23 @@ class EmailField(serializers.EmailField):
 
 
 class NameField(StringField):
+    # For the schema: after trimming, two characters or more, and none of those refused below.
+    pattern = rf"^\s*[^\s{UNSEEN}][^{UNSEEN}]*[^\s{UNSEEN}]\s*$"
+    example = "Ada Lovelace"
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=2, max_length=100, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
-        # Control and format characters (CR, LF, right-to-left overrides) have no place in a mail header or a list.
-        if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in name):
-            raise serializers.ValidationError("Control characters are not allowed.", code="invalid_characters")
+        refuse_control_characters(name)
         return name
 
 
 class PasswordField(StringField):
     """Not trimmed: a space at either end is part of the password."""
+
+    example = "Summer rain 47"
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", MOST_PASSWORD_INPUT)
@@ -57,6 +69,10 @@ class PasswordField(StringField):
 class NewPasswordField(PasswordField):
     """Its rules are checked by the service, which knows whose password it is to be."""
 
+    # For the schema: an upper-case letter and a digit. Beyond ASCII no pattern that every dialect knows
+    # tells what is one, so there any character may be.
+    pattern = rf"^[^\x00]*({UPPER}[^\x00]*{DIGIT}|{DIGIT}[^\x00]*{UPPER})[^\x00]*$"
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=8, max_length=LONGEST_PASSWORD, **kwargs)
 
@@ -65,6 +81,7 @@ class UserSerializer(ModelSerializer):
     email = EmailField(read_only=True)
     pendingEmail = EmailField(source="pending_email", read_only=True, allow_null=True)
     emailVerified = serializers.BooleanField(source="email_verified", read_only=True)
+    examples: ClassVar = {"name": "Ada Lovelace"}
 
     class Meta:
         model = User
@@ -79,7 +96,9 @@ class RegisterSerializer(serializers.Serializer[Any]):
 
 
 class CreateUserSerializer(RegisterSerializer):
-    role = serializers.ChoiceField(choices=Role.choices, required=False, help_text="Counts when an admin gives it.")
+    role = serializers.ChoiceField(
+        choices=Role.choices, required=False, help_text="Counts when an admin gives it."
+    )
 
 
 class UpdateUserSerializer(serializers.Serializer[Any]):
@@ -88,20 +107,27 @@ class UpdateUserSerializer(serializers.Serializer[Any]):
     name = NameField()
     email = EmailField(required=False)
     role = serializers.ChoiceField(choices=Role.choices, required=False)
-    currentPassword = PasswordField(required=False)
+    currentPassword = PasswordField(required=False, help_text="Required to change one's own `email`.")
 
 
 class DeleteAccountSerializer(serializers.Serializer[Any]):
-    currentPassword = PasswordField(required=False)
+    currentPassword = PasswordField(required=False, help_text="Required to delete one's own account.")
+
+
+class DeleteOwnAccountSerializer(serializers.Serializer[Any]):
+    currentPassword = PasswordField()
 
 
 class LoginSerializer(serializers.Serializer[Any]):
     email = StringField(max_length=LONGEST)
     password = PasswordField()
+    examples: ClassVar = {"email": "ada@example.com"}
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    refreshToken = StringField(max_length=tokens.LONGEST_TOKEN)
+    # Not bounded here: an oversized token is refused as any other that is not ours, with a 401.
+    refreshToken = StringField(required=False, help_text="Absent where the cookie carries it.")
+    examples: ClassVar = {"refreshToken": EXAMPLE_JWT}
 
 
 class ForgotPasswordSerializer(serializers.Serializer[Any]):
@@ -111,6 +137,7 @@ class ForgotPasswordSerializer(serializers.Serializer[Any]):
 class ResetPasswordSerializer(serializers.Serializer[Any]):
     token = StringField(max_length=200)
     password = NewPasswordField()
+    examples: ClassVar = {"token": EXAMPLE_SECRET}
 
 
 class ChangePasswordSerializer(serializers.Serializer[Any]):
@@ -120,10 +147,12 @@ class ChangePasswordSerializer(serializers.Serializer[Any]):
 
 class TokenSerializer(serializers.Serializer[Any]):
     token = StringField(max_length=200)
+    examples: ClassVar = {"token": EXAMPLE_SECRET}
 
 
 class SessionSerializer(ModelSerializer):
     current = serializers.SerializerMethodField()
+    examples: ClassVar = {"userAgent": "Mozilla/5.0 (X11; Linux x86_64)", "ipAddress": "192.0.2.44"}
 
     class Meta:
         model = Session
@@ -141,6 +170,7 @@ class TokensSerializer(serializers.Serializer[Any]):
     refreshToken = serializers.CharField()
     tokenType = serializers.ChoiceField(choices=["Bearer"])
     expiresIn = serializers.IntegerField(min_value=1)
+    examples: ClassVar = {"accessToken": EXAMPLE_JWT, "refreshToken": EXAMPLE_JWT, "expiresIn": 900}
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:
         return {
@@ -164,3 +194,24 @@ class LoginAnswer(serializers.Serializer[Any]):
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:
         return {"user": UserSerializer(pair.session.user).data, "tokens": TokensSerializer(pair).data}
+
+
+class CookieTokensAnswer(serializers.Serializer[Any]):
+    """The answer with `delivery=cookie`. The tokens are in cookies; `csrfToken` goes into `X-CSRFToken`."""
+
+    csrfToken = serializers.CharField()
+    expiresIn = serializers.IntegerField(min_value=1)
+    examples: ClassVar = {"csrfToken": EXAMPLE_SECRET, "expiresIn": 900}
+
+    def to_representation(self, pair: TokenPair) -> dict[str, Any]:
+        return {
+            "csrfToken": csrf_token(pair.session.pk),
+            "expiresIn": round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
+        }
+
+
+class CookieLoginAnswer(CookieTokensAnswer):
+    user = UserSerializer()
+
+    def to_representation(self, pair: TokenPair) -> dict[str, Any]:
+        return {"user": UserSerializer(pair.session.user).data, **super().to_representation(pair)}

@@ -6,13 +6,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Lockout, OneTimeToken, Session
-from accounts.services.accounts import erase_deleted
+from accounts.services.erasure import erase_deleted, purge_browser_sessions
 from core.tasks import BATCH, purges_expired
 
 SESSION_RETENTION = timedelta(days=30)  # ended sessions stay visible to staff for as long
 TOKEN_RETENTION = timedelta(days=1)
 
 purges_expired("deleted accounts")(erase_deleted)
+purges_expired("browser sessions")(purge_browser_sessions)
 
 
 @purges_expired("sessions")

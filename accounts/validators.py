@@ -10,6 +10,12 @@ from django.core.exceptions import ValidationError
 SHORTEST, LONGEST = 8, 128
 
 
+def refuse_control_characters(text: str) -> None:
+    """Control and format characters (CR, LF, right-to-left overrides) have no place in a mail header or a list."""
+    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text):
+        raise ValidationError("Control characters are not allowed.", code="invalid_characters")
+
+
 def normalize_password(text: str) -> str:
     """NFKC (NIST SP 800-63B, 5.1.1.2): the same password typed on another keyboard is the same password."""
     return unicodedata.normalize("NFKC", text)
@@ -30,10 +36,13 @@ class LengthValidator:
 
 class CharacterClassValidator:
     def validate(self, password: str, user: Any = None) -> None:
+        problems = []
         if not any(char.isupper() for char in password):
-            raise ValidationError("At least one upper-case letter.", code="password_no_upper")
+            problems.append(ValidationError("At least one upper-case letter.", code="password_no_upper"))
         if not any(char.isdigit() for char in password):
-            raise ValidationError("At least one digit.", code="password_no_digit")
+            problems.append(ValidationError("At least one digit.", code="password_no_digit"))
+        if problems:
+            raise ValidationError(problems)
 
     def get_help_text(self) -> str:
         return "At least one upper-case letter and one digit."
@@ -42,7 +51,8 @@ class CharacterClassValidator:
 class PersonalDataValidator(UserAttributeSimilarityValidator):
     """Not like the email or the name. A short word of a name must not forbid every password that holds it."""
 
-    DEFAULT_USER_ATTRIBUTES = ("email", "name")
+    def __init__(self) -> None:
+        super().__init__(user_attributes=("email", "name"))
 
     def validate(self, password: str, user: Any = None) -> None:
         super().validate(password, user)

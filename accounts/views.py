@@ -7,28 +7,30 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, IsAuthenticated
-from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import UserRequest
 from accounts.filters import UserFilter
 from accounts.models import Session, User
 from accounts.permissions import IsAdmin
 from accounts.serializers import (
     CreateUserSerializer,
     DeleteAccountSerializer,
+    DeleteOwnAccountSerializer,
     SessionSerializer,
     UpdateUserSerializer,
     UserSerializer,
 )
 from accounts.services import accounts, sessions
 from core.conditional import check_if_match
-from core.export import export_of
+from core.export import EXPORT_SCHEMA, export_of
 from core.viewsets import BaseViewSet
 
 
 class UserViewSet(BaseViewSet):
     """Accounts. Everybody has their own, also as `/users/me`; an admin has all."""
 
+    request: UserRequest
     queryset = User.objects.all()
     serializer_class = UserSerializer
     filterset_class = UserFilter
@@ -39,7 +41,13 @@ class UserViewSet(BaseViewSet):
         "partial_update": UpdateUserSerializer,
         "destroy": DeleteAccountSerializer,
     }
-    action_permissions: ClassVar = {"create": [AllowAny], "list": [IsAdmin]}
+    documented_errors: ClassVar = {
+        "create": ("EMAIL_EXISTS",),
+        "update": ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED"),
+        "partial_update": ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED"),
+        "destroy": ("CONFLICT", "ACCOUNT_LOCKED"),
+    }
+    action_permissions: ClassVar[dict[str, Any]] = {"create": [AllowAny], "list": [IsAdmin]}
     action_throttles: ClassVar = {"create": "auth"}
 
     @property
@@ -47,9 +55,11 @@ class UserViewSet(BaseViewSet):
         return self.action_throttles.get(self.action)
 
     def get_permissions(self) -> list[Any]:
-        return [permission() for permission in self.action_permissions.get(self.action, [IsAuthenticated])]
+        return [
+            permission() for permission in self.action_permissions.get(self.action or "", [IsAuthenticated])
+        ]
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         everybody = User.objects.all() if "status" in request.query_params else User.objects.alive()
         return self.answer_list(everybody)
 
@@ -61,32 +71,32 @@ class UserViewSet(BaseViewSet):
             values.pop("role", None)
         return values
 
-    @extend_schema(request=CreateUserSerializer)
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def create(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         actor = request.user if request.user.is_authenticated else None
         user = accounts.create_account(**self.input(), actor=actor)
         return self.answer(user, 201, Location=f"{request.path}/{user.pk}")
 
-    @extend_schema(request=UpdateUserSerializer)
-    def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+    def update(self, request: UserRequest, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
         changes = self.input(partial=partial)
         password = changes.pop("currentPassword", None)
-        accounts.authorize_changes(user=self.get_object(), actor=request.user, changes=changes, password=password)
+        user = self.get_object()
+        accounts.authorize_changes(user=user, actor=request.user, changes=changes, password=password)
         with transaction.atomic():
+            accounts.lock_admins(user)
             user = self.locked_object()
             check_if_match(request, user)
             accounts.update_account(user=user, actor=request.user, changes=changes)
         return self.answer(user)
 
-    @extend_schema(request=UpdateUserSerializer)
-    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def partial_update(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         return self.update(request, *args, partial=True, **kwargs)
 
-    @extend_schema(request=DeleteAccountSerializer)
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         password = self.input().get("currentPassword")
-        accounts.authorize_deletion(user=self.get_object(), actor=request.user, password=password)
+        user = self.get_object()
+        accounts.authorize_deletion(user=user, actor=request.user, password=password)
         with transaction.atomic():
+            accounts.lock_admins(user)
             user = self.locked_object()
             check_if_match(request, user)
             accounts.delete_account(user=user, actor=request.user)
@@ -96,12 +106,17 @@ class UserViewSet(BaseViewSet):
 class MeViewSet(UserViewSet):
     """The caller's own account, by another name."""
 
+    schema_name = "Me"
+    schema_title = "the caller's account"
+    input_serializers: ClassVar = UserViewSet.input_serializers | {"destroy": DeleteOwnAccountSerializer}
+
     def pick(self, queryset: QuerySet[Any]) -> Any:
         self.kwargs["pk"] = self.request.user.pk
         return super().pick(queryset)
 
+    @extend_schema(responses={200: EXPORT_SCHEMA})
     @action(detail=False)
-    def export(self, request: Request) -> Response:
+    def export(self, request: UserRequest) -> Response:
         """Everything held about the caller."""
         return Response(export_of(request.user))
 
@@ -109,6 +124,7 @@ class MeViewSet(UserViewSet):
 class SessionViewSet(BaseViewSet):
     """The caller's live sessions."""
 
+    request: UserRequest
     queryset = Session.objects.all()
     serializer_class = SessionSerializer
     exposed: ClassVar = frozenset({"list", "destroy"})
@@ -118,6 +134,6 @@ class SessionViewSet(BaseViewSet):
     def get_queryset(self) -> QuerySet[Session]:
         return Session.objects.visible_to(self.request.user).live()
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         sessions.end_session(session=self.get_object(), actor=request.user)
         return Response(status=204)

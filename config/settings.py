@@ -1,6 +1,7 @@
 """The one settings module. Every value that differs between machines comes from the environment."""
 
 import os
+import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ DEBUG: bool = bool(env.bool("DEBUG", False))
 DEVELOPMENT_KEY = "development-only-key-that-never-leaves-this-machine-0123456789"
 SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str("SECRET_KEY")) or ""
 ALLOWED_HOSTS: list[str] = list(
-    (env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS")) or []
+    (env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS"))
+    or []
 )
 if not DEBUG:
     if SECRET_KEY and (weakness := weak_secret(SECRET_KEY)):
@@ -28,7 +30,8 @@ if not DEBUG:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
 PORT: int = env.int("PORT", 8000) or 8000
-WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1) or 1  # server processes; `manage.py serve` sets it
+WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1) or 1  # processes; `manage.py serve` sets both
+WEB_THREADS: int = env.int("WEB_THREADS", 0) or 0  # threads of each; 0: as many as requests
 FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
@@ -100,7 +103,12 @@ elif DATABASE:
     DATABASE["CONN_HEALTH_CHECKS"] = True
     DATABASE["OPTIONS"] = DATABASE.get("OPTIONS", {}) | {
         # A pool bounds the connections of a process and gives up after 3 s, where a plain connection queues.
-        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 8), "timeout": 3, "max_lifetime": 1800},
+        "pool": {
+            "min_size": 1,
+            "max_size": env.int("DATABASE_POOL_SIZE", 8),
+            "timeout": 3,
+            "max_lifetime": 1800,
+        },
         "connect_timeout": 3,
         "tcp_user_timeout": 5000,
         "options": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s",
@@ -163,10 +171,10 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- accounts ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "admin:index"
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # an email is unique among living users, by a partial constraint
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10)
-PASSWORD_HASHERS_AT_ONCE = 2  # in one process
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.validators.LengthValidator"},
@@ -175,7 +183,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.validators.PersonalDataValidator"},
 ]
 JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or SECRET_KEY
-JWT_VERIFYING_KEYS = env.list("JWT_VERIFYING_KEYS", []) or []
+JWT_VERIFYING_KEYS: list[str] = env.list("JWT_VERIFYING_KEYS", []) or []
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15) or 15)
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7) or 7)
 SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30) or 30)
@@ -196,6 +204,8 @@ THROTTLE_RATES = {
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
 }
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0) or 0
+if TRUSTED_PROXIES < 0:
+    env.refuse("TRUSTED_PROXIES", "must be 0 or more: the number of proxies in front")
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["core.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.parsers.StrictJSONParser"],
@@ -221,6 +231,30 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "GET_LIB_DOC_EXCLUDES": "core.schema_fields.documented_nowhere",
+    "ENUM_SUFFIX": "",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ResourceStatus": "resources.models.Resource.Status",
+        "Role": "accounts.models.Role",
+    },
+    "TAGS": [
+        {
+            "name": "auth",
+            "description": "Accounts begin, log in, and recover here; sessions and their tokens.",
+        },
+        {
+            "name": "users",
+            "description": "Accounts. Everybody has their own, also as `me`; an admin has all.",
+        },
+        {"name": "resources", "description": "The caller's resources, and those in the trash."},
+        {
+            "name": "tags",
+            "description": "The caller's tags. They come into being with the resources that bear them.",
+        },
+        {"name": "health", "description": "For probes: plain JSON without the envelope."},
+    ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.schema.describe_envelope",
@@ -237,6 +271,7 @@ CORS_ALLOW_HEADERS = [
     *("accept", "authorization", "content-type", "x-csrftoken", "x-request-id"),
     *("if-match", "if-none-match", "idempotency-key"),
 ]
+CSRF_FAILURE_VIEW = "core.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", "") or []
 SECURE_SSL_REDIRECT = bool(env.bool("SECURE_SSL_REDIRECT", not DEBUG))
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # the API refuses plain HTTP, it never redirects
@@ -245,7 +280,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "no-referrer"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+# Without a redirect and without a proxy nobody speaks TLS here: Secure cookies could never come back.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and (SECURE_SSL_REDIRECT or TRUSTED_PROXIES > 0)
 SESSION_COOKIE_AGE = 12 * 3600
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
@@ -266,7 +302,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     # prometheus_client asks only whether it is there, and takes an empty one for the current directory.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-LOG_LEVEL = env.log_level("LOG_LEVEL", "INFO")
+LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
 LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json")
 if LOG_FORMAT not in {"json", "console"}:
     env.refuse("LOG_FORMAT", "must be json or console")

@@ -1,7 +1,9 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
-from core import errors, health, metrics
+from core import errors, health, metrics, preview
 from core.schema import schema_view
 from core.views import Page, allowed
 
@@ -12,6 +14,12 @@ handler403 = errors.permission_denied
 handler404 = errors.not_found
 handler500 = errors.server_error
 
+PREVIEWS = [
+    path("dev/mails", read(preview.mail_list), name="mail-list"),
+    re_path(
+        r"^dev/mails/(?P<template>\w+)\.(?P<form>html|txt)$", read(preview.mail_preview), name="mail-preview"
+    ),
+]
 urlpatterns = [
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("resources.urls")),
@@ -22,9 +30,11 @@ urlpatterns = [
     path("health/live", read(health.live)),
     path("health/ready", read(health.ready)),
     path("metrics", read(metrics.metrics_view)),
+    path("admin", read(RedirectView.as_view(pattern_name="admin:index"))),
     path("admin/", admin.site.urls),
     path("", read(Page.as_view(template_name="home.html")), name="home"),
     path("", include("accounts.page_urls")),
+    *(PREVIEWS if settings.DEBUG else []),
     # Django shows its own pages for an unknown path while DEBUG is on; the contract has one shape for all.
     re_path(r"", errors.not_found),
 ]

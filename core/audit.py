@@ -1,8 +1,9 @@
 """The only writer of audit events. Called inside the transaction of what it records."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
 from core import context
@@ -25,13 +26,26 @@ def record(
     AuditEvent.objects.create(
         event=event,
         actor_id=actor_id,
-        target_type=target._meta.model_name if target else "",
+        target_type=target._meta.model_name or "" if target else "",
         target_id=target.pk if target else None,
+        subject_id=subject_of(target),
         ip_address=asking.ip_address,
         user_agent=asking.user_agent,
         request_id=asking.request_id,
         changes=changes or {},
     )
+
+
+def subject_of(target: models.Model | None) -> UUID | None:
+    """The person whom an event about `target` concerns: itself when it is one, else its owner."""
+    if isinstance(target, AbstractBaseUser):
+        return target.pk
+    return getattr(target, "user_id", None)
+
+
+def forget(person_id: UUID) -> int:
+    """Pseudonymise every event of a person who is being erased. None of the events is lost."""
+    return AuditEvent.objects.all().redact(person_id, uuid4())
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Changes:

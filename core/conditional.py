@@ -8,6 +8,21 @@ from rest_framework.response import Response
 
 from core.errors import ApiError
 
+# How OpenAPI says which header a request may bear.
+PARAMETERS: dict[str, dict[str, Any]] = {
+    name: {
+        "name": name,
+        "in": "header",
+        "description": text,
+        "schema": {"type": "string"},
+        "example": '"v1"',
+    }
+    for name, text in (
+        ("If-Match", "Write only if the object still has this ETag."),
+        ("If-None-Match", "Answer 304 without a body if the object still has this ETag."),
+    )
+}
+
 
 def not_modified(request: Request, instance: Any) -> Response | None:
     """A 304 when the client holds this version already. The comparison is weak, as the RFC asks for reads."""

@@ -68,7 +68,8 @@ class Dispatcher:
 
     def _run_due(self) -> None:
         now = time.monotonic()
-        for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
+        schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+        for name, entry in schedule.items():
             if now - self._last_run.get(name, float("-inf")) >= entry["schedule"]:
                 self._last_run[name] = now
                 run(entry["task"])

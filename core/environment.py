@@ -26,9 +26,12 @@ PURPOSES = {
 def parse_rate(text: str) -> tuple[int, int]:
     """`100/15min` as (100, 900): a number of requests and a window in seconds."""
     match = RATE.fullmatch(text.strip())
-    if match is None or match["unit"] not in PERIOD_SECONDS or int(match["limit"]) < 1:
+    limit, period = 0, 0
+    if match is not None:
+        limit, period = int(match["limit"]), int(match["count"] or 1) * PERIOD_SECONDS.get(match["unit"], 0)
+    if limit == 0 or period == 0:  # a window without length would count nothing
         raise EnvError("must look like 100/min, 100/15min, 1000/h or 5000/day")
-    return int(match["limit"]), int(match["count"] or 1) * PERIOD_SECONDS[match["unit"]]
+    return limit, period
 
 
 def parse_database(text: str) -> dict[str, Any]:
@@ -93,7 +96,8 @@ class Environment(Env):
         try:
             self.seal()
         except EnvValidationError as error:
-            for name, messages in error.error_messages.items():
+            found: Any = error.error_messages  # {variable: messages}
+            for name, messages in found.items():
                 text = " ".join(str(message) for message in messages)
                 missing = "not set" in text
                 self.problems[name] = f"is not set: {PURPOSES.get(name, text)}" if missing else text

@@ -7,6 +7,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -88,7 +89,7 @@ def translate(exc: BaseException) -> ApiError | None:
     if isinstance(exc, drf.ValidationError):
         return ApiError("VALIDATION_ERROR", details=list(flatten(exc.get_full_details())))
     if isinstance(exc, drf.Throttled):
-        return ApiError("RATE_LIMITED", retry_after=max(1, round(exc.wait or 1)))
+        return ApiError("RATE_LIMITED", retry_after=max(1, round(getattr(exc, "wait", None) or 1)))
     for kinds, code in EXPECTED:
         if isinstance(exc, kinds):
             return ApiError(code)
@@ -121,7 +122,11 @@ def is_unique_violation(exc: IntegrityError) -> bool:
 def flatten(problems: Any, path: str = "") -> Iterator[dict[str, Any]]:
     """DRF's nested problems as one flat list, nested fields dotted: `tags.0`."""
     if isinstance(problems, Mapping):
-        if "message" in problems and "code" in problems and not isinstance(problems["message"], Mapping | list):
+        if (
+            "message" in problems
+            and "code" in problems
+            and not isinstance(problems["message"], Mapping | list)
+        ):
             yield {"field": path or None, "code": str(problems["code"]), "message": str(problems["message"])}
             return
         for key, value in problems.items():
@@ -166,7 +171,8 @@ def error_response(error: ApiError) -> HttpResponse:
 
 
 def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_response((exception and translate(exception)) or ApiError("MALFORMED_REQUEST"))
+    error = translate(exception) if exception else None
+    return error_response(error or ApiError("MALFORMED_REQUEST"))
 
 
 def permission_denied(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -177,6 +183,7 @@ def csrf_failure(_request: HttpRequest, reason: str = "") -> HttpResponse:
     return error_response(ApiError("CSRF_FAILED"))
 
 
+@csrf_exempt  # an unknown path is a 404 for every method
 def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return error_response(ApiError("NOT_FOUND"))
 

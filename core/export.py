@@ -3,15 +3,31 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db import models
+
 Section = Callable[[Any], Any]
 sections: dict[str, Section] = {}
 
+EXPORT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "One section for each part of the system that holds something.",
+    "additionalProperties": {"type": ["object", "array"]},
+    "examples": [{"account": {"email": "ada@example.com", "name": "Ada Lovelace"}, "resources": []}],
+}
 
-def exports(name: str) -> Callable[[Section], Section]:
-    """Register a function from a user to what this part of the system holds about them, as JSON values."""
+
+covered: set[type[models.Model]] = set()
+
+
+def exports(name: str, *held_in: type[models.Model]) -> Callable[[Section], Section]:
+    """Register a function from a user to what this part of the system holds about them, as JSON values.
+
+    `held_in` names the models that it covers; a test compares these with every foreign key to a user.
+    """
 
     def register(section: Section) -> Section:
         sections[name] = section
+        covered.update(held_in)
         return section
 
     return register

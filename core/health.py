@@ -30,7 +30,9 @@ def ready(_request: HttpRequest) -> JsonResponse:
         status = "degraded"
     else:
         status = "ok"
-    response = JsonResponse({"status": status, "checks": checks}, status=503 if status == "unavailable" else 200)
+    response = JsonResponse(
+        {"status": status, "checks": checks}, status=503 if status == "unavailable" else 200
+    )
     if status == "unavailable":
         response["Retry-After"] = "5"
     return response

@@ -1,5 +1,6 @@
 """Structured logging: structlog for our own events, and the same shape for everybody else's."""
 
+import json
 import logging
 import sys
 from typing import Any
@@ -15,7 +16,15 @@ SHARED: list[Any] = [
 
 
 def dumps(event: dict[str, Any], **_kwargs: Any) -> str:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z).decode()
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a lone surrogate, an integer beyond 64 bits: no reason to lose the line
+        return json.dumps(event, default=repr)
+
+
+def tells_of_an_exception(record: logging.LogRecord) -> bool:
+    """Of one that left a middleware nobody else knows."""
+    return record.levelno >= logging.ERROR and bool(record.exc_info)
 
 
 def configure_logging(*, level: int, log_format: str) -> None:
@@ -38,8 +47,9 @@ def configure_logging(*, level: int, log_format: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level or logging.INFO)
     # Each request has one line of ours; a second one from the development server or the framework is noise.
-    for name in ("django.server", "django.request", "granian.access"):
+    for name in ("django.server", "granian.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("django.request").addFilter(tells_of_an_exception)
     # Every ten seconds "succeeded" hides what did not.
     for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import parseaddr
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
@@ -17,6 +17,10 @@ from core.models import OutboxMessage
 from core.outbox import PermanentError
 
 inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
+
+
+# What each app adds for the preview: functions from nothing to {template: context}.
+previews: list[Callable[[], dict[str, dict[str, Any]]]] = []
 
 
 def compose(template: str, *, to: str, context: dict[str, Any], message_id: str) -> EmailMultiAlternatives:

@@ -122,7 +122,10 @@ def _failed(message: OutboxMessage, error: Exception) -> None:
         return
     metrics.outbox_total.labels(message.kind, "retried").inc()
     _mine(message).update(
-        lease_until=None, lease_id=None, due_at=next_attempt(message.attempts, timezone.now()), last_error=text
+        lease_until=None,
+        lease_id=None,
+        due_at=next_attempt(message.attempts, timezone.now()),
+        last_error=text,
     )
 
 

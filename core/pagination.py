@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,13 +11,26 @@ from core.errors import FieldError
 
 DEFAULT_LIMIT = 20
 MOST = 100
-DIGITS = re.compile(r"[0-9]{1,18}")
+LARGEST = 10**15 - 1  # every JSON parser holds this exactly (RFC 8259, 6)
+DIGITS = re.compile(r"[0-9]{1,15}")
+
+# How OpenAPI says what stands in `meta`.
+META: dict[str, Any] = {
+    "type": "object",
+    "required": ["page", "limit", "total", "totalPages"],
+    "properties": {
+        "page": {"type": "integer", "minimum": 1, "examples": [1]},
+        "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "examples": [DEFAULT_LIMIT]},
+        "total": {"type": "integer", "minimum": 0, "examples": [1]},
+        "totalPages": {"type": "integer", "minimum": 0, "examples": [1]},
+    },
+}
 
 
 class PageNumberPagination(BasePagination):
     parameters = frozenset({"page", "limit"})
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         page = read_integer(request, "page", 1)
         limit = read_integer(request, "limit", DEFAULT_LIMIT, MOST)
         total = queryset.count()
@@ -55,6 +67,5 @@ def read_integer(request: Request, name: str, default: int, most: int | None = N
 
 def integer_parameter(name: str, least: int, most: int | None, default: int, text: str) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "integer", "minimum": least, "default": default}
-    # 18 digits are what a page number may have at the most, so that it fits a 64-bit integer.
-    schema["maximum"] = most or 10**18 - 1
+    schema["maximum"] = most or LARGEST
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}

@@ -19,7 +19,10 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         request = (parser_context or {})["request"]
         refuse_encodings(request.META, media_type or "")
@@ -88,7 +91,11 @@ def refuse_unstorable(value: Any, path: str = "") -> None:
     """PostgreSQL stores neither NUL nor lone surrogates. Raises ApiError naming the field."""
     if isinstance(value, str):
         if "\x00" in value or not _encodes(value):
-            problem = {"field": path or None, "code": "invalid_characters", "message": "Not storable as text."}
+            problem = {
+                "field": path or None,
+                "code": "invalid_characters",
+                "message": "Not storable as text.",
+            }
             raise ApiError("VALIDATION_ERROR", details=[problem])
     elif isinstance(value, dict):
         for key, item in value.items():

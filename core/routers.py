@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.routers import SimpleRouter
@@ -9,7 +10,7 @@ class Router(SimpleRouter):
     def __init__(self) -> None:
         super().__init__(trailing_slash=False, use_regex_path=False)
 
-    def get_method_map(self, viewset: Any, method_map: dict[str, str]) -> dict[str, str]:
+    def get_method_map(self, viewset: Any, method_map: Mapping[str, str]) -> dict[str, str]:
         bound = super().get_method_map(viewset, method_map)
         exposed = getattr(viewset, "exposed", None)
         standard = {"list", "create", "retrieve", "update", "partial_update", "destroy"}

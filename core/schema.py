@@ -1,16 +1,229 @@
+"""The OpenAPI document: what drf-spectacular reads from the views, and around it envelope, errors, headers.
+
+A view adds to it by `documented_errors`, and by `extend_schema` where its serializer does not say it all.
+"""
+
+import copy
+import hashlib
+from functools import cache
 from typing import Any
 
+import orjson
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.openapi import AutoSchema
+from django.views.decorators.http import etag
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.plumbing import ResolvedComponent, get_doc
+from rest_framework.permissions import AllowAny, IsAuthenticated
+
+from core.conditional import PARAMETERS
+from core.filters import names_parameter
+from core.models import BaseModel
+from core.pagination import META
+from core.schema_errors import (
+    ALWAYS,
+    LIMIT_HEADERS,
+    WITH_BODY,
+    WITH_TOKEN,
+    error_responses,
+    header_refs,
+    register,
+)
+from core.schema_examples import add_examples
+from core.schema_fields import FieldSchema
+from core.schema_health import add_health
+
+Schema = dict[str, Any]
+
+JSON = "application/json"
+VERBS = {
+    "list": "list",
+    "create": "create",
+    "retrieve": "get",
+    "update": "replace",
+    "partial_update": "update",
+    "destroy": "delete",
+}
+SUMMARIES = {
+    "list": "List {many}",
+    "create": "Create {one}",
+    "retrieve": "Get {one}",
+    "update": "Replace {one}",
+    "partial_update": "Change parts of {one}",
+    "destroy": "Delete {one}",
+}
+DONE = {"200": "Done.", "201": "Created.", "202": "Accepted, and done in the background.", "204": "Done."}
+# Whose body is the view's serializer, unless the view says otherwise.
+WRITES = frozenset({"create", "update", "partial_update"})
+VERSIONED_ACTIONS = frozenset({"create", "retrieve", "update", "partial_update", "restore"})
+CONDITIONAL_WRITES = frozenset({"update", "partial_update", "destroy"})
 
 
-class EnvelopeSchema(AutoSchema):
-    pass
+class EnvelopeSchema(FieldSchema):
+    """One operation. `self.method` is its HTTP method."""
+
+    view: Any  # an ApiView, most often a BaseViewSet
+
+    # --- names --------------------------------------------------------------------------------
+
+    @property
+    def action(self) -> str:
+        return str(getattr(self.view, "action", None) or self.method.lower())
+
+    def get_operation_id(self) -> str:
+        """`listResources`, `getMe`, `restoreResource`; for a plain view its class: `login` of LoginView."""
+        queryset = getattr(self.view, "queryset", None)
+        if queryset is None:
+            name = type(self.view).__name__.removesuffix("View")
+            return name[0].lower() + name[1:]
+        one = getattr(self.view, "schema_name", None) or queryset.model.__name__
+        if self.action == "list":
+            return f"list{queryset.model._meta.verbose_name_plural.title().replace(' ', '')}"
+        if self._is_list_view():
+            return f"list{one}{self.action.title()}"
+        return f"{VERBS.get(self.action, self.action)}{one}"
+
+    def get_summary(self) -> str:
+        doc = self.own_doc()
+        if doc or self.action not in SUMMARIES:
+            return doc.partition(".")[0]
+        names = self.view.queryset.model._meta
+        one = getattr(self.view, "schema_title", None) or f"a {names.verbose_name}"
+        return SUMMARIES[self.action].format(one=one, many=names.verbose_name_plural)
+
+    def own_doc(self) -> str:
+        return get_doc(getattr(self.view, self.action, None))
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return self.action in getattr(self.view, "list_actions", ())
+
+    def _get_paginator(self) -> None:
+        """A page is a plain array to drf-spectacular: `meta` stands beside it, in the envelope."""
+
+    def _get_pagination_parameters(self) -> list[Schema]:
+        if not self._is_list_view():
+            return []
+        parameters: list[Schema] = self.view.pagination_class().get_schema_operation_parameters(self.view)
+        return parameters
+
+    def _get_parameters(self) -> list[Schema]:
+        parameters: list[Schema] = super()._get_parameters()
+        if self._is_list_view():
+            text = "Comma-separated names: the objects hold only these, and `id`."
+            parameters.append(names_parameter("fields", text, list(self.view.serializer_class.Meta.fields)))
+        if self.is_versioned() and self.action in {*CONDITIONAL_WRITES, "retrieve"}:
+            name = "If-None-Match" if self.action == "retrieve" else "If-Match"
+            kind = ResolvedComponent.PARAMETER
+            parameters.append(register(self.registry, kind, name.replace("-", ""), PARAMETERS[name]))
+        return parameters
+
+    def is_versioned(self) -> bool:
+        """Whether the view's objects have ETags."""
+        model = getattr(getattr(self.view, "queryset", None), "model", None)
+        return model is not None and issubclass(model, BaseModel)
+
+    def get_request_serializer(self) -> Any:
+        declared = getattr(self.view, "input_serializers", {}).get(self.action)
+        return declared or (super().get_request_serializer() if self.action in WRITES else None)
+
+    def _get_request_body(self, direction: Any = "request") -> Schema | None:
+        if self.method != "DELETE" or self.get_request_serializer() is None:
+            return super()._get_request_body(direction)
+        # drf-spectacular knows no DELETE with a body; OpenAPI 3.1 allows it, and deleting an account has one.
+        self.method = "POST"
+        try:
+            return super()._get_request_body(direction)
+        finally:
+            self.method = "DELETE"
+
+    # --- answers ------------------------------------------------------------------------------
+
+    def _get_response_bodies(self, direction: Any = "response") -> Schema:
+        responses: Schema = super()._get_response_bodies(direction)
+        for status, response in responses.items():
+            response["headers"] = header_refs(self.registry, self.success_headers(status))
+        if self.action == "retrieve" and self.is_versioned():
+            headers = header_refs(self.registry, ("X-Request-ID", *LIMIT_HEADERS, "ETag"))
+            unchanged = {"description": "You hold this version already.", "headers": headers}
+            responses["304"] = register(self.registry, ResolvedComponent.RESPONSE, "NotModified", unchanged)
+        return responses | error_responses(self.registry, self.error_codes())
+
+    def success_headers(self, status: str) -> tuple[str, ...]:
+        headers: tuple[str, ...] = ("X-Request-ID", *LIMIT_HEADERS)
+        if self.is_versioned() and self.action in VERSIONED_ACTIONS:
+            headers += ("ETag",)
+        return (*headers, "Location") if self.action == "create" and status == "201" else headers
+
+    def error_codes(self) -> set[str]:
+        codes = {*ALWAYS, *self.view.documented_errors.get(self.action, ())}
+        if any(self.get_auth()):
+            codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
+        if {type(permission) for permission in self.view.get_permissions()} - {AllowAny, IsAuthenticated}:
+            codes.add("FORBIDDEN")
+        if self._get_request_body():
+            codes |= WITH_BODY
+        if "{" in self.path:
+            codes.add("NOT_FOUND")
+        if self.is_versioned() and self.action in CONDITIONAL_WRITES:
+            codes.add("PRECONDITION_FAILED")
+        return codes
+
+    def _get_response_for_code(
+        self, serializer: Any, status_code: str, media_types: Any = None, direction: Any = "response"
+    ) -> Schema:
+        response: Schema = super()._get_response_for_code(serializer, status_code, media_types, direction)
+        response["description"] = DONE.get(status_code, "Done.")
+        if status_code != "204":
+            data = response["content"][JSON]["schema"] if "content" in response else {"type": "null"}
+            response["content"] = {JSON: {"schema": self.envelope(data)}}
+        return response
+
+    def envelope(self, data: Schema) -> Schema:
+        properties: Schema = {"success": {"type": "boolean", "const": True}, "data": data}
+        schema = {"type": "object", "required": ["success", "data"], "properties": properties}
+        if data == {"type": "null"}:
+            return register(self.registry, ResolvedComponent.SCHEMA, "EmptyEnvelope", schema)
+        reference = data.get("items", data).get("$ref")
+        if reference is None:
+            return schema
+        name = reference.rsplit("/", 1)[1]
+        if "items" not in data:
+            return register(self.registry, ResolvedComponent.SCHEMA, f"{name}Envelope", schema)
+        properties["data"] = {"type": "array", "items": self.listed(name)}
+        properties["meta"] = register(self.registry, ResolvedComponent.SCHEMA, "PageMeta", META)
+        schema["required"] = ["success", "data", "meta"]
+        return register(self.registry, ResolvedComponent.SCHEMA, f"{name}ListEnvelope", schema)
+
+    def listed(self, name: str) -> Schema:
+        """The object as lists show it: with `fields`, any part of it may be missing but the id."""
+        schema = copy.deepcopy(self.registry[name, ResolvedComponent.SCHEMA].schema)
+        schema |= {"required": ["id"], "description": "Whole, or with `fields` only these and `id`."}
+        return register(self.registry, ResolvedComponent.SCHEMA, f"{name}InList", schema)
 
 
-def describe_envelope(result: Any, generator: Any, request: Any, public: bool) -> Any:
+def describe_envelope(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
+    """The last hook: what belongs to no single operation."""
+    add_health(result)
+    add_examples(result)
+    result["components"] = {
+        kind: dict(sorted(members.items())) for kind, members in result["components"].items()
+    }
     return result
 
 
-def schema_view(request: HttpRequest) -> HttpResponse:
-    raise NotImplementedError
+@cache
+def document() -> bytes:
+    """Generated once per process: it depends on nothing but the code."""
+    return orjson.dumps(SchemaGenerator().get_schema(request=None, public=True))
+
+
+@cache
+def document_etag(_request: HttpRequest | None = None) -> str:
+    return f'"{hashlib.sha256(document()).hexdigest()[:32]}"'
+
+
+@etag(lambda _request: document_etag())
+def schema_view(_request: HttpRequest) -> HttpResponse:
+    """Public: it says nothing that the published source does not."""
+    return HttpResponse(document(), content_type=JSON, headers={"Cache-Control": "no-cache"})

@@ -59,7 +59,7 @@ def decide(count: int, limit: int, reset_seconds: float) -> Decision:
 
 
 class LocalCounter:
-    """Windows in this process. Bounded: expired keys are dropped when there are too many."""
+    """Windows in this process. Bounded: when there are too many, the expired and the older half are dropped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,7 +72,8 @@ class LocalCounter:
             if ends <= now:
                 count, ends = 0, now + period
                 if len(self._windows) >= MOST_LOCAL_KEYS:
-                    self._windows = {k: w for k, w in self._windows.items() if w[1] > now}
+                    alive = [(name, window) for name, window in self._windows.items() if window[1] > now]
+                    self._windows = dict(alive[-(MOST_LOCAL_KEYS // 2) :])
             self._windows[key] = (count + 1, ends)
             return count + 1, ends - now
 

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework.decorators import action
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.viewsets import BaseViewSet
@@ -17,14 +16,19 @@ class TrashViewSet(BaseViewSet):
     list_actions: ClassVar[frozenset[str]] = frozenset({"list", "trash"})
 
     def get_trash(self) -> QuerySet[Any]:
-        return self.queryset.all().visible_to(self.request.user).trashed()  # type: ignore[union-attr]
+        return self.queryset.all().visible_to(self.request.user).trashed()
+
+    def listed_trash(self) -> QuerySet[Any]:
+        return self.get_trash()
 
     @action(detail=False, url_path="trash")
-    def trash(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.answer_list(self.get_trash())
+    def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """What was deleted and can still be restored."""
+        return self.answer_list(self.listed_trash())
 
     @action(detail=True, methods=["post"], url_path="restore")
-    def restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Take it out of the trash."""
         with transaction.atomic():
             instance = self.locked_object(self.get_trash())
             instance.restore()

@@ -5,6 +5,8 @@ from functools import wraps
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -15,14 +17,19 @@ from core.errors import ApiError, error_response
 from core.filters import refuse_unknown
 from core.throttling import RateLimit
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class ApiView(APIView):
-    """`query_parameters` names what this view understands in the query; anything else is a 400."""
+    """`query_parameters` names what this view understands in the query; anything else is a 400.
+
+    `documented_errors` names, by action or method, the codes of the catalogue that are the view's own; those
+    that every view can give are known to the schema.
+    """
 
     query_parameters: ClassVar[frozenset[str]] = frozenset()
     repeatable_parameters: ClassVar[frozenset[str]] = frozenset()
+    documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
     format_kwarg = None  # no format suffixes: the answer is JSON
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -32,12 +39,14 @@ class ApiView(APIView):
             self.perform_authentication(request)
         except (ApiError, APIException):
             # A refused token is counted against its sender's address: guessing tokens has a price.
-            request._not_authenticated()
+            request._not_authenticated()  # type: ignore[attr-defined]
             self.check_throttles(request)
             raise
         self.check_throttles(request)
         self.check_permissions(request)
-        refuse_unknown(request.query_params, *self.known_parameters())
+        # What the view has no method for is a 405, whatever its query.
+        if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
+            refuse_unknown(request.query_params, *self.known_parameters())
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
         """All that the query may hold, and which of these may be repeated."""
@@ -47,7 +56,7 @@ class ApiView(APIView):
         if request.method != "OPTIONS":
             super().check_permissions(request)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response({"methods": self.allowed_methods})
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -77,8 +86,9 @@ def allowed(*methods: str) -> Callable[[View], View]:
     """For a plain view: 405 in the envelope, with `Allow`, for every other method."""
 
     def decorate(view: View) -> View:
+        @csrf_exempt  # else an unsafe method would be a 403 before it is a 405
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method == "OPTIONS":
                 return HttpResponse(status=204, headers={"Allow": ", ".join((*methods, "OPTIONS"))})
             if request.method not in methods:
@@ -90,4 +100,3 @@ def allowed(*methods: str) -> Callable[[View], View]:
         return checked
 
     return decorate
-

@@ -6,7 +6,6 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import viewsets
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import audit
@@ -23,10 +22,14 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     through the queryset's `visible_to(user)`; what a caller may not see does not exist.
     """
 
+    queryset: Any
+    filterset_class: Any = None
     sort_fields: ClassVar[dict[str, str]] = {}
     default_sort = "-createdAt"
     lookup_value_converter = "uuid"
-    exposed: ClassVar[frozenset[str] | None] = None  # the standard actions that have a route; None: all of them
+    exposed: ClassVar[frozenset[str] | None] = (
+        None  # the standard actions that have a route; None: all of them
+    )
     action_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
     _known: ClassVar[dict[str, tuple[frozenset[str], frozenset[str]]]]
@@ -34,9 +37,13 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         filters = cls.filterset_class.base_filters if getattr(cls, "filterset_class", None) else {}
-        listed = {*filters, *PageNumberPagination.parameters, "fields"} | ({"sort"} if cls.sort_fields else set())
+        listed = {*filters, *PageNumberPagination.parameters, "fields"} | (
+            {"sort"} if cls.sort_fields else set()
+        )
         repeatable = frozenset(name for name, item in filters.items() if getattr(item, "repeatable", False))
-        cls._known = {action: (frozenset(names), frozenset()) for action, names in cls.action_parameters.items()}
+        cls._known = {
+            action: (frozenset(names), frozenset()) for action, names in cls.action_parameters.items()
+        }
         for action in cls.list_actions:
             extra = cls.action_parameters.get(action, frozenset())
             cls._known[action] = (frozenset(listed | extra), repeatable)
@@ -47,7 +54,7 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     # --- which rows ---------------------------------------------------------------------------
 
     def get_queryset(self) -> QuerySet[Any]:
-        return self.queryset.all().visible_to(self.request.user).alive()  # type: ignore[union-attr]
+        return self.queryset.all().visible_to(self.request.user).alive()
 
     def get_object(self) -> Any:
         return self.pick(self.get_queryset())
@@ -65,11 +72,11 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
 
     # --- reading ------------------------------------------------------------------------------
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return self.answer_list(self.get_queryset())
 
     def answer_list(self, queryset: QuerySet[Any]) -> Response:
-        serializer_class = self.get_serializer_class()
+        serializer_class: Any = self.get_serializer_class()
         wanted = wanted_fields(self.request, frozenset(serializer_class.Meta.fields))
         page = self.paginate_queryset(self.filter_queryset(queryset))
         rows: Any = self.get_serializer(page, many=True).data
@@ -77,7 +84,7 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
             rows = [{name: value for name, value in row.items() if name in wanted} for row in rows]
         return self.get_paginated_response(rows)
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         instance = self.get_object()
         return not_modified(request, instance) or self.answer(instance)
 
@@ -89,7 +96,7 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
 
     # --- writing ------------------------------------------------------------------------------
 
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():
@@ -100,7 +107,7 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     def perform_create(self, serializer: Any) -> Any:
         return serializer.save()
 
-    def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+    def update(self, request: Any, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
         with transaction.atomic():
             instance = self.locked_object()
             check_if_match(request, instance)
@@ -115,10 +122,10 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
                 self.record("updated", instance, changes)
         return self.answer(instance)
 
-    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def partial_update(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return self.update(request, *args, partial=True, **kwargs)
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             instance = self.locked_object()
             check_if_match(request, instance)
@@ -136,4 +143,3 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
             target=instance,
             changes=changes,
         )
-

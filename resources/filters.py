@@ -1,8 +1,8 @@
 import django_filters
 from django.db.models import QuerySet
 
-from core.filters import Choices, Texts
-from resources.models import Resource, Tag
+from core.filters import Choices, Moment, Texts
+from resources.models import Resource, Tag, canonical_name
 
 
 class ResourceFilter(django_filters.FilterSet):
@@ -13,10 +13,10 @@ class ResourceFilter(django_filters.FilterSet):
         max_length=200,
         help_text="Every word begins a word of the title, the content or a tag, whatever the case or accent.",
     )
-    createdAfter = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    createdBefore = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-    updatedAfter = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
-    updatedBefore = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="lt")
+    createdAfter = Moment(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
+    createdBefore = Moment(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
+    updatedAfter = Moment(field_name="updated_at", lookup_expr="gte", help_text="At this time or later.")
+    updatedBefore = Moment(field_name="updated_at", lookup_expr="lt", help_text="Before this time.")
 
     class Meta:
         model = Resource
@@ -26,12 +26,17 @@ class ResourceFilter(django_filters.FilterSet):
         return queryset.matching(value)  # type: ignore[attr-defined]
 
     def by_tags(self, queryset: QuerySet[Resource], _name: str, names: list[str]) -> QuerySet[Resource]:
-        return queryset.tagged(name.lower() for name in names)  # type: ignore[attr-defined]
+        return queryset.tagged(canonical_name(name) for name in names)  # type: ignore[attr-defined]
 
 
 class TagFilter(django_filters.FilterSet):
-    search = django_filters.CharFilter(field_name="name", lookup_expr="startswith", max_length=50)
+    search = django_filters.CharFilter(
+        method="by_beginning", max_length=200, help_text="How the name begins."
+    )
 
     class Meta:
         model = Tag
         fields: tuple[str, ...] = ()
+
+    def by_beginning(self, queryset: QuerySet[Tag], _name: str, value: str) -> QuerySet[Tag]:
+        return queryset.filter(name__startswith=canonical_name(value))

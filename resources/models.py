@@ -16,7 +16,13 @@ from core.models import BaseModel, BaseQuerySet
 
 LONGEST_WORD = 64
 LONGEST_SEARCH_TEXT = 200_000
+MOST_TAGS = 20
 WORD = re.compile(r"[^\W_]+")
+
+
+def canonical_name(text: str) -> str:
+    """The one spelling of a tag name: trimmed, in lower case, letters and their accents composed (NFC)."""
+    return unicodedata.normalize("NFC", text.strip().lower())
 
 
 def words(text: str) -> list[str]:
@@ -58,7 +64,9 @@ class ResourceQuerySet(BaseQuerySet):
         """With all of these tags."""
         rows = self
         for name in names:
-            rows = rows.filter(models.Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag__name=name)))
+            rows = rows.filter(
+                models.Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag__name=name))
+            )
         return rows
 
 
@@ -72,11 +80,13 @@ class Resource(BaseModel):
     title = models.CharField(max_length=255)
     content = models.TextField(blank=True, default="", max_length=100_000)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
-    tags = models.ManyToManyField("Tag", through="ResourceTag", related_name="resources")
+    tags: "models.ManyToManyField[Tag, ResourceTag]" = models.ManyToManyField(
+        "Tag", through="ResourceTag", related_name="resources"
+    )
     # The words of title, content and tags, each after a space, so that ` word` finds a beginning on any database.
     search_text = models.TextField(blank=True, default="", editable=False)
 
-    objects = ResourceQuerySet.as_manager()
+    objects: ClassVar = ResourceQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
@@ -134,7 +144,7 @@ class Tag(BaseModel):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tags")
     name = models.CharField(max_length=50)
 
-    objects = TagQuerySet.as_manager()
+    objects: ClassVar = TagQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

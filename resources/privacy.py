@@ -8,13 +8,13 @@ from resources.models import Resource, Tag
 from resources.serializers import ResourceSerializer
 
 
-@exports("resources")
+@exports("resources", Resource)
 def resources(user: User) -> Any:
     """Those in the trash too: they are still held."""
     rows = Resource.objects.owned_by(user).with_tags().order_by("id")
     return [{**ResourceSerializer(row).data, "deletedAt": row.deleted_at} for row in rows]
 
 
-@exports("tags")
+@exports("tags", Tag)
 def tags(user: User) -> Any:
     return [{"id": tag.pk, "name": tag.name, "createdAt": tag.created_at} for tag in user.tags.order_by("id")]

@@ -1,22 +1,22 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from core.serializers import ModelSerializer, StringField
 from resources import services
-from resources.models import Resource, Tag
-
-MOST_TAGS = 20
+from resources.models import MOST_TAGS, Resource, Tag, canonical_name
 
 
 class TagNameField(StringField):
-    """Trimmed and lower-cased."""
+    """In its one spelling."""
+
+    example = "meeting"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=1, max_length=50, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        return super().to_internal_value(data).lower()
+        return canonical_name(super().to_internal_value(data))
 
 
 class TagListField(serializers.ListField):
@@ -36,6 +36,7 @@ class ResourceSerializer(ModelSerializer):
     content = StringField(max_length=100_000, allow_blank=True, trim_whitespace=False, default="")
     status = serializers.ChoiceField(choices=Resource.Status.choices, default=Resource.Status.DRAFT)
     tags = TagListField(source="tag_list", default=list)
+    examples: ClassVar = {"title": "Minutes of the meeting", "content": "Agreed: the budget and the venue."}
 
     class Meta:
         model = Resource
@@ -67,6 +68,7 @@ class ResourceSerializer(ModelSerializer):
 class TagSerializer(ModelSerializer):
     name = TagNameField()
     resourceCount = serializers.IntegerField(source="resource_count", read_only=True, min_value=0)
+    examples: ClassVar = {"resourceCount": 3}
 
     class Meta:
         model = Tag

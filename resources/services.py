@@ -58,13 +58,21 @@ def link_tags(resource: Resource, names: list[str]) -> None:
 
 
 def ensure_tags(user_id: Any, names: list[str]) -> dict[str, Tag]:
-    """The user's tags of these names. Parallel calls for one new name make one row."""
-    found = {tag.name: tag for tag in Tag.objects.filter(user_id=user_id, name__in=names)}
-    missing = [name for name in names if name not in found]
+    """The user's tags of these names, held until the transaction ends, so that none is deleted before it is linked.
+
+    Parallel calls for one new name make one row; all take theirs in the same order, so none waits in a circle.
+    """
+    found = held_tags(user_id, names)
+    missing = sorted(name for name in names if name not in found)
     if missing:
         Tag.objects.bulk_create([Tag(user_id=user_id, name=name) for name in missing], ignore_conflicts=True)
-        found |= {tag.name: tag for tag in Tag.objects.filter(user_id=user_id, name__in=missing)}
+        found |= held_tags(user_id, missing)
     return found
+
+
+def held_tags(user_id: Any, names: list[str]) -> dict[str, Tag]:
+    rows = Tag.objects.filter(user_id=user_id, name__in=names).order_by("name").select_for_update(no_key=True)
+    return {tag.name: tag for tag in rows}
 
 
 def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
@@ -78,7 +86,8 @@ def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
             tag.save_changes("name")
     except IntegrityError as error:
         raise TagNameTaken(message="You have a tag of this name already.") from error
-    for resource in Resource.objects.filter(links__tag=tag).with_tags().select_for_update(of=("self",)):
+    bearing = Resource.objects.filter(links__tag=tag).order_by("pk")
+    for resource in bearing.with_tags().select_for_update(of=("self",)):
         resource.index_words(resource.tag_list)
         resource.save_changes("search_text")
     audit.record("tag.renamed", actor_id=actor.pk, target=tag, changes={"name": [before, name]})
@@ -88,7 +97,13 @@ def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
 def delete_tag(*, tag: Tag, actor: User) -> None:
     """Raises TagInUse while a resource bears it. One in the trash does not count, and loses it."""
     with transaction.atomic():
-        if Resource.objects.alive().filter(Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag=tag))):
+        if Resource.objects.alive().filter(
+            Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag=tag))
+        ):
             raise TagInUse(message="A resource still bears this tag.")
+        losing = list(Resource.objects.filter(links__tag=tag).order_by("pk").select_for_update(of=("self",)))
         audit.record("tag.deleted", actor_id=actor.pk, target=tag, changes={"name": [tag.name, None]})
         tag.delete()
+        for resource in losing:
+            resource.index_words(resource.tag_list)
+            resource.save_changes("search_text")

@@ -2,10 +2,11 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import UserRequest
 from core.conditional import check_if_match
 from core.errors import FieldError
 from core.trash import TrashViewSet
@@ -15,10 +16,13 @@ from resources.filters import ResourceFilter, TagFilter
 from resources.models import Resource, Tag
 from resources.serializers import ResourceSerializer, TagSerializer
 
+SCOPE = OpenApiParameter("scope", enum=["all"], description="Everybody's resources; for an admin only.")
+
 
 class ResourceViewSet(TrashViewSet):
     """The caller's resources. An admin reaches everybody's by id, and with `scope=all` in lists."""
 
+    request: UserRequest
     queryset = Resource.objects.all()
     serializer_class = ResourceSerializer
     filterset_class = ResourceFilter
@@ -29,20 +33,25 @@ class ResourceViewSet(TrashViewSet):
         "status": "status",
     }
     action_parameters: ClassVar = {"list": frozenset({"scope"})}
+    documented_errors: ClassVar = {"list": ("FORBIDDEN",)}
 
     def get_queryset(self) -> QuerySet[Resource]:
-        return super().get_queryset().with_tags()  # type: ignore[attr-defined, no-any-return]
+        return super().get_queryset().with_tags()  # type: ignore[attr-defined]
 
     def get_trash(self) -> QuerySet[Resource]:
-        return super().get_trash().with_tags()  # type: ignore[attr-defined, no-any-return]
+        return super().get_trash().with_tags()  # type: ignore[attr-defined]
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def listed_trash(self) -> QuerySet[Resource]:
+        return self.get_trash().owned_by(self.request.user)  # type: ignore[attr-defined]
+
+    @extend_schema(parameters=[SCOPE])
+    def list(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         rows: Any = self.get_queryset()
         if not self.wants_all(request):
             rows = rows.owned_by(request.user)
         return self.answer_list(rows)
 
-    def wants_all(self, request: Request) -> bool:
+    def wants_all(self, request: UserRequest) -> bool:
         scope = request.query_params.get("scope")
         if scope not in {None, "all"}:
             raise FieldError("scope", "invalid", "The only scope is all.")
@@ -54,17 +63,19 @@ class ResourceViewSet(TrashViewSet):
 class TagViewSet(BaseViewSet):
     """The caller's tags. They come into being with the resources that bear them."""
 
+    request: UserRequest
     queryset = Tag.objects.all()
     serializer_class = TagSerializer
     filterset_class = TagFilter
     exposed: ClassVar = frozenset({"list", "retrieve", "partial_update", "destroy"})
     sort_fields: ClassVar = {"name": "name", "createdAt": "created_at"}
     default_sort = "name"
+    documented_errors: ClassVar = {"partial_update": ("CONFLICT",), "destroy": ("CONFLICT",)}
 
     def get_queryset(self) -> QuerySet[Tag]:
-        return super().get_queryset().with_resource_count()  # type: ignore[attr-defined, no-any-return]
+        return super().get_queryset().with_resource_count()  # type: ignore[attr-defined]
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             tag = self.locked_object()
             check_if_match(request, tag)

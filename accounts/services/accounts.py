@@ -6,12 +6,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import OneTimeToken, Role, User
+from accounts.models import OneTimeToken, Role, User, UserQuerySet
+from accounts.services.lockout import clear_failures
 from accounts.services.passwords import (
     InvalidToken,
     check_current_password,
     check_rules,
-    clear_failures,
     find_token,
     hash_password,
     void_reset_tokens,
@@ -78,13 +78,15 @@ def promise_proof(user: User, address: str) -> None:
     )
 
 
-def resend_proof(*, user: User) -> None:
-    """The mail for the address that waits to be proven; nothing when none waits."""
+def resend_proof(*, user: User, actor: User) -> bool:
+    """The mail for the address that waits to be proven. False when none waits."""
     address = user.pending_email or (None if user.email_verified else user.email)
-    if address:
-        with transaction.atomic():
-            promise_proof(user, address)
-            audit.record("email.proof_requested", actor_id=user.pk, target=user)
+    if address is None:
+        return False
+    with transaction.atomic():
+        promise_proof(user, address)
+        audit.record("email.proof_requested", actor_id=actor.pk, target=user)
+    return True
 
 
 def prove_email(*, token: str) -> User:
@@ -127,6 +129,7 @@ def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
     Raises EmailTaken, LastAdmin.
     """
     columns = []
+    before = {"name": user.name, "pendingEmail": user.pending_email}
     if changes.get("name", user.name) != user.name:
         user.name = changes["name"]
         columns.append("name")
@@ -137,6 +140,9 @@ def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
         columns.append("pending_email")
     if columns:
         user.save_changes(*columns)
+    changed = audit.difference(before, {"name": user.name, "pendingEmail": user.pending_email})
+    if changed:
+        audit.record("user.updated", actor_id=actor.pk, target=user, changes=changed)
     return user
 
 
@@ -169,11 +175,21 @@ def change_role(user: User, role: str, actor: User) -> None:
     user.role = role
 
 
+def lock_admins(user: User) -> None:
+    """Where `user` is an admin: hold all admins, before the row itself is held. Two admins who remove each other
+    must lock in one order, or each would wait for the other."""
+    if user.role == Role.ADMIN:
+        list(admins().select_for_update())
+
+
 def keep_an_admin(user: User) -> None:
     """Raises LastAdmin. Locks all admins, so that two of them cannot demote each other at once."""
-    admins = User.objects.alive().filter(role=Role.ADMIN).order_by("pk").select_for_update()
-    if not [admin for admin in admins if admin.pk != user.pk]:
+    if not [admin for admin in admins().select_for_update() if admin.pk != user.pk]:
         raise LastAdmin
+
+
+def admins() -> UserQuerySet:
+    return User.objects.alive().filter(role=Role.ADMIN).order_by("pk")
 
 
 def authorize_deletion(*, user: User, actor: User, password: str | None) -> None:
@@ -198,16 +214,3 @@ def unlock(*, user: User, actor: User) -> None:
     with transaction.atomic():
         clear_failures(user.email)
         audit.record("account.unlocked", actor_id=actor.pk, target=user)
-
-
-def erase_deleted(batch: int = 100) -> int:
-    """Delete for good who was deleted TRASH_RETENTION ago; what belongs to them goes with them."""
-    due = User.objects.trashed().filter(deleted_at__lt=timezone.now() - settings.TRASH_RETENTION)
-    users = list(due[:batch])
-    for user in users:
-        with transaction.atomic():
-            clear_failures(user.email)
-            user.delete()
-            audit.record("user.erased")
-    return len(users)
-

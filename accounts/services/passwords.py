@@ -1,9 +1,5 @@
-"""Checking and changing passwords: the lock-out, the gate in front of the slow hash, reset by mail."""
+"""Checking and changing passwords, and resetting them by mail."""
 
-import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
@@ -12,21 +8,15 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from accounts import tokens
 from accounts.addresses import lookup_email
-from accounts.models import Lockout, OneTimeToken, Session, User
+from accounts.hash_gate import gate
+from accounts.models import OneTimeToken, Session, User
+from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.validators import normalize_password
 from core import audit, metrics, outbox
 from core.errors import ApiError, FieldError
-
-GATE_SECONDS = 5.0
-_gate = threading.BoundedSemaphore(settings.PASSWORD_HASHERS_AT_ONCE)
-
-
-class AccountLocked(ApiError):
-    code = "ACCOUNT_LOCKED"
 
 
 class InvalidCredentials(ApiError):
@@ -38,20 +28,8 @@ class InvalidToken(FieldError):
         super().__init__("token", "invalid_token", "The link is not valid any more. Ask for a new one.")
 
 
-@contextmanager
-def hashing() -> Iterator[None]:
-    """bcrypt takes a whole core for its time. More at once than the gate lets through would starve every other
-    request, so a storm of logins waits here, and the rest of it is told to come again."""
-    if not _gate.acquire(timeout=GATE_SECONDS):
-        raise ApiError("SERVICE_UNAVAILABLE", retry_after=math.ceil(GATE_SECONDS))
-    try:
-        yield
-    finally:
-        _gate.release()
-
-
 def hash_password(password: str) -> str:
-    with hashing():
+    with gate.slot():
         return make_password(normalize_password(password))
 
 
@@ -69,78 +47,49 @@ def check_rules(password: str, user: User, field: str) -> None:
         ) from error
 
 
-# --- the lock-out ---------------------------------------------------------------------------------
-
-
-def address_hash(email: str) -> str:
-    return salted_hmac("groundwork.lockout", email, algorithm="sha256").hexdigest()
-
-
-def reserve_attempt(email: str) -> bool:
-    """Count a failure before the password is looked at; `clear_failures` takes it back after a success.
-
-    Counting first means that a hundred parallel guesses get five hashes and not a hundred. Raises AccountLocked
-    without counting when the address is locked, so that tries during a lock do not extend it. Says whether this
-    failure is the one that locks.
-    """
-    now = timezone.now()
-    with transaction.atomic():
-        lockout, _ = Lockout.objects.select_for_update().get_or_create(address_hash=address_hash(email))
-        if lockout.seconds_left:
-            metrics.logins_total.labels("locked").inc()
-            raise AccountLocked(retry_after=lockout.seconds_left)
-        oldest = (now - settings.LOCKOUT_WINDOW).timestamp()
-        # A lock that has run out starts a new count: those failures have had their price.
-        recent = [] if lockout.locked_until else [at for at in lockout.failed_at if at > oldest]
-        lockout.failed_at = [*recent, now.timestamp()]
-        lockout.locked_until = None
-        if len(lockout.failed_at) >= settings.LOCKOUT_FAILURES:
-            lockout.locked_until = now + settings.LOCKOUT_DURATION
-        lockout.save()
-    return lockout.locked_until is not None
-
-
-def clear_failures(email: str) -> None:
-    Lockout.objects.filter(address_hash=address_hash(email)).delete()
+# --- checking -------------------------------------------------------------------------------------
 
 
 def check_credentials(email: str, password: str) -> User:
     """The user with this password. Raises AccountLocked or InvalidCredentials; an unknown address takes the same
-    steps and the same time as a known one."""
+    steps and the same time as a known one.
+
+    The lock is looked at inside the gate, right before the hash, and the failure counted before the gate lets the
+    next one in: of a hundred parallel guesses no more are hashed than lock the address, and one for each process.
+    """
     address = lookup_email(email)
-    locks = reserve_attempt(address)
-    user = User.objects.with_email(address).first()
-    if user is None:
-        hash_password(password)
-    elif matches(user, password):
-        clear_failures(address)
-        metrics.logins_total.labels("success").inc()
-        return user
-    record_failure(user, locks)
+    with gate.slot():
+        refuse_locked(address)
+        user = User.objects.with_email(address).first()
+        if user is None:
+            make_password(normalize_password(password))
+        elif matches(user, password):
+            clear_failures(address)
+            metrics.logins_total.labels("success").inc()
+            return user
+        count_failure(address, user)
     raise InvalidCredentials
-
-
-def record_failure(user: User | None, locks: bool) -> None:
-    metrics.logins_total.labels("failure").inc()
-    audit.record("account.locked" if locks else "login.failed", target=user)
-
-
-def matches(user: User, password: str) -> bool:
-    def store_upgraded(raw: str) -> None:
-        user.password = make_password(raw)
-        user.save(update_fields=["password"])
-
-    with hashing():
-        return check_password(normalize_password(password), user.password, store_upgraded)
 
 
 def check_current_password(user: User, password: str, *, field: str = "currentPassword") -> None:
     """Ask somebody who is logged in for the password again. Raises FieldError, or AccountLocked."""
-    locks = reserve_attempt(user.email)
-    if not matches(user, password):
-        record_failure(user, locks)
-        raise FieldError(field, "wrong_password", "This is not the current password.")
-    clear_failures(user.email)
+    with gate.slot():
+        refuse_locked(user.email)
+        if matches(user, password):
+            clear_failures(user.email)
+            return
+        count_failure(user.email, user)
+    raise FieldError(field, "wrong_password", "This is not the current password.")
+
+
+def matches(user: User, password: str) -> bool:
+    """A hash of fewer rounds than the setting says is replaced on the way."""
+
+    def store_upgraded(raw: str) -> None:
+        user.password = make_password(raw)
+        user.save(update_fields=["password"])
+
+    return check_password(normalize_password(password), user.password, store_upgraded)
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -174,12 +123,26 @@ def reset_password(*, token: str, password: str) -> None:
     check_rules(password, user, "password")
     encoded = hash_password(password)
     with transaction.atomic():
+        # The user's row first, as everywhere: two links used at once would else wait for each other.
+        user = User.objects.select_for_update().get(pk=user.pk)
         if not secret.claim():
             raise InvalidToken
         _store_password(user, encoded)
         user.sessions.end("password_reset")
         clear_failures(user.email)
         audit.record("password.reset", actor_id=user.pk, target=user)
+
+
+def set_password(*, user: User, password: str, actor: User) -> None:
+    """By staff, or by somebody who has just given the old one. Every session ends, the lock opens, the person
+    is told. Raises ApiError for a weak password."""
+    check_rules(password, user, "password")
+    encoded = hash_password(password)
+    with transaction.atomic():
+        _store_password(user, encoded)
+        user.sessions.end("password_changed")
+        clear_failures(user.email)
+        audit.record("password.changed", actor_id=actor.pk, target=user)
 
 
 def _store_password(user: User, encoded: str) -> None:

@@ -1,7 +1,7 @@
 """Sessions: opened by a login, kept alive by refreshing, ended at once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from accounts import tokens
 from accounts.models import Session, User
-from accounts.services.passwords import check_credentials
+from accounts.services.passwords import InvalidCredentials, check_credentials
 from core import audit, context, outbox
 from core.errors import ApiError
 
@@ -30,11 +30,24 @@ def login(*, email: str, password: str) -> TokenPair:
     """Raises AccountLocked or InvalidCredentials."""
     user = check_credentials(email, password)
     with transaction.atomic():
+        # The row is held until the session is there: what ends all sessions while the slow hash runs (a reset, a
+        # deletion) must not miss this one.
+        if not User.objects.alive().filter(pk=user.pk, password=user.password).select_for_update():
+            raise InvalidCredentials
         pair = open_session(user)
         user.last_login = pair.session.created_at
         user.save(update_fields=["last_login"])
-        audit.record("session.opened", actor_id=user.pk, target=user)
+        audit.record("session.opened", actor_id=user.pk, target=pair.session)
+        tell_of_new_device(pair.session)
     return pair
+
+
+def tell_of_new_device(session: Session) -> None:
+    """A mail when somebody who has logged in before does so from a device not seen on this account."""
+    earlier = Session.objects.filter(user_id=session.user_id).exclude(pk=session.pk)
+    if earlier.exists() and not earlier.filter(user_agent=session.user_agent).exists():
+        payload = {"user": str(session.user_id), "session": str(session.pk)}
+        outbox.enqueue("accounts.new_device", payload, expires_in=timedelta(days=2))
 
 
 def open_session(user: User) -> TokenPair:
@@ -111,7 +124,9 @@ def end_reused(session: Session) -> None:
     with transaction.atomic():
         if Session.objects.filter(pk=session.pk).end("token_reused"):
             audit.record("session.token_reused", actor_id=session.user_id, target=session)
-            outbox.enqueue("accounts.session_closed", {"user": str(session.user_id)})
+            outbox.enqueue(
+                "accounts.session_closed", {"user": str(session.user_id)}, expires_in=timedelta(days=2)
+            )
 
 
 def logout(*, session: Session) -> None:

@@ -71,12 +71,12 @@ def test_staff_work_in_the_admin(product):
     def visit(path, **fields):
         fields["csrfmiddlewaretoken"] = next((c.value for c in jar if c.name == "csrftoken"), "")
         data = urllib.parse.urlencode(fields).encode() if len(fields) > 1 else None
-        request = urllib.request.Request(product.url + path, data=data, headers={"Referer": product.url + path})
+        request = urllib.request.Request(
+            product.url + path, data=data, headers={"Referer": product.url + path}
+        )
         with browser.open(request, timeout=30) as page:
             return page.read().decode()
 
-    # The cookies are for HTTPS only in this shape; the jar of this test speaks plain HTTP on loopback.
-    jar.set_policy(http.cookiejar.DefaultCookiePolicy(secure_protocols=("http", "https")))
     visit("/admin/login/")
     index = visit("/admin/login/?next=/admin/", username="root@example.com", password=OLD)
     assert "Groundwork" in index

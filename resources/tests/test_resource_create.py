@@ -1,12 +1,161 @@
 import pytest
 
+from core.models import AuditEvent
+from core.tests.answers import code, problems
+from resources.models import Resource, Tag
+from resources.tests.factories import TagFactory
+
 pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/resources"
 
 
 def test_creates_for_the_caller(owner):
-    answer = owner.post("/api/v1/resources", {"title": "  First  ", "tags": ["B", "a", "b"]})
+    answer = owner.post(URL, {"title": "  First  ", "tags": ["B", "a", "b"]})
 
     assert answer.status_code == 201
     assert answer.json()["data"]["title"] == "First"
     assert answer.json()["data"]["tags"] == ["b", "a"]
     assert answer.json()["data"]["userId"] == str(owner.user.pk)
+
+
+def test_answers_with_exactly_the_fields_of_the_contract(owner):
+    data = owner.post(URL, {"title": "First"}).json()["data"]
+
+    assert list(data) == ["id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt"]
+    assert data["createdAt"] == data["updatedAt"]
+    assert data["createdAt"].endswith("Z")
+
+
+def test_optional_fields_have_defaults(owner):
+    data = owner.post(URL, {"title": "First"}).json()["data"]
+
+    assert (data["content"], data["status"], data["tags"]) == ("", "draft", [])
+
+
+def test_location_and_etag_lead_to_what_was_created(owner):
+    answer = owner.post(URL, {"title": "First", "content": " kept as it is \n", "tags": ["x"]})
+
+    found = owner.get(answer["Location"])
+    assert found.json()["data"] == answer.json()["data"]
+    assert found["ETag"] == answer["ETag"]
+    assert answer["Location"] == f"{URL}/{answer.json()['data']['id']}"
+
+
+def test_what_a_client_may_not_set_is_ignored(owner, stranger):
+    body = {
+        "title": "First",
+        "id": "01890000-0000-7000-8000-000000000000",
+        "userId": str(stranger.user.pk),
+        "user": str(stranger.user.pk),
+        "createdAt": "2001-01-01T00:00:00Z",
+        "version": 99,
+        "deletedAt": "2001-01-01T00:00:00Z",
+        "searchText": " everything",
+        "nonsense": {"deep": [1]},
+    }
+    resource = Resource.objects.get(pk=owner.post(URL, body).json()["data"]["id"])
+
+    assert resource.user == owner.user
+    assert resource.version == 1
+    assert resource.created_at.year > 2001
+    assert (resource.deleted_at, resource.search_text) == (None, " first")
+    assert str(resource.pk) != body["id"]
+
+
+@pytest.mark.parametrize("title", ["x", "x" * 255, " " + "x" * 255 + " ", "مرحبا", "🎈" * 255])
+def test_a_title_has_1_to_255_characters(owner, title):
+    answer = owner.post(URL, {"title": title})
+
+    assert answer.json()["data"]["title"] == title.strip()
+
+
+@pytest.mark.parametrize(
+    ("title", "why"),
+    [
+        ("", "blank"),
+        ("   ", "blank"),
+        ("x" * 256, "max_length"),
+        (None, "null"),
+        (12, "invalid"),
+        (True, "invalid"),
+        (["x"], "invalid"),
+        ({"x": 1}, "invalid"),
+    ],
+)
+def test_any_other_title_is_refused(owner, title, why):
+    assert problems(owner.post(URL, {"title": title})) == {"title": why}
+    assert not Resource.objects.exists()
+
+
+def test_the_title_is_required(owner):
+    assert problems(owner.post(URL, {})) == {"title": "required"}
+
+
+def test_content_has_up_to_100_000_characters(owner):
+    assert owner.post(URL, {"title": "x", "content": "é" * 100_000}).status_code == 201
+    assert problems(owner.post(URL, {"title": "x", "content": "é" * 100_001})) == {"content": "max_length"}
+
+
+def test_content_is_kept_as_it_is(owner):
+    content = "  <script>alert('{{ 1 }}')</script>\r\n\t%s ' \" \\ "
+    answer = owner.post(URL, {"title": "x", "content": content})
+
+    assert owner.get(answer["Location"]).json()["data"]["content"] == content
+
+
+@pytest.mark.parametrize("status", ["published", "archived", "draft"])
+def test_every_status_of_the_contract_is_taken(owner, status):
+    assert owner.post(URL, {"title": "x", "status": status}).json()["data"]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [("Draft", "invalid_choice"), ("", "invalid_choice"), (None, "null"), (1, "invalid_choice")],
+)
+def test_any_other_status_is_refused(owner, status, why):
+    assert problems(owner.post(URL, {"title": "x", "status": status})) == {"status": why}
+
+
+def test_every_problem_is_named_at_once_with_nested_fields_dotted(owner):
+    answer = owner.post(URL, {"content": None, "status": "x", "tags": ["ok", "", 3]})
+
+    assert problems(answer) == {
+        "title": "required",
+        "content": "null",
+        "status": "invalid_choice",
+        "tags.1": "blank",
+        "tags.2": "invalid",
+    }
+
+
+def test_a_known_tag_is_borne_and_not_made_again(owner):
+    tag = TagFactory(user=owner.user, name="red")
+    owner.post(URL, {"title": "x", "tags": ["Red"]})
+
+    assert Tag.objects.get() == tag
+
+
+def test_nothing_is_stored_when_it_is_refused(owner):
+    owner.post(URL, {"title": "x", "tags": ["new"], "status": "x"})
+
+    assert not Tag.objects.exists()
+    assert not Resource.objects.exists()
+
+
+def test_it_is_audited_with_who_and_what(owner):
+    answer = owner.post(URL, {"title": "x"}, HTTP_USER_AGENT="browser/1")
+    event = AuditEvent.objects.get(event="resource.created")
+
+    assert (event.actor_id, event.target_type) == (owner.user.pk, "resource")
+    assert str(event.target_id) == answer.json()["data"]["id"]
+    assert (event.request_id, event.user_agent) == (answer["X-Request-ID"], "browser/1")
+
+
+def test_an_unknown_parameter_is_refused_and_nothing_created(owner):
+    assert problems(owner.post(f"{URL}?dryRun=1", {"title": "x"})) == {"dryRun": "unknown_parameter"}
+    assert not Resource.objects.exists()
+
+
+def test_an_anonymous_caller_is_refused(anonymous):
+    assert code(anonymous.post(URL, {"title": "x"})) == (401, "UNAUTHORIZED")

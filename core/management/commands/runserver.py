@@ -28,6 +28,8 @@ Bearer $(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d 
 
 class Command(RunServer):
     help = RunServer.help
+    addr: str
+    _raw_ipv6: bool
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -1,4 +1,4 @@
-"""The production server: granian over WSGI, a process per core, few threads each (docs/performance.md)."""
+"""The production server: granian over WSGI, a process per core, and threads enough that waiting logins leave some free."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -16,7 +17,7 @@ try:
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 except ImportError:  # requirements/base.txt, the first run, does without it
-    Granian = None
+    Granian = None  # type: ignore[assignment]
 
 DRAIN_SECONDS = 30
 SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte loses its connection
@@ -35,18 +36,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=settings.PORT)
-        parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; default: cores")
-        parser.add_argument("--threads", type=int, default=4, help="requests at once in each process")
+        parser.add_argument(
+            "--workers", type=int, default=os.cpu_count() or 1, help="processes; default: cores"
+        )
+        parser.add_argument("--threads", type=int, default=32, help="requests at once in each process")
 
     def handle(self, *, host: str, port: int, workers: int, threads: int, **_options: Any) -> None:
         if Granian is None:
             raise CommandError("granian is not installed: pip install -r requirements/prod.txt")
         if workers < 1 or threads < 1:
             raise CommandError("--workers and --threads must be at least 1.")
-        collect_static_once()
+        collect_static_if_stale()
         metrics_dir = tempfile.mkdtemp(prefix="groundwork-metrics-")
-        # Both are read by the worker processes, which start afresh.
+        # All three are read by the worker processes, which start afresh.
         os.environ["WEB_CONCURRENCY"] = str(workers)
+        os.environ["WEB_THREADS"] = str(threads)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
         try:
             Granian(
@@ -68,7 +72,10 @@ class Command(BaseCommand):
             shutil.rmtree(metrics_dir, ignore_errors=True)
 
 
-def collect_static_once() -> None:
+def collect_static_if_stale() -> None:
     """A native start without `collectstatic` would serve an admin without styles; the image has it done."""
-    if not settings.DEBUG and not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    collected = manifest.stat().st_mtime if manifest.exists() else 0.0
+    sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
+    if not settings.DEBUG and any(Path(source).stat().st_mtime > collected for source in sources):
         call_command("collectstatic", interactive=False, verbosity=0)

@@ -16,7 +16,11 @@ from resources.services import create_resource
 
 COUNT = 30
 TOPICS = (
-    ("Ada Lovelace", "Notes on the Analytical Engine, and the first published program.", ["history", "people"]),
+    (
+        "Ada Lovelace",
+        "Notes on the Analytical Engine, and the first published program.",
+        ["history", "people"],
+    ),
     ("Grace Hopper", "A compiler is a translator that never tires.", ["history", "people", "compilers"]),
     ("Café opening hours", "Espresso from seven, crème brûlée after twelve.", ["food"]),
     ("Quarterly report", "Figures, assumptions, and what surprised us.", ["work", "numbers"]),
@@ -26,11 +30,15 @@ TOPICS = (
 
 
 class Command(BaseCommand):
-    help = "Load demo data into an empty database, once. Refuses while DEBUG is off: its passwords are public."
+    help = (
+        "Load demo data into an empty database, once. Refuses while DEBUG is off: its passwords are public."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("DEBUG is off: the demo logins are public, so they are made for development only.")
+            raise CommandError(
+                "DEBUG is off: the demo logins are public, so they are made for development only."
+            )
         if User.objects.exists():
             return
         with transaction.atomic():

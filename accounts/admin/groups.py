@@ -1,0 +1,39 @@
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from accounts.services import groups
+from core.modeladmin import BaseAdmin
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(BaseAdmin, DjangoGroupAdmin):
+    """Who could edit groups could give themselves everything, so that takes the admin role."""
+
+    delete_consequence = "Its members lose what it allowed them."
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser
+
+    def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
+        actor: Any = request.user
+        values = form.cleaned_data
+        groups.save_group(group=obj, name=values["name"], permissions=values["permissions"], actor=actor)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The service has saved the permissions."""
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        actor: Any = request.user
+        groups.delete_group(group=obj, actor=actor)

@@ -1,0 +1,242 @@
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import AdminForm
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
+
+from accounts.forms import NewPasswordForm, NewUserForm, UserForm
+from accounts.models import User
+from accounts.services import accounts, groups, lockout, passwords, sessions
+from core.errors import ApiError
+from core.modeladmin import BaseAdmin, TrashFilter, reason
+
+
+class VerifiedFilter(admin.SimpleListFilter):
+    title = "verified"
+    parameter_name = "verified"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in {"yes", "no"}:
+            return queryset.filter(email_verified_at__isnull=self.value() == "no")
+        return queryset
+
+
+class LockedFilter(admin.SimpleListFilter):
+    title = "lock"
+    parameter_name = "locked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [("yes", "Locked now")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(pk__in=lockout.locked_users()) if self.value() == "yes" else queryset
+
+
+class UserChangeList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        users = list(self.result_list)
+        locks = lockout.locks(user.email for user in users)
+        for user in users:
+            user.locks = locks
+        self.result_list = users
+
+
+@admin.register(User)
+class UserAdmin(BaseAdmin):
+    form = UserForm
+    list_display = ("email", "name", "role", "verified", "live_sessions", "lock", "state", "created_at")
+    list_filter = (TrashFilter, "role", VerifiedFilter, LockedFilter)
+    search_fields = ("email", "name")
+    ordering = ("-created_at", "-id")
+    sortable_by = ("email", "name", "role", "created_at")
+    filter_horizontal = ("groups",)
+    actions = ("end_sessions", "unlock", "resend_verification")
+    delete_consequence = (
+        "All sessions end at once and the address is free again."
+        " What belongs to the account is erased 30 days later."
+    )
+    new_fields = ("email", "name", "role", "password")
+    fields = (
+        *("email", "pending_email", "name", "role", "groups", "password_link"),
+        *("state", "verified", "lock", "live_sessions", "last_login", "created_at", "updated_at", "id"),
+    )
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        return super().get_fields(request, obj) if obj else self.new_fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """What gives power is in an admin's hand only."""
+        guarded = () if request.user.is_superuser else ("role", "groups")
+        editable = {"name", "role", "groups", "seen_version"} if obj else set(self.new_fields)
+        return [name for name in self.get_fields(request, obj) if name not in editable or name in guarded]
+
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = self.form if obj else NewUserForm
+        return super().get_form(request, obj, change, form=form, **kwargs)
+
+    # --- which rows, and who may --------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).with_live_session_count()  # type: ignore[attr-defined]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        match = request.resolver_match
+        if match and match.url_name == "autocomplete":  # nothing is given to who is gone
+            queryset = queryset.filter(deleted_at=None)
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return UserChangeList
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self.may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self.may_touch(request, obj)
+
+    def may_touch(self, request: HttpRequest, user: User | None) -> bool:
+        actor: Any = request.user
+        return user is None or (user.is_active and actor.outranks(user))
+
+    # --- columns ------------------------------------------------------------------------------
+
+    @admin.display(boolean=True, description="verified")
+    def verified(self, user: User) -> bool:
+        return user.email_verified
+
+    @admin.display(description="live sessions")
+    def live_sessions(self, user: Any) -> SafeString | int:
+        if not user.live_session_count:
+            return 0
+        query = urlencode({"user__id__exact": user.pk, "state": "live"})
+        link = f"{reverse('admin:accounts_session_changelist')}?{query}"
+        return format_html('<a href="{}">{}</a>', link, user.live_session_count)
+
+    @admin.display(description="lock")
+    def lock(self, user: Any) -> str:
+        found = getattr(user, "locks", None)
+        if found is None:  # a single user, not a list
+            found = lockout.locks([user.email])
+        seconds = found.get(user.email, 0) if user.is_active else 0
+        return f"locked for {-(-seconds // 60)} min" if seconds else "–"
+
+    @admin.display(description="state")
+    def state(self, user: User) -> str:
+        return "active" if user.deleted_at is None else f"deleted {user.deleted_at:%Y-%m-%d}"
+
+    @admin.display(description="password")
+    def password_link(self, user: User) -> SafeString | str:
+        if not user.is_active:
+            return "–"
+        link = reverse("admin:accounts_user_password", args=[user.pk])
+        return format_html('<a href="{}">Set a new password</a>', link)
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        actor: Any = request.user
+        values = form.cleaned_data
+        if not change:
+            given = {name: values[name] for name in self.new_fields if name in values}
+            obj.pk = accounts.create_account(**given, actor=actor).pk
+            obj.refresh_from_db()
+            return
+        user = self.newest(User.objects.all(), form)
+        changes = {name: values[name] for name in ("name", "role") if name in form.changed_data}
+        accounts.update_account(user=user, actor=actor, changes=changes)
+        if "groups" in form.changed_data:
+            groups.set_user_groups(user=user, groups=values["groups"], actor=actor)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The services have saved the groups."""
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        user = User.objects.select_for_update().get(pk=obj.pk)
+        accounts.delete_account(user=user, actor=request.user)  # type: ignore[arg-type]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.password_view)
+        return [path("<id>/password/", view, name="accounts_user_password"), *super().get_urls()]
+
+    @method_decorator(sensitive_post_parameters())
+    def password_view(self, request: HttpRequest, id: str) -> HttpResponse:
+        user = self.get_object(request, unquote(id))
+        if user is None or not self.has_change_permission(request, user):
+            raise PermissionDenied
+        form = NewPasswordForm(user, request.POST or None)
+        if form.is_valid() and self.password_is_set(request, user, form):
+            messages.success(request, f"{user} has a new password, and has been logged out everywhere.")
+            return redirect("admin:accounts_user_change", user.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Set a new password",
+            "subtitle": str(user),
+            "opts": self.opts,
+            "original": user,
+            "form": form,
+            "adminform": AdminForm(form, [(None, {"fields": list(form.fields)})], {}),  # type: ignore[arg-type]
+        }
+        return TemplateResponse(request, "admin/set_password.html", context)
+
+    def password_is_set(self, request: HttpRequest, user: User, form: Form) -> bool:
+        actor: Any = request.user
+        try:
+            passwords.set_password(user=user, password=form.cleaned_data["new_password1"], actor=actor)
+        except ApiError as refusal:
+            form.add_error(None, reason(refusal))
+            return False
+        update_session_auth_hash(request, user)  # who sets their own stays in this browser
+        return True
+
+    # --- actions ------------------------------------------------------------------------------
+
+    def for_each_in_reach(self, request: HttpRequest, chosen: QuerySet[Any], act: Any, done: str) -> None:
+        actor: Any = request.user
+
+        def within_reach(user: User) -> bool | None:
+            if not user.is_active:
+                return False
+            if not actor.outranks(user):
+                raise ApiError("FORBIDDEN", message="Only an admin may do this to staff.")
+            result: bool | None = act(user=user, actor=actor)
+            return result
+
+        self.on_each(request, chosen, within_reach, done)
+
+    @admin.action(description="End sessions", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        def end(*, user: User, actor: User) -> None:
+            sessions.end_all_sessions(user=user, actor=actor, reason="ended")
+
+        self.for_each_in_reach(request, queryset, end, "Logged out everywhere")
+
+    @admin.action(description="Unlock", permissions=["change"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.for_each_in_reach(request, queryset, accounts.unlock, "Unlocked")
+
+    @admin.action(description="Resend verification", permissions=["change"])
+    def resend_verification(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.for_each_in_reach(request, queryset, accounts.resend_proof, "Verification mails on their way")

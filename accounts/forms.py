@@ -1,0 +1,107 @@
+"""The admin's forms about accounts. They ask the services for the rules, and say refusals by the field."""
+
+import math
+from typing import Any
+
+from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
+from django.contrib.auth.forms import SetPasswordForm
+from django.core.exceptions import ValidationError
+
+from accounts.addresses import LONGEST, canonical_email
+from accounts.models import User
+from accounts.services import passwords
+from accounts.services.lockout import AccountLocked
+from accounts.validators import refuse_control_characters
+from core import context, throttling
+from core.errors import ApiError
+from core.modeladmin import VersionedForm, reason
+from core.network import limit_key
+
+MOST_PASSWORD_INPUT = 1024  # bounds the hashing
+
+
+def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
+    return forms.CharField(
+        label=label, strip=False, max_length=MOST_PASSWORD_INPUT, widget=widget, help_text=help_text
+    )
+
+
+def locked(refusal: ApiError) -> ValidationError:
+    minutes = math.ceil((refusal.retry_after or 0) / 60)
+    unit = "minute" if minutes == 1 else "minutes"
+    return ValidationError(f"Too many failed attempts. Try again in {minutes} {unit}.", code="locked")
+
+
+class LogInForm(AdminAuthenticationForm):
+    """Refuses as the API's log-in does, but in words above the form."""
+
+    password = password_field("Password", "current-password")
+
+    def clean(self) -> dict[str, Any]:
+        decision = throttling.check("auth", limit_key(context.current.get().ip_address))
+        if not decision.allowed:
+            raise locked(ApiError("RATE_LIMITED", retry_after=decision.reset))
+        try:
+            return super().clean()
+        except AccountLocked as refusal:
+            raise locked(refusal) from refusal
+
+
+class OwnPasswordForm(AdminPasswordChangeForm):
+    """For whoever is logged in. The old password is asked for under the lock-out."""
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        try:
+            passwords.check_current_password(self.user, old, field="old_password")
+        except AccountLocked as refusal:
+            raise locked(refusal) from refusal
+        except ApiError as refusal:
+            raise ValidationError(reason(refusal), code="wrong_password") from refusal
+        return old
+
+    def save(self, commit: bool = True) -> User:
+        passwords.set_password(user=self.user, password=self.cleaned_data["new_password1"], actor=self.user)
+        return self.user
+
+
+class NewPasswordForm(SetPasswordForm):
+    """For somebody else's password. The view saves it, because it knows who is doing so."""
+
+
+class UserForm(VersionedForm):
+    name = forms.CharField(min_length=2, max_length=100, validators=[refuse_control_characters])
+
+    class Meta:
+        model = User
+        fields = ("name", "role", "groups")
+
+
+class NewUserForm(forms.ModelForm):
+    email = forms.CharField(max_length=LONGEST, help_text="A mail goes there to prove it.")
+    name = forms.CharField(min_length=2, max_length=100, validators=[refuse_control_characters])
+    password = password_field(
+        "Password", "new-password", "8 to 128 characters, with an upper-case letter and a digit."
+    )
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "role")
+
+    def clean_email(self) -> str:
+        email = canonical_email(self.cleaned_data["email"])
+        if User.objects.with_email(email).exists():
+            raise ValidationError("An account with this email exists.", code="taken")
+        return email
+
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean() or self.cleaned_data
+        if "password" in values:
+            user = User(email=values.get("email", ""), name=values.get("name", ""))
+            try:
+                passwords.check_rules(values["password"], user, "password")
+            except ApiError as refusal:
+                self.add_error("password", [problem["message"] for problem in refusal.details])
+        return values

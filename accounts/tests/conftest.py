@@ -1,0 +1,70 @@
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import bcrypt
+import pytest
+from django.db import connection
+
+from accounts.tests.checks import token_in
+
+
+@pytest.fixture
+def clock(time_machine):
+    """Time stands still, and moves by `clock.shift(seconds or timedelta)`. Name it before the cast."""
+    time_machine.move_to(datetime.now(UTC).replace(microsecond=0), tick=False)
+    return time_machine
+
+
+@pytest.fixture
+def mailed_token(deliver):
+    """Deliver; there must be one mail, to this address; the secret of its link."""
+
+    def open_mail(address):
+        [message] = deliver()
+        assert message.to == [address]
+        return token_in(message)
+
+    return open_mail
+
+
+class Hashes:
+    """Counts the runs of the slow hash."""
+
+    def __init__(self):
+        self.runs = []
+        self.original = bcrypt.hashpw
+
+    def __call__(self, password, salt):
+        self.runs.append(len(password))  # from any thread: appending is atomic
+        return self.original(password, salt)
+
+    @property
+    def count(self):
+        return len(self.runs)
+
+
+@pytest.fixture
+def hashes(monkeypatch):
+    counter = Hashes()
+    monkeypatch.setattr(bcrypt, "hashpw", counter)
+    return counter
+
+
+@pytest.fixture
+def just_before(db):
+    """`with just_before(beginning of a statement, act)`: somebody acts between a read and that write."""
+
+    @contextmanager
+    def interleave(beginning, act):
+        waiting = [act]
+
+        def run(execute, sql, params, many, context):
+            if waiting and sql.startswith(beginning):
+                waiting.pop()()
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(run):
+            yield
+        assert not waiting, "the statement was never sent"
+
+    return interleave

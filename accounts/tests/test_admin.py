@@ -1,0 +1,361 @@
+"""Users, in the admin."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from accounts.models import Session, User
+from accounts.services.lockout import count_failure, locks
+from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, fate, log_in_with
+from accounts.tests.factories import PASSWORD, SessionFactory, UserFactory
+from core.models import AuditEvent
+from core.tests.office import act, allow, browser_of, errors, queries_of, rows, said, url_of
+
+pytestmark = pytest.mark.django_db
+
+NEW = {"email": "new@example.com", "name": "New Person", "role": "user", "password": PASSWORD}
+
+
+@pytest.fixture
+def browser(admin):
+    return browser_of(admin.user)
+
+
+@pytest.fixture
+def support(staff):
+    """A staff member who may do to users whatever a group can allow."""
+    codes = [f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")]
+    return browser_of(allow(staff.user, *codes, "accounts.change_session", "accounts.view_session"))
+
+
+def lock(user):
+    for _ in range(5):
+        count_failure(user.email, user)
+
+
+def edit(browser, user, **changes):
+    body = {"name": user.name, "role": user.role, "groups": [], **changes}
+    return browser.post(url_of(user, "change"), body, follow=True)
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+def found(browser, **query):
+    return {user.pk for user in rows(browser.get(url_of(User), query))}
+
+
+def test_the_list_shows_role_lock_and_live_sessions(browser):
+    user = UserFactory(email="ann@example.com")
+    lock(user)
+    SessionFactory.create_batch(2, user=user)
+    SessionFactory(user=user, ended_at=timezone.now())
+    page = browser.get(url_of(User), {"q": "ann@"}).content.decode()
+
+    assert "locked for 15 min" in page
+    assert f'?user__id__exact={user.pk}&amp;state=live">2</a>' in page
+    assert '<td class="field-role">User</td>' in page
+
+
+def test_email_and_name_are_searched(browser):
+    ann, bob = UserFactory(email="ann@example.com"), UserFactory(name="Bob Annson")
+    UserFactory(name="Carl")
+
+    assert found(browser, q="ann") == {ann.pk, bob.pk}
+
+
+def test_who_was_deleted_is_shown_and_can_be_told_apart(browser, owner):
+    gone = UserFactory()
+    gone.soft_delete()
+
+    assert {gone.pk, owner.user.pk} <= found(browser)
+    assert found(browser, deleted="yes") == {gone.pk}
+    assert gone.pk not in found(browser, deleted="no")
+
+
+def test_role_and_verification_narrow_the_list(browser):
+    proven = UserFactory(role="staff", email_verified_at=timezone.now())
+    UserFactory(role="staff")
+    UserFactory(email_verified_at=timezone.now())
+
+    assert found(browser, role__exact="staff", verified="yes") == {proven.pk}
+
+
+def test_who_is_locked_now_can_be_listed(browser, clock):
+    locked, opened, before = UserFactory.create_batch(3)
+    lock(before)
+    clock.shift(timedelta(minutes=16))
+    browser.force_login(browser.user)
+    lock(locked)
+    lock(opened)
+    act(browser, "unlock", opened)
+
+    assert found(browser, locked="yes") == {locked.pk}
+
+
+def test_the_list_costs_the_same_however_long(browser):
+    def somebody():
+        user = UserFactory()
+        lock(user)
+        SessionFactory(user=user)
+
+    somebody()
+    few = queries_of(browser, url_of(User))
+    for _ in range(5):
+        somebody()
+
+    assert queries_of(browser, url_of(User)) == few
+
+
+# --- adding ---------------------------------------------------------------------------------------
+
+
+def test_a_new_account_can_log_in_and_is_asked_to_prove_its_address(browser, deliver):
+    answer = browser.post(url_of(User, "add"), {**NEW, "email": " New@Example.com"})
+
+    assert answer.status_code == 302
+    assert log_in_with("new@example.com").status_code == 200
+    assert [mail.to for mail in deliver()] == [["new@example.com"]]
+
+
+def test_adding_is_audited_with_who_did_it(browser):
+    browser.post(url_of(User, "add"), {**NEW, "role": "staff"})
+    user = User.objects.get(email="new@example.com")
+
+    assert user.role == "staff"
+    assert (event("user.created").actor_id, event("user.created").target_id) == (browser.user.pk, user.pk)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("email", "nonsense", "valid email"),
+        ("email", "Taken@example.com", "exists"),
+        ("name", "x", "at least 2"),
+        ("name", "a\u202eb", "Control characters"),
+        ("password", "short", "At least 8"),
+        ("password", "New-person1", "similar to"),
+        ("role", "king", "valid choice"),
+    ],
+)
+def test_what_the_api_refuses_is_refused_beside_its_field(browser, field, value, problem):
+    UserFactory(email="taken@example.com")
+    answer = browser.post(url_of(User, "add"), {**NEW, field: value})
+
+    assert problem in " ".join(errors(answer)[field])
+    assert not User.objects.filter(email="new@example.com").exists()
+
+
+# --- editing --------------------------------------------------------------------------------------
+
+
+def test_a_name_is_changed_as_a_version_with_an_audit_event(browser, owner):
+    edit(browser, owner.user, name="Other Name")
+    user = User.objects.get(pk=owner.user.pk)
+
+    assert (user.name, user.version) == ("Other Name", owner.user.version + 1)
+    assert event("user.updated").changes == {"name": ["Olive Owner", "Other Name"]}
+    assert event("user.updated").actor_id == browser.user.pk
+
+
+def test_saving_without_a_change_changes_nothing(browser, owner):
+    before = events()
+    edit(browser, owner.user)
+
+    assert User.objects.get(pk=owner.user.pk).version == owner.user.version
+    assert events() == before
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_overwritten(browser, owner):
+    seen = browser.get(url_of(owner.user, "change")).context["adminform"].form["seen_version"].value()
+    owner.patch("/api/v1/users/me", {"name": "Newer Name"})
+    answer = edit(browser, owner.user, role="staff", seen_version=seen)
+
+    assert (User.objects.get(pk=owner.user.pk).name, User.objects.get(pk=owner.user.pk).role) == (
+        "Newer Name",
+        "user",
+    )
+    assert "changed this meanwhile" in said(answer)[0]
+
+
+def test_a_role_is_changed_by_its_service(browser, owner):
+    edit(browser, owner.user, role="staff")
+    changed = event("user.role_changed")
+
+    assert User.objects.get(pk=owner.user.pk).is_staff
+    assert (changed.actor_id, changed.changes) == (browser.user.pk, {"role": ["user", "staff"]})
+
+
+def test_the_last_admin_stays_and_the_page_says_why(browser):
+    answer = edit(browser, browser.user, role="user")
+
+    assert said(answer) == ["The last admin can neither be demoted nor deleted."]
+    assert User.objects.get(pk=browser.user.pk).is_superuser
+
+
+def test_groups_are_set_and_audited(browser, owner):
+    group = Group.objects.create(name="Support")
+    edit(browser, owner.user, groups=[group.pk])
+
+    assert list(owner.user.groups.all()) == [group]
+    assert event("user.groups_changed").changes == {"groups": [[], ["Support"]]}
+    assert event("user.groups_changed").actor_id == browser.user.pk
+
+
+def test_email_and_password_are_no_fields_of_the_page(browser, owner):
+    edit(browser, owner.user, email="other@example.com", password="x", email_verified_at="2026-01-01")
+    user = User.objects.get(pk=owner.user.pk)
+
+    assert (user.email, user.email_verified) == (owner.user.email, False)
+    assert user.check_password(PASSWORD)
+    assert user.password not in browser.get(url_of(user, "change")).content.decode()
+
+
+def test_who_was_deleted_is_only_looked_at(browser):
+    gone = UserFactory()
+    gone.soft_delete()
+
+    assert browser.get(url_of(gone, "change")).status_code == 200
+    assert edit(browser, gone, name="Other Name").status_code == 403
+
+
+# --- the password ---------------------------------------------------------------------------------
+
+
+def set_password(browser, user, password=NEW_PASSWORD):
+    body = {"new_password1": password, "new_password2": password}
+    return browser.post(url_of(user, "password"), body, follow=True)
+
+
+def test_a_password_set_by_staff_ends_every_session_and_is_told(browser, owner, deliver):
+    set_password(browser, owner.user)
+
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
+    assert [mail.subject for mail in deliver()][0] == "Your password was changed"
+    assert event("password.changed").actor_id == browser.user.pk
+
+
+def test_a_password_set_by_staff_opens_the_lock(browser, owner):
+    lock(owner.user)
+    set_password(browser, owner.user)
+
+    assert locks([owner.user.email]) == {}
+
+
+def test_who_sets_their_own_stays_in_this_browser(browser):
+    assert set_password(browser, browser.user).status_code == 200
+    assert browser.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("password", ["short", "alllowercase1", "Password1"])
+def test_a_weak_password_is_refused_in_the_form(browser, owner, password):
+    assert errors(set_password(browser, owner.user, password))
+    assert "password.changed" not in events()
+
+
+# --- deleting -------------------------------------------------------------------------------------
+
+
+def delete(browser, user):
+    return browser.post(url_of(user, "delete"), {"post": "yes"}, follow=True)
+
+
+def test_deleting_is_soft_and_ends_the_sessions(browser, owner):
+    delete(browser, owner.user)
+
+    assert User.objects.get(pk=owner.user.pk).deleted_at
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert event("user.deleted").actor_id == browser.user.pk
+
+
+def test_the_page_before_says_what_will_happen(browser, owner):
+    page = browser.get(url_of(owner.user, "delete")).content.decode()
+
+    assert "erased 30 days later" in page
+    assert User.objects.alive().filter(pk=owner.user.pk).exists()
+
+
+def test_the_last_admin_cannot_be_deleted(browser):
+    assert said(delete(browser, browser.user)) == ["The last admin can neither be demoted nor deleted."]
+    assert User.objects.alive().filter(pk=browser.user.pk).exists()
+
+
+def test_nothing_in_the_list_deletes_for_good(browser, owner):
+    act(browser, "delete_selected", owner.user)
+
+    assert User.objects.alive().filter(pk=owner.user.pk).exists()
+
+
+# --- actions --------------------------------------------------------------------------------------
+
+
+def test_sessions_are_ended_everywhere(browser, owner):
+    answer = act(browser, "end_sessions", owner.user)
+
+    assert said(answer) == ["Logged out everywhere: 1."]
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert Session.objects.get(pk=owner.session_id).end_reason == "ended"
+    assert event("session.all_ended").actor_id == browser.user.pk
+
+
+def test_a_lock_is_opened(browser, owner):
+    lock(owner.user)
+    act(browser, "unlock", owner.user)
+
+    assert log_in_with(owner.user.email).status_code == 200
+    assert event("account.unlocked").actor_id == browser.user.pk
+
+
+def test_verification_is_sent_again_to_who_waits_for_it(browser, owner, deliver):
+    answer = act(browser, "resend_verification", owner.user, UserFactory(email_verified_at=timezone.now()))
+
+    assert [mail.to for mail in deliver()] == [[owner.user.email]]
+    assert event("email.proof_requested").actor_id == browser.user.pk
+    assert said(answer) == ["Verification mails on their way: 1.", "Nothing to do for 1 of the chosen."]
+
+
+@pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification"])
+def test_nothing_is_done_for_who_was_deleted(browser, action):
+    gone = UserFactory()
+    gone.soft_delete()
+
+    assert said(act(browser, action, gone)) == ["Nothing to do for 1 of the chosen."]
+    assert AuditEvent.objects.count() == 0
+
+
+# --- what staff may do ----------------------------------------------------------------------------
+
+
+def test_staff_without_a_permission_see_no_users(staff):
+    assert browser_of(staff.user).get(url_of(User)).status_code == 403
+
+
+def test_staff_look_after_users(support, owner):
+    edit(support, owner.user, name="Other Name")
+    act(support, "end_sessions", owner.user)
+
+    assert {"user.updated", "session.all_ended"} <= set(events())
+
+
+@pytest.mark.parametrize("role", ["staff", "admin"])
+def test_staff_cannot_touch_their_like_or_above(support, role):
+    target = UserFactory(role=role)
+
+    assert edit(support, target, name="Other Name").status_code == 403
+    assert set_password(support, target).status_code == 403
+    assert delete(support, target).status_code == 403
+    assert said(act(support, "end_sessions", target)) == [f"{target}: Only an admin may do this to staff."]
+    assert events() == []
+
+
+def test_staff_give_nobody_power(support, owner):
+    group = Group.objects.create(name="Everything")
+    edit(support, owner.user, role="admin", groups=[group.pk])
+    support.post(url_of(User, "add"), {**NEW, "role": "admin"})
+
+    assert not User.objects.exclude(pk=support.user.pk).exclude(role="user").exists()
+    assert not owner.user.groups.exists()
+    assert User.objects.get(email="new@example.com").role == "user"

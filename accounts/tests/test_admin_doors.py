@@ -1,0 +1,183 @@
+"""Into the admin, out of it, and one's own password there."""
+
+import pytest
+from django.test import Client
+
+from accounts.models import Session
+from accounts.services.lockout import locks
+from accounts.tests.checks import NEW_PASSWORD, event, events, fate, access_of, log_in_with
+from accounts.tests.factories import PASSWORD, UserFactory
+from core.tests.office import browser_of, errors
+
+pytestmark = pytest.mark.django_db
+
+LOG_IN = "/admin/login/"
+OWN_PASSWORD = "/admin/password_change/"
+
+
+def enter(email, password=PASSWORD, browser=None):
+    return (browser or Client()).post(LOG_IN, {"username": email, "password": password})
+
+
+def refusals(answer):
+    return [problem for problems in errors(answer).values() for problem in problems]
+
+
+@pytest.mark.parametrize("role", ["staff", "admin"])
+def test_staff_come_in(role):
+    user = UserFactory(role=role)
+    answer = enter(user.email)
+
+    assert (answer.status_code, answer.url) == (302, "/admin/")
+    assert event("admin.logged_in").actor_id == user.pk
+
+
+def test_an_address_in_another_spelling_is_the_same():
+    assert enter(f"  {UserFactory(role='staff').email.upper()} ").status_code == 302
+
+
+@pytest.mark.parametrize("password", ["Wr0ng-password", PASSWORD.lower(), f" {PASSWORD}"])
+def test_a_wrong_password_is_refused_in_the_form(password):
+    user = UserFactory(role="staff")
+
+    assert "correct email and password" in refusals(enter(user.email, password))[0].lower()
+    assert events() == ["login.failed"]
+
+
+def test_users_are_refused_as_if_the_password_were_wrong():
+    wrong, user = refusals(enter("nobody@example.com")), UserFactory()
+
+    assert refusals(enter(user.email)) == wrong
+
+
+def test_who_was_deleted_is_refused():
+    user = UserFactory(role="staff")
+    user.soft_delete()
+
+    assert refusals(enter(user.email))
+
+
+def test_five_failures_lock_and_the_form_says_for_how_long():
+    user = UserFactory(role="staff")
+    for _ in range(5):
+        enter(user.email, "Wr0ng-password")
+
+    assert refusals(enter(user.email)) == ["Too many failed attempts. Try again in 15 minutes."]
+
+
+def test_an_unknown_address_locks_alike():
+    for _ in range(5):
+        enter("nobody@example.com")
+
+    assert refusals(enter("nobody@example.com")) == ["Too many failed attempts. Try again in 15 minutes."]
+
+
+def test_the_lock_is_one_with_the_apis():
+    user = UserFactory(role="staff")
+    for _ in range(3):
+        log_in_with(user.email, "Wr0ng-password")
+    for _ in range(2):
+        enter(user.email, "Wr0ng-password")
+
+    assert log_in_with(user.email).status_code == 423
+    assert "Too many" in refusals(enter(user.email))[0]
+
+
+def test_too_many_tries_from_one_address_are_refused_in_the_form(settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (2, 600)}
+    users = [UserFactory(role="staff") for _ in range(3)]
+    answers = [enter(user.email) for user in users]
+
+    assert [answer.status_code for answer in answers] == [302, 302, 200]
+    assert refusals(answers[2]) == ["Too many failed attempts. Try again in 10 minutes."]
+
+
+def test_a_password_that_would_take_long_to_hash_is_refused(hashes):
+    user = UserFactory(role="staff")
+    before = hashes.count
+
+    assert refusals(enter(user.email, "x" * 1025))
+    assert hashes.count == before
+
+
+def test_a_form_without_the_csrf_token_is_refused():
+    answer = enter(UserFactory(role="staff").email, browser=Client(enforce_csrf_checks=True))
+
+    assert answer.status_code == 403
+
+
+def test_leaving_is_recorded(staff):
+    browser = browser_of(staff.user)
+    browser.post("/admin/logout/")
+
+    assert event("admin.logged_out").actor_id == staff.user.pk
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_a_role_that_is_lost_shuts_the_door_at_once(staff):
+    browser = browser_of(staff.user)
+    type(staff.user).objects.filter(pk=staff.user.pk).update(role="user")
+
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_ending_all_sessions_ends_the_browsers_too(staff):
+    browser = browser_of(staff.user)
+    staff.post("/api/v1/auth/logout-all")
+
+    assert browser.get("/admin/").status_code == 302
+
+
+# --- one's own password ---------------------------------------------------------------------------
+
+
+def change(browser, old=PASSWORD, new=NEW_PASSWORD, again=None):
+    return browser.post(
+        OWN_PASSWORD, {"old_password": old, "new_password1": new, "new_password2": again or new}
+    )
+
+
+def test_the_own_password_is_changed_and_this_browser_stays(staff):
+    browser = browser_of(staff.user)
+    answer = change(browser)
+
+    assert answer.status_code == 302
+    assert browser.get("/admin/").status_code == 200
+    assert log_in_with(staff.user.email, NEW_PASSWORD).status_code == 200
+
+
+def test_every_other_session_ends_with_it(staff):
+    elsewhere = browser_of(staff.user)
+    change(browser_of(staff.user))
+
+    assert fate(access_of(staff)) == "TOKEN_REVOKED"
+    assert Session.objects.get(pk=staff.session_id).end_reason == "password_changed"
+    assert elsewhere.get("/admin/").status_code == 302
+
+
+def test_the_change_is_audited_and_mailed(staff, deliver):
+    change(browser_of(staff.user))
+
+    assert event("password.changed").actor_id == staff.user.pk
+    assert [mail.subject for mail in deliver()] == ["Your password was changed"]
+
+
+def test_a_wrong_old_password_is_said_and_counted(staff):
+    browser = browser_of(staff.user)
+
+    for _ in range(5):
+        assert errors(change(browser, old="Wr0ng-password"))["old_password"] == [
+            "This is not the current password."
+        ]
+    assert "Too many" in errors(change(browser))["old_password"][0]
+    assert locks([staff.user.email])
+
+
+@pytest.mark.parametrize(
+    ("new", "problem"), [("short", "At least 8"), ("alllowercase1", "upper-case"), ("Password1", "common")]
+)
+def test_a_weak_password_is_refused_in_the_form(staff, new, problem):
+    answer = change(browser_of(staff.user), new=new)
+
+    assert problem in " ".join(refusals(answer))
+    assert staff.user.check_password(PASSWORD)

@@ -1,0 +1,228 @@
+"""A change of address counts once it is proven at the new one."""
+
+import pytest
+
+from accounts.models import User
+from accounts.tests.checks import (
+    API,
+    access_of,
+    audit_holds,
+    data,
+    event,
+    fate,
+    log_in_with,
+    problems,
+    refusal,
+    token_in,
+)
+from accounts.tests.factories import PASSWORD, UserFactory
+from core.models import OutboxMessage
+
+pytestmark = pytest.mark.django_db
+
+ME = f"{API}/users/me"
+NEW = "new@example.com"
+
+
+def move(caller, email=NEW, path=ME, **extra):
+    return caller.patch(path, {"email": email, "currentPassword": PASSWORD}, **extra)
+
+
+def verify(client, token):
+    return client.post(f"{API}/auth/verify-email", {"token": token})
+
+
+def proof_for(address, mails):
+    """The token in the mail to the new address, among those of the change."""
+    [mail] = [mail for mail in mails if mail.to == [address]]
+    return token_in(mail)
+
+
+def test_a_new_address_waits(owner):
+    user = data(move(owner, " New@Example.COM "))
+
+    assert (user["email"], user["pendingEmail"]) == (owner.user.email, NEW)
+
+
+def test_put_changes_it_as_well(owner):
+    answer = owner.put(ME, {"name": "Olive Owner", "email": NEW, "currentPassword": PASSWORD})
+
+    assert data(answer)["pendingEmail"] == NEW
+
+
+def test_until_it_is_proven_the_old_one_logs_in(owner):
+    move(owner)
+
+    assert log_in_with(owner.user.email).status_code == 200
+    assert refusal(log_in_with(NEW)) == (401, "INVALID_CREDENTIALS")
+
+
+def test_the_new_address_is_asked_and_the_old_one_is_told(owner, deliver):
+    move(owner)
+
+    mails = {mail.to[0]: mail for mail in deliver()}
+
+    assert mails.keys() == {NEW, owner.user.email}
+    assert token_in(mails[NEW])
+    assert NEW in mails[owner.user.email].body
+    assert "token=" not in mails[owner.user.email].body
+
+
+def test_the_proof_makes_it_count(owner, anonymous, deliver):
+    move(owner)
+
+    assert verify(anonymous, proof_for(NEW, deliver())).status_code == 204
+
+    user = data(owner.get(ME))
+    assert (user["email"], user["pendingEmail"], user["emailVerified"]) == (NEW, None, True)
+    assert log_in_with(NEW).status_code == 200
+    assert refusal(log_in_with(owner.user.email)) == (401, "INVALID_CREDENTIALS")
+
+
+def test_the_proof_is_audited_with_both_addresses(owner, anonymous, deliver):
+    old = owner.user.email
+    move(owner)
+    verify(anonymous, proof_for(NEW, deliver()))
+
+    assert event("email.verified").changes == {"email": [old, NEW]}
+
+
+def test_the_request_is_audited(owner):
+    move(owner, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
+
+    updated = event("user.updated")
+    assert updated.changes == {"pendingEmail": [None, NEW]}
+    assert updated.actor_id == owner.user.pk
+    assert (updated.ip_address, updated.request_id) == ("203.0.113.9", "req-1")
+    assert not audit_holds(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [(None, "required"), ("Wr0ng-password", "wrong_password"), (f"{PASSWORD} ", "wrong_password")],
+)
+def test_wants_the_password(owner, password, code):
+    body = {"email": NEW} if password is None else {"email": NEW, "currentPassword": password}
+
+    assert problems(owner.patch(ME, body)) == [("currentPassword", code)]
+
+    assert data(owner.get(ME))["pendingEmail"] is None
+    assert not OutboxMessage.objects.exists()
+
+
+def test_wrong_passwords_lock(owner):
+    for _ in range(5):
+        owner.patch(ME, {"email": NEW, "currentPassword": "Wr0ng-password"})
+
+    assert refusal(move(owner)) == (423, "ACCOUNT_LOCKED")
+    assert fate(access_of(owner)) == "alive"
+
+
+@pytest.mark.parametrize("spelling", ["taken@example.com", "TAKEN@Example.com", "ｔaken@example.com"])
+def test_a_taken_address_is_a_conflict(owner, deliver, spelling):
+    UserFactory(email="taken@example.com")
+
+    assert refusal(move(owner, spelling)) == (409, "EMAIL_EXISTS")
+
+    assert data(owner.get(ME))["pendingEmail"] is None
+    assert deliver() == []
+
+
+def test_an_address_that_is_taken_meanwhile_is_a_conflict(owner, anonymous, deliver):
+    move(owner)
+    token = proof_for(NEW, deliver())
+    UserFactory(email=NEW)
+
+    assert refusal(verify(anonymous, token)) == (409, "EMAIL_EXISTS")
+    assert data(owner.get(ME))["email"] == owner.user.email
+
+
+def test_two_users_may_wait_for_one_address_and_the_first_proof_wins(owner, stranger, anonymous, deliver):
+    move(owner)
+    first = proof_for(NEW, deliver())
+    move(stranger)
+    second = proof_for(NEW, deliver())
+
+    assert verify(anonymous, second).status_code == 204
+    assert refusal(verify(anonymous, first)) == (409, "EMAIL_EXISTS")
+
+
+def test_the_own_address_is_no_change(owner, deliver):
+    assert owner.patch(ME, {"email": owner.user.email.upper()}).status_code == 200
+
+    assert deliver() == []
+    assert User.objects.get(pk=owner.user.pk).version == 1
+
+
+def test_the_own_address_calls_a_waiting_one_off(owner, anonymous, deliver):
+    move(owner)
+    token = proof_for(NEW, deliver())
+
+    assert data(owner.patch(ME, {"email": owner.user.email}))["pendingEmail"] is None
+    assert problems(verify(anonymous, token)) == [("token", "invalid_token")]
+
+
+def test_another_new_address_replaces_the_waiting_one(owner, anonymous, deliver):
+    move(owner)
+    replaced = proof_for(NEW, deliver())
+    move(owner, "newer@example.com")
+    newer = proof_for("newer@example.com", deliver())
+
+    assert problems(verify(anonymous, replaced)) == [("token", "invalid_token")]
+    assert verify(anonymous, newer).status_code == 204
+    assert data(owner.get(ME))["email"] == "newer@example.com"
+
+
+def test_the_waiting_address_again_is_no_change(owner, deliver):
+    move(owner)
+    deliver()
+
+    assert owner.patch(ME, {"email": NEW}).status_code == 200
+    assert deliver() == []
+
+
+def test_a_link_sent_before_the_change_does_not_undo_it(owner, anonymous, deliver):
+    owner.post(f"{API}/auth/resend-verification")
+    [before] = deliver()
+    move(owner)
+    verify(anonymous, proof_for(NEW, deliver()))
+
+    assert problems(verify(anonymous, token_in(before))) == [("token", "invalid_token")]
+    assert data(owner.get(ME))["email"] == NEW
+
+
+def test_an_admin_moves_somebody_without_their_password(admin, owner, anonymous, deliver):
+    answer = admin.patch(f"{API}/users/{owner.user.pk}", {"email": NEW})
+    assert data(answer)["pendingEmail"] == NEW
+
+    verify(anonymous, proof_for(NEW, deliver()))
+    assert data(owner.get(ME))["email"] == NEW
+
+
+def test_an_admin_gives_the_password_for_their_own(admin):
+    assert problems(admin.patch(ME, {"email": NEW})) == [("currentPassword", "required")]
+    assert data(move(admin))["pendingEmail"] == NEW
+
+
+def test_the_old_address_is_free_afterwards(owner, anonymous, deliver):
+    move(owner)
+    verify(anonymous, proof_for(NEW, deliver()))
+
+    body = {"email": owner.user.email, "password": PASSWORD, "name": "Somebody New"}
+    assert anonymous.post(f"{API}/auth/register", body).status_code == 201
+
+
+def test_sessions_go_on(owner, anonymous, deliver):
+    move(owner)
+    verify(anonymous, proof_for(NEW, deliver()))
+
+    assert fate(access_of(owner)) == "alive"
+
+
+def test_the_promises_hold_no_secret(owner):
+    move(owner)
+
+    assert {tuple(sorted(message.payload)) for message in OutboxMessage.objects.all()} == {
+        ("email", "user"),
+        ("email", "new", "user"),
+    }

@@ -1,0 +1,153 @@
+"""What each mail says, in both of its forms."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from accounts.models import Session, User
+from core import mail
+
+LINK = "https://app.example.com/account/x?token=Abc_1-2&kept=yes"
+TEMPLATES = {
+    "password_reset": ("Reset your password", {"link": LINK}),
+    "email_proof": ("Confirm your email address", {"link": LINK, "changing": False}),
+    "email_change_requested": ("Your email address is about to change", {"new_email": "new@example.com"}),
+    "password_changed": ("Your password was changed", {}),
+    "session_closed": ("We closed a session of yours", {}),
+    "new_device": ("New log-in to your account", {"session": Session(user_agent="<i>Firefox</i>")}),
+}
+WITH_LINK = ["password_reset", "email_proof"]
+GREETING = [name for name in TEMPLATES if name != "email_proof"]
+
+
+class Page(HTMLParser):
+    """The text of a mail's HTML, its links, and every tag in it."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.text, self.links, self.tags, self.attributes = "", [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes.append(dict(attrs))
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(autouse=True)
+def _frontend(settings):
+    settings.FRONTEND_URL = "https://app.example.com"
+
+
+def written(template, *, name="Ann Example", verified=True, **values):
+    user = User(email="ann@example.com", name=name, email_verified_at="2026-01-01" if verified else None)
+    context = {"user": user, **TEMPLATES[template][1], **values}
+    return mail.compose(template, to=user.email, context=context, message_id="<id@example.com>")
+
+
+def html_of(message):
+    [alternative] = message.alternatives
+    assert alternative.mimetype == "text/html"
+    return alternative.content
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_subject_says_what_it_is_about(template):
+    message = written(template)
+
+    assert message.subject == TEMPLATES[template][0]
+    assert not message.body.startswith("Subject")
+    assert TEMPLATES[template][0] in Page(html_of(message)).text
+
+
+def test_a_change_of_address_has_a_subject_of_its_own():
+    assert written("email_proof", changing=True).subject == "Confirm your new email address"
+
+
+@pytest.mark.parametrize("template", WITH_LINK)
+def test_the_link_stands_alone_on_its_line(template):
+    assert LINK in written(template).body.split("\n")
+
+
+@pytest.mark.parametrize("template", WITH_LINK)
+def test_the_html_has_the_link_to_press_and_to_copy(template):
+    page = Page(html_of(written(template)))
+
+    assert page.links.count(LINK) == 2
+    assert LINK in page.text
+
+
+@pytest.mark.parametrize(("template", "life"), [("password_reset", "hour"), ("email_proof", "24 hours")])
+def test_a_link_says_how_long_it_works(template, life):
+    message = written(template)
+
+    assert f"within the next {life}" in message.body
+    assert f"within the next {life}" in Page(html_of(message)).text
+
+
+@pytest.mark.parametrize(
+    ("template", "advice"),
+    [
+        ("password_reset", "If it was not you, ignore this mail"),
+        ("email_proof", "ignore this mail"),
+        ("email_change_requested", "If it was not you"),
+        ("password_changed", "If it was not you"),
+        ("session_closed", "set a new password"),
+        ("new_device", "If it was not"),
+    ],
+)
+def test_every_mail_says_what_to_do_if_it_was_not_you(template, advice):
+    message = written(template)
+
+    assert advice in message.body
+    assert advice in Page(html_of(message)).text
+
+
+@pytest.mark.parametrize("template", GREETING)
+def test_a_hostile_name_is_text_and_no_markup(template):
+    name = '<img src=x onerror="alert(1)"> & <a href="https://evil.example">'
+    message = written(template, name=name)
+    page = Page(html_of(message))
+
+    assert f"Hello {name}," in message.body
+    assert f"Hello {name}," in page.text
+    assert "img" not in page.tags
+    assert "https://evil.example" not in page.links
+
+
+def test_what_a_device_says_of_itself_is_text_and_no_markup():
+    page = Page(html_of(written("new_device")))
+
+    assert "<i>Firefox</i>" in page.text
+    assert "i" not in page.tags
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_an_address_that_is_not_proven_is_not_greeted_by_name(template):
+    """Whoever signs up with a foreign address could send its owner a text of their own, as the name."""
+    message = written(template, name="Win at casino.example", verified=False)
+
+    assert "casino" not in message.body
+    assert "casino" not in html_of(message)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_html_carries_its_style_and_loads_nothing(template):
+    html = html_of(written(template))
+    page = Page(html)
+
+    assert [attributes for attributes in page.attributes if "background-color" in attributes.get("style", "")]
+    assert "prefers-color-scheme: dark" in html
+    assert not {"script", "img", "link", "iframe"} & set(page.tags)
+    assert all(link.startswith("https://app.example.com") for link in page.links)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_nothing_of_the_template_is_left(template):
+    message = written(template)
+
+    for text in (message.subject, message.body, html_of(message)):
+        assert not [sign for sign in ("{{", "{%", "{#", "None") if sign in text]

@@ -1,0 +1,79 @@
+from datetime import timedelta
+
+import pytest
+
+from accounts.services.passwords import issue_token
+from accounts.tests.checks import API, access_of, data, refusal
+from accounts.tests.factories import OneTimeTokenFactory
+from resources.tests.factories import ResourceFactory, TagFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = f"{API}/users/me/export"
+
+
+def test_holds_everything_about_the_caller(owner):
+    tag = TagFactory(user=owner.user, name="spare")
+    kept = ResourceFactory(user=owner.user, title="Kept", tags=["red"])
+    deleted = ResourceFactory(user=owner.user, title="Deleted")
+    deleted.soft_delete()
+    link = OneTimeTokenFactory(user=owner.user)
+
+    export = data(owner.get(URL))
+
+    assert export["account"]["email"] == owner.user.email
+    assert [row["id"] for row in export["sessions"]] == [str(owner.session_id)]
+    assert [row["email"] for row in export["mailedLinks"]] == [link.email]
+    assert [(row["id"], row["title"], row["tags"]) for row in export["resources"]] == [
+        (str(kept.pk), "Kept", ["red"]),
+        (str(deleted.pk), "Deleted", []),
+    ]
+    assert {row["name"] for row in export["tags"]} == {tag.name, "red"}
+
+
+def test_holds_what_was_done_by_and_to_the_caller(owner, admin):
+    owner.patch(f"{API}/users/me", {"name": "Olive Oyl"})
+    admin.patch(f"{API}/users/{owner.user.pk}", {"role": "staff"})
+
+    found = [(row["event"], row["changes"]) for row in data(owner.get(URL))["auditEvents"]]
+
+    assert found == [
+        ("user.updated", {"name": ["Olive Owner", "Olive Oyl"]}),
+        ("user.role_changed", {"role": ["user", "staff"]}),
+    ]
+
+
+def test_holds_nothing_of_others(owner, stranger):
+    ResourceFactory(user=stranger.user, title="Not yours")
+    OneTimeTokenFactory(user=stranger.user)
+    stranger.patch(f"{API}/users/me", {"name": "Sam Someone"})
+
+    answer = owner.get(URL)
+
+    data(answer)
+    for trace in (stranger.user.email, str(stranger.user.pk), "Not yours", "Sam Someone"):
+        assert trace not in answer.content.decode()
+
+
+def test_holds_no_secret(owner):
+    secret = issue_token(owner.user, "password_reset", owner.user.email, timedelta(hours=1))
+    link, session = owner.user.one_time_tokens.get(), owner.user.sessions.get()
+    hashes = [owner.user.password, session.refresh_hash, link.token_hash]
+
+    body = owner.get(URL).content.decode()
+
+    assert link.email in body
+    assert not any(text in body for text in (secret, access_of(owner), owner.refresh_token, *hashes))
+
+
+def test_needs_a_session(anonymous):
+    assert refusal(anonymous.get(URL)) == (401, "UNAUTHORIZED")
+
+
+def test_is_only_ones_own(admin, owner):
+    assert refusal(admin.get(f"{API}/users/{owner.user.pk}/export")) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_is_read_only(owner, method):
+    assert refusal(getattr(owner, method)(URL)) == (405, "METHOD_NOT_ALLOWED")

@@ -1,0 +1,140 @@
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.tests.checks import API, problems, refusal, token_in
+from accounts.tests.factories import UserFactory
+from core.models import OutboxMessage
+
+pytestmark = pytest.mark.django_db
+
+URL = f"{API}/auth/forgot-password"
+
+
+@pytest.fixture
+def ann():
+    return UserFactory(email="ann@example.com", name="Ann Able")
+
+
+def ask(client, email="ann@example.com", **extra):
+    answer = client.post(URL, {"email": email}, **extra)
+    assert answer.status_code == 202
+    return answer
+
+
+def test_mails_one_link_to_the_front_end(anonymous, ann, deliver):
+    answer = ask(anonymous)
+    assert answer.json() == {"success": True, "data": None}
+
+    [mail] = deliver()
+
+    assert mail.to == ["ann@example.com"]
+    assert f"https://app.groundwork.example/account/reset-password?token={token_in(mail)}" in mail.body
+    assert len(token_in(mail)) >= 43  # 256 bits in base64
+
+
+def test_sends_nothing_in_the_request(anonymous, ann, mailoutbox):
+    ask(anonymous)
+
+    assert mailoutbox == []
+    assert not ann.one_time_tokens.exists()
+
+
+@pytest.mark.parametrize("kind", ["unknown", "deleted"])
+def test_nobody_gets_the_same_answer_for_the_same_work(anonymous, ann, deliver, kind):
+    UserFactory(email="deleted@example.com").soft_delete()
+    with CaptureQueriesContext(
+        connection,
+    ) as known_queries:
+        known = ask(anonymous, headers={"X-Request-ID": "same"})
+    deliver()
+
+    with CaptureQueriesContext(connection) as queries:
+        answer = ask(anonymous, f"{kind}@example.com", headers={"X-Request-ID": "same"})
+
+    assert answer.content == known.content
+    assert answer.headers.keys() == known.headers.keys()
+    assert len(queries) == len(known_queries)
+    assert deliver() == []
+
+
+@pytest.mark.parametrize("spelling", ["ANN@EXAMPLE.COM", " ann@example.com ", "ａnn@example.com"])
+def test_the_mail_goes_to_the_stored_address(anonymous, ann, deliver, spelling):
+    ask(anonymous, spelling)
+
+    assert [mail.to for mail in deliver()] == [["ann@example.com"]]
+
+
+@pytest.mark.parametrize(
+    "address", ["", "ann", "ann@", "@example.com", "ånn@example.com", "a\u200bnn@example.com"]
+)
+def test_wants_an_address(anonymous, address):
+    [(field, _code)] = problems(anonymous.post(URL, {"email": address}))
+
+    assert field == "email"
+    assert not OutboxMessage.objects.exists()
+
+
+def test_the_link_never_follows_the_request(anonymous, ann, deliver):
+    ask(
+        anonymous,
+        headers={
+            "Host": "localhost",
+            "X-Forwarded-Host": "evil.example",
+            "Forwarded": "host=evil.example",
+            "Origin": "https://evil.example",
+        },
+    )
+
+    [mail] = deliver()
+    assert "evil.example" not in mail.body + str(mail.alternatives)
+    assert "https://app.groundwork.example/account/reset-password?token=" in mail.body
+
+
+def test_a_forged_host_is_refused(anonymous, ann, deliver):
+    answer = anonymous.post(URL, {"email": "ann@example.com"}, headers={"Host": "evil.example"})
+
+    assert refusal(answer) == (400, "MALFORMED_REQUEST")
+    assert deliver() == []
+
+
+def test_a_redirect_in_the_body_is_ignored(anonymous, ann, deliver):
+    anonymous.post(URL, {"email": "ann@example.com", "redirectTo": "https://evil.example"})
+
+    [mail] = deliver()
+    assert "evil.example" not in mail.body
+
+
+def test_a_flood_of_requests_is_five_mails_an_hour(clock, anonymous, ann, deliver):
+    for _ in range(7):
+        ask(anonymous)
+    assert len(deliver()) == 5
+
+    clock.shift(timedelta(hours=1, seconds=1))
+    ask(anonymous)
+    assert len(deliver()) == 1
+
+
+def test_a_promise_that_comes_too_late_is_not_kept(clock, anonymous, ann, deliver):
+    ask(anonymous)
+
+    clock.shift(timedelta(hours=1, seconds=1))
+
+    assert deliver() == []
+    assert OutboxMessage.objects.get().status == "failed"
+
+
+def test_delivering_twice_sends_once(anonymous, ann, deliver):
+    ask(anonymous)
+
+    assert (len(deliver()), len(deliver())) == (1, 0)
+
+
+def test_neither_promise_nor_database_holds_the_secret(anonymous, ann, mailed_token):
+    ask(anonymous)
+    token = mailed_token("ann@example.com")
+
+    assert OutboxMessage.objects.get().payload == {"email": "ann@example.com"}
+    assert token not in str(list(ann.one_time_tokens.values()))

@@ -1,0 +1,71 @@
+from datetime import timedelta
+
+import pytest
+
+from accounts.tests.checks import API, access_of, audit_holds, event, events, fate, refresh_with, refusal
+
+pytestmark = pytest.mark.django_db
+
+URL = f"{API}/auth/logout"
+
+
+def test_ends_the_session_at_once(owner):
+    answer = owner.post(URL)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert refusal(refresh_with(owner.refresh_token)) == (401, "TOKEN_REVOKED")
+    assert owner.user.sessions.get().end_reason == "logout"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "users/me"),
+        ("patch", "users/me"),
+        ("get", "auth/sessions"),
+        ("post", "auth/logout"),
+        ("post", "auth/change-password"),
+        ("get", "resources"),
+        ("post", "users"),
+    ],
+)
+def test_the_access_token_is_dead_everywhere(owner, method, path):
+    owner.post(URL)
+
+    assert refusal(getattr(owner, method)(f"{API}/{path}")) == (401, "TOKEN_REVOKED")
+
+
+def test_leaves_every_other_session_alone(owner, stranger, log_in):
+    elsewhere = log_in(owner.user)
+
+    owner.post(URL)
+
+    assert fate(access_of(elsewhere)) == fate(access_of(stranger)) == "alive"
+
+
+def test_ignores_a_foreign_refresh_token_in_the_body(owner, stranger):
+    assert owner.post(URL, {"refreshToken": stranger.refresh_token}).status_code == 204
+
+    assert refresh_with(stranger.refresh_token).status_code == 200
+
+
+def test_is_audited_once(owner):
+    owner.post(URL, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
+    owner.post(URL)
+
+    closed = event("session.closed")
+    assert (closed.actor_id, closed.target_id) == (owner.user.pk, owner.session_id)
+    assert (closed.ip_address, closed.request_id) == ("203.0.113.9", "req-1")
+    assert not audit_holds(access_of(owner), owner.refresh_token)
+
+
+def test_needs_a_session(anonymous):
+    assert refusal(anonymous.post(URL)) == (401, "UNAUTHORIZED")
+    assert events() == []
+
+
+def test_an_expired_token_ends_nothing(clock, owner):
+    clock.shift(timedelta(minutes=15))
+
+    assert refusal(owner.post(URL)) == (401, "TOKEN_EXPIRED")
+    assert owner.user.sessions.get().is_live

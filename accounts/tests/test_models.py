@@ -1,0 +1,259 @@
+"""What the database itself refuses, and what the models know of themselves."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import Lockout, OneTimeToken, Session, User
+from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, SessionFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+# --- constraints ---------------------------------------------------------------------------------
+
+
+def two_living_users_of_one_address():
+    UserFactory(email="ann@example.com")
+    UserFactory(email="ann@example.com")
+
+
+def a_role_that_is_unknown():
+    User.objects.filter(pk=UserFactory().pk).update(role="root")
+
+
+BROKEN = {
+    "email_is_unique_among_living_users": two_living_users_of_one_address,
+    "role_is_known": a_role_that_is_unknown,
+}
+
+
+def test_every_constraint_is_broken_here():
+    declared = {
+        constraint.name
+        for model in apps.get_app_config("accounts").get_models()
+        for constraint in model._meta.constraints
+    }
+
+    assert declared == BROKEN.keys()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_constraint_holds(name):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        BROKEN[name]()
+
+
+def test_a_deleted_user_keeps_the_address_of_a_living_one():
+    UserFactory(email="ann@example.com").soft_delete()
+    UserFactory(email="ann@example.com").soft_delete()
+
+    assert UserFactory(email="ann@example.com").pk
+
+
+def test_a_deleted_user_whose_address_is_taken_cannot_come_back():
+    gone = UserFactory(email="ann@example.com")
+    gone.soft_delete()
+    UserFactory(email="ann@example.com")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        gone.restore()
+
+
+@pytest.mark.parametrize(
+    ("factory", "column"),
+    [
+        *((UserFactory, column) for column in ("email", "name", "role", "password", "created_at", "version")),
+        *((SessionFactory, column) for column in ("user_id", "refresh_hash", "created_at", "expires_at")),
+        *(
+            (OneTimeTokenFactory, column)
+            for column in ("user_id", "purpose", "email", "token_hash", "expires_at")
+        ),
+    ],
+)
+def test_nothing_essential_may_be_null(factory, column):
+    row = factory()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        type(row).objects.filter(pk=row.pk).update(**{column: None})
+
+
+def test_two_tokens_never_share_a_hash():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        OneTimeTokenFactory.create_batch(2, token_hash="0" * 64)
+
+
+def test_one_address_has_one_count():
+    Lockout.objects.create(address_hash="0" * 64)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Lockout.objects.create(address_hash="0" * 64)
+
+
+@pytest.mark.parametrize("factory", [SessionFactory, OneTimeTokenFactory])
+def test_nothing_belongs_to_nobody(factory):
+    row = factory()
+
+    def commit():
+        type(row).objects.filter(pk=row.pk).update(user_id=uuid.uuid4())
+        connection.check_constraints()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        commit()
+
+
+def test_what_belongs_to_a_user_goes_with_them():
+    user = UserFactory()
+    SessionFactory(user=user)
+    OneTimeTokenFactory(user=user)
+
+    user.delete()
+
+    assert not any(model.objects.exists() for model in (Session, OneTimeToken))
+
+
+# --- users ---------------------------------------------------------------------------------------
+
+
+def test_create_user_stores_the_canonical_address_and_a_hash():
+    user = User.objects.create_user(" Ann@Example.COM ", "Ann Able", PASSWORD)
+
+    user.refresh_from_db()
+    assert (user.email, user.name, user.role) == ("ann@example.com", "Ann Able", "user")
+    assert user.check_password(PASSWORD)
+    assert PASSWORD not in user.password
+
+
+def test_create_user_refuses_what_is_no_address():
+    with pytest.raises(ValidationError):
+        User.objects.create_user("ann", "Ann Able", PASSWORD)
+
+
+def test_create_superuser_makes_a_verified_admin():
+    user = User.objects.create_superuser("ann@example.com", "Ann Able", PASSWORD)
+
+    assert (user.role, user.is_staff, user.is_superuser, user.email_verified) == ("admin", True, True, True)
+
+
+def test_the_natural_key_finds_the_living():
+    UserFactory(email="ann@example.com").soft_delete()
+    with pytest.raises(User.DoesNotExist):
+        User.objects.get_by_natural_key("ann@example.com")
+
+    user = UserFactory(email="ann@example.com")
+    assert User.objects.get_by_natural_key("ann@example.com") == user
+
+
+@pytest.mark.parametrize(
+    ("role", "is_staff", "is_superuser"),
+    [("user", False, False), ("staff", True, False), ("admin", True, True)],
+)
+def test_the_flags_follow_from_the_role(role, is_staff, is_superuser):
+    user = UserFactory(role=role)
+
+    assert (user.is_staff, user.is_superuser) == (is_staff, is_superuser)
+    assert user.has_perm("accounts.delete_user") is is_superuser
+
+
+def test_who_outranks_whom():
+    ranks = {role: UserFactory(role=role) for role in ("user", "staff", "admin")}
+    above = {(one, other) for one in ranks for other in ranks if ranks[one].outranks(ranks[other])}
+
+    assert above == {("staff", "user"), ("admin", "user"), ("admin", "staff"), ("admin", "admin")}
+
+
+def test_a_deleted_user_is_not_active():
+    user = UserFactory()
+    assert user.is_active
+
+    user.soft_delete()
+    assert not user.is_active
+
+
+def test_everybody_sees_themselves_and_an_admin_everybody():
+    user, other, admin = UserFactory(), UserFactory(), UserFactory(role="admin")
+
+    assert set(User.objects.visible_to(user)) == {user}
+    assert set(User.objects.visible_to(admin)) == {user, other, admin}
+
+
+def test_clean_makes_the_address_canonical():
+    user = User(email="Ann@Example.COM", name="Ann Able")
+    user.clean()
+
+    assert user.email == "ann@example.com"
+
+
+def test_with_email_finds_the_living():
+    user = UserFactory(email="ann@example.com")
+    UserFactory(email="bob@example.com").soft_delete()
+
+    assert list(User.objects.with_email("ann@example.com")) == [user]
+    assert not User.objects.with_email("bob@example.com").exists()
+
+
+def test_how_they_call_themselves():
+    user = UserFactory(email="ann@example.com")
+    since = datetime(2026, 3, 1, tzinfo=UTC)
+
+    assert str(user) == "ann@example.com"
+    assert (
+        str(SessionFactory(user=user, user_agent="Firefox", created_at=since)) == "Firefox since 2026-03-01"
+    )
+    assert (
+        str(SessionFactory(user=user, user_agent="", created_at=since)) == "unknown device since 2026-03-01"
+    )
+    assert str(OneTimeTokenFactory(user=user)) == "password_reset for ann@example.com"
+    assert str(Lockout(failed_at=[1.0, 2.0])) == "2 failures"
+
+
+# --- sessions, tokens, locks ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ended", "left", "live"),
+    [(False, 1, True), (False, 0, False), (False, -1, False), (True, 1, False), (True, -1, False)],
+)
+def test_a_session_lives_until_it_ends_or_runs_out(clock, ended, left, live):
+    now = timezone.now()
+    session = SessionFactory(expires_at=now + timedelta(seconds=left), ended_at=now if ended else None)
+
+    assert session.is_live is live
+    assert Session.objects.live().exists() is live
+
+
+def test_a_session_ends_once(clock):
+    session = SessionFactory()
+    assert Session.objects.all().end("logout") == 1
+    ended_at = timezone.now()
+    clock.shift(60)
+
+    assert Session.objects.all().end("token_reused") == 0
+    session.refresh_from_db()
+    assert (session.ended_at, session.end_reason) == (ended_at, "logout")
+
+
+def test_a_token_can_be_claimed_once():
+    token = OneTimeTokenFactory()
+
+    assert (token.claim(), token.claim(), OneTimeToken.objects.get().claim()) == (True, False, False)
+
+
+def test_a_token_cannot_be_claimed_when_its_time_is_over(clock):
+    token = OneTimeTokenFactory(expires_at=timezone.now() + timedelta(seconds=1))
+    clock.shift(1)
+
+    assert not token.claim()
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(900, 900), (0.1, 1), (0, 0), (-5, 0)])
+def test_the_seconds_of_a_lock_are_rounded_up(clock, left, seconds):
+    assert Lockout(locked_until=timezone.now() + timedelta(seconds=left)).seconds_left == seconds
+
+
+def test_an_open_lock_has_no_seconds_left():
+    assert Lockout().seconds_left == 0

@@ -1,0 +1,180 @@
+"""The rules for passwords, and that no two different ones are equal."""
+
+import json
+
+import pytest
+from django.conf import settings as project
+
+from accounts.models import User
+from accounts.tests.checks import API, data, log_in_with, problems
+from accounts.tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+EMAIL = "ann@example.com"
+
+
+def register(client, password, email=EMAIL, name="Ann Able"):
+    return client.post(f"{API}/auth/register", {"email": email, "password": password, "name": name})
+
+
+def of_length(length):
+    return ("Xk7-" * 40)[:length]
+
+
+@pytest.mark.parametrize("length", [8, 64, 72, 73, 128])
+def test_8_to_128_characters_are_accepted(anonymous, length):
+    assert register(anonymous, of_length(length)).status_code == 201
+    assert log_in_with(EMAIL, of_length(length)).status_code == 200
+
+
+@pytest.mark.parametrize(("length", "code"), [(1, "min_length"), (7, "min_length"), (129, "max_length")])
+def test_fewer_and_more_are_refused_before_the_slow_hash(anonymous, hashes, length, code):
+    assert problems(register(anonymous, of_length(length))) == [("password", code)]
+    assert hashes.count == 0
+
+
+def test_a_password_of_megabytes_is_refused_unread(anonymous, hashes):
+    assert register(anonymous, "A1" + "x" * 4_000_000).status_code == 413
+    assert hashes.count == 0
+
+
+def test_characters_are_counted_and_not_bytes(anonymous):
+    password = "Ж7" + "ж" * 126  # 255 bytes
+
+    assert register(anonymous, password).status_code == 201
+    assert log_in_with(EMAIL, password).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("password", "expected"),
+    [
+        ("no-upper-c4se", ["password_no_upper"]),
+        ("No-digit-here", ["password_no_digit"]),
+        ("neither-of-them", ["password_no_upper", "password_no_digit"]),
+        ("Password1", ["password_too_common"]),
+        ("QWERTY123", ["password_too_common"]),
+        ("password", ["password_no_upper", "password_no_digit", "password_too_common"]),
+        ("        ", ["password_no_upper", "password_no_digit"]),
+    ],
+)
+def test_names_each_rule_that_is_broken(anonymous, password, expected):
+    found = problems(register(anonymous, password))
+
+    assert set(found) >= {("password", code) for code in expected}
+    assert {field for field, _code in found} == {"password"}
+    assert not User.objects.exists()
+
+
+def test_an_empty_password_is_refused_by_its_field(anonymous):
+    assert problems(register(anonymous, "")) == [("password", "blank")]
+
+
+@pytest.mark.parametrize(
+    ("password", "email", "name"),
+    [
+        ("Ann@example.com1", EMAIL, "Somebody"),
+        ("Magdalena7x", "magdalena@example.com", "Somebody"),
+        ("xMagdalena12", EMAIL, "Magdalena Able"),
+        ("Magdalena-Able1", EMAIL, "Magdalena Able"),
+        ("ELBA1anelad", EMAIL, "Elba Anelad"),
+    ],
+)
+def test_not_like_the_email_or_the_name(anonymous, password, email, name):
+    assert problems(register(anonymous, password, email, name)) == [("password", "password_too_similar")]
+
+
+@pytest.mark.parametrize("name", ["Al", "Ann Able", "Kim"])
+def test_a_short_name_forbids_nothing(anonymous, name):
+    assert register(anonymous, "Walking-k1mono-ann", "al@example.com", name).status_code == 201
+
+
+@pytest.mark.parametrize("password", ["Über-größe7", "Пароль-номер7", "ΟΔΥΣΣΕΥΣ٧٧x", "A 1😀😀😀😀😀"])
+def test_letters_and_digits_of_every_script_count(anonymous, password):
+    assert register(anonymous, password).status_code == 201
+    assert log_in_with(EMAIL, password).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Corr3ct  horse",
+        "Corr3ct horse",
+        " Corr3ct  horse",
+        "Corr3ct  horse ",
+        " corr3ct  horse ",
+        " Corr3ct\thorse ",
+    ],
+)
+def test_every_space_counts(anonymous, other):
+    password = " Corr3ct  horse "
+    register(anonymous, password)
+
+    assert log_in_with(EMAIL, other).status_code == 401
+    assert log_in_with(EMAIL, password).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "same", [("x" * 70 + "A1", "x" * 72), ("Ж" * 34 + "A1x", "")], ids=["ASCII", "two bytes each"]
+)
+def test_what_follows_72_bytes_counts(anonymous, same):
+    beginning = same[0]
+    assert len(beginning.encode()) in {71, 72}
+    register(anonymous, beginning + "tail")
+
+    assert log_in_with(EMAIL, beginning + "tale").status_code == 401
+    assert log_in_with(EMAIL, beginning).status_code == 401
+    assert log_in_with(EMAIL, beginning + "tail").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("typed", "again"),
+    [
+        ("Ångström-n0w", "A\u030angstro\u0308m-n0w"),  # composed, decomposed
+        ("Office-n0w-open", "Oﬃce-n0w-open"),  # a ligature
+        ("Ｗide-n0w-open", "Wide-n0w-open"),  # full width
+    ],
+)
+def test_the_same_password_of_another_keyboard_is_the_same(anonymous, typed, again):
+    register(anonymous, typed)
+
+    assert log_in_with(EMAIL, again).status_code == 200
+
+
+def test_the_rules_hold_for_what_is_hashed(anonymous):
+    """Normalised, these have 4 and 256 characters, and an upper-case letter is one afterwards."""
+    assert problems(register(anonymous, "E\u0301" * 3 + "1a"))[0] == ("password", "password_too_short")
+    assert ("password", "password_too_long") in problems(register(anonymous, "A1" + "ﬀ" * 126))
+    assert register(anonymous, "ｎow-we-7Ａ").status_code == 201
+
+
+@pytest.mark.parametrize("escape", ["\\u0000", "\\ud800"], ids=["NUL", "lone surrogate"])
+def test_what_cannot_be_stored_is_refused(anonymous, escape):
+    body = json.dumps({"email": EMAIL, "name": "Ann Able", "password": "Corr3ct-horse"}).replace("-", escape)
+
+    answer = anonymous.generic("POST", f"{API}/auth/register", body, content_type="application/json")
+
+    assert [field for field, _code in problems(answer)] == ["password"]
+
+
+def test_only_a_salted_bcrypt_hash_is_stored(anonymous):
+    register(anonymous, of_length(20))
+    register(anonymous, of_length(20), "bob@example.com")
+
+    one, other = User.objects.values_list("password", flat=True)
+    assert one.startswith(f"bcrypt_sha256$$2b${project.BCRYPT_ROUNDS:02}$")
+    assert one != other
+
+
+def test_a_user_without_a_password_cannot_log_in(anonymous):
+    user = User.objects.create_user("ann@example.com", "Ann Able")
+
+    assert not user.has_usable_password()
+    for guess in ("", "!", "None", user.password):
+        assert log_in_with(EMAIL, guess).status_code in {400, 401}
+
+
+def test_login_accepts_what_the_rules_would_refuse_today(anonymous):
+    UserFactory(email=EMAIL, password="old")
+
+    assert data(log_in_with(EMAIL, "old"))["user"]["email"] == EMAIL

@@ -1,0 +1,89 @@
+"""What has expired is deleted, and nothing before its time."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Lockout, OneTimeToken, Session, User
+from accounts.tests.checks import API, log_in_with
+from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, SessionFactory, UserFactory
+from core.tasks import BATCH, purge_expired
+from resources.models import Resource
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("how", ["ended", "run out"])
+def test_a_session_is_kept_for_thirty_days_after_its_end(clock, how):
+    over = timezone.now()
+    SessionFactory(**{"ended_at": over} if how == "ended" else {"expires_at": over})
+    clock.shift(timedelta(days=30))
+    assert purge_expired()["sessions"] == 0
+
+    clock.shift(1)
+    assert purge_expired()["sessions"] == 1
+    assert not Session.objects.exists()
+
+
+def test_a_live_session_is_never_purged(owner):
+    assert purge_expired()["sessions"] == 0
+    assert Session.objects.get().is_live
+
+
+def test_a_mailed_link_is_kept_for_a_day_after_its_expiry(clock):
+    OneTimeTokenFactory(expires_at=timezone.now())
+    clock.shift(timedelta(days=1))
+    assert purge_expired()["one-time tokens"] == 0
+
+    clock.shift(1)
+    assert purge_expired()["one-time tokens"] == 1
+    assert not OneTimeToken.objects.exists()
+
+
+def test_a_count_of_failures_is_kept_for_a_day(clock):
+    log_in_with("nobody@example.com", "Wr0ng-password")
+    clock.shift(timedelta(days=1))
+    assert purge_expired()["lockouts"] == 0
+
+    clock.shift(1)
+    assert purge_expired()["lockouts"] == 1
+    assert not Lockout.objects.exists()
+
+
+def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
+    ResourceFactory(user=owner.user, title="Diary")
+    kept = ResourceFactory(user=stranger.user)
+    owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
+
+    clock.shift(timedelta(days=30))
+    assert purge_expired()["deleted accounts"] == 0
+    clock.shift(1)
+    assert purge_expired()["deleted accounts"] == 1
+
+    assert User.objects.get() == stranger.user
+    assert Resource.objects.get() == kept
+
+
+def test_an_account_that_lives_is_never_erased(clock):
+    UserFactory()
+    clock.shift(timedelta(days=3650))
+
+    assert purge_expired()["deleted accounts"] == 0
+
+
+def test_running_again_finds_nothing(clock):
+    SessionFactory(ended_at=timezone.now() - timedelta(days=31))
+    purge_expired()
+
+    assert set(purge_expired().values()) == {0}
+
+
+def test_more_than_a_batch_goes_in_one_run(clock):
+    Lockout.objects.bulk_create(Lockout(address_hash=f"{number:064x}") for number in range(BATCH + 1))
+    clock.shift(timedelta(days=1, seconds=1))
+
+    assert purge_expired()["lockouts"] == BATCH + 1

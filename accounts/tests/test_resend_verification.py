@@ -1,0 +1,78 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.tests.checks import API, access_of, event, events, refusal
+from accounts.tests.factories import PASSWORD
+from core.models import OutboxMessage
+
+pytestmark = pytest.mark.django_db
+
+URL = f"{API}/auth/resend-verification"
+
+
+def test_mails_a_link_again(owner, mailed_token):
+    answer = owner.post(URL)
+
+    assert (answer.status_code, answer.json()) == (202, {"success": True, "data": None})
+    assert mailed_token(owner.user.email)
+
+
+def test_a_verified_user_gets_the_same_answer_and_no_mail(owner, deliver):
+    waiting = owner.post(URL, headers={"X-Request-ID": "same"})
+    deliver()
+    owner.user.email_verified_at = timezone.now()
+    owner.user.save()
+
+    verified = owner.post(URL, headers={"X-Request-ID": "same"})
+
+    assert (verified.status_code, verified.content) == (202, waiting.content)
+    assert deliver() == []
+
+
+def test_goes_to_the_new_address_while_one_waits(owner, deliver, mailed_token):
+    owner.patch(f"{API}/users/me", {"email": "new@example.com", "currentPassword": PASSWORD})
+    deliver()
+
+    owner.post(URL)
+
+    assert mailed_token("new@example.com")
+
+
+def test_is_not_sent_when_the_proof_comes_first(owner, deliver):
+    owner.post(URL)
+    owner.user.email_verified_at = timezone.now()
+    owner.user.save()
+
+    assert deliver() == []
+
+
+def test_a_flood_of_requests_is_five_mails_an_hour(clock, owner, deliver):
+    for _ in range(7):
+        assert owner.post(URL).status_code == 202
+    assert len(deliver()) == 5
+
+    clock.shift(timedelta(hours=1, seconds=1))
+    fresh = owner.post(f"{API}/auth/refresh", {"refreshToken": owner.refresh_token}).json()["data"]["tokens"]
+    owner.credentials(HTTP_AUTHORIZATION=f"Bearer {fresh['accessToken']}")
+    owner.post(URL)
+    assert len(deliver()) == 1
+
+
+def test_the_promise_holds_no_secret(owner):
+    owner.post(URL)
+
+    assert OutboxMessage.objects.get().payload == {"user": str(owner.user.pk), "email": owner.user.email}
+
+
+def test_is_audited(owner):
+    owner.post(URL, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
+
+    asked = event("email.proof_requested")
+    assert (asked.actor_id, asked.ip_address, asked.request_id) == (owner.user.pk, "203.0.113.9", "req-1")
+    assert access_of(owner) not in str(events())
+
+
+def test_needs_a_session(anonymous):
+    assert refusal(anonymous.post(URL)) == (401, "UNAUTHORIZED")

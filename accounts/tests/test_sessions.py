@@ -1,0 +1,162 @@
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.tests.checks import API, access_of, data, event, events, fate, problems, refresh_with, refusal
+from accounts.tests.factories import SessionFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = f"{API}/auth/sessions"
+
+
+def ids(answer):
+    return [row["id"] for row in data(answer)]
+
+
+def test_lists_the_callers_sessions(owner, log_in, stranger):
+    elsewhere = log_in(owner.user)
+
+    answer = owner.get(URL)
+
+    assert set(ids(answer)) == {str(owner.session_id), str(elsewhere.session_id)}
+    assert answer.json()["meta"] == {"page": 1, "limit": 20, "total": 2, "totalPages": 1}
+
+
+def test_shows_each_as_the_contract_says(clock, owner):
+    owner.user.sessions.update(user_agent="Firefox", ip_address="203.0.113.9")
+
+    [row] = data(owner.get(URL))
+
+    now = timezone.now()
+    assert row == {
+        "id": str(owner.session_id),
+        "userAgent": "Firefox",
+        "ipAddress": "203.0.113.9",
+        "createdAt": now.isoformat().replace("+00:00", "Z"),
+        "lastUsedAt": now.isoformat().replace("+00:00", "Z"),
+        "expiresAt": (now + timedelta(days=7)).isoformat().replace("+00:00", "Z"),
+        "current": True,
+    }
+
+
+def test_marks_the_one_that_asks(owner, log_in):
+    elsewhere = log_in(owner.user)
+
+    for caller in (owner, elsewhere):
+        current = [row["id"] for row in data(caller.get(URL)) if row["current"]]
+        assert current == [str(caller.session_id)]
+
+
+def test_leaves_out_what_has_ended_or_run_out(owner):
+    SessionFactory(user=owner.user, ended_at=timezone.now())
+    SessionFactory(user=owner.user, expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert ids(owner.get(URL)) == [str(owner.session_id)]
+
+
+def test_an_admin_sees_only_their_own_here(admin, owner):
+    assert ids(admin.get(URL)) == [str(admin.session_id)]
+
+
+def test_shows_the_last_used_first(clock, owner, log_in):
+    clock.shift(60)
+    elsewhere = log_in(owner.user)
+    assert ids(owner.get(URL)) == [str(elsewhere.session_id), str(owner.session_id)]
+
+    clock.shift(60)
+    refresh_with(owner.refresh_token)
+    assert ids(owner.get(URL)) == [str(owner.session_id), str(elsewhere.session_id)]
+    assert ids(owner.get(URL, {"sort": "createdAt"})) == [str(owner.session_id), str(elsewhere.session_id)]
+
+
+def test_comes_in_pages(owner):
+    SessionFactory.create_batch(4, user=owner.user)
+
+    answer = owner.get(URL, {"page": 2, "limit": 3})
+
+    assert len(ids(answer)) == 2
+    assert answer.json()["meta"] == {"page": 2, "limit": 3, "total": 5, "totalPages": 2}
+
+
+def test_refuses_an_unknown_parameter(owner):
+    assert problems(owner.get(URL, {"user": "x"})) == [("user", "unknown_parameter")]
+
+
+def test_the_number_of_queries_does_not_grow(owner):
+    with CaptureQueriesContext(connection) as few:
+        owner.get(URL)
+    SessionFactory.create_batch(10, user=owner.user)
+
+    with CaptureQueriesContext(connection) as many:
+        assert len(ids(owner.get(URL))) == 11
+    assert len(many) == len(few) <= 4
+
+
+def test_ending_one_kills_its_tokens_at_once(owner, log_in):
+    elsewhere = log_in(owner.user)
+
+    answer = owner.delete(f"{URL}/{elsewhere.session_id}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert fate(access_of(elsewhere)) == "TOKEN_REVOKED"
+    assert refusal(refresh_with(elsewhere.refresh_token)) == (401, "TOKEN_REVOKED")
+    assert fate(access_of(owner)) == "alive"
+
+
+def test_the_current_one_can_be_ended_too(owner):
+    assert owner.delete(f"{URL}/{owner.session_id}").status_code == 204
+
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+
+
+def test_ending_one_is_audited(owner, log_in):
+    elsewhere = log_in(owner.user)
+
+    owner.delete(
+        f"{URL}/{elsewhere.session_id}", headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9"
+    )
+
+    ended = event("session.ended")
+    assert (ended.actor_id, ended.target_id) == (owner.user.pk, elsewhere.session_id)
+    assert (ended.ip_address, ended.request_id) == ("203.0.113.9", "req-1")
+
+
+def test_a_foreign_one_does_not_exist(owner, stranger, admin):
+    for caller in (stranger, admin):
+        foreign = caller.delete(f"{URL}/{owner.session_id}", headers={"X-Request-ID": "same"})
+        missing = caller.delete(f"{URL}/{uuid.uuid4()}", headers={"X-Request-ID": "same"})
+        assert refusal(foreign) == (404, "NOT_FOUND")
+        assert foreign.content == missing.content
+    assert fate(access_of(owner)) == "alive"
+    assert events() == []
+
+
+def test_one_that_has_ended_does_not_exist(owner, log_in):
+    elsewhere = log_in(owner.user)
+    owner.delete(f"{URL}/{elsewhere.session_id}")
+
+    assert refusal(owner.delete(f"{URL}/{elsewhere.session_id}")) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("identifier", ["1", "current", "' OR 1=1", "x" * 10_000])
+def test_what_is_no_id_does_not_exist(owner, identifier):
+    assert refusal(owner.delete(f"{URL}/{identifier}")) == (404, "NOT_FOUND")
+
+
+def test_needs_a_session(anonymous, owner):
+    assert refusal(anonymous.get(URL)) == (401, "UNAUTHORIZED")
+    assert refusal(anonymous.delete(f"{URL}/{owner.session_id}")) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("post", ""), ("get", "/{id}"), ("patch", "/{id}"), ("put", "/{id}")]
+)
+def test_can_be_listed_and_ended_and_nothing_else(owner, method, path):
+    answer = getattr(owner, method)(URL + path.format(id=owner.session_id))
+
+    assert refusal(answer) == (405, "METHOD_NOT_ALLOWED")

@@ -1,0 +1,268 @@
+"""What an access token may not be: every forgery and oddity is a 401, whatever it holds."""
+
+import base64
+import hmac
+import json
+import time
+import uuid
+
+import pytest
+from django.conf import settings as project
+
+from accounts import tokens
+from accounts.tests.checks import API, access_of, data, fate, refusal
+
+pytestmark = pytest.mark.django_db
+
+OLD_KEY, NEW_KEY = "an-older-key-" + "x" * 50, "a-newer-key-" + "y" * 50
+REMOVED = object()
+
+
+def claims(owner, **changes):
+    """Those of a genuine access token, but for the changes."""
+    now = int(time.time())
+    genuine = {
+        "token_type": "access",
+        "sub": str(owner.user.pk),
+        "sid": str(owner.session_id),
+        "jti": "0123456789abcdef",
+        "iat": now,
+        "exp": now + 900,
+        "iss": "groundwork",
+        "aud": "groundwork-api",
+    }
+    return {name: value for name, value in (genuine | changes).items() if value is not REMOVED}
+
+
+def signed(payload, key=None, algorithm="HS256", headers=None):
+    """Signed as we sign, without any check of what it says."""
+    head = {"alg": algorithm, "typ": "JWT", **(headers or {})}
+    message = ".".join(encoded(json.dumps(part).encode()) for part in (head, payload))
+    key = (key or project.JWT_SIGNING_KEY).encode()
+    return f"{message}.{encoded(hmac.digest(key, message.encode(), algorithm.replace('HS', 'sha')))}"
+
+
+def encoded(raw):
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def test_a_token_made_here_like_ours_is_accepted(owner):
+    """Otherwise none of the refusals below would mean anything."""
+    assert fate(signed(claims(owner))) == "alive"
+
+
+NO_TEXT = ([], {}, 1, None, True, "")
+NO_ID = (*NO_TEXT, "x", "9" * 40, "é" * 36, "-" * 36, "g" + "0" * 35)
+ODD = {
+    "exp": (1e20, 10**20, 2**63, 1e308, time.time() + 900.5, "soon", "9999999999", [9999999999], {}, None),
+    "iat": (1.5, -1, 10**20, "now", [1], None, True),
+    "nbf": (1e400, "now", [1], {}),
+    "sub": NO_ID,
+    "sid": NO_ID,
+    "jti": NO_TEXT,
+    "token_type": (*NO_TEXT, "refresh", "Access", "password_reset", ["access"]),
+    "iss": ("somebody", ["groundwork"], None, 1),
+    "aud": ("other-api", ["other-api"], None, 1, {}),
+}
+
+
+@pytest.mark.parametrize("name", ["token_type", "sub", "sid", "jti", "iat", "exp", "iss", "aud"])
+def test_a_missing_claim_is_refused(owner, name):
+    assert fate(signed(claims(owner, **{name: REMOVED}))) == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in ODD for value in ODD[name]])
+def test_an_odd_claim_is_refused(owner, name, value):
+    assert fate(signed(claims(owner, **{name: value}))) == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("expiry", [0, -1, -1.5, True])
+def test_an_oddly_early_expiry_is_refused(owner, expiry):
+    assert fate(signed(claims(owner, exp=expiry))) in {"UNAUTHORIZED", "TOKEN_EXPIRED"}
+
+
+@pytest.mark.parametrize("payload", [[], "text", 1, None, [{"sub": 1}]])
+def test_a_payload_that_is_no_object_is_refused(payload):
+    assert fate(signed(payload)) == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("user", ["somebody else", "nobody"])
+def test_the_session_must_be_the_users(owner, stranger, user):
+    other = stranger.user.pk if user == "somebody else" else uuid.uuid4()
+
+    assert fate(signed(claims(owner, sub=str(other)))) == "TOKEN_REVOKED"
+    assert fate(signed(claims(owner, sid=str(uuid.uuid4())))) == "TOKEN_REVOKED"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"exp": 1}, "TOKEN_EXPIRED"),
+        ({"exp": 0}, "TOKEN_EXPIRED"),
+        ({"exp": 899}, "alive"),
+        ({"iat": 25}, "alive"),
+        ({"iat": 500}, "UNAUTHORIZED"),
+        ({"nbf": 25}, "alive"),
+        ({"nbf": 500}, "UNAUTHORIZED"),
+        ({"nbf": -500}, "alive"),
+    ],
+    ids=str,
+)
+def test_clocks_may_differ_a_little_but_lives_are_exact(clock, owner, changes, expected):
+    now = int(time.time())
+    shifted = {name: now + seconds for name, seconds in changes.items()}
+    if "exp" in changes and expected == "TOKEN_EXPIRED":
+        shifted = {"exp": now + changes["exp"] - 1, "iat": now - 900}
+
+    assert fate(signed(claims(owner, **shifted))) == expected
+
+
+@pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE"])
+@pytest.mark.parametrize("signature", ["", "x", "genuine"])
+def test_an_unsigned_token_is_refused(owner, name, signature):
+    genuine = signed(claims(owner))
+    head, payload = encoded(json.dumps({"alg": name, "typ": "JWT"}).encode()), genuine.split(".")[1]
+
+    assert (
+        fate(f"{head}.{payload}.{genuine.split('.')[2] if signature == 'genuine' else signature}")
+        == "UNAUTHORIZED"
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_another_algorithm_with_our_key_is_refused(owner, algorithm):
+    assert fate(signed(claims(owner), algorithm=algorithm)) == "UNAUTHORIZED"
+    assert fate(signed(claims(owner), headers={"alg": algorithm})) == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("key", ["", "secret", "groundwork", "a-newer-key-" + "y" * 50])
+def test_another_key_is_refused(owner, key):
+    message = signed(claims(owner)).rpartition(".")[0]
+    signature = encoded(hmac.digest(key.encode(), message.encode(), "sha256"))
+
+    assert fate(f"{message}.{signature}") == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"kid": "../../etc/passwd"},
+        {"kid": "' OR 1=1 --"},
+        {"kid": ["x"]},
+        {"jku": "https://evil.example/keys"},
+        {"x5u": "https://evil.example/cert"},
+        {"jwk": {"kty": "oct", "k": encoded(b"evil")}},
+    ],
+    ids=str,
+)
+def test_key_headers_choose_nothing(owner, headers):
+    assert fate(signed(claims(owner), key="evil", headers=headers)) == "UNAUTHORIZED"
+
+
+def test_an_unknown_critical_header_is_refused(owner):
+    assert fate(signed(claims(owner), headers={"crit": ["exotic"], "exotic": 1})) == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["header", "payload", "signature"])
+def test_every_flipped_bit_is_noticed(owner, part):
+    """Asked of the rule itself: it is some thousand tokens."""
+    parts = access_of(owner).split(".")
+    for position, character in enumerate(parts[part]):
+        for bit in range(6):
+            flipped = BASE64[BASE64.index(character) ^ (1 << bit)]
+            changed = parts[part][:position] + flipped + parts[part][position + 1 :]
+            with pytest.raises(tokens.ApiError) as refused:
+                tokens.read(".".join([*parts[:part], changed, *parts[part + 1 :]]), tokens.ACCESS)
+            assert refused.value.code == "UNAUTHORIZED"
+
+
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+MISSHAPEN = {
+    "empty": lambda token: "",
+    "one dot": lambda token: token.rpartition(".")[0],
+    "no dots": lambda token: token.replace(".", ""),
+    "extra dot": lambda token: token + ".",
+    "extra part": lambda token: token + ".x",
+    "empty parts": lambda token: "..",
+    "truncated": lambda token: token[:-5],
+    "padded": lambda token: token + "=",
+    "space inside": lambda token: token[:20] + " " + token[20:],
+    "newline inside": lambda token: token[:20] + "\n" + token[20:],
+    "not ASCII": lambda token: token[:-1] + "é",
+    "one megabyte": lambda token: token + "A" * 2**20,
+    "long header": lambda token: "A" * 4096 + token,
+    "twice": lambda token: f"{token} {token}",
+}
+
+
+@pytest.mark.parametrize("shape", MISSHAPEN)
+def test_a_misshapen_token_is_refused(owner, shape):
+    assert fate(MISSHAPEN[shape](access_of(owner))) == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "JWT", "Bearer:", ""])
+def test_another_scheme_is_refused(anonymous, owner, scheme):
+    answer = anonymous.get(f"{API}/users/me", headers={"Authorization": f"{scheme} {access_of(owner)}"})
+
+    assert refusal(answer) == (401, "UNAUTHORIZED")
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
+def test_the_scheme_has_no_case(anonymous, owner, scheme):
+    answer = anonymous.get(f"{API}/users/me", headers={"Authorization": f"{scheme} {access_of(owner)}"})
+
+    assert data(answer)["id"] == str(owner.user.pk)
+
+
+def test_a_token_in_the_query_is_not_looked_at(anonymous, owner):
+    for name in ("access_token", "token", "accessToken"):
+        assert refusal(anonymous.get(f"{API}/users/me", {name: access_of(owner)})) == (401, "UNAUTHORIZED")
+
+
+def test_a_refresh_token_is_no_access_token(owner):
+    assert fate(owner.refresh_token) == "UNAUTHORIZED"
+
+
+# --- rotating the keys ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keys(settings):
+    """Change the keys as a restart with other settings would."""
+
+    def change(signing, *verifying):
+        settings.JWT_SIGNING_KEY, settings.JWT_VERIFYING_KEYS = signing, list(verifying)
+        tokens.backends.cache_clear()
+
+    yield change
+    tokens.backends.cache_clear()
+
+
+def test_a_token_of_the_former_key_lives_through_the_overlap(keys, owner):
+    keys(OLD_KEY)
+    token = signed(claims(owner), OLD_KEY)
+
+    keys(NEW_KEY, "unrelated-" + "z" * 50, OLD_KEY)
+    assert fate(token) == fate(signed(claims(owner), NEW_KEY)) == "alive"
+
+    keys(NEW_KEY)
+    assert fate(token) == "UNAUTHORIZED"
+
+
+def test_a_session_of_the_former_key_refreshes_into_the_new_one(keys, log_in, owner):
+    keys(OLD_KEY)
+    caller = log_in(owner.user)
+    keys(NEW_KEY, OLD_KEY)
+
+    pair = data(caller.post(f"{API}/auth/refresh", {"refreshToken": caller.refresh_token}))["tokens"]
+
+    keys(NEW_KEY)
+    assert fate(pair["accessToken"]) == "alive"
+
+
+def test_an_expired_token_of_the_former_key_is_expired(keys, owner):
+    keys(NEW_KEY, OLD_KEY)
+
+    assert fate(signed(claims(owner, exp=int(time.time()) - 60), OLD_KEY)) == "TOKEN_EXPIRED"

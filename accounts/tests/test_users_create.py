@@ -1,0 +1,126 @@
+import pytest
+
+from accounts.models import Session, User
+from accounts.tests.checks import (
+    API,
+    audit_holds,
+    data,
+    event,
+    events,
+    log_in_with,
+    problems,
+    refusal,
+)
+from accounts.tests.factories import PASSWORD, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = f"{API}/users"
+ANN = {"email": "Ann@Example.com", "password": PASSWORD, "name": "Ann Able"}
+
+
+def test_anybody_may_create_an_account(anonymous):
+    answer = anonymous.post(URL, ANN)
+
+    user = data(answer, 201)
+    assert user.keys() == {
+        *("id", "email", "pendingEmail", "name", "role", "emailVerified", "createdAt", "updatedAt")
+    }
+    assert (user["email"], user["name"], user["role"]) == ("ann@example.com", "Ann Able", "user")
+    assert log_in_with("ann@example.com").status_code == 200
+
+
+def test_says_where_it_is_and_in_which_version(anonymous, admin):
+    answer = anonymous.post(f"{URL}/", ANN)
+
+    assert answer["Location"] == f"{URL}/{data(answer, 201)['id']}"
+    assert admin.get(answer["Location"])["ETag"] == answer["ETag"] == '"v1"'
+
+
+def test_logs_nobody_in(anonymous):
+    answer = anonymous.post(URL, ANN)
+
+    assert "tokens" not in data(answer, 201)
+    assert not answer.cookies
+    assert not Session.objects.exists()
+
+
+def test_promises_one_verification_mail(anonymous, mailed_token):
+    anonymous.post(URL, ANN)
+
+    assert mailed_token("ann@example.com")
+
+
+@pytest.mark.parametrize("role", ["user", "staff", "admin"])
+def test_an_admin_may_give_a_role(admin, role):
+    assert data(admin.post(URL, ANN | {"role": role}), 201)["role"] == role
+
+
+@pytest.mark.parametrize("who", ["anonymous", "owner", "staff"])
+def test_nobody_else_may(request, who):
+    caller = request.getfixturevalue(who)
+
+    assert data(caller.post(URL, ANN | {"role": "admin"}), 201)["role"] == "user"
+    assert not User.objects.get(email="ann@example.com").is_superuser
+
+
+def test_a_role_must_be_one_of_three(admin):
+    assert problems(admin.post(URL, ANN | {"role": "root"})) == [("role", "invalid_choice")]
+
+
+def test_flags_and_times_cannot_be_set(admin):
+    extra = {
+        "isStaff": True,
+        "is_superuser": True,
+        "emailVerified": True,
+        "created_at": "2020-01-01T00:00:00Z",
+    }
+
+    admin.post(URL, ANN | extra)
+
+    user = User.objects.get(email="ann@example.com")
+    assert (user.is_staff, user.is_superuser, user.email_verified) == (False, False, False)
+    assert user.created_at.year > 2020
+
+
+def test_a_taken_address_is_a_conflict(anonymous):
+    UserFactory(email="ann@example.com")
+
+    assert refusal(anonymous.post(URL, ANN)) == (409, "EMAIL_EXISTS")
+    assert events() == []
+
+
+def test_follows_the_rules_of_registration(anonymous):
+    body = {"email": "ann", "password": "short", "name": " A "}
+
+    assert problems(anonymous.post(URL, body)) == [
+        ("email", "invalid"),
+        ("password", "min_length"),
+        ("name", "min_length"),
+    ]
+    assert problems(anonymous.post(URL, ANN | {"password": "Ann-Able1"})) == [
+        ("password", "password_too_similar")
+    ]
+
+
+def test_is_audited_as_the_users_own_doing(anonymous):
+    anonymous.post(URL, ANN, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
+
+    user = User.objects.get()
+    created = event("user.created")
+    assert (created.actor_id, created.target_id) == (user.pk, user.pk)
+    assert (created.ip_address, created.request_id) == ("203.0.113.9", "req-1")
+    assert not audit_holds(PASSWORD)
+
+
+def test_is_audited_as_the_doing_of_who_is_logged_in(admin):
+    admin.post(URL, ANN)
+
+    assert event("user.created").actor_id == admin.user.pk
+
+
+def test_counts_against_the_limit_of_the_open_doors(anonymous, settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (1, 900)}
+    anonymous.post(f"{API}/auth/login", {})
+
+    assert refusal(anonymous.post(URL, ANN)) == (429, "RATE_LIMITED")

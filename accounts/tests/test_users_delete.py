@@ -1,0 +1,162 @@
+import pytest
+
+from accounts.models import OneTimeToken, User
+from accounts.tests.checks import (
+    API,
+    access_of,
+    audit_holds,
+    data,
+    event,
+    fate,
+    log_in_with,
+    problems,
+    refresh_with,
+    refusal,
+)
+from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, UserFactory
+from resources.models import Resource
+
+pytestmark = pytest.mark.django_db
+
+ME = f"{API}/users/me"
+OWN_PASSWORD = {"currentPassword": PASSWORD}
+
+
+@pytest.fixture(params=["me", "id"])
+def own(request, owner):
+    """Both names of the owner's account."""
+    return ME if request.param == "me" else f"{API}/users/{owner.user.pk}"
+
+
+def test_deletes_the_own_account(owner, own):
+    answer = owner.delete(own, OWN_PASSWORD)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert User.objects.trashed().get() == owner.user
+    assert refusal(log_in_with(owner.user.email)) == (401, "INVALID_CREDENTIALS")
+
+
+def test_ends_every_session(owner, log_in, stranger):
+    elsewhere = log_in(owner.user)
+
+    owner.delete(ME, OWN_PASSWORD)
+
+    for caller in (owner, elsewhere):
+        assert fate(access_of(caller)) == "TOKEN_REVOKED"
+        assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
+    assert fate(access_of(stranger)) == "alive"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "required"),
+        ({"currentPassword": "Wr0ng-password"}, "wrong_password"),
+        ({"currentPassword": ""}, "blank"),
+        ({"currentPassword": None}, "null"),
+        ({"currentPassword": 1}, "invalid"),
+    ],
+)
+def test_wants_the_password(owner, own, body, code):
+    assert problems(owner.delete(own, body)) == [("currentPassword", code)]
+    assert fate(access_of(owner)) == "alive"
+
+
+def test_wrong_passwords_lock(owner):
+    for _ in range(5):
+        owner.delete(ME, {"currentPassword": "Wr0ng-password"})
+
+    assert refusal(owner.delete(ME, OWN_PASSWORD)) == (423, "ACCOUNT_LOCKED")
+    assert fate(access_of(owner)) == "alive"
+
+
+def test_an_admin_deletes_without_a_password(owner, admin):
+    assert admin.delete(f"{API}/users/{owner.user.pk}").status_code == 204
+
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert refusal(admin.delete(f"{API}/users/{owner.user.pk}")) == (404, "NOT_FOUND")
+
+
+def test_an_admin_gives_the_password_for_their_own(admin):
+    UserFactory(role="admin")
+
+    assert problems(admin.delete(ME)) == [("currentPassword", "required")]
+    assert admin.delete(ME, OWN_PASSWORD).status_code == 204
+
+
+@pytest.mark.parametrize("who", ["stranger", "staff"])
+def test_nobody_else_deletes(request, owner, who):
+    other = request.getfixturevalue(who)
+
+    assert refusal(other.delete(f"{API}/users/{owner.user.pk}", OWN_PASSWORD)) == (404, "NOT_FOUND")
+    assert fate(access_of(owner)) == "alive"
+
+
+def test_the_last_admin_stays(admin):
+    UserFactory(role="admin").soft_delete()  # does not count
+    UserFactory(role="staff")
+
+    assert refusal(admin.delete(ME, OWN_PASSWORD)) == (409, "CONFLICT")
+
+    assert fate(access_of(admin)) == "alive"
+    assert not User.objects.get(pk=admin.user.pk).deleted_at
+
+
+def test_the_last_but_one_may_go(admin):
+    other = UserFactory(role="admin")
+
+    assert admin.delete(f"{API}/users/{other.pk}").status_code == 204
+    assert refusal(admin.delete(ME, OWN_PASSWORD)) == (409, "CONFLICT")
+
+
+def test_the_address_is_free_for_a_new_account_without_the_old_data(owner, anonymous):
+    assert owner.post(f"{API}/resources", {"title": "Diary"}).status_code == 201
+    owner.delete(ME, OWN_PASSWORD)
+
+    body = {"email": owner.user.email, "password": PASSWORD, "name": "Somebody New"}
+    answer = data(anonymous.post(f"{API}/auth/register", body), 201)
+
+    assert answer["user"]["id"] != str(owner.user.pk)
+    anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {answer['tokens']['accessToken']}")
+    assert data(anonymous.get(f"{API}/resources")) == []
+    assert len(data(anonymous.get(f"{API}/auth/sessions"))) == 1
+
+
+def test_the_data_is_kept_for_now(owner):
+    owner.post(f"{API}/resources", {"title": "Diary"})
+
+    owner.delete(ME, OWN_PASSWORD)
+
+    assert Resource.objects.filter(user=owner.user).count() == 1
+
+
+def test_mailed_links_die(owner):
+    OneTimeTokenFactory(user=owner.user)
+
+    owner.delete(ME, OWN_PASSWORD)
+
+    assert not OneTimeToken.objects.exists()
+
+
+def test_a_promised_verification_is_not_sent(owner, deliver):
+    owner.post(f"{API}/auth/resend-verification")
+
+    owner.delete(ME, OWN_PASSWORD)
+
+    assert deliver() == []
+
+
+def test_is_audited(owner):
+    owner.delete(ME, OWN_PASSWORD, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
+
+    deleted = event("user.deleted")
+    assert (deleted.actor_id, deleted.target_id) == (owner.user.pk, owner.user.pk)
+    assert (deleted.ip_address, deleted.request_id) == ("203.0.113.9", "req-1")
+    assert event("session.all_ended").changes == {"sessions": [1, 0]}
+    assert not audit_holds(PASSWORD)
+
+
+def test_who_deleted_is_audited(owner, admin):
+    admin.delete(f"{API}/users/{owner.user.pk}")
+
+    assert (event("user.deleted").actor_id, event("user.deleted").target_id) == (admin.user.pk, owner.user.pk)

@@ -1,0 +1,134 @@
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import OneTimeToken, User
+from accounts.services.passwords import issue_token
+from accounts.tests.checks import API, audit_holds, data, event, events, problems, refusal
+from accounts.tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = f"{API}/auth/verify-email"
+SPENT = [("token", "invalid_token")]
+DAY = timedelta(hours=24)
+
+
+@pytest.fixture
+def token(owner):
+    return new_token(owner.user)
+
+
+def new_token(user, purpose=OneTimeToken.Purpose.EMAIL_PROOF):
+    return issue_token(user, purpose, user.email, DAY)
+
+
+def verify(client, token, **extra):
+    return client.post(URL, {"token": token}, **extra)
+
+
+def test_proves_the_address(anonymous, owner, token):
+    answer = verify(anonymous, token)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert data(owner.get(f"{API}/users/me"))["emailVerified"] is True
+
+
+def test_works_with_the_token_of_the_mail(anonymous, owner, mailed_token):
+    owner.post(f"{API}/auth/resend-verification")
+
+    assert verify(anonymous, mailed_token(owner.user.email)).status_code == 204
+
+
+def test_is_a_new_version_of_the_user(anonymous, owner, token):
+    before = owner.get(f"{API}/users/me")["ETag"]
+
+    verify(anonymous, token)
+
+    assert owner.get(f"{API}/users/me")["ETag"] != before
+
+
+def test_a_token_works_once(anonymous, owner, token):
+    verify(anonymous, token)
+
+    assert problems(verify(anonymous, token)) == SPENT
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-1, 204), (0, 400)])
+def test_lives_for_a_day(clock, anonymous, owner, seconds, status):
+    token = new_token(owner.user)
+
+    clock.shift(DAY + timedelta(seconds=seconds))
+
+    assert verify(anonymous, token).status_code == status
+    assert User.objects.get(pk=owner.user.pk).email_verified is (status == 204)
+
+
+def test_a_reset_link_proves_nothing(anonymous, owner):
+    reset = new_token(owner.user, OneTimeToken.Purpose.PASSWORD_RESET)
+
+    assert problems(verify(anonymous, reset)) == SPENT
+    assert not User.objects.get(pk=owner.user.pk).email_verified
+
+
+def test_a_link_to_an_address_that_is_not_the_users_any_more_proves_nothing(anonymous, owner, token):
+    User.objects.filter(pk=owner.user.pk).update(email="other@example.com")
+
+    assert problems(verify(anonymous, token)) == SPENT
+    assert User.objects.get(pk=owner.user.pk).email == "other@example.com"
+
+
+def test_a_deleted_user_proves_nothing(anonymous, owner, token):
+    owner.user.soft_delete()
+
+    assert problems(verify(anonymous, token)) == SPENT
+
+
+def test_only_the_tokens_own_user_is_verified(anonymous, owner, stranger, token):
+    verify(stranger, token)
+
+    assert User.objects.get(pk=owner.user.pk).email_verified
+    assert not User.objects.get(pk=stranger.user.pk).email_verified
+
+
+@pytest.mark.parametrize("guess", ["x", "' OR 1=1 --", "ü" * 40, "x" * 200])
+def test_a_guess_is_told_nothing(anonymous, owner, guess):
+    assert problems(verify(anonymous, guess)) == SPENT
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [({}, "required"), ({"token": ""}, "blank"), ({"token": 1}, "invalid")]
+)
+def test_wants_the_token_as_text(anonymous, body, code):
+    assert problems(anonymous.post(URL, body)) == [("token", code)]
+
+
+def test_opening_the_link_consumes_nothing(anonymous, owner, token):
+    """Mail scanners follow links."""
+    assert refusal(anonymous.get(f"{URL}")) == (405, "METHOD_NOT_ALLOWED")
+
+    assert verify(anonymous, token).status_code == 204
+
+
+def test_is_audited_without_the_secret(anonymous, owner, token):
+    verify(anonymous, token, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
+
+    verified = event("email.verified")
+    assert (verified.actor_id, verified.target_id) == (owner.user.pk, owner.user.pk)
+    assert (verified.ip_address, verified.request_id) == ("203.0.113.9", "req-1")
+    assert not audit_holds(token)
+
+
+def test_a_refusal_is_no_event(anonymous, owner, token):
+    verify(anonymous, "x")
+
+    assert events() == []
+
+
+def test_every_link_of_several_mails_works(anonymous):
+    """Whoever asks twice opens either mail."""
+    user = UserFactory()
+    older, newer = new_token(user), new_token(user)
+
+    assert verify(anonymous, older).status_code == 204
+    assert verify(anonymous, newer).status_code == 204

@@ -1,0 +1,188 @@
+"""What the admin of every app stands on: writes go through services, and refusals are said to the person."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from core.errors import ApiError
+
+MOST_COUNTED = 10_000
+
+
+class BoundedPaginator(Paginator):
+    """Counts no further than MOST_COUNTED: to count millions takes longer than to show a page of them."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list[:MOST_COUNTED]
+        return int(rows.count())
+
+
+class VersionedForm(forms.ModelForm):
+    """Remembers the version that the person has looked at."""
+
+    seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["seen_version"].initial = self.instance.version
+
+
+class BaseAdmin(admin.ModelAdmin):
+    """Services write, and leave the audit event with the staff user as its actor.
+
+    Django's own log of admin actions stays empty: it would keep people's addresses after they were erased.
+    """
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count of the table for each choice of each filter
+    list_per_page = 50
+    delete_confirmation_template = "admin/trash_confirmation.html"
+    delete_consequence: ClassVar[str] = ""
+
+    # --- what a service refuses ---------------------------------------------------------------
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        context = {"show_save_and_add_another": False, **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except ApiError as refusal:  # the transaction of the view has been rolled back
+            return self.say(request, refusal)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            return super().delete_view(
+                request, object_id, {"consequence": self.delete_consequence, **(extra_context or {})}
+            )
+        except ApiError as refusal:
+            return self.say(request, refusal)
+
+    def say(self, request: HttpRequest, refusal: ApiError) -> HttpResponse:
+        messages.error(request, reason(refusal))
+        return redirect(request.get_full_path())
+
+    # --- editing ------------------------------------------------------------------------------
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        fields = list(super().get_fields(request, obj))
+        is_versioned = issubclass(self.form, VersionedForm) and obj is not None
+        if is_versioned and self.has_change_permission(request, obj):
+            fields.append("seen_version")
+        return fields
+
+    def newest(self, rows: QuerySet[Any], form: forms.ModelForm) -> Any:
+        """The row as it is before the form, which has set its values on an object of its own; held until the
+        transaction ends. Raises ApiError when it moved on since the person looked at it."""
+        row = rows.select_for_update(of=("self",)).get(pk=form.instance.pk)
+        seen = form.cleaned_data.get("seen_version")
+        if seen is not None and seen != row.version:
+            raise ApiError(
+                "CONFLICT", message="Somebody else has changed this meanwhile. Look again, then change it."
+            )
+        return row
+
+    # --- actions ------------------------------------------------------------------------------
+
+    def on_each(
+        self, request: HttpRequest, chosen: QuerySet[Any], act: Callable[[Any], bool | None], done: str
+    ) -> None:
+        """Run `act` on each chosen row, held in a transaction of its own. One that `act` says False about was
+        left alone; a refusal of one does not stop the others."""
+        count = skipped = 0
+        for pk in chosen.values_list("pk", flat=True):
+            with transaction.atomic():
+                row = self.model._default_manager.select_for_update().get(pk=pk)
+                try:
+                    with transaction.atomic():
+                        happened = act(row)
+                except ApiError as refusal:
+                    messages.error(request, f"{row}: {reason(refusal)}")
+                    continue
+            if happened is False:
+                skipped += 1
+            else:
+                count += 1
+        if count:
+            messages.success(request, f"{done}: {count}.")
+        if skipped:
+            messages.warning(request, f"Nothing to do for {skipped} of the chosen.")
+
+    # --- deleting and history -----------------------------------------------------------------
+
+    def get_deleted_objects(
+        self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Nothing else is deleted along: what belongs to a row goes when it is erased."""
+        return [str(item) for item in objs], {}, set(), []
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        return redirect(audit_link(object_id))
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """The service has written the audit event."""
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """The service has written the audit event."""
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """The service writes the audit event."""
+
+
+class ReadOnlyAdmin(BaseAdmin):
+    """For rows that only the program itself writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class TrashFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "deleted"
+    choices_shown: ClassVar = [("no", "Active"), ("yes", "Deleted")]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return self.choices_shown
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in {"no", "yes"}:
+            return queryset.filter(deleted_at__isnull=self.value() == "no")
+        return queryset
+
+
+def reason(refusal: ApiError) -> str:
+    return " ".join(problem["message"] for problem in refusal.details) or refusal.message
+
+
+def audit_link(key: Any) -> str:
+    """Every audit event about the person or the object with this id."""
+    return f"{reverse('admin:core_auditevent_changelist')}?{urlencode({'q': str(key)})}"

@@ -1,0 +1,60 @@
+"""The admin, as somebody's browser sees it."""
+
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+
+def browser_of(user):
+    browser = Client()
+    browser.force_login(user)
+    browser.user = user
+    return browser
+
+
+def allow(user, *codes):
+    """Put the user in a group with these permissions, `app.code`."""
+    group = Group.objects.create(name=f"of {user.pk}")
+    for code in codes:
+        app, codename = code.split(".")
+        group.permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    user.groups.add(group)
+    return user
+
+
+def url_of(row_or_model, page="changelist"):
+    meta = row_or_model._meta
+    args = [] if page in {"changelist", "add"} else [row_or_model.pk]
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
+
+
+def act(browser, action, *rows):
+    """Choose these rows in their list, run the action, and follow to the list again."""
+    body = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    return browser.post(url_of(type(rows[0])), body, follow=True)
+
+
+def said(answer):
+    """The messages at the top of the page."""
+    return [str(message) for message in answer.context["messages"]]
+
+
+def rows(answer):
+    """What a list shows."""
+    assert answer.status_code == 200, answer.content
+    return list(answer.context["cl"].result_list)
+
+
+def errors(answer):
+    """{field: [problem, …]} of a form that was refused."""
+    assert answer.status_code == 200, answer.content
+    form = answer.context["adminform"].form if "adminform" in answer.context else answer.context["form"]
+    return {name: [str(problem) for problem in problems] for name, problems in form.errors.items()}
+
+
+def queries_of(browser, url):
+    with CaptureQueriesContext(connection) as captured:
+        assert browser.get(url).status_code == 200
+    return len(captured)

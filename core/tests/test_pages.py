@@ -1,0 +1,168 @@
+"""The pages for a person. What their scripts do is seen in a browser; here is what makes that possible."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from accounts.tests.factories import OneTimeTokenFactory
+
+PAGES = ["/", "/api/docs", "/api/redoc", "/account/reset-password", "/account/verify-email"]
+OWN_FILES = Path(settings.BASE_DIR, "templates", "static", "groundwork")
+
+
+class Elements(HTMLParser):
+    """Every element of a page as (tag, attributes), and the text of its scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.inline, self._in_script = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        self._in_script = tag == "script"
+
+    def handle_data(self, data):
+        if self._in_script and data.strip():
+            self.inline.append(data)
+
+    def handle_endtag(self, tag):
+        self._in_script = False
+
+    def having(self, name):
+        return [attrs for _tag, attrs in self.found if name in attrs]
+
+    def of(self, tag):
+        return [attrs for found, attrs in self.found if found == tag]
+
+
+@pytest.fixture
+def elements(client):
+    def read(path):
+        return Elements(client.get(path).content.decode())
+
+    return read
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_needs_no_account(client, path):
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert "sessionid" not in answer.cookies
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_scripts_and_styles_are_own_files_that_exist(elements, path):
+    page = elements(path)
+    links = [attrs["href"] for attrs in page.of("link")] + [attrs["src"] for attrs in page.of("script")]
+
+    assert page.inline == []
+    assert links
+    for link in links:
+        assert link.startswith("/static/")
+        assert finders.find(link.removeprefix("/static/")), link
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_handled_inline_or_loaded_from_elsewhere(elements, path):
+    page = elements(path)
+
+    assert not [name for _tag, attrs in page.found for name in attrs if name.startswith("on")]
+    assert not [attrs["src"] for attrs in page.having("src") if attrs["src"].startswith(("http", "//"))]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_says_its_language_its_title_and_fits_a_phone(client, elements, path):
+    page = elements(path)
+
+    assert page.of("html")[0]["lang"] == "en"
+    assert "width=device-width" in [meta.get("content", "") for meta in page.of("meta")][1]
+    assert re.search(r"<title>[^<]*Groundwork[^<]*</title>", client.get(path).content.decode())
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_without_scripts_says_what_to_do(elements, path):
+    assert elements(path).of("noscript")
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_a_page_is_only_read(path, method):
+    answer = getattr(Client(enforce_csrf_checks=True), method)(path)
+
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_the_home_page_leads_to_docs_schema_and_admin(elements):
+    links = {attrs["href"] for attrs in elements("/").of("a")}
+
+    assert {"/api/docs", "/api/redoc", "/api/v1/schema", "/admin/"} <= links
+
+
+@pytest.mark.parametrize("path", ["/api/docs", "/api/redoc"])
+def test_the_docs_read_our_schema(client, path):
+    assert '"/api/v1/schema"' in client.get(path).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/account/reset-password", "/account/verify-email"])
+def test_a_secret_in_the_address_is_neither_kept_nor_passed_on(client, path):
+    answer = client.get(path, {"token": "s3cret"})
+
+    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Cache-Control"] == "no-store"
+    assert "s3cret" not in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "purpose"),
+    [("/account/reset-password", "password_reset"), ("/account/verify-email", "email_proof")],
+)
+def test_opening_the_link_spends_nothing(client, path, purpose):
+    """Mail scanners open every link."""
+    secret = OneTimeTokenFactory(purpose=purpose)
+    client.get(path, {"token": "whatever"})
+    client.head(path, {"token": "whatever"})
+    secret.refresh_from_db()
+
+    assert secret.used_at is None
+
+
+@pytest.mark.parametrize("path", ["/account/reset-password", "/account/verify-email"])
+def test_the_forms_send_to_the_api_by_script_only(elements, path):
+    forms = elements(path).of("form")
+
+    assert forms
+    for form in forms:
+        assert form["data-action"].startswith("/api/v1/auth/")
+        assert "action" not in form  # without its script the page must not put a password into an address
+        assert "hidden" in form
+
+
+def test_every_field_has_a_label_and_a_place_for_its_problems(elements):
+    page = elements("/account/reset-password")
+    labelled = {attrs["for"] for attrs in page.of("label") if "for" in attrs}
+    ids = {attrs["id"] for attrs in page.having("id")}
+
+    for field in page.of("input"):
+        if field["type"] == "checkbox":
+            continue
+        assert field["id"] in labelled
+        assert f"{field['name']}-problems" in ids
+        assert f"{field['name']}-problems" in field["aria-describedby"]
+
+
+def test_the_script_takes_the_token_out_of_the_address_bar():
+    script = (OWN_FILES / "account.js").read_text()
+
+    assert "history.replaceState" in script
+    assert 'addEventListener("submit"' in script
+    assert script.count("fetch(") == 1

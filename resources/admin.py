@@ -1,0 +1,185 @@
+"""Resources and tags, for staff."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from core import audit
+from core.modeladmin import BaseAdmin, TrashFilter, VersionedForm
+from resources import services
+from resources.models import MOST_TAGS, Resource, Tag, canonical_name
+
+LONGEST_NAME = Tag._meta.get_field("name").max_length or 0
+
+
+class ResourceForm(VersionedForm):
+    content = forms.CharField(required=False, strip=False, max_length=100_000, widget=AdminTextareaWidget)
+    tag_names = forms.CharField(
+        label="Tags",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "cols": 40}),
+        help_text=f"One a line, {MOST_TAGS} at the most.",
+    )
+
+    class Meta:
+        model = Resource
+        fields = ("user", "title", "content", "status")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.fields["tag_names"].initial = "\n".join(self.instance.tag_list)
+
+    def clean_content(self) -> str:
+        """Browsers send every end of line as CRLF; what was not touched must stay as it is."""
+        sent: str = self.cleaned_data["content"].replace("\r\n", "\n")
+        stored = self.instance.content
+        return stored if sent == stored.replace("\r\n", "\n") else sent
+
+    def clean_tag_names(self) -> list[str]:
+        names = [canonical_name(line) for line in self.cleaned_data["tag_names"].splitlines() if line.strip()]
+        if len(set(names)) > MOST_TAGS or any(len(name) > LONGEST_NAME for name in names):
+            message = f"At most {MOST_TAGS} tags of {LONGEST_NAME} characters."
+            raise ValidationError(message, code="max_length")
+        return list(dict.fromkeys(names))
+
+
+@admin.register(Resource)
+class ResourceAdmin(BaseAdmin):
+    form = ResourceForm
+    list_display = ("title", "user", "status", "created_at", "updated_at", "deleted_at")
+    list_select_related = ("user",)
+    list_filter = (TrashFilter, "status")
+    search_fields = ("title", "user__email")
+    search_help_text = "A part of the title or of the owner's email address."
+    ordering = ("-id",)
+    sortable_by = ()
+    autocomplete_fields = ("user",)
+    actions = ("move_to_trash", "restore")
+    fields = (
+        *("user", "title", "content", "status", "tag_names"),
+        *("version", "created_at", "updated_at", "deleted_at"),
+    )
+    delete_consequence = "It moves to the trash, and is erased 30 days later unless it is restored."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
+        return super().get_queryset(request).defer("search_text")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Resource | None = None) -> Any:
+        kept = ("version", "created_at", "updated_at", "deleted_at")
+        return ("user", *kept) if obj else kept
+
+    def has_change_permission(self, request: HttpRequest, obj: Resource | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Resource | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.deleted_at is None)
+
+    @admin.display(description="tags")
+    def tag_names(self, resource: Resource) -> str:
+        """For who may only look; else the form's field of this name stands here."""
+        return ", ".join(resource.tag_list)
+
+    def save_model(self, request: HttpRequest, obj: Resource, form: Any, change: bool) -> None:
+        values = form.cleaned_data
+        if not change:
+            given = {name: values[name] for name in ("user", "title", "content", "status")}
+            created = services.create_resource(tags=values["tag_names"], **given)
+            obj.pk = created.pk
+            obj.refresh_from_db()
+            audit.record("resource.created", actor_id=request.user.pk, target=obj)
+            return
+        resource = self.newest(Resource.objects.with_tags(), form)
+        before = visible(resource)
+        sent = {name: values[name] for name in ("title", "content", "status") if name in form.changed_data}
+        tags = values["tag_names"] if "tag_names" in form.changed_data else None
+        services.update_resource(resource=resource, tags=tags, **sent)
+        changes = audit.difference(before, visible(resource))
+        if changes:
+            audit.record("resource.updated", actor_id=request.user.pk, target=resource, changes=changes)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The service has saved the tags."""
+
+    def delete_model(self, request: HttpRequest, obj: Resource) -> None:
+        self.trash(request, Resource.objects.select_for_update().get(pk=obj.pk))
+
+    def trash(self, request: HttpRequest, resource: Resource) -> bool:
+        if resource.deleted_at is not None:
+            return False
+        resource.soft_delete()
+        audit.record("resource.deleted", actor_id=request.user.pk, target=resource)
+        return True
+
+    @admin.action(description="Move to the trash", permissions=["delete"])
+    def move_to_trash(self, request: HttpRequest, queryset: QuerySet[Resource]) -> None:
+        self.on_each(request, queryset, lambda resource: self.trash(request, resource), "Moved to the trash")
+
+    @admin.action(description="Restore", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Resource]) -> None:
+        def bring_back(resource: Resource) -> bool:
+            if resource.deleted_at is None or not resource.user.is_active:
+                return False
+            resource.restore()
+            audit.record("resource.restored", actor_id=request.user.pk, target=resource)
+            return True
+
+        self.on_each(request, queryset, bring_back, "Restored")
+
+
+def visible(resource: Resource) -> dict[str, Any]:
+    return {
+        "title": resource.title,
+        "content": resource.content,
+        "status": resource.status,
+        "tags": resource.tag_list,
+    }
+
+
+class TagForm(VersionedForm):
+    class Meta:
+        model = Tag
+        fields = ("name",)
+
+    def clean_name(self) -> str:
+        return canonical_name(self.cleaned_data["name"])
+
+
+@admin.register(Tag)
+class TagAdmin(BaseAdmin):
+    """Tags come into being with the resources that bear them."""
+
+    form = TagForm
+    list_display = ("name", "user", "resource_count", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__email")
+    search_help_text = "A part of the name or of the owner's email address."
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = ("name", "user", "resource_count", "created_at", "updated_at")
+    readonly_fields = ("user", "resource_count", "created_at", "updated_at")
+    delete_consequence = "That is refused while a resource bears it."
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tag]:
+        return super().get_queryset(request).with_resource_count()  # type: ignore[attr-defined]
+
+    @admin.display(description="resources")
+    def resource_count(self, tag: Any) -> int:
+        return int(tag.resource_count)
+
+    def save_model(self, request: HttpRequest, obj: Tag, form: Any, change: bool) -> None:
+        actor: Any = request.user
+        tag = self.newest(Tag.objects.all(), form)
+        services.rename_tag(tag=tag, name=form.cleaned_data["name"], actor=actor)
+
+    def delete_model(self, request: HttpRequest, obj: Tag) -> None:
+        actor: Any = request.user
+        services.delete_tag(tag=Tag.objects.select_for_update().get(pk=obj.pk), actor=actor)

@@ -1,0 +1,288 @@
+import pytest
+
+from accounts.tests.factories import UserFactory
+from core.models import AuditEvent
+from core.tests.office import act, allow, browser_of, errors, queries_of, rows, said, url_of
+from resources.models import Resource, Tag
+from resources.tests.factories import ResourceFactory, TagFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(admin):
+    return browser_of(admin.user)
+
+
+def found(browser, model=Resource, **query):
+    return {row.pk for row in rows(browser.get(url_of(model), query))}
+
+
+def form_of(browser, resource):
+    """What a browser would send back, every end of line as CRLF."""
+    form = browser.get(url_of(resource, "change")).context["adminform"].form
+    texts = {name: str(form[name].value() or "") for name in form.fields if name != "user"}
+    return {name: text.replace("\r\n", "\n").replace("\n", "\r\n") for name, text in texts.items()}
+
+
+def edit(browser, resource, **changes):
+    body = {**form_of(browser, resource), **changes}
+    return browser.post(url_of(resource, "change"), body, follow=True)
+
+
+def stored(resource):
+    return Resource.objects.with_tags().get(pk=resource.pk)
+
+
+def event(name):
+    return AuditEvent.objects.get(event=name)
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+def test_title_and_owner_are_searched(browser):
+    titled = ResourceFactory(title="The minutes of spring")
+    owned = ResourceFactory(user=UserFactory(email="minutes@example.com"))
+    ResourceFactory(title="Other", content="minutes")
+
+    assert found(browser, q="MINUTES") == {titled.pk, owned.pk}
+
+
+def test_status_and_trash_narrow_the_list(browser):
+    draft = ResourceFactory(status="draft")
+    trashed = ResourceFactory(status="draft")
+    trashed.soft_delete()
+    ResourceFactory(status="published")
+
+    assert found(browser, status__exact="draft", deleted="no") == {draft.pk}
+    assert found(browser, deleted="yes") == {trashed.pk}
+
+
+@pytest.mark.parametrize(("model", "factory"), [(Resource, ResourceFactory), (Tag, TagFactory)])
+def test_lists_cost_the_same_however_long(browser, model, factory):
+    factory()
+    few = queries_of(browser, url_of(model))
+    factory.create_batch(5)
+
+    assert queries_of(browser, url_of(model)) == few
+
+
+@pytest.mark.parametrize("model", [Resource, Tag])
+def test_staff_see_what_their_group_lets_them(staff, model):
+    browser = browser_of(staff.user)
+    assert browser.get(url_of(model)).status_code == 403
+
+    allow(staff.user, f"resources.view_{model._meta.model_name}")
+    assert browser.get(url_of(model)).status_code == 200
+
+
+def test_a_hostile_title_is_escaped(browser):
+    ResourceFactory(title="<script>alert(1)</script>")
+
+    assert "<script>alert(1)" not in browser.get(url_of(Resource)).content.decode()
+
+
+# --- adding and editing ---------------------------------------------------------------------------
+
+
+def test_a_resource_is_added_for_somebody(browser, owner):
+    body = {
+        "user": owner.user.pk,
+        "title": " New ",
+        "content": "text",
+        "status": "draft",
+        "tag_names": "B\r\na\r\nb",
+    }
+    browser.post(url_of(Resource, "add"), body)
+    resource = Resource.objects.with_tags().get()
+
+    assert (resource.user_id, resource.title, resource.tag_list) == (owner.user.pk, "New", ["b", "a"])
+    assert owner.get("/api/v1/resources", {"search": "new"}).json()["meta"]["total"] == 1
+    assert (event("resource.created").actor_id, event("resource.created").target_id) == (
+        browser.user.pk,
+        resource.pk,
+    )
+
+
+def test_an_edit_moves_version_and_search_and_is_audited(browser, owner):
+    resource = ResourceFactory(user=owner.user, title="Old", tags=["a"])
+    edit(browser, resource, title="New", tag_names="b")
+
+    assert stored(resource).version == resource.version + 1
+    assert owner.get("/api/v1/resources", {"search": "new b"}).json()["meta"]["total"] == 1
+    assert owner.get("/api/v1/resources", {"search": "old"}).json()["meta"]["total"] == 0
+    assert event("resource.updated").changes == {"title": ["Old", "New"], "tags": [["a"], ["b"]]}
+    assert event("resource.updated").actor_id == browser.user.pk
+
+
+@pytest.mark.parametrize("content", ["", "one\ntwo\n", "one\r\ntwo", "  spaces  ", "\n\nlines first"])
+def test_saving_without_a_change_changes_nothing(browser, content):
+    resource = ResourceFactory(content=content, tags=["a, b", "c"])
+    edit(browser, resource)
+
+    assert (stored(resource).version, stored(resource).content) == (resource.version, content)
+    assert stored(resource).tag_list == ["a, b", "c"]
+    assert not AuditEvent.objects.exists()
+
+
+def test_what_its_owner_changed_meanwhile_is_not_overwritten(browser, owner):
+    resource = ResourceFactory(user=owner.user, title="Old", content="old")
+    sent = form_of(browser, resource)
+    owner.patch(f"/api/v1/resources/{resource.pk}", {"content": "newer"})
+    answer = browser.post(url_of(resource, "change"), {**sent, "title": "New"}, follow=True)
+
+    assert (stored(resource).title, stored(resource).content) == ("Old", "newer")
+    assert "changed this meanwhile" in said(answer)[0]
+
+
+def test_the_owner_of_a_resource_does_not_change(browser, owner):
+    resource = ResourceFactory()
+    edit(browser, resource, user=owner.user.pk, title="New")
+
+    assert stored(resource).user_id == resource.user_id
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", " "),
+        ("title", "x" * 256),
+        ("content", "x" * 100_001),
+        ("status", "lost"),
+        ("tag_names", "x" * 51),
+        ("tag_names", "\n".join(str(number) for number in range(21))),
+    ],
+)
+def test_what_the_api_refuses_is_refused_beside_its_field(browser, field, value):
+    resource = ResourceFactory()
+
+    assert field in errors(edit(browser, resource, **{field: value}))
+    assert stored(resource).version == resource.version
+
+
+def test_owners_are_offered_by_address_and_only_the_living(browser):
+    living, gone = UserFactory(email="ann@example.com"), UserFactory(email="anna@example.com")
+    gone.soft_delete()
+    query = {"app_label": "resources", "model_name": "resource", "field_name": "user", "term": "ann"}
+    answer = browser.get("/admin/autocomplete/", query)
+
+    assert [row["id"] for row in answer.json()["results"]] == [str(living.pk)]
+
+
+# --- the trash ------------------------------------------------------------------------------------
+
+
+def test_deleting_moves_to_the_trash(browser, owner):
+    resource = ResourceFactory(user=owner.user)
+    browser.post(url_of(resource, "delete"), {"post": "yes"})
+
+    assert owner.get(f"/api/v1/resources/{resource.pk}").status_code == 404
+    assert stored(resource).deleted_at
+    assert event("resource.deleted").actor_id == browser.user.pk
+
+
+def test_many_are_moved_to_the_trash_at_once(browser):
+    trashed, other = ResourceFactory(), ResourceFactory()
+    trashed.soft_delete()
+    answer = act(browser, "move_to_trash", trashed, other)
+
+    assert said(answer) == ["Moved to the trash: 1.", "Nothing to do for 1 of the chosen."]
+    assert stored(other).deleted_at
+
+
+def test_a_resource_is_restored(browser, owner):
+    resource = ResourceFactory(user=owner.user)
+    resource.soft_delete()
+    act(browser, "restore", resource)
+
+    assert owner.get(f"/api/v1/resources/{resource.pk}").status_code == 200
+    assert event("resource.restored").actor_id == browser.user.pk
+
+
+def test_nothing_is_restored_for_who_was_deleted(browser):
+    resource = ResourceFactory()
+    resource.soft_delete()
+    resource.user.soft_delete()
+    act(browser, "restore", resource)
+
+    assert stored(resource).deleted_at
+
+
+def test_what_lies_in_the_trash_is_only_looked_at(browser):
+    resource = ResourceFactory(tags=["red", "blue"])
+    resource.soft_delete()
+
+    assert "red, blue" in browser.get(url_of(resource, "change")).content.decode()
+    assert browser.post(url_of(resource, "change"), {"title": "New"}).status_code == 403
+    assert browser.get(url_of(resource, "delete")).status_code == 403
+
+
+def test_who_may_only_look_moves_nothing(staff):
+    resource = ResourceFactory()
+    browser = browser_of(allow(staff.user, "resources.view_resource"))
+    act(browser, "move_to_trash", resource)
+
+    assert stored(resource).deleted_at is None
+    assert browser.post(url_of(resource, "change"), {"title": "New"}).status_code == 403
+
+
+# --- tags -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def red(owner):
+    ResourceFactory(user=owner.user, tags=["red"])
+    return Tag.objects.get(name="red")
+
+
+def test_tags_show_how_many_resources_bear_them(browser, red):
+    ResourceFactory(user=red.user, tags=["red"])
+    ResourceFactory(user=red.user, tags=["red"]).soft_delete()
+    [row] = rows(browser.get(url_of(Tag)))
+
+    assert row.resource_count == 2
+
+
+def test_tags_are_found_by_name_and_owner(browser, red):
+    TagFactory(name="blue")
+
+    assert found(browser, Tag, q="RED") == found(browser, Tag, q=red.user.email) == {red.pk}
+
+
+def test_a_tag_is_renamed_wherever_it_is_borne(browser, red, owner):
+    browser.post(url_of(red, "change"), {"name": " Crimson "})
+
+    assert owner.get("/api/v1/resources", {"tag": "crimson"}).json()["meta"]["total"] == 1
+    assert owner.get("/api/v1/resources", {"search": "crim"}).json()["meta"]["total"] == 1
+    assert event("tag.renamed").changes == {"name": ["red", "crimson"]}
+    assert event("tag.renamed").actor_id == browser.user.pk
+
+
+def test_a_name_that_is_taken_is_refused_in_words(browser, red):
+    TagFactory(user=red.user, name="crimson")
+    answer = browser.post(url_of(red, "change"), {"name": "crimson"}, follow=True)
+    red.refresh_from_db()
+
+    assert red.name == "red"
+    assert len(said(answer)) == 1
+    assert "tag of this name" in said(answer)[0]
+
+
+def test_a_tag_in_use_stays(browser, red):
+    answer = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
+
+    assert said(answer) == ["A resource still bears this tag."]
+    assert Tag.objects.filter(pk=red.pk).exists()
+
+
+def test_a_tag_that_nothing_bears_is_deleted_and_audited(browser):
+    tag = TagFactory()
+    browser.post(url_of(tag, "delete"), {"post": "yes"})
+
+    assert not Tag.objects.exists()
+    assert event("tag.deleted").actor_id == browser.user.pk
+
+
+def test_tags_are_not_added_by_hand(browser):
+    assert browser.get(url_of(Tag, "add")).status_code == 403

@@ -1,0 +1,122 @@
+"""Versions of an object: ETag, If-None-Match and If-Match (RFC 9110, 13)."""
+
+import pytest
+
+from core.tests.answers import code
+from resources.models import Resource
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db
+
+WRITES = ("put", "patch", "delete")
+
+
+@pytest.fixture
+def resource(owner):
+    return ResourceFactory(user=owner.user, title="One")
+
+
+@pytest.fixture
+def url(resource):
+    return f"/api/v1/resources/{resource.pk}"
+
+
+def write(caller, method, url, if_match):
+    return getattr(caller, method)(url, {"title": "Two"}, HTTP_IF_MATCH=if_match)
+
+
+def test_the_etag_is_strong(owner, url):
+    etag = owner.get(url)["ETag"]
+
+    assert etag.startswith('"')
+    assert etag.endswith('"')
+
+
+@pytest.mark.parametrize("held", ['"v1"', 'W/"v1"', '"v0", "v1"', "*", ' "v1" '])
+def test_who_holds_this_version_gets_304_without_a_body(owner, url, held):
+    answer = owner.get(url, HTTP_IF_NONE_MATCH=held)
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer["ETag"] == '"v1"'
+    assert answer["X-Request-ID"]
+
+
+@pytest.mark.parametrize("held", ['"v2"', "v1", '"v1', '"', "", '"v11"', "garbage, more"])
+def test_who_holds_another_version_gets_this_one(owner, url, held):
+    answer = owner.get(url, HTTP_IF_NONE_MATCH=held)
+
+    assert answer.status_code == 200
+    assert answer.json()["data"]["title"] == "One"
+
+
+def test_head_answers_304_too(owner, url):
+    assert owner.head(url, HTTP_IF_NONE_MATCH='"v1"').status_code == 304
+
+
+def test_a_change_ends_the_304(owner, url):
+    owner.patch(url, {"title": "Two"})
+
+    assert owner.get(url, HTTP_IF_NONE_MATCH='"v1"').status_code == 200
+
+
+def test_nobody_learns_of_a_strangers_version(stranger, url):
+    assert code(stranger.get(url, HTTP_IF_NONE_MATCH="*")) == (404, "NOT_FOUND")
+    assert code(write(stranger, "patch", url, '"v7"')) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("method", WRITES)
+@pytest.mark.parametrize("if_match", ['"v1"', "*", '"v9", "v1"'])
+def test_writes_with_the_current_version(owner, resource, url, method, if_match):
+    assert write(owner, method, url, if_match).status_code in {200, 204}
+    resource.refresh_from_db()
+    assert resource.version == 2
+
+
+@pytest.mark.parametrize("method", WRITES)
+@pytest.mark.parametrize("if_match", ['"v2"', '"v0"', 'W/"v1"', "v1", "", '"', '"v1', "garbage"])
+def test_refuses_any_other_version_and_changes_nothing(owner, resource, url, method, if_match):
+    assert code(write(owner, method, url, if_match)) == (412, "PRECONDITION_FAILED")
+    resource.refresh_from_db()
+    assert (resource.title, resource.version, resource.deleted_at) == ("One", 1, None)
+
+
+@pytest.mark.parametrize("method", WRITES)
+def test_without_the_header_the_last_one_wins(owner, resource, url, method):
+    owner.patch(url, {"title": "Between"})
+
+    assert getattr(owner, method)(url, {"title": "Two"}).status_code in {200, 204}
+
+
+def test_each_write_gives_the_version_for_the_next(owner, url):
+    etag = owner.get(url)["ETag"]
+    for number in range(5):
+        answer = owner.patch(url, {"content": str(number)}, HTTP_IF_MATCH=etag)
+        assert answer.status_code == 200
+        assert answer["ETag"] != etag
+        etag = answer["ETag"]
+
+
+def test_a_stale_version_is_found_before_the_body_is_looked_at(owner, url):
+    assert code(owner.put(url, {"title": ""}, HTTP_IF_MATCH='"v9"')) == (412, "PRECONDITION_FAILED")
+
+
+def test_a_tag_has_a_version_that_moves_with_its_name_and_its_count(owner):
+    ResourceFactory(user=owner.user, tags=["red"])
+    url = f"/api/v1/tags/{owner.get('/api/v1/tags').json()['data'][0]['id']}"
+    first = owner.get(url)["ETag"]
+    ResourceFactory(user=owner.user, tags=["red"])
+    second = owner.get(url)["ETag"]
+    third = owner.patch(url, {"name": "blue"}, HTTP_IF_MATCH=second)["ETag"]
+
+    assert len({first, second, third}) == 3
+    assert code(owner.patch(url, {"name": "green"}, HTTP_IF_MATCH=second)) == (412, "PRECONDITION_FAILED")
+    assert owner.get(url, HTTP_IF_NONE_MATCH=third).status_code == 304
+
+
+def test_a_tag_is_deleted_only_at_the_version_that_was_seen(owner):
+    resource = ResourceFactory(user=owner.user, tags=["red"])
+    Resource.objects.filter(pk=resource.pk).delete()
+    url = f"/api/v1/tags/{owner.get('/api/v1/tags').json()['data'][0]['id']}"
+
+    assert code(owner.delete(url, HTTP_IF_MATCH='"v1-1"')) == (412, "PRECONDITION_FAILED")
+    assert owner.delete(url, HTTP_IF_MATCH=owner.get(url)["ETag"]).status_code == 204

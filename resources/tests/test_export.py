@@ -1,0 +1,57 @@
+"""What the resources app holds about a person."""
+
+import pytest
+
+from core.export import export_of, exports, sections
+from resources.tests.factories import ResourceFactory, TagFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_export_holds_every_resource_those_in_the_trash_too(owner):
+    kept = ResourceFactory(user=owner.user, title="Kept", content="text", tags=["b", "a"])
+    gone = ResourceFactory(user=owner.user, title="Gone")
+    gone.soft_delete()
+    rows = export_of(owner.user)["resources"]
+
+    assert [(row["id"], row["title"], row["deletedAt"]) for row in rows] == [
+        (kept.pk, "Kept", None),
+        (gone.pk, "Gone", gone.deleted_at),
+    ]
+    assert (rows[0]["content"], rows[0]["tags"]) == ("text", ["b", "a"])
+
+
+def test_an_export_holds_every_tag(owner):
+    tag = TagFactory(user=owner.user, name="red")
+
+    assert export_of(owner.user)["tags"] == [{"id": tag.pk, "name": "red", "createdAt": tag.created_at}]
+
+
+def test_an_export_holds_nothing_of_others(owner):
+    ResourceFactory(tags=["theirs"])
+    export = export_of(owner.user)
+
+    assert (export["resources"], export["tags"]) == ([], [])
+
+
+def test_over_http_it_is_plain_json(owner):
+    ResourceFactory(user=owner.user, title="One", tags=["red"])
+    data = owner.get("/api/v1/users/me/export").json()["data"]
+
+    assert data["resources"][0]["title"] == "One"
+    assert data["tags"][0]["name"] == "red"
+
+
+def test_its_cost_does_not_grow_with_the_resources(owner, django_assert_max_num_queries):
+    for _ in range(30):
+        ResourceFactory(user=owner.user, tags=["a", "b"])
+
+    with django_assert_max_num_queries(15):
+        owner.get("/api/v1/users/me/export")
+
+
+def test_every_part_of_the_system_adds_its_section(owner, monkeypatch):
+    monkeypatch.setitem(sections, "added", None)
+    exports("added")(lambda user: {"name": user.name})
+
+    assert export_of(owner.user)["added"] == {"name": owner.user.name}

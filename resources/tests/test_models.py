@@ -1,0 +1,105 @@
+"""What must never be false: each constraint broken once, past every serializer."""
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from accounts.tests.factories import UserFactory
+from resources.models import Resource, ResourceTag, Tag
+from resources.tests.factories import ResourceFactory, TagFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("status", ["", "Draft", "gone"])
+def test_a_resource_has_a_status_that_is_known(status):
+    resource = ResourceFactory()
+
+    with pytest.raises(IntegrityError, match="resource_status_is_known"), transaction.atomic():
+        Resource.objects.filter(pk=resource.pk).update(status=status)
+
+
+def test_a_resource_has_a_title():
+    resource = ResourceFactory()
+
+    with pytest.raises(IntegrityError, match="resource_has_a_title"), transaction.atomic():
+        Resource.objects.filter(pk=resource.pk).update(title="")
+
+
+@pytest.mark.parametrize("column", ["title", "content", "status", "user", "created_at", "version"])
+def test_a_resource_holds_no_nulls(column):
+    resource = ResourceFactory()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Resource.objects.filter(pk=resource.pk).update(**{column: None})
+
+
+def test_a_resource_belongs_to_a_user_that_exists():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Resource.objects.create(user_id="01890000-0000-7000-8000-000000000000", title="x")
+        connection.check_constraints()
+
+
+def test_a_tag_name_is_unique_per_user():
+    tag = TagFactory(name="red")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TagFactory(user=tag.user, name="red")
+    assert TagFactory(user=UserFactory(), name="red").pk
+
+
+def test_a_tag_has_a_name():
+    with pytest.raises(IntegrityError, match="tag_has_a_name"), transaction.atomic():
+        TagFactory(name="")
+
+
+def test_a_resource_bears_a_tag_once():
+    resource = ResourceFactory(tags=["red"])
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ResourceTag.objects.create(resource=resource, tag=Tag.objects.get(), position=1)
+
+
+def test_a_position_is_never_negative():
+    ResourceFactory(tags=["red"])
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ResourceTag.objects.update(position=-1)
+
+
+def test_what_belongs_to_a_user_goes_with_them():
+    resource = ResourceFactory(tags=["red"])
+    other = ResourceFactory(tags=["red"])
+    resource.user.delete()
+
+    assert Resource.objects.get() == other
+    assert Tag.objects.get().user == other.user
+    assert ResourceTag.objects.get().resource == other
+
+
+def test_they_say_what_they_are():
+    resource = ResourceFactory(title="One", tags=["red"])
+    link = ResourceTag.objects.get()
+
+    assert str(resource) == "One"
+    assert str(link.tag) == "red"
+    assert str(link) == f"{resource.pk} {link.tag.pk}"
+
+
+def test_a_change_moves_version_and_time_and_touches_no_other_column():
+    resource = ResourceFactory(title="One", content="text")
+    stale = Resource.objects.get(pk=resource.pk)
+    Resource.objects.filter(pk=resource.pk).update(content="written by another")
+    stale.title = "Two"
+    stale.save_changes("title")
+    stored = Resource.objects.get(pk=resource.pk)
+
+    assert (stored.title, stored.content, stored.version) == ("Two", "written by another", 2)
+    assert stored.updated_at > resource.updated_at == resource.created_at
+
+
+def test_the_trash_and_the_living_are_two_halves():
+    alive, gone = ResourceFactory(), ResourceFactory()
+    gone.soft_delete()
+
+    assert Resource.objects.alive().get() == alive
+    assert Resource.objects.trashed().get() == gone

@@ -1,0 +1,123 @@
+"""How often the database is asked: a fixed number of times, however many rows there are."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.services.sessions import open_session
+from accounts.tests.factories import UserFactory
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def grow_resources(user, number):
+    for index in range(number):
+        ResourceFactory(user=user, tags=["everywhere", f"tag{index % 7}"])
+
+
+def grow_trash(user, number):
+    for _ in range(number):
+        ResourceFactory(user=user, tags=["a", "b"]).soft_delete()
+
+
+def grow_users(_user, number):
+    UserFactory.create_batch(number)
+
+
+def grow_sessions(user, number):
+    for _ in range(number):
+        open_session(user)
+
+
+def asked(caller, url):
+    with CaptureQueriesContext(connection) as queries:
+        answer = caller.get(url)
+    assert answer.status_code == 200, answer.content
+    return len(queries), len(answer.json()["data"])
+
+
+LISTS = [
+    ("/api/v1/resources", grow_resources, 4),
+    ("/api/v1/resources?scope=all", grow_resources, 4),
+    ("/api/v1/resources?tag=everywhere&status=draft&search=res&sort=title,-status", grow_resources, 4),
+    ("/api/v1/resources?fields=title", grow_resources, 4),
+    ("/api/v1/resources/trash", grow_trash, 4),
+    ("/api/v1/tags", grow_resources, 3),
+    ("/api/v1/users", grow_users, 3),
+    ("/api/v1/auth/sessions", grow_sessions, 3),
+]
+
+
+@pytest.mark.parametrize(("url", "grow", "most"), LISTS)
+def test_a_list_asks_as_often_for_50_rows_as_for_one(admin, url, grow, most):
+    url = f"{url}{'&' if '?' in url else '?'}limit=100"
+    grow(admin.user, 1)
+    few, rows_before = asked(admin, url)
+    grow(admin.user, 49)
+    many, rows_after = asked(admin, url)
+
+    assert rows_after > rows_before
+    assert many == few <= most
+
+
+def test_authentication_is_one_query(owner, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert owner.options("/api/v1/resources").status_code == 200
+
+
+def test_reading_one_resource_is_at_most_three(owner, django_assert_max_num_queries):
+    resource = ResourceFactory(user=owner.user, tags=["a", "b"])
+
+    with django_assert_max_num_queries(3):
+        assert owner.get(f"/api/v1/resources/{resource.pk}").status_code == 200
+
+
+def test_a_refused_request_asks_nothing_but_who_it_is(owner, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert owner.get("/api/v1/resources?nonsense=1").status_code == 400
+
+
+def test_an_anonymous_request_asks_nothing(anonymous, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert anonymous.get("/api/v1/resources").status_code == 401
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_a_write_asks_as_often_for_20_tags_as_for_one(owner, method):
+    def cost(tags):
+        resource = ResourceFactory(user=owner.user, tags=["old"])
+        with CaptureQueriesContext(connection) as queries:
+            answer = getattr(owner, method)(f"/api/v1/resources/{resource.pk}", {"title": "x", "tags": tags})
+        assert answer.status_code == 200
+        return len(queries)
+
+    assert cost(["new"]) == cost([f"t{number}" for number in range(20)])
+
+
+def test_the_first_page_is_read_from_an_index_without_sorting(owner):
+    """Sorting every row of a user for one page of them would grow with the user."""
+    grow_resources(owner.user, 3)
+    with CaptureQueriesContext(connection) as queries:
+        owner.get("/api/v1/resources?limit=1")
+    [sql] = [query["sql"] for query in queries if 'ORDER BY "resources_resource"' in query["sql"]]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # three rows are read faster without any index
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}")
+        plan = str(cursor.fetchall())
+
+    assert "resource_newest" in plan or "resource_of_all" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_sessions_are_not_asked_for_when_they_have_expired(owner):
+    open_session(owner.user)
+    owner.user.sessions.exclude(pk=owner.session_id).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert asked(owner, "/api/v1/auth/sessions")[1] == 1

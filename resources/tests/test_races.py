@@ -1,0 +1,153 @@
+"""The same moment, many callers: real threads, real transactions, on both databases."""
+
+import pytest
+
+from core.models import AuditEvent
+from core.tests.parallel import together
+from resources.models import Resource, ResourceTag, Tag
+from resources.tests.factories import ResourceFactory, TagFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/v1/resources"
+
+
+def callers(log_in, user, number):
+    """So many clients of one user, each with a session of its own: they share no connection and no cookie."""
+    return [log_in(user) for _ in range(number)]
+
+
+def statuses(answers):
+    return sorted(answer.status_code for answer in answers)
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_of_writes_with_one_if_match_one_wins(owner, log_in, method):
+    resource = ResourceFactory(user=owner.user, title="0")
+    url = f"{URL}/{resource.pk}"
+    clients = callers(log_in, owner.user, 8)
+    for round_number in range(1, 6):
+        etag = owner.get(url)["ETag"]
+        answers = together(
+            *(
+                lambda client=client, number=number, etag=etag, round_number=round_number: getattr(
+                    client, method
+                )(url, {"title": f"{round_number}.{number}"}, HTTP_IF_MATCH=etag)
+                for number, client in enumerate(clients)
+            )
+        )
+        assert statuses(answers) == [200] + [412] * 7
+        winner = next(answer for answer in answers if answer.status_code == 200)
+        assert owner.get(url).json()["data"] == winner.json()["data"]
+        resource.refresh_from_db()
+        assert resource.version == 1 + round_number
+    assert AuditEvent.objects.filter(event="resource.updated").count() == 5
+
+
+def test_counting_with_if_match_and_retry_loses_nothing(owner, log_in):
+    url = f"{URL}/{ResourceFactory(user=owner.user, title='x', content='0').pk}"
+
+    def add_five(client):
+        for _ in range(5):
+            while True:
+                seen = client.get(url)
+                content = str(int(seen.json()["data"]["content"]) + 1)
+                if client.patch(url, {"content": content}, HTTP_IF_MATCH=seen["ETag"]).status_code == 200:
+                    break
+
+    together(*(lambda client=client: add_five(client) for client in callers(log_in, owner.user, 4)))
+
+    assert owner.get(url).json()["data"]["content"] == "20"
+    assert owner.get(url)["ETag"] == '"v21"'
+
+
+def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):
+    answers = together(
+        *(
+            lambda client=client, number=number: client.post(
+                URL, {"title": str(number), "tags": ["new", f"own{number}"]}
+            )
+            for number, client in enumerate(callers(log_in, owner.user, 20))
+        )
+    )
+
+    assert statuses(answers) == [201] * 20
+    assert Tag.objects.filter(name="new").count() == 1
+    assert ResourceTag.objects.filter(tag__name="new").count() == 20
+    assert Tag.objects.count() == 21
+
+
+def test_creates_with_the_same_new_tags_in_opposite_order_do_not_lock_each_other_out(owner, log_in):
+    orders = [[f"t{n}" for n in range(20)], [f"t{n}" for n in reversed(range(20))]]
+    answers = together(
+        *(
+            lambda client=client, number=number: client.post(URL, {"title": "x", "tags": orders[number % 2]})
+            for number, client in enumerate(callers(log_in, owner.user, 8))
+        )
+    )
+
+    assert statuses(answers) == [201] * 8
+    assert [answer.json()["data"]["tags"] for answer in answers] == [
+        orders[number % 2] for number in range(8)
+    ]
+
+
+def test_a_tag_that_is_deleted_while_it_is_given_is_there_in_the_end(owner, log_in):
+    deleter, *clients = callers(log_in, owner.user, 4)
+    for _ in range(10):
+        tag = TagFactory(user=owner.user, name="red")
+        deleted, *created = together(
+            lambda tag=tag: deleter.delete(f"/api/v1/tags/{tag.pk}"),
+            *(lambda client=client: client.post(URL, {"title": "x", "tags": ["red"]}) for client in clients),
+        )
+        assert deleted.status_code in {204, 409}
+        assert statuses(created) == [201] * 3
+        assert Tag.objects.get().links.count() == 3
+        Resource.objects.all().delete()
+        Tag.objects.all().delete()
+
+
+def test_of_parallel_renames_to_one_name_one_wins(owner, log_in):
+    tags = [TagFactory(user=owner.user, name=f"old{number}") for number in range(6)]
+    answers = together(
+        *(
+            lambda client=client, tag=tag: client.patch(f"/api/v1/tags/{tag.pk}", {"name": "new"})
+            for client, tag in zip(callers(log_in, owner.user, 6), tags, strict=True)
+        )
+    )
+
+    assert statuses(answers) == [200] + [409] * 5
+    assert Tag.objects.filter(name="new").count() == 1
+
+
+def test_nothing_is_written_to_what_was_deleted_at_the_same_time(owner, log_in):
+    deleter, writer, restorer = callers(log_in, owner.user, 3)
+    for _ in range(5):
+        resource = ResourceFactory(user=owner.user, title="One")
+        url = f"{URL}/{resource.pk}"
+        deleted, written = together(
+            lambda url=url: deleter.delete(url), lambda url=url: writer.put(url, {"title": "Two"})
+        )
+        resource.refresh_from_db()
+        assert deleted.status_code == 204
+        assert resource.deleted_at is not None
+        assert (written.status_code, resource.title, resource.version) in {(200, "Two", 3), (404, "One", 2)}
+        assert restorer.post(f"{url}/restore").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "method", "won"), [("", "delete", 204), ("/restore", "post", 200)])
+def test_of_parallel_deletions_or_restorations_one_does_it(owner, log_in, path, method, won):
+    resource = ResourceFactory(user=owner.user)
+    if method == "post":
+        resource.soft_delete()
+    version = resource.version
+    answers = together(
+        *(
+            lambda client=client: getattr(client, method)(f"{URL}/{resource.pk}{path}")
+            for client in callers(log_in, owner.user, 6)
+        )
+    )
+
+    assert statuses(answers) == [won] + [404] * 5
+    resource.refresh_from_db()
+    assert resource.version == version + 1

@@ -1,0 +1,71 @@
+import pytest
+
+from core.models import AuditEvent
+from core.tests.answers import code, names
+from resources.models import Resource
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/resources"
+
+
+@pytest.fixture
+def resource(owner):
+    return ResourceFactory(user=owner.user, title="One", tags=["red"])
+
+
+@pytest.fixture
+def url(resource):
+    return f"{URL}/{resource.pk}"
+
+
+def test_answers_204_without_a_body(owner, url):
+    answer = owner.delete(url)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_it_vanishes_from_every_read(owner, admin, url):
+    owner.delete(url)
+
+    assert code(owner.get(url)) == (404, "NOT_FOUND")
+    assert code(admin.get(url)) == (404, "NOT_FOUND")
+    assert names(owner.get(URL)) == []
+    assert names(owner.get(URL, {"search": "one"})) == []
+    assert names(owner.get(URL, {"tag": "red"})) == []
+    assert names(admin.get(URL, {"scope": "all"})) == []
+    assert names(owner.get("/api/v1/tags"), "resourceCount") == [0]
+
+
+def test_it_is_not_gone_yet(owner, resource, url):
+    owner.delete(url)
+    resource.refresh_from_db()
+
+    assert resource.deleted_at is not None
+    assert resource.version == 2
+
+
+def test_the_second_time_there_is_nothing_to_delete(owner, url):
+    owner.delete(url)
+
+    assert code(owner.delete(url)) == (404, "NOT_FOUND")
+    assert AuditEvent.objects.filter(event="resource.deleted").count() == 1
+
+
+def test_it_is_audited(owner, resource, url):
+    owner.delete(url)
+    event = AuditEvent.objects.get(event="resource.deleted")
+
+    assert (event.actor_id, event.target_id) == (owner.user.pk, resource.pk)
+
+
+def test_an_admin_deletes_anybodys(admin, url):
+    assert admin.delete(url).status_code == 204
+    assert not Resource.objects.alive().exists()
+
+
+def test_others_cannot_delete_it(stranger, staff, url):
+    for caller in (stranger, staff):
+        assert code(caller.delete(url)) == (404, "NOT_FOUND")
+    assert Resource.objects.alive().count() == 1

@@ -1,0 +1,148 @@
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from core.models import AuditEvent
+from core.tasks import purge_expired
+from core.tests.answers import code, names, problems
+from resources import tasks
+from resources.models import Resource, Tag
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/resources"
+TRASH = f"{URL}/trash"
+
+
+@pytest.fixture
+def gone(owner):
+    resource = ResourceFactory(user=owner.user, title="Gone", tags=["b", "a"])
+    resource.soft_delete()
+    return resource
+
+
+def restore(caller, resource):
+    return caller.post(f"{URL}/{resource.pk}/restore")
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+def test_lists_what_the_caller_has_deleted_and_nothing_else(owner, stranger, gone):
+    ResourceFactory(user=owner.user, title="Kept")
+    ResourceFactory(user=stranger.user, title="Theirs").soft_delete()
+
+    assert names(owner.get(TRASH)) == ["Gone"]
+
+
+def test_an_admins_trash_is_their_own(admin, gone):
+    ResourceFactory(user=admin.user, title="Mine").soft_delete()
+
+    assert names(admin.get(TRASH)) == ["Mine"]
+
+
+def test_is_a_list_as_any_other(owner, gone):
+    ResourceFactory(user=owner.user, title="Also", tags=["a"]).soft_delete()
+
+    assert names(owner.get(TRASH, {"sort": "title"})) == ["Also", "Gone"]
+    assert names(owner.get(TRASH, {"tag": "b"})) == ["Gone"]
+    assert names(owner.get(TRASH, {"search": "als"})) == ["Also"]
+    assert owner.get(TRASH, {"limit": 1}).json()["meta"]["totalPages"] == 2
+    assert owner.get(TRASH, {"fields": "tags", "tag": "b"}).json()["data"][0].keys() == {"id", "tags"}
+
+
+def test_refuses_unknown_parameters(owner):
+    assert problems(owner.get(TRASH, {"x": 1, "scope": "all"})) == {
+        "x": "unknown_parameter",
+        "scope": "unknown_parameter",
+    }
+
+
+def test_another_method_is_refused(owner):
+    assert code(owner.delete(TRASH))[0] == 405
+
+
+# --- restoring ------------------------------------------------------------------------------------
+
+
+def test_brings_it_back_as_it_was(owner, gone):
+    answer = restore(owner, gone)
+
+    assert answer.status_code == 200
+    assert answer.json()["data"]["tags"] == ["b", "a"]
+    assert names(owner.get(URL, {"search": "gone"})) == ["Gone"]
+    assert names(owner.get(TRASH)) == []
+
+
+def test_moves_the_version(owner, gone):
+    assert restore(owner, gone)["ETag"] == '"v3"'
+    assert owner.get(f"{URL}/{gone.pk}")["ETag"] == '"v3"'
+
+
+def test_restoring_twice_finds_nothing_to_restore(owner, gone):
+    restore(owner, gone)
+
+    assert code(restore(owner, gone)) == (404, "NOT_FOUND")
+    assert AuditEvent.objects.filter(event="resource.restored").count() == 1
+
+
+def test_what_is_not_in_the_trash_cannot_be_restored(owner):
+    assert code(restore(owner, ResourceFactory(user=owner.user))) == (404, "NOT_FOUND")
+
+
+def test_nobody_else_can_restore_it(stranger, staff, anonymous, gone):
+    assert code(restore(stranger, gone)) == (404, "NOT_FOUND")
+    assert code(restore(staff, gone)) == (404, "NOT_FOUND")
+    assert code(restore(anonymous, gone)) == (401, "UNAUTHORIZED")
+    gone.refresh_from_db()
+    assert gone.deleted_at is not None
+
+
+def test_an_admin_restores_anybodys(admin, gone):
+    assert restore(admin, gone).status_code == 200
+    assert AuditEvent.objects.get(event="resource.restored").actor_id == admin.user.pk
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+def aged(resource, age):
+    Resource.objects.filter(pk=resource.pk).update(deleted_at=timezone.now() - age)
+
+
+def test_is_kept_for_30_days(owner, gone):
+    aged(gone, timedelta(days=30) - timedelta(minutes=1))
+    purge_expired()
+
+    assert settings.TRASH_RETENTION == timedelta(days=30)
+    assert restore(owner, gone).status_code == 200
+
+
+def test_is_gone_for_good_after_30_days(owner, gone):
+    aged(gone, timedelta(days=30, minutes=1))
+    purge_expired()
+
+    assert not Resource.objects.exists()
+    assert code(restore(owner, gone)) == (404, "NOT_FOUND")
+    assert Tag.objects.count() == 2
+
+
+def test_what_lives_is_never_purged(owner):
+    resource = ResourceFactory(user=owner.user)
+    Resource.objects.update(created_at=timezone.now() - timedelta(days=400))
+    purge_expired()
+
+    assert Resource.objects.get() == resource
+
+
+def test_a_purge_goes_on_until_all_is_gone(owner, monkeypatch):
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    for _ in range(5):
+        ResourceFactory(user=owner.user).soft_delete()
+    Resource.objects.update(deleted_at=timezone.now() - timedelta(days=31))
+
+    assert tasks.purge_trash() == 2
+    assert purge_expired()["trash"] == 3
