@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.passwords import issue_token
-from core import mail, outbox
+from core import audit, mail, outbox
 from core.models import OutboxMessage
 
 MOST_PER_HOUR = 5  # of one kind to one person: a flood of requests must not become a flood of mails
@@ -27,6 +27,7 @@ def send_password_reset(message: OutboxMessage) -> None:
     if user is not None and below_limit(user, Purpose.PASSWORD_RESET):
         secret = issue_token(user, Purpose.PASSWORD_RESET, user.email, settings.PASSWORD_RESET_LIFETIME)
         link = page_link("reset-password", secret)
+        audit.record("password.reset_link_sent", target=user)
         mail.send("password_reset", to=user.email, context={"user": user, "link": link}, cause=message)
 
 

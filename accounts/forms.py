@@ -34,6 +34,16 @@ def locked(refusal: ApiError) -> ValidationError:
     return ValidationError(f"Too many failed attempts. Try again in {minutes} {unit}.", code="locked")
 
 
+def check_rules(form: Any, field: str, user: User) -> None:
+    """Say beside the field what the service would refuse."""
+    password = form.cleaned_data.get(field)
+    if password:
+        try:
+            passwords.check_rules(password, user, field)
+        except ApiError as refusal:
+            form.add_error(field, [problem["message"] for problem in refusal.details])
+
+
 class LogInForm(AdminAuthenticationForm):
     """Refuses as the API's log-in does, but in words above the form."""
 
@@ -49,7 +59,18 @@ class LogInForm(AdminAuthenticationForm):
             raise locked(refusal) from refusal
 
 
-class OwnPasswordForm(AdminPasswordChangeForm):
+class ByOurRules:
+    """In place of Django's check, which looks at the password before it is normalised."""
+
+    def validate_password_for_user(
+        self,
+        user: User,
+        password_field_name: str = "password2",  # noqa: S107 - Django's default
+    ) -> None:
+        check_rules(self, password_field_name, user)
+
+
+class OwnPasswordForm(ByOurRules, AdminPasswordChangeForm):
     """For whoever is logged in. The old password is asked for under the lock-out."""
 
     def clean_old_password(self) -> str:
@@ -67,7 +88,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
         return self.user
 
 
-class NewPasswordForm(SetPasswordForm):
+class NewPasswordForm(ByOurRules, SetPasswordForm):
     """For somebody else's password. The view saves it, because it knows who is doing so."""
 
 
@@ -98,10 +119,5 @@ class NewUserForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         values = super().clean() or self.cleaned_data
-        if "password" in values:
-            user = User(email=values.get("email", ""), name=values.get("name", ""))
-            try:
-                passwords.check_rules(values["password"], user, "password")
-            except ApiError as refusal:
-                self.add_error("password", [problem["message"] for problem in refusal.details])
+        check_rules(self, "password", User(email=values.get("email", ""), name=values.get("name", "")))
         return values

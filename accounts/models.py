@@ -163,7 +163,7 @@ class OneTimeToken(models.Model):
     """A secret mailed to somebody, kept as a hash. `email` is the address that its use proves."""
 
     class Purpose(models.TextChoices):
-        PASSWORD_RESET = "password_reset"
+        PASSWORD_RESET = "password_reset"  # noqa: S105 - names what the secret is for
         EMAIL_PROOF = "email_proof"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -5,7 +5,6 @@ blacklist leaves an access token alive after logout.
 """
 
 import hashlib
-import hmac
 import re
 import secrets
 import time
@@ -26,9 +25,7 @@ ISSUER = "groundwork"
 AUDIENCE = "groundwork-api"
 LEEWAY_SECONDS = 30  # for nbf and iat: a node whose clock is ahead must not make fresh tokens unusable
 LONGEST_TOKEN = 4096
-# The signature is 32 bytes. Its last character carries two bits more than they have; base64 decoders ignore them,
-# so without a look at it there would be four spellings of each token.
-COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 ACCESS, REFRESH = "access", "refresh"
 
 
@@ -139,7 +136,3 @@ def child_jti(parent_jti: str) -> str:
 def digest(secret: str) -> str:
     """What the database keeps of a secret. The secrets are random, so a plain hash cannot be searched."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def same(left: str, right: str) -> bool:
-    return hmac.compare_digest(left, right)

@@ -19,15 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import config.tests.environment  # noqa: F401 - names every variable, before the settings are read
 import django
+
+import config.tests.environment  # noqa: F401 - names every variable, before the settings are read
 
 django.setup()
 
 from config.tests.processes import Product  # noqa: E402
 
 TRIES = 200
-PASSWORD = "Corr3ct-horse-battery"  # noqa: S105
+PASSWORD = "Corr3ct-horse-battery"
 GUESSES_PER_ADDRESS = 4  # one less than locks
 STORM_LOGINS, STORM_CLIENTS, STORM_SECONDS = 1000, 64, 20
 

@@ -1,11 +1,12 @@
 """The one settings module. Every value that differs between machines comes from the environment."""
 
-import os
 import logging
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from core.environment import Environment, weak_secret
 from core.logs import configure_logging
 
@@ -220,46 +221,8 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Groundwork",
-    "DESCRIPTION": "Accounts, sessions and owner-scoped resources over REST.",
-    "VERSION": VERSION,
-    "LICENSE": {"name": "MIT"},
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "GET_LIB_DOC_EXCLUDES": "core.schema_fields.documented_nowhere",
-    "ENUM_SUFFIX": "",
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "ResourceStatus": "resources.models.Resource.Status",
-        "Role": "accounts.models.Role",
-    },
-    "TAGS": [
-        {
-            "name": "auth",
-            "description": "Accounts begin, log in, and recover here; sessions and their tokens.",
-        },
-        {
-            "name": "users",
-            "description": "Accounts. Everybody has their own, also as `me`; an admin has all.",
-        },
-        {"name": "resources", "description": "The caller's resources, and those in the trash."},
-        {
-            "name": "tags",
-            "description": "The caller's tags. They come into being with the resources that bear them.",
-        },
-        {"name": "health", "description": "For probes: plain JSON without the envelope."},
-    ],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "core.schema.describe_envelope",
-    ],
-}
+
+SPECTACULAR_SETTINGS = DESCRIPTION | {"VERSION": VERSION}
 
 # --- transport and browsers ----------------------------------------------------------------------
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", "") or []

@@ -11,4 +11,7 @@ class RequestContext:
     user_agent: str = ""
 
 
-current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+current: ContextVar[RequestContext] = ContextVar(
+    "request_context",
+    default=RequestContext(),  # noqa: B039 - frozen
+)

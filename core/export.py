@@ -11,7 +11,7 @@ sections: dict[str, Section] = {}
 EXPORT_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "One section for each part of the system that holds something.",
-    "additionalProperties": {"type": ["object", "array"]},
+    "additionalProperties": True,
     "examples": [{"account": {"email": "ada@example.com", "name": "Ada Lovelace"}, "resources": []}],
 }
 

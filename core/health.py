@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import cache
+from threading import Event
 from typing import Any
 
 import redis
@@ -74,21 +75,27 @@ def check_cache() -> str:
 def check_broker() -> str:
     if not settings.CELERY_BROKER_URL:
         return "ok"  # in-process
-    with current_app.connection_for_write(connect_timeout=TIMEOUT_SECONDS) as broker:
-        broker.ensure_connection(max_retries=1, timeout=TIMEOUT_SECONDS)
+    # Kombu's own patience (2 s between two attempts, 5 s for an answer) is longer than that of any probe.
+    known = settings.CELERY_BROKER_TRANSPORT_OPTIONS.keys() & {"socket_timeout", "socket_connect_timeout"}
+    timeouts = dict.fromkeys(known, TIMEOUT_SECONDS)
+    with current_app.connection_for_write(
+        connect_timeout=TIMEOUT_SECONDS, transport_options=timeouts
+    ) as broker:
+        broker.ensure_connection(max_retries=1, timeout=TIMEOUT_SECONDS, interval_start=0, interval_step=0)
     return "ok"
 
 
-_migrated = False
+# Once found applied, migrations stay so: no code of this version takes them back, and asking is costly.
+migrated = Event()
 
 
 def check_migrations() -> str:
-    """Once found applied they stay so: no code of this version un-applies them, and the plan is costly."""
-    global _migrated
-    if not _migrated:
+    if not migrated.is_set():
         executor = MigrationExecutor(connection)
-        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return "ok" if _migrated else "pending"
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "pending"
+        migrated.set()
+    return "ok"
 
 
 CHECKS: dict[str, Callable[[], str]] = {

@@ -34,15 +34,15 @@ class BaseModel(models.Model):
     class Meta:
         abstract = True
 
-    @property
-    def etag(self) -> str:
-        """Strong (RFC 9110, 8.8.1): from the version column, so two equal tags mean equal bytes."""
-        return f'"v{self.version}"'
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self._state.adding:
             self.updated_at = self.created_at  # two calls of now() would differ
         super().save(*args, **kwargs)
+
+    @property
+    def etag(self) -> str:
+        """Strong (RFC 9110, 8.8.1): from the version column, so two equal tags mean equal bytes."""
+        return f'"v{self.version}"'
 
     def save_changes(self, *columns: str) -> None:
         """Store these columns as one visible change. The caller holds the row (locked, or just made)."""
@@ -189,6 +189,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
             models.Index(fields=["subject_id", "-id"], name="audit_by_subject"),
             models.Index(fields=["event", "-id"], name="audit_by_event"),
+            models.Index(fields=["request_id"], name="audit_by_request"),
         ]
 
     def __str__(self) -> str:

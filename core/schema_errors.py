@@ -1,5 +1,6 @@
 """Errors in the OpenAPI document: one shared response for each set of codes that some operation can give."""
 
+import copy
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ ALWAYS = frozenset(
 )
 WITH_TOKEN = frozenset({"UNAUTHORIZED", "TOKEN_EXPIRED", "TOKEN_REVOKED"})
 WITH_BODY = frozenset({"PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"})
+SHORT_NAMES = {WITH_TOKEN: "TokenRefused", frozenset({"VALIDATION_ERROR", "MALFORMED_REQUEST"}): "BadRequest"}
 
 HEADERS: dict[str, Schema] = {
     "X-Request-ID": {
@@ -107,31 +109,24 @@ ERROR_DETAIL: Schema = {
 }
 ERROR: Schema = {
     "type": "object",
-    "description": "What every answer from 400 up looks like.",
-    "required": ["success", "error"],
+    "required": ["code", "message", "details", "requestId"],
     "properties": {
-        "success": {"type": "boolean", "const": False},
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "details", "requestId"],
-            "properties": {
-                "code": {"$ref": "#/components/schemas/ErrorCode"},
-                "message": {"type": "string", "minLength": 1, "description": "For a person to read."},
-                "details": {
-                    "type": "array",
-                    "items": {"$ref": "#/components/schemas/ErrorDetail"},
-                    "description": "One for each problem of a VALIDATION_ERROR, otherwise empty.",
-                },
-                "requestId": {"type": "string", "description": "The X-Request-ID of this answer."},
-            },
+        "code": {"$ref": "#/components/schemas/ErrorCode"},
+        "message": {"type": "string", "minLength": 1, "description": "For a person to read."},
+        "details": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/ErrorDetail"},
+            "description": "One for each problem of a VALIDATION_ERROR, otherwise empty.",
         },
+        "requestId": {"type": "string", "description": "The X-Request-ID of this answer."},
     },
 }
 
 
 def register(registry: ComponentRegistry, kind: str, name: str, schema: Schema) -> Schema:
     """Make a shared component where there is none of this name yet, and refer to it."""
-    component = ResolvedComponent(name=name, type=kind, schema=schema, object=name)
+    # A copy, because hooks write into what they find, and these constants outlive one document.
+    component = ResolvedComponent(name=name, type=kind, schema=copy.deepcopy(schema), object=name)
     registry.register_on_missing(component)
     reference: Schema = component.ref
     return reference
@@ -154,17 +149,9 @@ def error_responses(registry: ComponentRegistry, codes: Collection[str]) -> dict
 
 
 def error_response(registry: ComponentRegistry, status: int, codes: list[str]) -> Schema:
-    name = "Or".join(code.title().replace("_", "") for code in codes)
-    narrowed: Schema = {"code": {"enum": codes}}
-    if "VALIDATION_ERROR" not in codes:
-        narrowed["details"] = {"maxItems": 0}
+    name = SHORT_NAMES.get(frozenset(codes)) or "Or".join(code.title().replace("_", "") for code in codes)
     limits = () if status in UNCOUNTED else LIMIT_HEADERS
-    body = {
-        "allOf": [
-            {"$ref": "#/components/schemas/Error"},
-            {"type": "object", "properties": {"error": {"type": "object", "properties": narrowed}}},
-        ]
-    }
+    body = register(registry, ResolvedComponent.SCHEMA, f"{name}Answer", error_schema(codes))
     response = {
         "description": " ".join(f"`{code}`: {CATALOGUE[code][1]}" for code in codes),
         "headers": header_refs(registry, ("X-Request-ID", *limits, *EXTRA_HEADERS.get(status, ()))),
@@ -176,6 +163,16 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str]) -
         },
     }
     return register(registry, ResolvedComponent.RESPONSE, name, response)
+
+
+def error_schema(codes: list[str]) -> Schema:
+    """The envelope of an error that can only have these codes."""
+    narrowed: Schema = {"code": {"type": "string", "enum": codes}}
+    if "VALIDATION_ERROR" not in codes:
+        narrowed["details"] = {**ERROR["properties"]["details"], "maxItems": 0}
+    error = {"allOf": [{"$ref": "#/components/schemas/Error"}, {"type": "object", "properties": narrowed}]}
+    properties = {"success": {"type": "boolean", "const": False}, "error": error}
+    return {"type": "object", "required": ["success", "error"], "properties": properties}
 
 
 def error_example(code: str) -> Schema:

@@ -9,7 +9,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -23,7 +22,7 @@ from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import User
 from accounts.services import accounts, groups, lockout, passwords, sessions
 from core.errors import ApiError
-from core.modeladmin import BaseAdmin, TrashFilter, reason
+from core.modeladmin import BaseAdmin, TrashFilter
 
 
 class VerifiedFilter(admin.SimpleListFilter):
@@ -187,7 +186,10 @@ class UserAdmin(BaseAdmin):
         if user is None or not self.has_change_permission(request, user):
             raise PermissionDenied
         form = NewPasswordForm(user, request.POST or None)
-        if form.is_valid() and self.password_is_set(request, user, form):
+        if form.is_valid():
+            actor: Any = request.user
+            passwords.set_password(user=user, password=form.cleaned_data["new_password1"], actor=actor)
+            update_session_auth_hash(request, user)  # who sets their own stays in this browser
             messages.success(request, f"{user} has a new password, and has been logged out everywhere.")
             return redirect("admin:accounts_user_change", user.pk)
         context = {
@@ -200,16 +202,6 @@ class UserAdmin(BaseAdmin):
             "adminform": AdminForm(form, [(None, {"fields": list(form.fields)})], {}),  # type: ignore[arg-type]
         }
         return TemplateResponse(request, "admin/set_password.html", context)
-
-    def password_is_set(self, request: HttpRequest, user: User, form: Form) -> bool:
-        actor: Any = request.user
-        try:
-            passwords.set_password(user=user, password=form.cleaned_data["new_password1"], actor=actor)
-        except ApiError as refusal:
-            form.add_error(None, reason(refusal))
-            return False
-        update_session_auth_hash(request, user)  # who sets their own stays in this browser
-        return True
 
     # --- actions ------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ def register(*, email: str, password: str, name: str) -> TokenPair:
     with transaction.atomic():
         store_user(user, user)
         pair = open_session(user)
-        audit.record("session.opened", actor_id=user.pk, target=user)
+        audit.record("session.opened", actor_id=user.pk, target=pair.session)
     return pair
 
 

@@ -5,7 +5,7 @@ from django.test import Client
 
 from accounts.models import Session
 from accounts.services.lockout import locks
-from accounts.tests.checks import NEW_PASSWORD, event, events, fate, access_of, log_in_with
+from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, fate, log_in_with
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.tests.office import browser_of, errors
 
@@ -174,7 +174,13 @@ def test_a_wrong_old_password_is_said_and_counted(staff):
 
 
 @pytest.mark.parametrize(
-    ("new", "problem"), [("short", "At least 8"), ("alllowercase1", "upper-case"), ("Password1", "common")]
+    ("new", "problem"),
+    [
+        ("short", "At least 8"),
+        ("E\u0301e\u0301e\u0301a\u03011", "At least 8"),
+        ("alllowercase1", "upper-case"),
+        ("Password1", "common"),
+    ],
 )
 def test_a_weak_password_is_refused_in_the_form(staff, new, problem):
     answer = change(browser_of(staff.user), new=new)

@@ -45,14 +45,21 @@ def test_holds_what_was_done_by_and_to_the_caller(owner, admin):
 
 def test_holds_nothing_of_others(owner, stranger):
     ResourceFactory(user=stranger.user, title="Not yours")
-    OneTimeTokenFactory(user=stranger.user)
+    link = OneTimeTokenFactory(user=stranger.user)
     stranger.patch(f"{API}/users/me", {"name": "Sam Someone"})
 
     answer = owner.get(URL)
 
     data(answer)
-    for trace in (stranger.user.email, str(stranger.user.pk), "Not yours", "Sam Someone"):
-        assert trace not in answer.content.decode()
+    for trace in (
+        stranger.user.email,
+        stranger.user.pk,
+        stranger.session_id,
+        link.email,
+        "Not yours",
+        "Sam Someone",
+    ):
+        assert str(trace) not in answer.content.decode()
 
 
 def test_holds_no_secret(owner):

@@ -52,6 +52,14 @@ def test_both_tokens_work(anonymous, ann):
     assert refresh_with(tokens["refreshToken"]).status_code == 200
 
 
+def test_the_answer_is_never_stored_on_the_way(anonymous, ann):
+    for path in ("login", "login/"):
+        answer = anonymous.post(f"{API}/auth/{path}", ANN)
+
+        assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+        assert answer["Referrer-Policy"] == "no-referrer"
+
+
 def test_expires_in_is_the_life_of_the_access_token(clock, anonymous, ann, settings):
     settings.ACCESS_TOKEN_LIFETIME = timedelta(minutes=2)
     tokens = data(anonymous.post(URL, ANN))["tokens"]
@@ -73,6 +81,16 @@ def test_every_spelling_of_the_address_is_the_account(anonymous, ann, spelling):
 @pytest.mark.parametrize("lookalike", ["ann@example.com.", "a nn@example.com", "anñ@example.com", "ann"])
 def test_what_only_looks_like_the_address_is_not(anonymous, ann, lookalike):
     assert refusal(anonymous.post(URL, ANN | {"email": lookalike})) == (401, "INVALID_CREDENTIALS")
+
+
+@pytest.mark.parametrize("lookalike", ["mıke@example.com", "MıKE@example.com", "mike@example.cоm"], ids=ascii)
+def test_a_letter_that_only_folds_alike_is_another(anonymous, lookalike):
+    """The dotless i is upper-cased to the same letter as i; the o is a Cyrillic one (CVE-2019-19844)."""
+    UserFactory(email="mike@example.com")
+
+    answer = anonymous.post(URL, {"email": lookalike, "password": PASSWORD})
+
+    assert refusal(answer) == (401, "INVALID_CREDENTIALS")
 
 
 def test_a_wrong_password_is_refused_and_opens_nothing(anonymous, ann):

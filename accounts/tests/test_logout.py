@@ -59,6 +59,14 @@ def test_is_audited_once(owner):
     assert not audit_holds(access_of(owner), owner.refresh_token)
 
 
+def test_a_session_that_ends_meanwhile_is_not_ended_again(owner, just_before):
+    with just_before('UPDATE "accounts_session"', lambda: owner.user.sessions.end("password_reset")):
+        assert owner.post(URL).status_code == 204
+
+    assert owner.user.sessions.get().end_reason == "password_reset"
+    assert events() == []
+
+
 def test_needs_a_session(anonymous):
     assert refusal(anonymous.post(URL)) == (401, "UNAUTHORIZED")
     assert events() == []

@@ -4,6 +4,8 @@ import json
 
 import pytest
 from django.conf import settings as project
+from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from accounts.tests.checks import API, data, log_in_with, problems
@@ -172,6 +174,21 @@ def test_a_user_without_a_password_cannot_log_in(anonymous):
     assert not user.has_usable_password()
     for guess in ("", "!", "None", user.password):
         assert log_in_with(EMAIL, guess).status_code in {400, 401}
+
+
+def test_the_rules_hold_without_a_user_too():
+    """As for the first admin, on the command line."""
+    validate_password("Walking-k1mono")
+    with pytest.raises(ValidationError) as refused:
+        validate_password("short")
+
+    codes = {problem.code for problem in refused.value.error_list}
+    assert codes == {"password_too_short", "password_no_upper", "password_no_digit"}
+
+
+def test_every_rule_explains_itself():
+    assert len(password_validators_help_texts()) == len(project.AUTH_PASSWORD_VALIDATORS)
+    assert all(password_validators_help_texts())
 
 
 def test_login_accepts_what_the_rules_would_refuse_today(anonymous):

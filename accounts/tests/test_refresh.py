@@ -142,6 +142,16 @@ def test_reuse_is_audited_and_mailed_once(clock, owner, anonymous, deliver):
     assert [mail.to for mail in deliver()] == [[owner.user.email]]
 
 
+def test_reuse_of_a_session_that_ends_meanwhile_is_no_event(clock, owner, just_before, deliver):
+    rotated(owner.refresh_token)
+    clock.shift(11)
+    with just_before('UPDATE "accounts_session" SET "ended_at"', lambda: owner.user.sessions.end("logout")):
+        assert refusal(refresh_with(owner.refresh_token)) == REVOKED
+
+    assert owner.user.sessions.get().end_reason == "logout"
+    assert (events(), deliver()) == ([], [])
+
+
 def test_an_unused_token_expires_after_a_week(clock, owner):
     clock.shift(timedelta(days=7, seconds=-1))
     child = rotated(owner.refresh_token)["refreshToken"]

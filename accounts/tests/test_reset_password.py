@@ -97,6 +97,15 @@ def test_lives_for_an_hour(clock, anonymous, owner, seconds, status):
     assert reset(anonymous, token).status_code == status
 
 
+def test_an_expired_link_costs_no_hash(clock, anonymous, owner, hashes):
+    token = new_token(owner.user)
+    hashes.runs.clear()
+    clock.shift(timedelta(hours=1))
+
+    assert problems(reset(anonymous, token)) == SPENT
+    assert hashes.count == 0
+
+
 @pytest.mark.parametrize("used", [0, 1])
 def test_the_use_of_one_link_voids_the_others(anonymous, owner, used):
     tokens = [new_token(owner.user), new_token(owner.user)]

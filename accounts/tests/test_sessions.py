@@ -143,6 +143,15 @@ def test_one_that_has_ended_does_not_exist(owner, log_in):
     assert refusal(owner.delete(f"{URL}/{elsewhere.session_id}")) == (404, "NOT_FOUND")
 
 
+def test_one_that_ends_meanwhile_is_not_ended_again(owner, log_in, just_before):
+    elsewhere = log_in(owner.user)
+    with just_before('UPDATE "accounts_session"', lambda: owner.user.sessions.end("password_reset")):
+        assert owner.delete(f"{URL}/{elsewhere.session_id}").status_code == 204
+
+    assert {session.end_reason for session in owner.user.sessions.all()} == {"password_reset"}
+    assert events() == []
+
+
 @pytest.mark.parametrize("identifier", ["1", "current", "' OR 1=1", "x" * 10_000])
 def test_what_is_no_id_does_not_exist(owner, identifier):
     assert refusal(owner.delete(f"{URL}/{identifier}")) == (404, "NOT_FOUND")

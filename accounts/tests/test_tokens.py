@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as project
 
 from accounts import tokens
-from accounts.tests.checks import API, access_of, data, fate, refusal
+from accounts.tests.checks import API, access_of, data, fate, refresh_with, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -219,6 +219,22 @@ def test_the_scheme_has_no_case(anonymous, owner, scheme):
 def test_a_token_in_the_query_is_not_looked_at(anonymous, owner):
     for name in ("access_token", "token", "accessToken"):
         assert refusal(anonymous.get(f"{API}/users/me", {name: access_of(owner)})) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["header", "payload"])
+def test_deep_nesting_is_refused(owner, part):
+    parts = access_of(owner).split(".")
+    parts[part] = encoded(b'{"alg": "HS256", "a": ' + b"[" * 1200)
+
+    assert fate(".".join(parts)) == "UNAUTHORIZED"
+
+
+def test_the_tokens_of_a_deleted_user_are_dead_whatever_became_of_the_session(owner):
+    owner.user.soft_delete()
+
+    assert owner.user.sessions.get().is_live
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert refusal(refresh_with(owner.refresh_token)) == (401, "TOKEN_REVOKED")
 
 
 def test_a_refresh_token_is_no_access_token(owner):

@@ -3,6 +3,7 @@ import pytest
 from accounts.models import OneTimeToken, User
 from accounts.tests.checks import (
     API,
+    NEW_PASSWORD,
     access_of,
     audit_holds,
     data,
@@ -14,6 +15,7 @@ from accounts.tests.checks import (
     refusal,
 )
 from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, UserFactory
+from core.models import OutboxMessage
 from resources.models import Resource
 
 pytestmark = pytest.mark.django_db
@@ -138,10 +140,27 @@ def test_mailed_links_die(owner):
     assert not OneTimeToken.objects.exists()
 
 
-def test_a_promised_verification_is_not_sent(owner, deliver):
+def test_no_mail_that_was_promised_before_is_sent(clock, owner, anonymous, deliver):
+    anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     owner.post(f"{API}/auth/resend-verification")
+    owner.patch(ME, {"email": "new@example.com", **OWN_PASSWORD})
+    owner.post(f"{API}/auth/change-password", {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD})
+    body = {"email": owner.user.email, "password": NEW_PASSWORD}
+    anonymous.post(f"{API}/auth/login", body, headers={"User-Agent": "A new device"})
+    assert len(set(OutboxMessage.objects.values_list("kind", flat=True))) == 5
 
-    owner.delete(ME, OWN_PASSWORD)
+    owner.delete(ME, {"currentPassword": NEW_PASSWORD})
+
+    assert deliver() == []
+    assert not OutboxMessage.objects.exclude(status="done").exists()
+
+
+def test_no_notice_of_a_closed_session_is_sent_either(clock, owner, admin, deliver):
+    refresh_with(owner.refresh_token)
+    clock.shift(11)
+    refresh_with(owner.refresh_token)
+
+    admin.delete(f"{API}/users/{owner.user.pk}")
 
     assert deliver() == []
 

@@ -1,5 +1,7 @@
 """Reading the envelope."""
 
+SECRET = "password=hunter2 in /srv/app/secret.py at SELECT * FROM accounts_user"  # what no answer may repeat
+
 
 def problems(answer):
     """{field: code} of a validation error."""

@@ -1,5 +1,7 @@
 import pytest
 
+from core import outbox
+
 
 @pytest.fixture
 def rates(settings):
@@ -10,3 +12,21 @@ def rates(settings):
         }
 
     return to
+
+
+@pytest.fixture
+def handled(monkeypatch):
+    """What the kind `test.kept` was given; set `handled.error` and it is kept no longer."""
+
+    class Handled(list):
+        error = None
+
+    calls = Handled()
+
+    def keep(message):
+        calls.append(message.payload)
+        if calls.error is not None:
+            raise calls.error
+
+    monkeypatch.setitem(outbox.handlers, "test.kept", keep)
+    return calls

@@ -11,6 +11,12 @@ class OutboxMessageFactory(DjangoModelFactory):
     kind = "test.nothing"
 
 
+class KeptMessageFactory(OutboxMessageFactory):
+    """Handled by the fixture `handled`."""
+
+    kind = "test.kept"
+
+
 class AuditEventFactory(DjangoModelFactory):
     class Meta:
         model = AuditEvent

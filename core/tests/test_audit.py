@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import transaction
 
 from accounts.tests.factories import SessionFactory, UserFactory
 from core import audit, context
@@ -49,7 +50,7 @@ def test_outside_a_request_there_is_nobody_to_name():
 def test_what_is_written_stays(change):
     event = AuditEventFactory(event="thing.done")
 
-    with pytest.raises(AppendOnlyError, match="append-only"):
+    with pytest.raises(AppendOnlyError, match="append-only"), transaction.atomic():
         change(event)
     assert AuditEvent.objects.get().event == "thing.done"
 

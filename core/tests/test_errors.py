@@ -3,12 +3,11 @@
 import logging
 
 import pytest
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404
 from django.test import Client
-from rest_framework import exceptions as drf
 
-from core.errors import CATALOGUE, ApiError, flatten
-from core.tests.answers import code, problems
-from core.tests.urls import SECRET
+from core.tests.answers import SECRET, code, problems
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.urls")]
 
@@ -90,24 +89,51 @@ def test_an_answer_that_cannot_be_rendered_is_a_defect_of_ours(browser):
 class Broken:
     """A middleware that fails, outside every view."""
 
+    error: Exception = RuntimeError(SECRET)
+
     def __init__(self, get_response):
         pass
 
     def __call__(self, request):
-        raise RuntimeError(SECRET)
+        raise self.error
 
 
-def test_what_fails_outside_every_view_is_answered_and_logged_too(browser, settings, caplog):
-    settings.MIDDLEWARE = [
-        *settings.MIDDLEWARE[:1],
-        "core.tests.test_errors.Broken",
-        *settings.MIDDLEWARE[1:],
-    ]
-    response = Client(raise_request_exception=False).get("/health")
+@pytest.fixture
+def broken(settings, monkeypatch):
+    """What is answered when the outermost but one fails with this."""
 
-    assert code(response) == (500, "INTERNAL_ERROR")
-    assert SECRET not in response.content.decode()
+    def fail(error):
+        monkeypatch.setattr(Broken, "error", error)
+        first, *others = settings.MIDDLEWARE
+        settings.MIDDLEWARE = [first, "core.tests.test_errors.Broken", *others]
+        return Client(raise_request_exception=False).get("/health")
+
+    return fail
+
+
+def test_what_fails_outside_every_view_is_answered_and_logged_too(broken, caplog):
+    answer = broken(RuntimeError(SECRET))
+
+    assert code(answer) == (500, "INTERNAL_ERROR")
+    assert SECRET not in answer.content.decode()
     assert [record.exc_info[1].args for record in caplog.records if record.exc_info] == [(SECRET,)]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (SuspiciousOperation(SECRET), (400, "MALFORMED_REQUEST")),
+        (BadRequest(SECRET), (400, "MALFORMED_REQUEST")),
+        (RequestDataTooBig(SECRET), (413, "PAYLOAD_TOO_LARGE")),
+        (PermissionDenied(SECRET), (403, "FORBIDDEN")),
+        (Http404(SECRET), (404, "NOT_FOUND")),
+    ],
+)
+def test_what_is_refused_outside_every_view_comes_out_in_the_envelope(broken, error, expected):
+    answer = broken(error)
+
+    assert code(answer) == expected
+    assert SECRET not in answer.content.decode()
 
 
 # --- paths and methods ----------------------------------------------------------------------------
@@ -256,39 +282,3 @@ def test_a_forwarded_host_is_not_believed(browser):
 
 def test_a_missing_csrf_token_is_refused_in_the_envelope(browser):
     assert code(browser.post("/test/protected")) == (403, "CSRF_FAILED")
-
-
-# --- the catalogue --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_every_code_makes_an_error_with_its_status_and_a_message(name):
-    error = ApiError(name)
-
-    assert (error.code, error.status) == (name, CATALOGUE[name][0])
-    assert str(error) == error.message == CATALOGUE[name][1]
-    assert 400 <= error.status < 600
-
-
-def test_a_code_outside_the_catalogue_cannot_be_raised():
-    with pytest.raises(KeyError):
-        ApiError("MADE_UP")
-
-
-@pytest.mark.parametrize(
-    ("detail", "flat"),
-    [
-        ("wrong", [(None, "invalid")]),
-        ({"a": ["wrong"]}, [("a", "invalid")]),
-        ({"a": {"b": ["wrong"]}}, [("a.b", "invalid")]),
-        ({"tags": {0: ["wrong"], 3: ["wrong"]}}, [("tags.0", "invalid"), ("tags.3", "invalid")]),
-        ({"rows": [{}, {"title": ["wrong"]}]}, [("rows.1.title", "invalid")]),
-        ({"non_field_errors": ["wrong"]}, [(None, "invalid")]),
-        ({"a": {"non_field_errors": ["wrong"]}}, [("a", "invalid")]),
-        ({"a": ["one", "two"]}, [("a", "invalid"), ("a", "invalid")]),
-    ],
-)
-def test_nested_problems_become_one_flat_list(detail, flat):
-    problem = drf.ValidationError(detail)
-
-    assert [(item["field"], item["code"]) for item in flatten(problem.get_full_details())] == flat

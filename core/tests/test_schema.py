@@ -120,7 +120,8 @@ def codes_of(operation, status):
     if response is None:
         return set()
     media = resolved(response)["content"][JSON]
-    narrowed = media["schema"]["allOf"][1]["properties"]["error"]["properties"]["code"]["enum"]
+    error = resolved(media["schema"])["properties"]["error"]
+    narrowed = error["allOf"][1]["properties"]["code"]["enum"]
     assert set(media["examples"]) == set(narrowed)
     return set(narrowed)
 

@@ -10,10 +10,9 @@ from rest_framework.response import Response
 from config import urls
 from core.errors import ApiError, FieldError
 from core.models import OutboxMessage
+from core.tests.answers import SECRET
 from core.throttling import RateLimit
 from core.views import ApiView
-
-SECRET = "password=hunter2 in /srv/app/secret.py at SELECT * FROM accounts_user"
 
 
 def same_key_twice():

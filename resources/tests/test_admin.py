@@ -116,7 +116,7 @@ def test_an_edit_moves_version_and_search_and_is_audited(browser, owner):
     assert event("resource.updated").actor_id == browser.user.pk
 
 
-@pytest.mark.parametrize("content", ["", "one\ntwo\n", "one\r\ntwo", "  spaces  ", "\n\nlines first"])
+@pytest.mark.parametrize("content", ["", "one\ntwo\n", "one\r\ntwo\nthree", "  spaces  ", "\n\nlines first"])
 def test_saving_without_a_change_changes_nothing(browser, content):
     resource = ResourceFactory(content=content, tags=["a, b", "c"])
     edit(browser, resource)

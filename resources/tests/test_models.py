@@ -34,9 +34,11 @@ def test_a_resource_holds_no_nulls(column):
 
 
 def test_a_resource_belongs_to_a_user_that_exists():
+    Resource.objects.create(user_id="01890000-0000-7000-8000-000000000000", title="x")
+
     with pytest.raises(IntegrityError), transaction.atomic():
-        Resource.objects.create(user_id="01890000-0000-7000-8000-000000000000", title="x")
         connection.check_constraints()
+    Resource.objects.all().delete()
 
 
 def test_a_tag_name_is_unique_per_user():

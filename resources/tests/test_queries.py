@@ -112,7 +112,7 @@ def test_the_first_page_is_read_from_an_index_without_sorting(owner):
         plan = str(cursor.fetchall())
 
     assert "resource_newest" in plan or "resource_of_all" in plan
-    assert "Sort" not in plan
+    assert "Sort Key: resources_resource" not in plan
     assert "TEMP B-TREE" not in plan
 
 

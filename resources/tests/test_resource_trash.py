@@ -117,7 +117,7 @@ def test_is_kept_for_30_days(owner, gone):
     aged(gone, timedelta(days=30) - timedelta(minutes=1))
     purge_expired()
 
-    assert settings.TRASH_RETENTION == timedelta(days=30)
+    assert timedelta(days=30) == settings.TRASH_RETENTION
     assert restore(owner, gone).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""The production server: granian over WSGI, a process per core, and threads enough that waiting logins leave some free."""
+"""The production server: granian over WSGI, a process per core, and threads enough that waiting logins leave some."""
 
 import os
 import shutil

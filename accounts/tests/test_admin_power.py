@@ -1,0 +1,180 @@
+"""What staff can do to somebody's account in the admin, and who may."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from accounts.models import Session, User
+from accounts.services.lockout import count_failure, locks
+from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, fate, log_in_with
+from accounts.tests.factories import PASSWORD, UserFactory
+from core.models import AuditEvent
+from core.tests.office import act, allow, browser_of, errors, said, url_of
+
+pytestmark = pytest.mark.django_db
+
+NEW = {"email": "new@example.com", "name": "New Person", "role": "user", "password": PASSWORD}
+
+
+@pytest.fixture
+def browser(admin):
+    return browser_of(admin.user)
+
+
+@pytest.fixture
+def support(staff):
+    """A staff member who may do to users whatever a group can allow."""
+    codes = [f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")]
+    return browser_of(allow(staff.user, *codes, "accounts.change_session", "accounts.view_session"))
+
+
+def lock(user):
+    for _ in range(5):
+        count_failure(user.email, user)
+
+
+def edit(browser, user, **changes):
+    body = {"name": user.name, "role": user.role, "groups": [], **changes}
+    return browser.post(url_of(user, "change"), body, follow=True)
+
+
+# --- the password ---------------------------------------------------------------------------------
+
+
+def set_password(browser, user, password=NEW_PASSWORD):
+    body = {"new_password1": password, "new_password2": password}
+    return browser.post(url_of(user, "password"), body, follow=True)
+
+
+def test_a_password_set_by_staff_ends_every_session_and_is_told(browser, owner, deliver):
+    set_password(browser, owner.user)
+
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
+    assert deliver()[0].subject == "Your password was changed"
+    assert event("password.changed").actor_id == browser.user.pk
+
+
+def test_a_password_set_by_staff_opens_the_lock(browser, owner):
+    lock(owner.user)
+    set_password(browser, owner.user)
+
+    assert locks([owner.user.email]) == {}
+
+
+def test_who_sets_their_own_stays_in_this_browser(browser):
+    assert set_password(browser, browser.user).status_code == 200
+    assert browser.get("/admin/").status_code == 200
+
+
+# The last one is long enough until its letters and accents are put together.
+@pytest.mark.parametrize("password", ["short", "alllowercase1", "Password1", "E\u0301e\u0301e\u0301a\u03011"])
+def test_a_weak_password_is_refused_in_the_form(browser, owner, password):
+    assert errors(set_password(browser, owner.user, password))
+    assert "password.changed" not in events()
+
+
+# --- deleting -------------------------------------------------------------------------------------
+
+
+def delete(browser, user):
+    return browser.post(url_of(user, "delete"), {"post": "yes"}, follow=True)
+
+
+def test_deleting_is_soft_and_ends_the_sessions(browser, owner):
+    delete(browser, owner.user)
+
+    assert User.objects.get(pk=owner.user.pk).deleted_at
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert event("user.deleted").actor_id == browser.user.pk
+
+
+def test_the_page_before_says_what_will_happen(browser, owner):
+    page = browser.get(url_of(owner.user, "delete")).content.decode()
+
+    assert "erased 30 days later" in page
+    assert User.objects.alive().filter(pk=owner.user.pk).exists()
+
+
+def test_the_last_admin_cannot_be_deleted(browser):
+    assert said(delete(browser, browser.user)) == ["The last admin can neither be demoted nor deleted."]
+    assert User.objects.alive().filter(pk=browser.user.pk).exists()
+
+
+def test_nothing_in_the_list_deletes_for_good(browser, owner):
+    body = {"action": "delete_selected", "_selected_action": [owner.user.pk], "post": "yes"}
+    browser.post(url_of(User), body)
+
+    assert User.objects.alive().filter(pk=owner.user.pk).exists()
+
+
+# --- actions --------------------------------------------------------------------------------------
+
+
+def test_sessions_are_ended_everywhere(browser, owner):
+    answer = act(browser, "end_sessions", owner.user)
+
+    assert said(answer) == ["Logged out everywhere: 1."]
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert Session.objects.get(pk=owner.session_id).end_reason == "ended"
+    assert event("session.all_ended").actor_id == browser.user.pk
+
+
+def test_a_lock_is_opened(browser, owner):
+    lock(owner.user)
+    act(browser, "unlock", owner.user)
+
+    assert log_in_with(owner.user.email).status_code == 200
+    assert event("account.unlocked").actor_id == browser.user.pk
+
+
+def test_verification_is_sent_again_to_who_waits_for_it(browser, owner, deliver):
+    answer = act(browser, "resend_verification", owner.user, UserFactory(email_verified_at=timezone.now()))
+
+    assert [mail.to for mail in deliver()] == [[owner.user.email]]
+    assert event("email.proof_requested").actor_id == browser.user.pk
+    assert said(answer) == ["Verification mails on their way: 1.", "Nothing to do for 1 of the chosen."]
+
+
+@pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification"])
+def test_nothing_is_done_for_who_was_deleted(browser, action):
+    gone = UserFactory()
+    gone.soft_delete()
+
+    assert said(act(browser, action, gone)) == ["Nothing to do for 1 of the chosen."]
+    assert AuditEvent.objects.count() == 0
+
+
+# --- what staff may do ----------------------------------------------------------------------------
+
+
+def test_staff_without_a_permission_see_no_users(staff):
+    assert browser_of(staff.user).get(url_of(User)).status_code == 403
+
+
+def test_staff_look_after_users(support, owner):
+    edit(support, owner.user, name="Other Name")
+    act(support, "end_sessions", owner.user)
+
+    assert {"user.updated", "session.all_ended"} <= set(events())
+
+
+@pytest.mark.parametrize("role", ["staff", "admin"])
+def test_staff_cannot_touch_their_like_or_above(support, role):
+    target = UserFactory(role=role)
+
+    assert edit(support, target, name="Other Name").status_code == 403
+    assert set_password(support, target).status_code == 403
+    assert delete(support, target).status_code == 403
+    assert said(act(support, "end_sessions", target)) == [f"{target}: Only an admin may do this to staff."]
+    assert events() == []
+
+
+def test_staff_give_nobody_power(support, owner):
+    group = Group.objects.create(name="Everything")
+    edit(support, owner.user, role="admin", groups=[group.pk])
+    support.post(url_of(User, "add"), {**NEW, "role": "admin"})
+
+    assert not User.objects.exclude(pk=support.user.pk).exclude(role="user").exists()
+    assert not owner.user.groups.exists()
+    assert User.objects.get(email="new@example.com").role == "user"

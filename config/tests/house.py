@@ -1,0 +1,82 @@
+"""What stands in the URLconf and in the source, for the tests that walk through all of it."""
+
+import ast
+import re
+from importlib import import_module
+from pathlib import Path
+
+from django.conf import settings
+from django.urls import URLResolver, get_resolver
+from factory.django import DjangoModelFactory
+
+APPS = ("core", "accounts", "resources", "config")
+# The admin has its own tests; previews exist in development only; the last pattern takes what is left over.
+ELSEWHERE = re.compile(r"^\^?(admin|dev)(/|$)|^$")
+VARIABLE = re.compile(r"<(?:\w+:)?\w+>")
+
+
+def patterns(resolver=None, prefix=""):
+    """(route, callback) of every pattern, in order."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, route)
+        else:
+            yield route, entry.callback
+
+
+def routes():
+    """{path: callback}, e.g. `/api/v1/resources/{id}`. Of two patterns for one path the first one answers."""
+    found = {"/": next(callback for route, callback in patterns() if route == "")}
+    for route, callback in patterns():
+        if not ELSEWHERE.search(route):
+            found.setdefault("/" + VARIABLE.sub("{id}", route), callback)
+    return found
+
+
+def api_views():
+    """{path: view class} of everything under /api that is a class of REST framework's."""
+    return {path: callback.cls for path, callback in routes().items() if hasattr(callback, "cls")}
+
+
+def lists():
+    """{path: (viewset, action)} of everything that answers with a page of rows."""
+    return {
+        path: (callback.cls, callback.actions["get"])
+        for path, callback in routes().items()
+        if callback.__dict__.get("actions", {}).get("get")
+        in getattr(callback.__dict__.get("cls"), "list_actions", ())
+    }
+
+
+def factories():
+    """{model: factory} of every app."""
+    found = {}
+    for app in APPS:
+        if (Path(settings.BASE_DIR) / app / "tests" / "factories.py").exists():
+            for item in vars(import_module(f"{app}.tests.factories")).values():
+                if isinstance(item, type) and issubclass(item, DjangoModelFactory) and item._meta.model:
+                    found.setdefault(item._meta.model, item)
+    return found
+
+
+def sources():
+    """{`app/file.py`: its text} of everything of ours that runs in production."""
+    root = Path(settings.BASE_DIR)
+    return {
+        str(path.relative_to(root)): path.read_text()
+        for app in APPS
+        for path in sorted((root / app).rglob("*.py"))
+        if not {"tests", "migrations"} & set(path.parts)
+    }
+
+
+def functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def calls(tree):
+    """(name, node) of every call: `f` of `f(…)`, `g` of `a.g(…)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield getattr(node.func, "attr", getattr(node.func, "id", "")), node
