@@ -11,6 +11,7 @@ from accounts import serializers as shapes
 from accounts.authentication import UserRequest
 from accounts.services import accounts, passwords, sessions
 from accounts.services.sessions import TokenPair
+from core.idempotency import idempotent
 from core.views import ApiView, PublicAuthView
 
 DELIVERY = OpenApiParameter(
@@ -55,6 +56,7 @@ class RegisterView(TokenView):
     documented_errors: ClassVar = {"post": ("EMAIL_EXISTS", "CSRF_FAILED")}
 
     @extend_schema(request=shapes.RegisterSerializer, responses={201: LOGIN_ANSWERS}, parameters=[DELIVERY])
+    @idempotent
     def post(self, request: Request) -> Response:
         """Create an account and log in. A verification email is sent."""
         in_cookies = cookies.wants_cookies(request)

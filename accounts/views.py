@@ -24,6 +24,7 @@ from accounts.serializers import (
 from accounts.services import accounts, sessions
 from core.conditional import check_if_match
 from core.export import EXPORT_SCHEMA, export_of
+from core.idempotency import idempotent
 from core.viewsets import BaseViewSet
 
 
@@ -71,6 +72,7 @@ class UserViewSet(BaseViewSet):
             values.pop("role", None)
         return values
 
+    @idempotent
     def create(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         actor = request.user if request.user.is_authenticated else None
         user = accounts.create_account(**self.input(), actor=actor)

@@ -1,8 +1,20 @@
 """What the OpenAPI document says of the product as a whole; drf-spectacular's settings."""
 
+DESCRIPTION = """Accounts, sessions and owner-scoped resources over REST.
+
+Every answer under `/api/v1` is in one envelope: `{"success": true, "data": …}`, lists with `meta` beside it; errors
+`{"success": false, "error": {…}}` with a code of `ErrorCode`. Every answer names itself in `X-Request-ID`.
+
+- Unknown fields of a body are ignored; an unknown query parameter is a 400 that names it.
+- What belongs to somebody else answers 404, as what does not exist.
+- Single objects carry an `ETag`. `If-None-Match` makes an unchanged one a 304, `If-Match` a stale write a 412.
+- Every answer that is counted against a rate limit carries the `RateLimit-` headers; past the limit it is a 429.
+- A method that is not described here is a 405 with `Allow`; `HEAD` and `OPTIONS` work everywhere.
+- Before any operation, plain HTTP is refused with 403 and a `Host` that is not this server's with 400.
+"""
 SPECTACULAR_SETTINGS = {
     "TITLE": "Groundwork",
-    "DESCRIPTION": "Accounts, sessions and owner-scoped resources over REST.",
+    "DESCRIPTION": DESCRIPTION,
     "LICENSE": {"name": "MIT"},
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,

@@ -51,18 +51,6 @@ SUMMARIES = {
     "partial_update": "Change parts of {one}",
     "destroy": "Delete {one}",
 }
-GUIDE = """
-
-Every answer under `/api/v1` is in one envelope: `{"success": true, "data": …}`, lists with `meta` beside it; errors
-`{"success": false, "error": {…}}` with a code of `ErrorCode`. Every answer names itself in `X-Request-ID`.
-
-- Unknown fields of a body are ignored; an unknown query parameter is a 400 that names it.
-- What belongs to somebody else answers 404, as what does not exist.
-- Single objects carry an `ETag`. `If-None-Match` makes an unchanged one a 304, `If-Match` a stale write a 412.
-- Every answer that is counted against a rate limit carries the `RateLimit-` headers; past the limit it is a 429.
-- A method that is not described here is a 405 with `Allow`; `HEAD` and `OPTIONS` work everywhere.
-- Before any operation, plain HTTP is refused with 403 and a `Host` that is not this server's with 400.
-"""
 DONE = {"200": "Done.", "201": "Created.", "202": "Accepted, and done in the background.", "204": "Done."}
 # Whose body is the view's serializer, unless the view says otherwise.
 WRITES = frozenset({"create", "update", "partial_update"})
@@ -216,7 +204,6 @@ class EnvelopeSchema(FieldSchema):
 
 def describe_envelope(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
     """The last hook: what belongs to no single operation."""
-    result["info"]["description"] += GUIDE
     add_health(result)
     add_examples(result)
     result["components"] = {

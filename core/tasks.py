@@ -8,7 +8,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from core import outbox
-from core.models import OutboxMessage
+from core.idempotency import LIFETIME
+from core.models import OutboxMessage, StoredAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -57,3 +58,10 @@ def purge_outbox() -> int:
     )
     batch = list(finished.values_list("pk", flat=True)[:BATCH])
     return OutboxMessage.objects.filter(pk__in=batch).delete()[0]
+
+
+@purges_expired("stored answers")
+def purge_stored_answers() -> int:
+    over = StoredAnswer.objects.filter(created_at__lt=timezone.now() - LIFETIME)
+    batch = list(over.values_list("pk", flat=True)[:BATCH])
+    return StoredAnswer.objects.filter(pk__in=batch).delete()[0]

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from core import audit
 from core.conditional import check_if_match, not_modified
 from core.filters import wanted_fields
+from core.idempotency import idempotent
 from core.pagination import PageNumberPagination
 from core.views import ApiView
 
@@ -96,6 +97,7 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
 
     # --- writing ------------------------------------------------------------------------------
 
+    @idempotent
     def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

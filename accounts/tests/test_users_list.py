@@ -103,6 +103,8 @@ def test_shows_only_the_fields_that_are_asked_for(admin):
     ("query", "problem"),
     [
         ({"role": "root"}, ("role", "invalid_choice")),
+        ({"role": ""}, ("role", "invalid")),
+        ({"status": ""}, ("status", "invalid")),
         ({"status": "gone"}, ("status", "invalid_choice")),
         ({"search": "x" * 201}, ("search", "max_length")),
         ({"sort": "password"}, ("sort", "invalid")),

@@ -161,6 +161,7 @@ def test_an_unknown_path_is_not_found_by_any_method(browser, settings, debug, me
         ("/api/v1/auth/login", "GET", "POST, OPTIONS"),
         ("/api/v1/auth/login", "TRACE", "POST, OPTIONS"),
         ("/api/v1/auth/login", "FOO", "POST, OPTIONS"),
+        ("/api/v1/auth/login?nonsense=1", "TRACE", "POST, OPTIONS"),
         ("/health", "FOO", "GET, HEAD, OPTIONS"),
     ],
 )
@@ -270,7 +271,17 @@ def test_djangos_own_limits_come_out_in_the_envelope(browser, settings):
     "host", ["evil.example", "testserver.evil.example", "good:evil@x", "testserver:80:80", "[::2]", "te st"]
 )
 @pytest.mark.parametrize(
-    "path", ["/", "/health", "/metrics", "/nope", "/admin/", "/static/x", "/api/v1/resources", "/test/echo"]
+    "path",
+    [
+        "/",
+        "/health",
+        "/metrics",
+        "/nope",
+        "/admin/",
+        "/static/admin/css/base.css",
+        "/api/v1/resources",
+        "/test/echo",
+    ],
 )
 def test_a_forged_host_is_refused_on_every_path(browser, host, path):
     assert code(browser.get(path, HTTP_HOST=host)) == (400, "MALFORMED_REQUEST")

@@ -118,6 +118,7 @@ def test_what_the_api_answers_can_be_sent_back(owner, moments):
 @pytest.mark.parametrize(
     "moment",
     [
+        "",
         "yesterday",
         "2024-13-01",
         "2024-01-01T25:00:00Z",

@@ -1,0 +1,150 @@
+"""Safe retries: a POST that creates may carry an Idempotency-Key, and then has its effect once.
+
+The answer is stored in the transaction of the effect, so a process that dies between the two has done neither or
+both. A repetition gets the same status, body and headers. What fails has no effect and is not stored: it can be
+sent again under the same key (as Stripe does; draft-ietf-httpapi-idempotency-key-header).
+"""
+
+import base64
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+import orjson
+from cryptography.fernet import Fernet
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import context
+from core.errors import ApiError, FieldError
+from core.models import StoredAnswer
+from core.network import limit_key
+from core.renderers import EnvelopeRenderer
+
+HEADER = "Idempotency-Key"
+VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
+LIFETIME = timedelta(hours=24)
+RETRY_SECONDS = 1
+REPLAYED_HEADERS = ("ETag", "Location", "Cache-Control")
+
+_running: set[str] = set()
+_running_lock = threading.Lock()
+
+
+def idempotent(handler: Callable[..., Response]) -> Callable[..., Any]:
+    """For a view's method that creates."""
+
+    @wraps(handler)
+    def once(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+        if key is None:
+            return handler(view, request, *args, **kwargs)
+        if not VISIBLE_ASCII.fullmatch(key):
+            raise FieldError(HEADER, "invalid", "Must be 1 to 255 visible ASCII characters.")
+        name, cipher = secrets_of(caller_of(request), key)
+        with alone(name):
+            return replay(name, cipher, request) or perform(
+                name, cipher, request, lambda: handler(view, request, *args, **kwargs)
+            )
+
+    return once
+
+
+def caller_of(request: Request) -> str:
+    if request.user and request.user.is_authenticated:
+        return f"user {request.user.pk}"
+    return f"address {limit_key(context.current.get().ip_address)}"
+
+
+def secrets_of(caller: str, key: str) -> tuple[str, Fernet]:
+    """The name of the row, and the cipher of its body. Both need the client's own key, which is not stored: the
+    database alone does not tell what was answered, tokens included."""
+    name = salted_hmac("groundwork.idempotency-name", f"{caller} {key}", algorithm="sha256").hexdigest()
+    secret = salted_hmac("groundwork.idempotency-body", f"{caller} {key}", algorithm="sha256").digest()
+    return name, Fernet(base64.urlsafe_b64encode(secret))
+
+
+def fingerprint(request: Request) -> str:
+    """The same request: method, path, query and body."""
+    body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
+    said = f"{request.method} {request.get_full_path()} ".encode() + body
+    return hashlib.sha256(said).hexdigest()
+
+
+def replay(name: str, cipher: Fernet, request: Request) -> HttpResponse | None:
+    """The stored answer, if there is one. Raises ApiError when the key belongs to another request."""
+    stored = StoredAnswer.objects.filter(pk=name, created_at__gt=timezone.now() - LIFETIME).first()
+    if stored is None:
+        return None
+    if stored.fingerprint != fingerprint(request):
+        raise ApiError("IDEMPOTENCY_KEY_REUSED")
+    return opened(cipher.decrypt(bytes(stored.content)), stored.status)
+
+
+def perform(name: str, cipher: Fernet, request: Request, act: Callable[[], Response]) -> Any:
+    with transaction.atomic():
+        if not locked(name):
+            raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)
+        stored = replay(name, cipher, request)  # it may have been finished while we came here
+        if stored is not None:
+            return stored
+        response = act()
+        StoredAnswer.objects.filter(pk=name).delete()  # one that has expired
+        StoredAnswer.objects.create(
+            name=name,
+            fingerprint=fingerprint(request),
+            status=response.status_code,
+            content=cipher.encrypt(sealed(response)),
+        )
+    return response
+
+
+def sealed(response: Response) -> bytes:
+    body = EnvelopeRenderer().render(response.data, renderer_context={"response": response})
+    return orjson.dumps(
+        {
+            "body": body.decode(),
+            "headers": {header: response[header] for header in REPLAYED_HEADERS if header in response},
+            "cookies": response.cookies.output(header="", sep=";"),
+        }
+    )
+
+
+def opened(content: bytes, status: int) -> HttpResponse:
+    said = orjson.loads(content)
+    headers = said["headers"] | {"Idempotency-Replayed": "true"}
+    response = HttpResponse(said["body"], status=status, headers=headers, content_type="application/json")
+    response.cookies.load(said["cookies"])
+    return response
+
+
+def locked(name: str) -> bool:
+    """Hold the name until the transaction ends. On SQLite the transaction itself, begun IMMEDIATE, is the lock."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int(name[:15], 16)])
+        return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Within this process a second request of the same name is told so at once, on any database."""
+    with _running_lock:
+        if name in _running:
+            raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)
+        _running.add(name)
+    try:
+        yield
+    finally:
+        with _running_lock:
+            _running.discard(name)
