@@ -8,11 +8,15 @@ from django.contrib.auth.password_validation import UserAttributeSimilarityValid
 from django.core.exceptions import ValidationError
 
 SHORTEST, LONGEST = 8, 128
+JOINERS = "\u200c\u200d"
 
 
 def refuse_control_characters(text: str) -> None:
-    """Control and format characters (CR, LF, right-to-left overrides) have no place in a mail header or a list."""
-    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text):
+    """Control and format characters (CR, LF, right-to-left overrides) have no place in a mail header or a list.
+    Persian and Indic scripts need the two joiners to write a name at all."""
+    if any(
+        unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text if char not in JOINERS
+    ):
         raise ValidationError("Control characters are not allowed.", code="invalid_characters")
 
 

@@ -12,7 +12,7 @@ from core import audit
 from core.conditional import check_if_match, not_modified
 from core.filters import wanted_fields
 from core.idempotency import idempotent
-from core.pagination import PageNumberPagination
+from core.pagination import Pagination
 from core.views import ApiView
 
 
@@ -38,9 +38,7 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         filters = cls.filterset_class.base_filters if getattr(cls, "filterset_class", None) else {}
-        listed = {*filters, *PageNumberPagination.parameters, "fields"} | (
-            {"sort"} if cls.sort_fields else set()
-        )
+        listed = {*filters, *Pagination.parameters, "fields"} | ({"sort"} if cls.sort_fields else set())
         repeatable = frozenset(name for name, item in filters.items() if getattr(item, "repeatable", False))
         cls._known = {
             action: (frozenset(names), frozenset()) for action, names in cls.action_parameters.items()

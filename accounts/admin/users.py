@@ -163,6 +163,7 @@ class UserAdmin(BaseAdmin):
             obj.pk = accounts.create_account(**given, actor=actor).pk
             obj.refresh_from_db()
             return
+        accounts.lock_admins(User.objects.get(pk=obj.pk))  # `obj` bears the role that the form asks for
         user = self.newest(User.objects.all(), form)
         changes = {name: values[name] for name in ("name", "role") if name in form.changed_data}
         accounts.update_account(user=user, actor=actor, changes=changes)
@@ -173,6 +174,7 @@ class UserAdmin(BaseAdmin):
         """The services have saved the groups."""
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
+        accounts.lock_admins(obj)
         user = User.objects.select_for_update().get(pk=obj.pk)
         accounts.delete_account(user=user, actor=request.user)  # type: ignore[arg-type]
 

@@ -80,6 +80,7 @@ def test_an_empty_password_is_refused_by_its_field(anonymous):
         ("xMagdalena12", EMAIL, "Magdalena Able"),
         ("Magdalena-Able1", EMAIL, "Magdalena Able"),
         ("ELBA1anelad", EMAIL, "Elba Anelad"),
+        ("7q-Oliver-Xk", EMAIL, "Oliver Able"),
     ],
 )
 def test_not_like_the_email_or_the_name(anonymous, password, email, name):

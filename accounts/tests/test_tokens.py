@@ -51,7 +51,7 @@ def test_a_token_made_here_like_ours_is_accepted(owner):
     assert fate(signed(claims(owner))) == "alive"
 
 
-NO_TEXT = ([], {}, 1, None, True, "")
+NO_TEXT: tuple[object, ...] = ([], {}, 1, None, True, "")
 NO_ID = (*NO_TEXT, "x", "9" * 40, "é" * 36, "-" * 36, "g" + "0" * 35)
 ODD = {
     "exp": (1e20, 10**20, 2**63, 1e308, time.time() + 900.5, "soon", "9999999999", [9999999999], {}, None),

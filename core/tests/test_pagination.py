@@ -4,7 +4,7 @@ from rest_framework.test import APIRequestFactory
 
 from core.errors import FieldError
 from core.models import OutboxMessage
-from core.pagination import PageNumberPagination, read_integer
+from core.pagination import Pagination, read_integer
 from core.tests.factories import OutboxMessageFactory
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +15,7 @@ def asking(**query):
 
 
 def page_of(**query):
-    pagination = PageNumberPagination()
+    pagination = Pagination()
     rows = pagination.paginate_queryset(OutboxMessage.objects.order_by("kind"), asking(**query))
     return [row.kind for row in rows], pagination.get_paginated_response([]).meta
 

@@ -71,7 +71,7 @@ def test_counting_does_not_put_the_end_of_the_window_off(counter):
 
 
 def test_parallel_calls_are_each_counted_once(counter, hasty):
-    each = 5000 if isinstance(counter, LocalCounter) else 200
+    each = 25_000 if isinstance(counter, LocalCounter) else 200
 
     def count_many():
         return [counter.count("limit:test:a", 60)[0] for _ in range(each)]

@@ -68,6 +68,15 @@ def test_a_position_is_never_negative():
         ResourceTag.objects.update(position=-1)
 
 
+def test_tags_stand_in_the_order_of_their_positions():
+    resource = ResourceFactory(tags=["c", "a", "b"])
+    given = list(ResourceTag.objects.order_by("pk").values_list("tag__name", "position"))
+    ResourceTag.objects.filter(tag__name="a").update(position=9)
+
+    assert given == [("c", 0), ("a", 1), ("b", 2)]
+    assert Resource.objects.with_tags().get(pk=resource.pk).tag_list == ["c", "b", "a"]
+
+
 def test_what_belongs_to_a_user_goes_with_them():
     resource = ResourceFactory(tags=["red"])
     other = ResourceFactory(tags=["red"])
