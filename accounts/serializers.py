@@ -44,7 +44,7 @@ class EmailField(serializers.EmailField):
 
 class NameField(StringField):
     # For the schema: after trimming, two characters or more, and none of those refused below.
-    pattern = rf"^\s*[^\s{UNSEEN}][^{UNSEEN}]*[^\s{UNSEEN}]\s*$"
+    pattern = rf"^[^{UNSEEN}]*[^\s{UNSEEN}][^{UNSEEN}]*[^\s{UNSEEN}][^{UNSEEN}]*$"
     example = "Ada Lovelace"
 
     def __init__(self, **kwargs: Any) -> None:

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from config.tests.processes import Product
+from config.tests.processes import Product, call
 
 OLD, NEW = "Corr3ct-horse-battery", "An0ther-horse-battery"
 
@@ -98,6 +98,19 @@ def test_every_static_file_of_the_pages_is_served(product):
         for link in links:
             with urllib.request.urlopen(product.url + link, timeout=30) as file:
                 assert file.status == 200
+
+
+def test_metrics_sum_over_the_processes(product):
+    def counted():
+        lines = call(f"{product.url}/metrics").body.decode().splitlines()
+        name = 'http_requests_total{method="GET",route="health",status="200"}'
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    before = counted()
+    for _ in range(20):  # over new connections, so that both processes get some
+        call(f"{product.url}/health")
+
+    assert counted() == before + 20
 
 
 def test_a_stop_finishes_what_is_running(tmp_path):

@@ -1,5 +1,6 @@
 """The production server: granian over WSGI, a process per core, and threads enough that waiting logins leave some."""
 
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -48,7 +49,8 @@ class Command(BaseCommand):
             raise CommandError("--workers and --threads must be at least 1.")
         collect_static_if_stale()
         metrics_dir = tempfile.mkdtemp(prefix="groundwork-metrics-")
-        # All three are read by the worker processes, which start afresh.
+        # All three are read by the worker processes, which therefore start afresh instead of as copies of this one.
+        multiprocessing.set_start_method("spawn", force=True)
         os.environ["WEB_CONCURRENCY"] = str(workers)
         os.environ["WEB_THREADS"] = str(threads)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir

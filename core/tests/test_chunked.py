@@ -1,0 +1,61 @@
+"""Bodies whose length nobody declared, as a server of the gateway interface hands them on."""
+
+from io import BytesIO
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import RequestFactory
+
+from core.chunked import with_length
+
+pytestmark = pytest.mark.urls("core.tests.urls")
+
+
+def post(body, **environ):
+    """(status, body) of a request that came in pieces; None takes a part of its environment away."""
+    request = {
+        **RequestFactory().post("/test/echo", content_type="application/json").environ,
+        "CONTENT_LENGTH": None,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": BytesIO(body),
+        "wsgi.input_terminated": True,
+        **environ,
+    }
+    statuses = []
+    response = with_length(WSGIHandler())(
+        {name: value for name, value in request.items() if value is not None},
+        lambda status, _headers: statuses.append(int(status[:3])),
+    )
+    return statuses[0], b"".join(response)
+
+
+def test_it_is_read_like_any_other():
+    assert post(b'{"a": 1}') == (200, b'{"success":true,"data":{"a":1}}')
+
+
+def test_it_is_read_no_further_than_any_limit_allows(settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * settings.MAX_JSON_BYTES
+    stream = BytesIO(b" " * 10 * settings.MAX_JSON_BYTES)
+    status, body = post(b"", **{"wsgi.input": stream})
+
+    assert (status, b"PAYLOAD_TOO_LARGE" in body) == (413, True)
+    assert stream.tell() == 2 * settings.MAX_JSON_BYTES + 1
+
+
+def test_an_empty_one_has_no_fields():
+    assert post(b"")[1] == b'{"success":true,"data":{}}'
+
+
+@pytest.mark.parametrize("environ", [{"wsgi.input_terminated": None}, {"HTTP_TRANSFER_ENCODING": None}])
+def test_without_an_end_that_is_marked_nothing_is_waited_for(environ):
+    class Open:
+        def read(self, *_size):
+            raise AssertionError("it would wait for ever")
+
+        readline = read
+
+    assert post(b"", **{"wsgi.input": Open(), **environ})[0] == 200
+
+
+def test_a_length_that_is_declared_stands():
+    assert post(b'{"a": 1} and more', CONTENT_LENGTH="8")[1] == b'{"success":true,"data":{"a":1}}'
