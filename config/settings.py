@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from environs import validate
+
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from core.environment import Environment, weak_secret
 from core.logs import configure_logging
@@ -31,8 +33,9 @@ if not DEBUG:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
 PORT: int = env.int("PORT", 8000) or 8000
-WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1) or 1  # processes; `manage.py serve` sets both
-WEB_THREADS: int = env.int("WEB_THREADS", 0) or 0  # threads of each; 0: as many as requests
+# Processes, and threads of each (0: as many as requests). `manage.py serve` sets both.
+WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1)) or 1
+WEB_THREADS: int = env.int("WEB_THREADS", 0, validate=validate.Range(min=0)) or 0
 FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
@@ -175,7 +178,7 @@ AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # an email is unique among living users, by a partial constraint
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
-BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10)
+BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.validators.LengthValidator"},

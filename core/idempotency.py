@@ -36,6 +36,14 @@ LIFETIME = timedelta(hours=24)
 RETRY_SECONDS = 1
 REPLAYED_HEADERS = ("ETag", "Location", "Cache-Control")
 
+# How OpenAPI says it.
+PARAMETER: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "description": "The same key and request within 24 hours have their effect once, and the first answer again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+}
+
 _running: set[str] = set()
 _running_lock = threading.Lock()
 
@@ -56,6 +64,7 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Any]:
                 name, cipher, request, lambda: handler(view, request, *args, **kwargs)
             )
 
+    once.is_idempotent = True  # type: ignore[attr-defined]  # for the schema
     return once
 
 

@@ -4,12 +4,18 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from email.utils import parseaddr
-from smtplib import SMTPRecipientsRefused, SMTPResponseException
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPConnectError,
+    SMTPHeloError,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
 from typing import Any
 
 import css_inline
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 
@@ -46,6 +52,7 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
     """
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
     message = compose(template, to=to, context=context, message_id=f"<{cause.pk}@{domain}>")
+    message.connection = get_connection()
     try:
         message.send()
     except SMTPRecipientsRefused as error:
@@ -53,10 +60,14 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
         if all(code >= 500 for code in codes):
             raise PermanentError(f"recipient refused: {codes}") from error
         raise
+    except (SMTPAuthenticationError, SMTPConnectError, SMTPHeloError):
+        raise  # about our own access and not about this mail: it can be sent when that is mended
     except SMTPResponseException as error:
         if error.smtp_code >= 500:
             raise PermanentError(f"{error.smtp_code} {error.smtp_error!r}") from error
         raise
+    finally:
+        message.connection.close()  # Django leaves it open when the log-in fails
 
 
 class TerminalBackend(BaseEmailBackend):

@@ -37,7 +37,6 @@ CURSOR_META: dict[str, Any] = {
         "prevCursor": {"type": ["string", "null"]},
     },
 }
-META: dict[str, Any] = {"oneOf": [PAGE_META, CURSOR_META]}
 CURSOR_PARAMETER: dict[str, Any] = {
     "name": "cursor",
     "in": "query",

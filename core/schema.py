@@ -17,10 +17,12 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from core.conditional import PARAMETERS
 from core.filters import names_parameter
+from core.idempotency import HEADER, PARAMETER
 from core.models import BaseModel
-from core.pagination import META
+from core.pagination import CURSOR_META, PAGE_META
 from core.schema_errors import (
     ALWAYS,
+    IDEMPOTENT,
     LIMIT_HEADERS,
     WITH_BODY,
     WITH_TOKEN,
@@ -116,7 +118,14 @@ class EnvelopeSchema(FieldSchema):
             name = "If-None-Match" if self.action == "retrieve" else "If-Match"
             kind = ResolvedComponent.PARAMETER
             parameters.append(register(self.registry, kind, name.replace("-", ""), PARAMETERS[name]))
+        if self.is_idempotent():
+            kind = ResolvedComponent.PARAMETER
+            parameters.append(register(self.registry, kind, HEADER.replace("-", ""), PARAMETER))
         return parameters
+
+    def is_idempotent(self) -> bool:
+        """Whether a repetition under the same Idempotency-Key has its effect once."""
+        return getattr(getattr(self.view, self.action, None), "is_idempotent", False)
 
     def is_versioned(self) -> bool:
         """Whether the view's objects have ETags."""
@@ -153,6 +162,8 @@ class EnvelopeSchema(FieldSchema):
         headers: tuple[str, ...] = ("X-Request-ID", *LIMIT_HEADERS)
         if self.is_versioned() and self.action in VERSIONED_ACTIONS:
             headers += ("ETag",)
+        if self.is_idempotent():
+            headers += ("Idempotency-Replayed",)
         return (*headers, "Location") if self.action == "create" and status == "201" else headers
 
     def error_codes(self) -> set[str]:
@@ -163,6 +174,8 @@ class EnvelopeSchema(FieldSchema):
             codes.add("FORBIDDEN")
         if self._get_request_body():
             codes |= WITH_BODY
+        if self.is_idempotent():
+            codes |= IDEMPOTENT
         if "{" in self.path:
             codes.add("NOT_FOUND")
         if self.is_versioned() and self.action in CONDITIONAL_WRITES:
@@ -191,7 +204,12 @@ class EnvelopeSchema(FieldSchema):
         if "items" not in data:
             return register(self.registry, ResolvedComponent.SCHEMA, f"{name}Envelope", schema)
         properties["data"] = {"type": "array", "items": self.listed(name)}
-        properties["meta"] = register(self.registry, ResolvedComponent.SCHEMA, "PageMeta", META)
+        properties["meta"] = {
+            "oneOf": [
+                register(self.registry, ResolvedComponent.SCHEMA, "PageMeta", PAGE_META),
+                register(self.registry, ResolvedComponent.SCHEMA, "CursorMeta", CURSOR_META),
+            ]
+        }
         schema["required"] = ["success", "data", "meta"]
         return register(self.registry, ResolvedComponent.SCHEMA, f"{name}ListEnvelope", schema)
 

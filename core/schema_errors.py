@@ -23,6 +23,7 @@ ALWAYS = frozenset(
 )
 WITH_TOKEN = frozenset({"UNAUTHORIZED", "TOKEN_EXPIRED", "TOKEN_REVOKED"})
 WITH_BODY = frozenset({"PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"})
+IDEMPOTENT = frozenset({"IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED"})
 SHORT_NAMES = {WITH_TOKEN: "TokenRefused", frozenset({"VALIDATION_ERROR", "MALFORMED_REQUEST"}): "BadRequest"}
 
 HEADERS: dict[str, Schema] = {
@@ -67,6 +68,10 @@ HEADERS: dict[str, Schema] = {
         "required": True,
         "schema": {"type": "string", "pattern": '^"[^"]+"$'},
         "example": '"v1"',
+    },
+    "Idempotency-Replayed": {
+        "description": "This is the answer to an earlier request of the same Idempotency-Key.",
+        "schema": {"type": "string", "const": "true"},
     },
     "Location": {
         "description": "The path of the new object.",
@@ -152,9 +157,12 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str]) -
     name = SHORT_NAMES.get(frozenset(codes)) or "Or".join(code.title().replace("_", "") for code in codes)
     limits = () if status in UNCOUNTED else LIMIT_HEADERS
     body = register(registry, ResolvedComponent.SCHEMA, f"{name}Answer", error_schema(codes))
+    headers = header_refs(registry, ("X-Request-ID", *limits, *EXTRA_HEADERS.get(status, ())))
+    if "IDEMPOTENCY_IN_PROGRESS" in codes:  # the other conflicts do not go away by waiting
+        headers["Retry-After"] = {**HEADERS["Retry-After"], "required": False}
     response = {
         "description": " ".join(f"`{code}`: {CATALOGUE[code][1]}" for code in codes),
-        "headers": header_refs(registry, ("X-Request-ID", *limits, *EXTRA_HEADERS.get(status, ()))),
+        "headers": headers,
         "content": {
             "application/json": {
                 "schema": body,

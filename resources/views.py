@@ -75,6 +75,9 @@ class TagViewSet(BaseViewSet):
     def get_queryset(self) -> QuerySet[Tag]:
         return super().get_queryset().with_resource_count()  # type: ignore[attr-defined]
 
+    def record(self, *_event: Any) -> None:
+        """The services record what happens to a tag."""
+
     def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             tag = self.locked_object()

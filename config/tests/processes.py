@@ -103,7 +103,9 @@ class Product:
 
     def administer(self, statement: str) -> None:
         if self.environment["DATABASE_URL"].startswith("postgres"):
-            with psycopg.connect(os.environ["TEST_DATABASE_URL"], autocommit=True) as connection:
+            # The database that is named there need not exist, as Django's own tests do not need it either.
+            server = urlsplit(os.environ["TEST_DATABASE_URL"])._replace(path="/postgres").geturl()
+            with psycopg.connect(server, autocommit=True) as connection:
                 connection.execute(statement)
 
     def __enter__(self) -> "Product":

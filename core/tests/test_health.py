@@ -139,7 +139,7 @@ def test_a_broker_that_refuses_degrades_it(broker):
 
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert [check["status"] for check in answer.json()["checks"].values()] == ["ok", "ok", "failed", "ok"]
-    assert answer.json()["checks"]["broker"]["latencyMs"] < 500
+    assert answer.json()["checks"]["broker"]["latencyMs"] < 1500
 
 
 def test_a_silent_broker_degrades_it_before_a_probe_gives_up(broker):

@@ -156,6 +156,15 @@ def test_a_refusal_for_now_is_not(smtp, recipient, data):
         send()
 
 
+def test_a_wrong_password_of_ours_is_a_refusal_for_now(smtp, settings):
+    """A server that knows no log-in answers 5xx to one: that is about us, and every mail can wait for the cure."""
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "groundwork", "old"
+
+    with pytest.raises(smtplib.SMTPException) as refusal:
+        send()
+    assert not isinstance(refusal.value, PermanentError)
+
+
 def test_nobody_there_is_a_refusal_for_now(settings):
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = SMTP, "127.0.0.1", 1
 

@@ -226,10 +226,16 @@ def test_objects_are_answered_as_described(owner, stranger):
     assert_described(owner.delete(url), 204)
 
 
+def test_a_repetition_is_answered_as_described(owner):
+    for title, status in (("One", 201), ("One", 201), ("Two", 422)):
+        answer = owner.post(RESOURCES, {"title": title}, HTTP_IDEMPOTENCY_KEY="key")
+        assert_described(answer, status)
+
+
 def test_lists_are_answered_as_described(owner):
     ResourceFactory(user=owner.user, tags=["a"])
 
-    for query in ("", "?fields=title", "?page=9&limit=1", "?status=draft&status=archived&tag=a&sort=-title"):
+    for query in ("", "?cursor=", "?fields=title", "?page=9&limit=1", "?status=draft&status=archived&tag=a"):
         assert_described(owner.get(RESOURCES + query), 200)
     assert_described(owner.get(f"{RESOURCES}?scope=all"), 403)
     assert_described(owner.get(f"{RESOURCES}?pagee=1"), 400)
