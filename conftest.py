@@ -13,12 +13,19 @@ from accounts.models import User
 from accounts.services.sessions import open_session
 from accounts.tests.factories import UserFactory
 from core import append_only, outbox, throttling
+from core.tests.contract import contradictions
 
 
 class Caller(APIClient):
     """An API client that knows whose it is. `caller.user` is None for the anonymous one."""
 
     user: User | None = None
+
+    def request(self, **kwargs: Any) -> Any:
+        """Whatever a test asks for, the answer must be what the OpenAPI document says."""
+        answer = super().request(**kwargs)
+        assert contradictions(answer) == []
+        return answer
 
 
 @pytest.fixture(scope="session")
