@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import BCryptSHA256PasswordHasher
 
-NICENESS = 10
+NICENESS = 4
 
 
 def yield_to_others() -> None:
