@@ -174,6 +174,7 @@ class OneTimeToken(models.Model):
     email = models.CharField(max_length=254)
     token_hash = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
+    mailed_at = models.DateTimeField(null=True, blank=True, help_text="When a mail server took it")
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
 

@@ -109,9 +109,10 @@ elif DATABASE:
         # A pool bounds the connections of a process and gives up after 3 s, where a plain connection queues.
         "pool": {
             "min_size": 1,
-            "max_size": env.int("DATABASE_POOL_SIZE", 8),
+            "max_size": env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(min=1)),
             "timeout": 3,
             "max_lifetime": 1800,
+            "reconnect_timeout": 5,  # else its pauses double for minutes after PostgreSQL is back
         },
         "connect_timeout": 3,
         "tcp_user_timeout": 5000,
@@ -186,11 +187,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "accounts.validators.PersonalDataValidator"},
 ]
-JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY", "") or SECRET_KEY
+JWT_SIGNING_KEY: str = env.str("JWT_SIGNING_KEY", "") or SECRET_KEY
+if not DEBUG and JWT_SIGNING_KEY != SECRET_KEY and (weakness := weak_secret(JWT_SIGNING_KEY)):
+    env.refuse("JWT_SIGNING_KEY", weakness)
+POSITIVE = validate.Range(min=0, min_inclusive=False)
 JWT_VERIFYING_KEYS: list[str] = env.list("JWT_VERIFYING_KEYS", []) or []
-ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15) or 15)
-REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7) or 7)
-SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30) or 30)
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15, validate=POSITIVE) or 15)
+REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7, validate=POSITIVE) or 7)
+SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POSITIVE) or 30)
 REFRESH_GRACE = timedelta(seconds=10)
 PASSWORD_RESET_LIFETIME = timedelta(hours=1)
 EMAIL_PROOF_LIFETIME = timedelta(hours=24)

@@ -58,10 +58,11 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Any]:
             return handler(view, request, *args, **kwargs)
         if not VISIBLE_ASCII.fullmatch(key):
             raise FieldError(HEADER, "invalid", "Must be 1 to 255 visible ASCII characters.")
+        said = fingerprint(request)  # reads the body, before a transaction is open
         name, cipher = secrets_of(caller_of(request), key)
         with alone(name):
-            return replay(name, cipher, request) or perform(
-                name, cipher, request, lambda: handler(view, request, *args, **kwargs)
+            return replay(name, cipher, said) or perform(
+                name, cipher, said, lambda: handler(view, request, *args, **kwargs)
             )
 
     once.is_idempotent = True  # type: ignore[attr-defined]  # for the schema
@@ -89,28 +90,28 @@ def fingerprint(request: Request) -> str:
     return hashlib.sha256(said).hexdigest()
 
 
-def replay(name: str, cipher: Fernet, request: Request) -> HttpResponse | None:
+def replay(name: str, cipher: Fernet, said: str) -> HttpResponse | None:
     """The stored answer, if there is one. Raises ApiError when the key belongs to another request."""
     stored = StoredAnswer.objects.filter(pk=name, created_at__gt=timezone.now() - LIFETIME).first()
     if stored is None:
         return None
-    if stored.fingerprint != fingerprint(request):
+    if stored.fingerprint != said:
         raise ApiError("IDEMPOTENCY_KEY_REUSED")
     return opened(cipher.decrypt(bytes(stored.content)), stored.status)
 
 
-def perform(name: str, cipher: Fernet, request: Request, act: Callable[[], Response]) -> Any:
+def perform(name: str, cipher: Fernet, said: str, act: Callable[[], Response]) -> Any:
     with transaction.atomic():
         if not locked(name):
             raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)
-        stored = replay(name, cipher, request)  # it may have been finished while we came here
+        stored = replay(name, cipher, said)  # it may have been finished while we came here
         if stored is not None:
             return stored
         response = act()
         StoredAnswer.objects.filter(pk=name).delete()  # one that has expired
         StoredAnswer.objects.create(
             name=name,
-            fingerprint=fingerprint(request),
+            fingerprint=said,
             status=response.status_code,
             content=cipher.encrypt(sealed(response)),
         )

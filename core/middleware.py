@@ -117,7 +117,8 @@ def finish(
     if "Cache-Control" not in headers and not request.path_info.startswith("/static/"):
         headers["Cache-Control"] = "no-store"
     match = request.resolver_match
-    route = match.route if match else "unmatched"
+    # The pattern that catches every unknown path is empty, as is that of the home page.
+    route = (match and match.route) or ("home" if request.path_info == "/" else "unmatched")
     metrics.observe_request(request.method or "", route, response.status_code, seconds)
     access_log.info(
         "request",

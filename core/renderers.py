@@ -35,7 +35,7 @@ class EnvelopeRenderer(BaseRenderer):
     ) -> bytes:
         response = (renderer_context or {}).get("response")
         status = getattr(response, "status_code", 200)
-        if status == 204:
+        if status in {204, 304}:
             return b""
         if status >= 400:
             return render_error(data)

@@ -108,11 +108,12 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         return serializer.save()
 
     def update(self, request: Any, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        data = request.data  # read before the row is held: a client may send its body as slowly as it likes
         with transaction.atomic():
             instance = self.locked_object()
             check_if_match(request, instance)
             before = self.get_serializer(instance).data
-            serializer = self.get_serializer(instance, data=request.data, partial=partial)
+            serializer = self.get_serializer(instance, data=data, partial=partial)
             serializer.is_valid(raise_exception=True)
             instance = serializer.save()
             after = self.get_serializer(instance).data

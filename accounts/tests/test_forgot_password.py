@@ -138,3 +138,17 @@ def test_neither_promise_nor_database_holds_the_secret(anonymous, ann, mailed_to
 
     assert OutboxMessage.objects.get().payload == {"email": "ann@example.com"}
     assert token not in str(list(ann.one_time_tokens.values()))
+
+
+def test_an_outage_of_the_mail_server_does_not_use_the_hour_up(clock, anonymous, ann, deliver, settings):
+    works = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    for _ in range(6):
+        ask(anonymous)
+    assert deliver() == []
+
+    settings.EMAIL_BACKEND = works
+    clock.shift(timedelta(minutes=1))
+
+    assert len(deliver()) == 5

@@ -234,3 +234,21 @@ def test_in_production_what_is_not_said_is_safe():
         *("True", "31536000", "True"),
         *("django.core.mail.backends.smtp.EmailBackend", "True", "True"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS_TOKEN_MINUTES", "-3"),
+        ("REFRESH_TOKEN_DAYS", "0"),
+        ("SESSION_MAX_DAYS", "-1"),
+        ("BCRYPT_ROUNDS", "3"),
+        ("WEB_CONCURRENCY", "0"),
+        ("JWT_SIGNING_KEY", "abc"),
+    ],
+)
+def test_a_number_out_of_range_or_a_weak_key_stops_the_start(name, value):
+    done = python("import config.settings", DEBUG="false", **{name: value})
+
+    assert done.returncode == 1
+    assert name in done.stderr

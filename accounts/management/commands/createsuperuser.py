@@ -3,7 +3,10 @@ from typing import Any
 from django.contrib.auth.management.commands.createsuperuser import Command as CreateSuperuser
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from core import audit
 
 
 class Command(CreateSuperuser):
@@ -13,8 +16,12 @@ class Command(CreateSuperuser):
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         try:
-            return super().handle(*args, **options)
+            with transaction.atomic():
+                printed = super().handle(*args, **options)
+                made = User.objects.latest("id")
+                audit.record("user.created", target=made, changes={"role": [None, made.role]})
         except ValidationError as error:
             raise CommandError(f"email: {error.messages[0]}") from error
         except IntegrityError as error:
             raise CommandError("email: an account with this email exists.") from error
+        return printed

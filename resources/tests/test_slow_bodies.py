@@ -1,0 +1,49 @@
+"""A client may send its body as slowly as it likes: nothing is held meanwhile that others need."""
+
+import json
+from io import BytesIO
+
+import pytest
+from django.db import connection
+
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+URL = "/api/v1/resources"
+
+
+class Body(BytesIO):
+    """Looks, while it is read, whether a transaction is open."""
+
+    seen = False
+    in_transaction = False
+
+    def read(self, *size):
+        self.seen = True
+        self.in_transaction |= connection.in_atomic_block
+        return super().read(*size)
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_an_update_holds_no_row_while_its_body_comes(owner, method):
+    resource = ResourceFactory(user=owner.user)
+    raw = json.dumps({"title": "new"}).encode()
+    body = Body(raw)
+    answer = owner.generic(
+        method.upper(), f"{URL}/{resource.pk}", raw, "application/json", **{"wsgi.input": body}
+    )
+
+    assert answer.status_code == 200
+    assert body.seen
+    assert not body.in_transaction
+
+
+@pytest.mark.parametrize("headers", [{}, {"HTTP_IDEMPOTENCY_KEY": "k"}])
+def test_a_create_holds_no_transaction_while_its_body_comes(owner, headers):
+    raw = json.dumps({"title": "new"}).encode()
+    body = Body(raw)
+    answer = owner.generic("POST", URL, raw, "application/json", **{"wsgi.input": body}, **headers)
+
+    assert answer.status_code == 201
+    assert body.seen
+    assert not body.in_transaction
