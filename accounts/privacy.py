@@ -46,12 +46,13 @@ def mailed_links(user: User) -> Any:
 
 @exports("auditEvents", AuditEvent)
 def audit_events(user: User) -> Any:
+    """Where somebody else acted, such as staff, their address and device are theirs and not the user's."""
     return [
         {
             "event": event.event,
             "createdAt": event.created_at,
-            "ipAddress": event.ip_address,
-            "userAgent": event.user_agent,
+            "ipAddress": event.ip_address if event.actor_id in {None, user.pk} else None,
+            "userAgent": event.user_agent if event.actor_id in {None, user.pk} else "",
             "targetType": event.target_type,
             "targetId": event.target_id,
             "changes": event.changes,

@@ -23,7 +23,7 @@ from accounts.serializers import (
 )
 from accounts.services import accounts, sessions
 from core.conditional import check_if_match
-from core.export import EXPORT_SCHEMA, export_of
+from core.export import EXPORT_SCHEMA
 from core.idempotency import idempotent
 from core.viewsets import BaseViewSet
 
@@ -120,7 +120,7 @@ class MeViewSet(UserViewSet):
     @action(detail=False)
     def export(self, request: UserRequest) -> Response:
         """Everything held about the caller."""
-        return Response(export_of(request.user))
+        return Response(accounts.export_account(user=request.user))
 
 
 class SessionViewSet(BaseViewSet):

@@ -19,6 +19,7 @@ from accounts.services.passwords import (
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
 from core import audit, outbox
 from core.errors import ApiError, FieldError
+from core.export import export_of
 
 
 class EmailTaken(ApiError):
@@ -208,6 +209,13 @@ def delete_account(*, user: User, actor: User) -> None:
         user.one_time_tokens.all().delete()
         user.soft_delete()
         audit.record("user.deleted", actor_id=actor.pk, target=user)
+
+
+def export_account(*, user: User) -> dict[str, Any]:
+    """Everything held about the user. That it was handed out is an event of its own."""
+    held = export_of(user)
+    audit.record("user.exported", actor_id=user.pk, target=user)
+    return held
 
 
 def unlock(*, user: User, actor: User) -> None:

@@ -5,6 +5,7 @@ import pytest
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, access_of, data, refusal
 from accounts.tests.factories import OneTimeTokenFactory
+from core.models import AuditEvent
 from resources.tests.factories import ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +42,28 @@ def test_holds_what_was_done_by_and_to_the_caller(owner, admin):
         ("user.updated", {"name": ["Olive Owner", "Olive Oyl"]}),
         ("user.role_changed", {"role": ["user", "staff"]}),
     ]
+
+
+def test_tells_nothing_about_who_else_acted(owner, admin):
+    admin.patch(
+        f"{API}/users/{owner.user.pk}",
+        {"role": "staff"},
+        HTTP_USER_AGENT="AdminPhone",
+        REMOTE_ADDR="192.0.2.7",
+    )
+
+    answer = owner.get(URL)
+
+    assert "user.role_changed" in answer.content.decode()
+    for trace in ("AdminPhone", "192.0.2.7", str(admin.user.pk)):
+        assert trace not in answer.content.decode()
+
+
+def test_leaves_an_event(owner):
+    owner.get(URL)
+
+    event = AuditEvent.objects.get(event="user.exported")
+    assert (event.actor_id, event.subject_id) == (owner.user.pk, owner.user.pk)
 
 
 def test_holds_nothing_of_others(owner, stranger):
