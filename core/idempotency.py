@@ -7,6 +7,7 @@ sent again under the same key (as Stripe does; draft-ietf-httpapi-idempotency-ke
 
 import base64
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -85,7 +86,8 @@ def secrets_of(caller: str, key: str) -> tuple[str, Fernet]:
 
 def fingerprint(request: Request) -> str:
     """The same request: method, path, query and body."""
-    body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
+    # The standard library's: a field that is ignored may hold an integer beyond 64 bits, which orjson refuses.
+    body = json.dumps(request.data, sort_keys=True).encode()
     said = f"{request.method} {request.get_full_path()} ".encode() + body
     return hashlib.sha256(said).hexdigest()
 

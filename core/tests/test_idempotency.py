@@ -73,6 +73,15 @@ def test_the_order_of_the_members_does_not_matter(owner):
 
 
 @one_transaction
+@pytest.mark.parametrize("value", [10**30, -(10**30), 1e300, {"": [None, 10**25]}])
+def test_an_ignored_field_may_hold_any_json(owner, value):
+    body = TITLE | {"nothing": value}
+
+    assert send(owner, body).status_code == 201
+    assert send(owner, body)["Idempotency-Replayed"] == "true"
+
+
+@one_transaction
 def test_two_users_may_use_one_key(owner, stranger):
     assert send(owner).json()["data"]["id"] != send(stranger).json()["data"]["id"]
 
