@@ -14,7 +14,8 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services check lock fuzz clean base-env test-env dev-env services-env tools-env
+.PHONY: help run test test-services check lock fuzz bench clean base-env prod-env test-env dev-env services-env \
+	tools-env bench-env express-env wrk-env
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -54,8 +55,13 @@ lock: dev-env ## write requirements/*.txt from *.in (ARGS=--upgrade takes newer 
 fuzz: base-env tools-env ## call the running API with what its schema allows, and what it does not
 	@$(BIN)/python .ci/fuzz.py $(ARGS)
 
+bench: prod-env bench-env express-env wrk-env ## measure this project beside its peers (ARGS='--only ours,stock_drf'; ARGS=--help)
+	@TEST_DATABASE_URL="$${BENCH_DATABASE_URL:-$$TEST_DATABASE_URL}" TEST_REDIS_URL="$${BENCH_REDIS_URL:-$$TEST_REDIS_URL}" \
+		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
+
 clean: ## remove the environments, the local database and every cache
-	rm -rf .venv .venv-services .venv-tools var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-services .venv-tools .venv-bench benchmarks/peers/express/node_modules
+	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- environments --------------------------------------------------------------------------------
@@ -63,6 +69,8 @@ clean: ## remove the environments, the local database and every cache
 
 base-env:
 	$(call install,.venv,base,)
+prod-env:
+	$(call install,.venv,prod,base)
 test-env:
 	$(call install,.venv,test,base prod)
 dev-env:
@@ -71,6 +79,24 @@ services-env:
 	$(call install,.venv-services,services,)
 tools-env:
 	$(call install,.venv-tools,tools,)
+bench-env:
+	$(call install,.venv-bench,bench,)
+
+EXPRESS := benchmarks/peers/express
+
+# Without npm the run says so, and how to leave this peer out.
+express-env:
+	@command -v npm >/dev/null || exit 0; cd $(EXPRESS) && \
+	cmp -s package-lock.json node_modules/installed-lock.json || { \
+		echo "Installing $(EXPRESS)/package-lock.json …" && \
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
+		cp package-lock.json node_modules/installed-lock.json; }
+
+# The load generator. Without root the run says how to install it.
+wrk-env:
+	@command -v wrk >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+		echo "Installing the load generator: apt-get install wrk …" && \
+		{ apt-get install -y -qq wrk || { apt-get update -qq && apt-get install -y -qq wrk; }; } >/dev/null; }
 
 OLD_PYTHON := needs Python 3.11 or newer, but $(PYTHON) is %s. Name one that is: make PYTHON=python3.13 run
 

@@ -15,6 +15,8 @@ from accounts.tests.factories import UserFactory
 from core import append_only, outbox, throttling
 from core.tests.contract import contradictions
 
+pytest_plugins = ["core.tests.storages"]
+
 
 class Caller(APIClient):
     """An API client that knows whose it is. `caller.user` is None for the anonymous one."""

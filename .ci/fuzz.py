@@ -1,9 +1,12 @@
 """Call a running server with what its OpenAPI schema allows, and with what it does not (`make fuzz`).
 
-As an ordinary user, on a database of its own. Fails on a 5xx and on an answer that the schema does
-not describe. Further arguments go to schemathesis, e.g. `make fuzz ARGS='--max-examples 20'`.
+As an ordinary user and at the same time as an admin, each on a server and a database of its own: SQLite, or with
+TEST_DATABASE_URL a database that is made on that PostgreSQL and dropped again. Fails on a 5xx and on an answer that
+the schema does not describe, and says how many cases there were. Further arguments go to schemathesis, e.g.
+`make fuzz ARGS='--max-examples 20'`; `--only user` and `--only admin` are ours.
 """
 
+import argparse
 import json
 import os
 import secrets
@@ -13,27 +16,41 @@ import sys
 import tempfile
 import time
 import urllib.error
-import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
+from fuzz_objects import call, make_objects
+from psycopg import sql
 from services import free_port, stop
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMATHESIS = ROOT / ".venv-tools" / "bin" / "schemathesis"
 CONFIG = ROOT / ".ci" / "schemathesis.toml"
+HOOKS = ROOT / ".ci" / "fuzz_hooks.py"
 START_SECONDS = 30
 UNLIMITED = "1000000/min"  # the limits have tests of their own; here they would hide everything else
 # They end the session that the rest of the run needs.
 LEFT_OUT = "/auth/(logout|logout-all|sessions)"
+ROLES = ("user", "admin")
+# With these a run as both has more than 20,000 cases, and takes some 20 minutes on two cores.
+DEFAULTS = ("--max-examples", "160")
 
 
-def call(url: str, body: dict[str, str] | None = None, token: str = "") -> Any:
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own server
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        return json.load(answer)
+@dataclass(frozen=True)
+class Caller:
+    role: str
+    email: str
+    password: str
+
+    def log_in(self, base: str) -> str:
+        body = {"email": self.email, "password": self.password}
+        token: str = call(f"{base}/api/v1/auth/login", body)["data"]["tokens"]["accessToken"]
+        return token
 
 
 def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
@@ -48,47 +65,112 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.1)
 
 
-def fuzz(base: str, arguments: list[str]) -> int:
-    account = {"email": "fuzz@example.com", "name": "Fuzz", "password": f"A1{secrets.token_hex(8)}"}
-    token = call(f"{base}/api/v1/auth/register", account)["data"]["tokens"]["accessToken"]
+def make_caller(base: str, environment: dict[str, str], role: str) -> Caller:
+    caller = Caller(role, f"fuzz-{role}@example.com", f"A1{secrets.token_hex(8)}")
+    if role == "user":
+        account = {"email": caller.email, "name": "Fuzz", "password": caller.password}
+        call(f"{base}/api/v1/auth/register", account)
+    else:
+        options = ["--noinput", "--email", caller.email, "--name", "Fuzz"]
+        subprocess.run(
+            [sys.executable, "manage.py", "createsuperuser", *options],
+            cwd=ROOT,
+            env=environment | {"DJANGO_SUPERUSER_PASSWORD": caller.password},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    return caller
+
+
+def fuzz(base: str, caller: Caller, arguments: list[str], log: Path) -> tuple[int, int]:
+    """(the exit code of schemathesis, how many cases)"""
+    token = caller.log_in(base)
     command: list[str | Path] = [SCHEMATHESIS, "--config-file", CONFIG, "run", f"{base}/api/v1/schema"]
     command += ["--header", f"Authorization: Bearer {token}", "--exclude-path-regex", LEFT_OUT]
-    command += ["--max-examples", "50", *arguments]
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-report-") as folder:
+        known, report = Path(folder) / "known.json", Path(folder) / "report.json"
+        known.write_text(json.dumps(make_objects(base, token, admin=caller.role == "admin")))
+        command += ["--report-json-path", report, *DEFAULTS, *arguments]
+        environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "FUZZ_KNOWN": str(known)}
+        with log.open("wb") as said:
+            code = subprocess.run(
+                command, cwd=ROOT, env=environment, stdout=said, stderr=said, check=False
+            ).returncode
+        cases = json.loads(report.read_text())["test_cases"]["generated"] if report.exists() else 0
     try:
-        call(f"{base}/api/v1/users/me", token=token)
+        me = call(f"{base}/api/v1/users/me", token=token)["data"]
     except urllib.error.HTTPError as error:
         sys.exit(f"fuzz: the session ended during the run ({error.code}), so most of it was never reached")
-    return code
+    if me["role"] != caller.role:
+        sys.exit(f"fuzz: the {caller.role} became a {me['role']} during the run")
+    return code, cases
+
+
+@contextmanager
+def database(folder: str) -> Iterator[str]:
+    url = os.environ.get("TEST_DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield f"sqlite:///{folder}/db.sqlite3"
+        return
+    name = f"fuzz_{secrets.token_hex(4)}"
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield urlsplit(url)._replace(path=f"/{name}").geturl()
+        finally:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def run(role: str, arguments: list[str], log: Path) -> tuple[int, int]:
+    with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-") as folder, database(folder) as url:
+        return run_on(folder, url, role, arguments, log)
+
+
+def run_on(folder: str, url: str, role: str, arguments: list[str], log: Path) -> tuple[int, int]:
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        "DEBUG": "true",
+        "DATABASE_URL": url,
+        "REDIS_URL": "",
+        "CELERY_BROKER_URL": "",
+        "EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
+        "ACCESS_TOKEN_MINUTES": "600",
+        "BCRYPT_ROUNDS": "4",
+        "LOG_LEVEL": "ERROR",
+        **{f"THROTTLE_{who}": UNLIMITED for who in ("USER", "ANON", "AUTH")},
+    }
+    manage = [sys.executable, "manage.py"]
+    subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
+    server = subprocess.Popen(
+        [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,  # its greeting; errors stay
+    )
+    try:
+        wait_for(f"{base}/health", server)
+        return fuzz(base, make_caller(base, environment, role), arguments, log)
+    finally:
+        stop(server, signal.SIGTERM)
 
 
 def main() -> int:
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-") as folder:
-        environment = os.environ | {
-            "DEBUG": "true",
-            "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
-            "REDIS_URL": "",
-            "CELERY_BROKER_URL": "",
-            "EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
-            "ACCESS_TOKEN_MINUTES": "600",
-            "BCRYPT_ROUNDS": "4",
-            "LOG_LEVEL": "ERROR",
-            **{f"THROTTLE_{who}": UNLIMITED for who in ("USER", "ANON", "AUTH")},
-        }
-        manage = [sys.executable, "manage.py"]
-        subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
-        server = subprocess.Popen(
-            [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,  # its greeting; errors stay
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health", server)
-            return fuzz(f"http://127.0.0.1:{port}", sys.argv[1:])
-        finally:
-            stop(server, signal.SIGTERM)
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--only", choices=ROLES)
+    ours, arguments = parser.parse_known_args()
+    roles = [ours.only] if ours.only else list(ROLES)
+    # Each with a server and a database of its own: the admin deletes accounts, and a process makes use of one core.
+    with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-logs-") as folder, ThreadPoolExecutor() as pool:
+        logs = {role: Path(folder) / role for role in roles}
+        started = {role: pool.submit(run, role, arguments, log) for role, log in logs.items()}
+        results = {}
+        for role, running in started.items():
+            results[role] = running.result()
+            print(f"\n=== as {role}\n\n{logs[role].read_text(errors='replace')}", flush=True)
+    counts = ", ".join(f"{cases:,} as {role}" for role, (_code, cases) in results.items())
+    print(f"fuzz: {sum(cases for _code, cases in results.values()):,} cases ({counts})")
+    return max(code for code, _cases in results.values())
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ SOURCES = {
     "base": ("base",),
     "services": ("services",),
     "tools": ("tools",),
+    "bench": ("bench",),
 }
 CHAIN = ("base", "prod", "test", "dev")
 

@@ -9,8 +9,8 @@ import re
 import secrets
 import time
 from datetime import datetime
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, TypeGuard
 from uuid import UUID
 
 from django.conf import settings
@@ -66,28 +66,37 @@ def encode(kind: str, user_id: UUID, session_id: UUID, jti: str, issued: int, ex
     )
 
 
-class Claims:
+class Claims(NamedTuple):
     """What a genuine token says."""
 
-    __slots__ = ("jti", "session_id", "user_id")
-
-    def __init__(self, user_id: UUID, session_id: UUID, jti: str) -> None:
-        self.user_id, self.session_id, self.jti = user_id, session_id, jti
+    user_id: UUID
+    session_id: UUID
+    jti: str
+    kind: str
+    expires: int
 
 
 def read(token: str, kind: str) -> Claims:
     """Raises ApiError UNAUTHORIZED for whatever is forged, odd or of another kind, TOKEN_EXPIRED for a genuine
     token past its time. Nothing else, whatever the token holds."""
-    payload = verified_payload(token)
-    if payload.get("token_type") != kind:
+    claims = genuine(token)
+    if claims.kind != kind:
         raise ApiError("UNAUTHORIZED")
+    if claims.expires <= time.time():  # the leeway is for clocks that are ahead, not for longer lives
+        raise ApiError("TOKEN_EXPIRED")
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def genuine(token: str) -> Claims:
+    """A signature that was right stays right, so that a token is verified once in a process and not with each of its
+    requests. Refusals are not kept. Whether it has expired or its session has ended is asked each time."""
+    payload = verified_payload(token)
     issued, expires, jti = payload.get("iat"), payload.get("exp"), payload.get("jti")
     if not _is_time(issued) or not _is_time(expires) or not isinstance(jti, str) or not jti:
         raise ApiError("UNAUTHORIZED")
-    claims = Claims(_uuid(payload.get("sub")), _uuid(payload.get("sid")), jti)
-    if expires <= time.time():  # type: ignore[operator]  # the leeway is for clocks that are ahead, not for longer lives
-        raise ApiError("TOKEN_EXPIRED")
-    return claims
+    kind = str(payload.get("token_type"))
+    return Claims(_uuid(payload.get("sub")), _uuid(payload.get("sid")), jti, kind, expires)
 
 
 def verified_payload(token: str) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def verified_payload(token: str) -> dict[str, Any]:
     raise ApiError("UNAUTHORIZED")
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53
 
 

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from accounts import auth_views as auth
 from accounts.views import MeViewSet, SessionViewSet, UserViewSet
@@ -13,16 +13,25 @@ me = MeViewSet.as_view(
 )
 
 urlpatterns = [
-    path("auth/register", auth.RegisterView.as_view(), name="register"),
-    path("auth/login", auth.LoginView.as_view(), name="login"),
-    path("auth/refresh", auth.RefreshView.as_view(), name="refresh"),
-    path("auth/logout", auth.LogoutView.as_view(), name="logout"),
-    path("auth/logout-all", auth.LogoutAllView.as_view(), name="logout-all"),
-    path("auth/forgot-password", auth.ForgotPasswordView.as_view(), name="forgot-password"),
-    path("auth/reset-password", auth.ResetPasswordView.as_view(), name="reset-password"),
-    path("auth/change-password", auth.ChangePasswordView.as_view(), name="change-password"),
-    path("auth/verify-email", auth.VerifyEmailView.as_view(), name="verify-email"),
-    path("auth/resend-verification", auth.ResendVerificationView.as_view(), name="resend-verification"),
+    path(
+        "auth/",
+        include(
+            [
+                path("register", auth.RegisterView.as_view(), name="register"),
+                path("login", auth.LoginView.as_view(), name="login"),
+                path("refresh", auth.RefreshView.as_view(), name="refresh"),
+                path("logout", auth.LogoutView.as_view(), name="logout"),
+                path("logout-all", auth.LogoutAllView.as_view(), name="logout-all"),
+                path("forgot-password", auth.ForgotPasswordView.as_view(), name="forgot-password"),
+                path("reset-password", auth.ResetPasswordView.as_view(), name="reset-password"),
+                path("change-password", auth.ChangePasswordView.as_view(), name="change-password"),
+                path("verify-email", auth.VerifyEmailView.as_view(), name="verify-email"),
+                path(
+                    "resend-verification", auth.ResendVerificationView.as_view(), name="resend-verification"
+                ),
+            ]
+        ),
+    ),
     path("users/me", me, name="user-me"),
     path("users/me/export", MeViewSet.as_view({"get": "export"}), name="user-export"),
     *router.urls,

@@ -61,8 +61,11 @@ class UserViewSet(BaseViewSet):
         ]
 
     def list(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
-        everybody = User.objects.all() if "status" in request.query_params else User.objects.alive()
-        return self.answer_list(everybody)
+        return self.answer_list(self.everybody)
+
+    def everybody(self) -> QuerySet[User]:
+        """Whoever asks for a status may ask for the deleted ones."""
+        return User.objects.all() if "status" in self.request.query_params else User.objects.alive()
 
     def input(self, *, partial: bool = False) -> dict[str, Any]:
         serializer = self.input_serializers[self.action](data=self.request.data, partial=partial)
@@ -72,10 +75,13 @@ class UserViewSet(BaseViewSet):
             values.pop("role", None)
         return values
 
-    @idempotent
-    def create(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
+    def new_user(self, request: UserRequest, *args: Any, **kwargs: Any) -> User:
+        return accounts.new_user(**self.input())
+
+    @idempotent(prepare="new_user")
+    def create(self, request: UserRequest, *args: Any, prepared: User, **kwargs: Any) -> Response:
         actor = request.user if request.user.is_authenticated else None
-        user = accounts.create_account(**self.input(), actor=actor)
+        user = accounts.add_account(user=prepared, actor=actor)
         return self.answer(user, 201, Location=f"{request.path}/{user.pk}")
 
     def update(self, request: UserRequest, *args: Any, partial: bool = False, **kwargs: Any) -> Response:

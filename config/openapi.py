@@ -23,6 +23,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_SUFFIX": "",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "core.models.Job.Status",
         "ResourceStatus": "resources.models.Resource.Status",
         "Role": "accounts.models.Role",
     },
@@ -40,6 +41,11 @@ SPECTACULAR_SETTINGS = {
             "name": "tags",
             "description": "The caller's tags. They come into being with the resources that bear them.",
         },
+        {
+            "name": "jobs",
+            "description": "What runs in the background for the caller, such as exports and imports.",
+        },
+        {"name": "files", "description": "What the signed addresses in other answers lead to."},
         {"name": "health", "description": "For probes: plain JSON without the envelope."},
     ],
     "POSTPROCESSING_HOOKS": [

@@ -9,7 +9,7 @@ from typing import Any
 from environs import validate
 
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
-from core.environment import Environment, weak_secret
+from core.environment import Environment, file_storage, weak_secret
 from core.logs import configure_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -33,12 +33,16 @@ if not DEBUG:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
 PORT: int = env.int("PORT", 8000) or 8000
-# Processes, and threads of each (0: as many as requests). `manage.py serve` sets both.
+# Processes, threads of each (0: as many as requests), and how many of these run at once (0: all); see core/turns.py.
+# `manage.py serve` sets all three.
 WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1)) or 1
 WEB_THREADS: int = env.int("WEB_THREADS", 0, validate=validate.Range(min=0)) or 0
+WEB_TURNS: int = env.int("WEB_TURNS", 0, validate=validate.Range(min=0)) or 0
 FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
+# Where addresses of files begin; empty: they are paths on whatever host the API is called by.
+API_URL: str = env.origin("API_URL", "") or ""
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -59,15 +63,15 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "core.middleware.RequestMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "core.middleware.PageSecurityMiddleware",
+    "core.middleware.StaticFilesMiddleware",
+    "core.middleware.CrossOriginMiddleware",
     "core.middleware.AdminSessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "core.middleware.PageCommonMiddleware",
+    "core.middleware.PageCsrfMiddleware",
     "core.middleware.AdminAuthenticationMiddleware",
     "core.middleware.AdminMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "core.middleware.PageFrameMiddleware",
     "core.middleware.ErrorMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -98,26 +102,6 @@ if "sqlite" in DATABASE.get("ENGINE", ""):
     Path(DATABASE["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     # Tests use a file too: threads cannot share a database in memory.
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
-    DATABASE["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-elif DATABASE:
-    DATABASE["CONN_HEALTH_CHECKS"] = True
-    DATABASE["OPTIONS"] = DATABASE.get("OPTIONS", {}) | {
-        # A pool bounds the connections of a process and gives up after 3 s, where a plain connection queues.
-        "pool": {
-            "min_size": 1,
-            "max_size": env.int("DATABASE_POOL_SIZE", 8, validate=validate.Range(min=1)),
-            "timeout": 3,
-            "max_lifetime": 1800,
-            "reconnect_timeout": 5,  # else its pauses double for minutes after PostgreSQL is back
-        },
-        "connect_timeout": 3,
-        "tcp_user_timeout": 5000,
-        "options": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s",
-    }
 DATABASES = {"default": DATABASE}
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
@@ -155,9 +139,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     if CELERY_BROKER_URL.startswith(("redis", "unix"))
     else {}
 )
+# A worker listens to both, unless its -Q names one.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
+CELERY_TASK_ROUTES = {"core.tasks.run_jobs": {"queue": "jobs"}}
+JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain-outbox": {"task": "core.tasks.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
+    "run-jobs": {"task": "core.tasks.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
     "purge-expired": {"task": "core.tasks.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 
@@ -205,6 +194,9 @@ TRASH_RETENTION = timedelta(days=30)
 
 # --- the API -------------------------------------------------------------------------------------
 MAX_JSON_BYTES = 1024 * 1024
+MAX_UPLOAD_BYTES = 10 * 1024 * 1024
+MAX_BODY_BYTES = MAX_UPLOAD_BYTES + 64 * 1024  # with the boundary, headers and other fields around a file
+UPLOAD_QUOTA = (env.int("UPLOAD_QUOTA_MB", 1024, validate=POSITIVE) or 1024) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # the admin's forms; the API's own parser is stricter
 THROTTLE_RATES = {
     "user": env.rate("THROTTLE_USER", "100/min"),
@@ -220,6 +212,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["core.throttling.RateLimit"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.renderers.Negotiation",
     "DEFAULT_PAGINATION_CLASS": "core.pagination.Pagination",
     "DEFAULT_FILTER_BACKENDS": ["core.filters.FilterBackend", "core.filters.SortBackend"],
     "DEFAULT_SCHEMA_CLASS": "core.schema.EnvelopeSchema",
@@ -259,7 +252,7 @@ STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": file_storage(env, BASE_DIR / "var" / "media"),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

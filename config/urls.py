@@ -3,7 +3,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from core import errors, health, metrics, preview
+from core import downloads, errors, health, metrics, preview
 from core.schema import schema_view
 from core.views import Page, allowed
 
@@ -21,8 +21,11 @@ PREVIEWS = [
     ),
 ]
 urlpatterns = [
-    path("api/v1/", include("accounts.urls")),
+    # The patterns are tried in this order, so what is asked for most comes first.
     path("api/v1/", include("resources.urls")),
+    path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("core.urls")),
+    path("api/v1/files", read(downloads.file_view), name="file"),
     path("api/v1/schema", read(schema_view), name="schema"),
     path("api/docs", read(Page.as_view(template_name="docs/swagger.html")), name="docs"),
     path("api/redoc", read(Page.as_view(template_name="docs/redoc.html")), name="redoc"),

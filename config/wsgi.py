@@ -7,9 +7,12 @@ from core.chunked import with_length
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = with_length(get_wsgi_application())
+django_application = get_wsgi_application()
 
-from core.dispatcher import dispatcher  # noqa: E402 - it reads the settings
+from core.dispatcher import dispatcher  # noqa: E402 - they read the settings
+from core.turns import turns  # noqa: E402
+
+application = with_length(turns.around(django_application))
 
 if not settings.CELERY_BROKER_URL:
     dispatcher.start()  # without a broker this process is the worker

@@ -18,9 +18,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core import audit
+from core.admin_jobs import JobAdmin
 from core.dispatcher import dispatcher
 from core.modeladmin import ReadOnlyAdmin, audit_link
-from core.models import AuditEvent, OutboxMessage
+from core.models import AuditEvent, Job, OutboxMessage
 from core.outbox import handlers
 
 SHORT = 100
@@ -100,6 +101,9 @@ class OutboxAdmin(ReadOnlyAdmin):
 
         self.on_each(request, queryset, start_over, "Waiting to be tried again")
         dispatcher.wake()
+
+
+admin.site.register(Job, JobAdmin)
 
 
 # --- the audit log --------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Conditional requests (RFC 9110, 13): If-None-Match on reads, If-Match on writes, both against the version."""
 
+import re
+import time
 from typing import Any
 
 from django.utils.http import parse_etags
@@ -7,6 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.errors import ApiError
+
+# In the ETag of an answer with addresses that run out: the second when they were made.
+LINKS = re.compile(r'\.(\d{1,12})"$')
+LINKS_STAY_GOOD_SECONDS = 240  # of the 300 that they live
 
 # How OpenAPI says which header a request may bear.
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -24,15 +30,33 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
-def not_modified(request: Request, instance: Any) -> Response | None:
+def not_modified(request: Request, etag: str) -> Response | None:
     """A 304 when the client holds this version already. The comparison is weak, as the RFC asks for reads."""
     header = request.META.get("HTTP_IF_NONE_MATCH")
     if not header:
         return None
     held = {tag.removeprefix("W/") for tag in parse_etags(header)}
-    if "*" not in held and instance.etag not in held:
+    good = next((tag for tag in held if is_good(tag, etag)), etag if "*" in held else None)
+    if good is None:
         return None
-    return Response(status=304, headers={"ETag": instance.etag, "Cache-Control": "private, no-cache"})
+    return Response(status=304, headers={"ETag": good, "Cache-Control": "private, no-cache"})
+
+
+def with_links(etag: str, made_at: int) -> str:
+    """The ETag of an answer that holds addresses which run out: the same object, said at this second."""
+    return f'{etag[:-1]}.{made_at}"'
+
+
+def lasting(etag: str) -> str:
+    """The part that names the version."""
+    return LINKS.sub('"', etag)
+
+
+def is_good(held: str, etag: str) -> bool:
+    """Whether a client need not ask again: it holds this version, and no addresses that are about to run out."""
+    made = LINKS.search(held)
+    fresh = made is None or 0 <= time.time() - int(made[1]) < LINKS_STAY_GOOD_SECONDS
+    return fresh and lasting(held) == lasting(etag)
 
 
 def check_if_match(request: Request, instance: Any) -> None:
@@ -40,6 +64,11 @@ def check_if_match(request: Request, instance: Any) -> None:
     header = request.META.get("HTTP_IF_MATCH")
     if header is None:
         return
-    wanted = parse_etags(header)
-    if wanted != ["*"] and instance.etag not in wanted:
+    if not matches(header, instance.etag):
         raise ApiError("PRECONDITION_FAILED")
+
+
+def matches(if_match: str, etag: str) -> bool:
+    """Whether an If-Match allows a write to what has this ETag. The comparison is strong."""
+    wanted = parse_etags(if_match)
+    return wanted == ["*"] or lasting(etag) in {lasting(tag) for tag in wanted}

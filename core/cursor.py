@@ -7,7 +7,8 @@ Rows that others insert or delete meanwhile neither repeat nor hide any other ro
 from typing import Any
 
 from django.core import signing
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, F, Func, Lookup, Q, QuerySet, Value
+from django.db.models.lookups import GreaterThan, LessThan
 
 from core.errors import FieldError
 
@@ -59,16 +60,29 @@ def flipped(key: str) -> str:
     return key.removeprefix("-") if key.startswith("-") else f"-{key}"
 
 
-def beyond(model: Any, order: list[str], values: list[str], direction: str) -> Q:
-    """The rows after these values: a later first column, or an equal one and a later second, and so on. The bound
-    on the first column says nothing new, but lets the database begin in the middle of its index."""
+def beyond(model: Any, order: list[str], values: list[str], direction: str) -> "Q | Lookup[Any]":
+    """The rows after these values."""
+    columns = [key.lstrip("-") for key in order]
+    fields = [model._meta.get_field(column) for column in columns]
+    typed = [field.to_python(text) for field, text in zip(fields, values, strict=True)]
+    later = ["lt" if key.startswith("-") == (direction == FORWARD) else "gt" for key in order]
+    if len(set(later)) == 1:
+        # One comparison of whole rows, with which the database begins in the middle of its index, however many
+        # rows are equal in the first column.
+        here = row_of(*(Value(value, output_field=field) for value, field in zip(typed, fields, strict=True)))
+        return (LessThan if later[0] == "lt" else GreaterThan)(row_of(*map(F, columns)), here)
+    return step_by_step(columns, typed, later)
+
+
+def row_of(*columns: F | Value) -> Func:
+    return Func(*columns, template="(%(expressions)s)", output_field=BooleanField())
+
+
+def step_by_step(columns: list[str], values: list[Any], later: list[str]) -> Q:
+    """For directions that differ: a later first column, or an equal one and a later second, and so on. The bound on
+    the first column says nothing new, but lets the database begin in the middle of an index."""
     condition, equal = Q(), Q()
-    for key, text in zip(order, values, strict=True):
-        column = key.lstrip("-")
-        value = model._meta.get_field(column).to_python(text)
-        later = "lt" if key.startswith("-") == (direction == FORWARD) else "gt"
-        condition |= equal & Q(**{f"{column}__{later}": value})
-        if not equal:
-            bound = Q(**{f"{column}__{later}e": value})
+    for column, value, comparison in zip(columns, values, later, strict=True):
+        condition |= equal & Q(**{f"{column}__{comparison}": value})
         equal &= Q(**{column: value})
-    return bound & condition
+    return Q(**{f"{columns[0]}__{later[0]}e": values[0]}) & condition

@@ -4,6 +4,8 @@ Imported by config/settings.py before Django is ready, so nothing here may touch
 """
 
 import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,14 @@ RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
 
 EXAMPLE_SECRETS = ("change-me", "changeme", "example", "insecure", "your-secret", "secret-key")
 MIN_SECRET_LENGTH = 50
+
+SQLITE: dict[str, Any] = {
+    "OPTIONS": {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+}
 
 PURPOSES = {
     "SECRET_KEY": "it signs tokens and cookies; make one with"
@@ -38,9 +48,28 @@ def parse_database(text: str) -> dict[str, Any]:
     if urlsplit(text).scheme not in {"postgres", "postgresql", "sqlite"}:
         raise EnvError("must look like postgres://user:password@host:5432/name or sqlite:///path/to/file")
     try:
-        return dict(dj_database_url.parse(text))
+        database: dict[str, Any] = dict(dj_database_url.parse(text))
     except ValueError as error:
         raise EnvError(f"is not a database URL: {error}") from error
+    return database | (SQLITE if "sqlite" in database["ENGINE"] else postgresql_like(database))
+
+
+def postgresql_like(database: dict[str, Any]) -> dict[str, Any]:
+    """Each thread keeps its connection, so the threads of a process bound its connections. Statements are bound and
+    prepared by the server, which parses and plans each of them once for a connection."""
+    options = {
+        "server_side_binding": True,
+        "prepare_threshold": 1,
+        "connect_timeout": 3,
+        "tcp_user_timeout": 5000,
+        "options": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s",
+    }
+    return {
+        "ENGINE": "core.postgresql",
+        "CONN_MAX_AGE": 1800,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": database.get("OPTIONS", {}) | options,
+    }
 
 
 def parse_redis(text: str) -> str:
@@ -113,3 +142,27 @@ def weak_secret(key: str) -> str | None:
     if any(word in key.lower() for word in EXAMPLE_SECRETS) or len(set(key)) < 10:
         return "is an example value: make a random one"
     return None
+
+
+def file_storage(env: Environment, root: Path) -> dict[str, Any]:
+    """Where files lie: a bucket when one is named, else a folder of this machine."""
+    bucket = env.str("S3_BUCKET", "")
+    key_id, secret = env.str("S3_ACCESS_KEY_ID", ""), env.str("S3_SECRET_ACCESS_KEY", "")
+    options = {
+        "bucket": bucket,
+        "region": env.str("S3_REGION", "us-east-1"),
+        "endpoint": env.origin("S3_ENDPOINT_URL", ""),
+        "key_id": key_id,
+        "secret": secret,
+    }
+    if not bucket:
+        folder = env.str("MEDIA_ROOT", "") or str(root)
+        return {"BACKEND": "core.disk.DiskStorage", "OPTIONS": {"location": folder}}
+    if bool(key_id) != bool(secret):
+        missing = "S3_SECRET_ACCESS_KEY" if key_id else "S3_ACCESS_KEY_ID"
+        env.refuse(
+            missing, "is not set, but its other half is: set both, or neither to take them from the machine"
+        )
+    if find_spec("storages") is None:
+        env.refuse("S3_BUCKET", "needs django-storages: pip install -r requirements/prod.txt")
+    return {"BACKEND": "core.bucket.BucketStorage", "OPTIONS": options}

@@ -34,12 +34,14 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "IDEMPOTENCY_IN_PROGRESS": (409, "A request with this Idempotency-Key is still running."),
     "PRECONDITION_FAILED": (412, "The object has changed since the version in If-Match."),
     "PAYLOAD_TOO_LARGE": (413, "The body is too large."),
-    "UNSUPPORTED_MEDIA_TYPE": (415, "The body must be application/json in UTF-8."),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "This type of body is not accepted here."),
+    "RANGE_NOT_SATISFIABLE": (416, "The file has no such range."),
     "IDEMPOTENCY_KEY_REUSED": (422, "This Idempotency-Key was used with another request."),
     "ACCOUNT_LOCKED": (423, "Too many failed attempts. Try again later."),
     "RATE_LIMITED": (429, "Too many requests. Try again later."),
     "INTERNAL_ERROR": (500, "Something went wrong on our side."),
     "SERVICE_UNAVAILABLE": (503, "The service is briefly unavailable. Try again."),
+    "INSUFFICIENT_STORAGE": (507, "There is no room to store this."),
 }
 UNAVAILABLE_RETRY_SECONDS = 5
 

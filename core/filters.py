@@ -37,13 +37,17 @@ def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
 
 
 class SortBackend(BaseFilterBackend):
-    """`sort=-createdAt,title`, from the view's `sort_fields` {parameter: column}; ties are broken by id."""
+    """`sort=-createdAt,title`, from the view's `sort_fields` {parameter: column}; ties are broken by id. A search
+    is ranked where nothing else is asked for; a cursor needs an order that does not follow from what is found."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         columns = getattr(view, "sort_fields", None)
         if not columns:
             return queryset
-        return queryset.order_by(*order_of(request.query_params.get("sort", view.default_sort), columns))
+        query = request.query_params
+        if getattr(queryset, "search", None) and "sort" not in query and "cursor" not in query:
+            return queryset.by_relevance()  # type: ignore[attr-defined]
+        return queryset.order_by(*order_of(query.get("sort", view.default_sort), columns))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         columns = getattr(view, "sort_fields", None)

@@ -12,20 +12,24 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import orjson
 from cryptography.fernet import Fernet
-from django.db import connection, transaction
+from django.core.files.uploadedfile import UploadedFile
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.datastructures import MultiValueDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import context
+from core.deadlocks import repeated
 from core.errors import ApiError, FieldError
 from core.models import StoredAnswer
 from core.network import limit_key
@@ -49,25 +53,80 @@ _running: set[str] = set()
 _running_lock = threading.Lock()
 
 
-def idempotent(handler: Callable[..., Response]) -> Callable[..., Any]:
-    """For a view's method that creates."""
+def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> Any:
+    """For a view's method that creates: `@idempotent`, or with what must not happen inside its transaction
+
+        @idempotent(prepare="take_upload", discard="drop_upload")
+        def create(self, request, *args, prepared, **kwargs): ...
+
+    `prepare` names a method of the view that is called with the request's arguments before any transaction is
+    open: it validates, hashes, stores a file. The handler gets what it returns as `prepared`, and only writes; it
+    may be called again with the same when a deadlock has undone its transaction. A repetition that is answered
+    from the store prepares nothing. `discard` names a method that takes back what was prepared for nothing: the
+    handler failed, or a parallel request of the same key was faster. It is not called when the connection to the
+    database broke, since nobody knows then whether the transaction was committed.
+    """
+    if handler is None:
+        return partial(idempotent, prepare=prepare, discard=discard)
 
     @wraps(handler)
     def once(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+        def act(**prepared: Any) -> Response:
+            response: Response = handler(view, request, *args, **kwargs, **prepared)
+            return response
+
+        preparation = Preparation(
+            make=partial(getattr(view, prepare), request, *args, **kwargs) if prepare else None,
+            discard=getattr(view, discard) if discard else None,
+        )
         key = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:
-            return handler(view, request, *args, **kwargs)
+            return preparation.around(act, repeated)
         if not VISIBLE_ASCII.fullmatch(key):
             raise FieldError(HEADER, "invalid", "Must be 1 to 255 visible ASCII characters.")
         said = fingerprint(request)  # reads the body, before a transaction is open
         name, cipher = secrets_of(caller_of(request), key)
         with alone(name):
-            return replay(name, cipher, said) or perform(
-                name, cipher, said, lambda: handler(view, request, *args, **kwargs)
+            return replay(name, cipher, said) or preparation.around(
+                act, lambda write: repeated(partial(perform, name, cipher, said, write))
             )
 
     once.is_idempotent = True  # type: ignore[attr-defined]  # for the schema
     return once
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What happens before the transaction, and is taken back when it was for nothing."""
+
+    make: Callable[[], Any] | None
+    discard: Callable[[Any], None] | None
+
+    def around(self, act: Callable[..., Response], perform: Callable[[Callable[[], Response]], Any]) -> Any:
+        """`perform` calls `act`, or answers without it."""
+        if self.make is None:
+            return perform(act)
+        prepared, used = self.make(), False
+
+        def write() -> Response:
+            nonlocal used
+            used = True
+            return act(prepared=prepared)
+
+        try:
+            response = perform(write)
+        except (OperationalError, InterfaceError):
+            raise
+        except BaseException:
+            self.take_back(prepared)
+            raise
+        if not used:
+            self.take_back(prepared)
+        return response
+
+    def take_back(self, prepared: Any) -> None:
+        if self.discard is not None:
+            self.discard(prepared)
 
 
 def caller_of(request: Request) -> str:
@@ -86,10 +145,24 @@ def secrets_of(caller: str, key: str) -> tuple[str, Fernet]:
 
 def fingerprint(request: Request) -> str:
     """The same request: method, path, query and body."""
+    data: Any = request.data
+    if isinstance(data, MultiValueDict):
+        data = dict(data.lists())
     # The standard library's: a field that is ignored may hold an integer beyond 64 bits, which orjson refuses.
-    body = json.dumps(request.data, sort_keys=True).encode()
+    body = json.dumps(data, sort_keys=True, default=digest).encode()
     said = f"{request.method} {request.get_full_path()} ".encode() + body
     return hashlib.sha256(said).hexdigest()
+
+
+def digest(upload: Any) -> list[Any]:
+    """A file, for the fingerprint: its name, its size and what is in it. It is left as it was found."""
+    if not isinstance(upload, UploadedFile):
+        raise TypeError(f"{type(upload).__name__} has no fingerprint")
+    content = hashlib.sha256()
+    for chunk in upload.chunks():
+        content.update(chunk)
+    upload.seek(0)
+    return [upload.name, upload.size, content.hexdigest()]
 
 
 def replay(name: str, cipher: Fernet, said: str) -> HttpResponse | None:

@@ -19,6 +19,10 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 requests_total = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
 request_seconds = Histogram("http_request_seconds", "Time to answer", ["route"], buckets=BUCKETS)
 outbox_total = Counter("outbox_messages_total", "Outbox messages handled", ["kind", "outcome"])
+jobs_total = Counter("jobs_total", "Runs of jobs that ended", ["kind", "outcome"])
+job_seconds = Histogram(
+    "job_run_seconds", "Length of one run of a job", ["kind"], buckets=(0.1, 1, 5, 15, 60, 300, 900)
+)
 logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -13,19 +14,25 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.security import SecurityMiddleware
 from uuid_utils.compat import uuid7
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core import context, metrics
 from core.errors import ApiError, error_response, translate
+from core.logs import log_request
 from core.network import client_ip
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-access_log = structlog.get_logger("access")
 log = structlog.get_logger(__name__)
 
 CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ADMIN_PREFIX = "/admin/"
+API_PREFIX = "/api/v1/"
 
 # One constant policy for every page: all scripts and styles are own files. The admin and ReDoc put inline
 # style attributes on elements, and Swagger UI and ReDoc draw images from data: and work in a blob: worker.
@@ -113,15 +120,18 @@ def finish(
         # With no-referrer a browser posts a form with `Origin: null`, which the check against CSRF refuses.
         headers["Referrer-Policy"] = "same-origin"
     for name, value in SECURITY_HEADERS:
-        headers.setdefault(name, value)
+        if name not in headers:
+            headers[name] = value
+    if request.path_info.startswith(API_PREFIX):
+        finish_api(request, response)
     if "Cache-Control" not in headers and not request.path_info.startswith("/static/"):
         headers["Cache-Control"] = "no-store"
     match = request.resolver_match
     # The pattern that catches every unknown path is empty, as is that of the home page.
     route = (match and match.route) or ("home" if request.path_info == "/" else "unmatched")
     metrics.observe_request(request.method or "", route, response.status_code, seconds)
-    access_log.info(
-        "request",
+    log_request(
+        request_id=asking.request_id,
         method=request.method,
         path=request.path,  # never the query string: it may carry a secret
         route=route,
@@ -130,6 +140,17 @@ def finish(
         ip=asking.ip_address,
         user_id=getattr(request, "api_user_id", None),
     )
+
+
+def finish_api(request: HttpRequest, response: HttpResponseBase) -> None:
+    """What the middlewares of the pages do for those."""
+    headers = response.headers
+    if not response.streaming and "Content-Length" not in headers:
+        headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        subdomains = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+        preload = "; preload" if settings.SECURE_HSTS_PRELOAD else ""
+        headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}{subdomains}{preload}"
 
 
 class ErrorMiddleware:
@@ -149,15 +170,32 @@ class ErrorMiddleware:
         return error_response(error)
 
 
-class AdminOnly:
-    """Skips a middleware outside the admin: the API has no use for cookies' sessions, and pays for none."""
+class SkippedByPath:
+    """Leaves a middleware out where it has nothing to do: every layer is paid for by every request."""
 
     get_response: Any
 
+    def concerns(self, path: str) -> bool:
+        raise NotImplementedError
+
     def __call__(self, request: HttpRequest) -> Any:
-        if request.path_info.startswith(ADMIN_PREFIX):
+        if self.concerns(request.path_info):
             return super().__call__(request)  # type: ignore[misc]
         return self.get_response(request)
+
+
+class AdminOnly(SkippedByPath):
+    """The API has no use for cookies' sessions."""
+
+    def concerns(self, path: str) -> bool:
+        return path.startswith(ADMIN_PREFIX)
+
+
+class PagesOnly(SkippedByPath):
+    """The API's own headers come from RequestMiddleware, its CSRF check from accounts/cookies.py."""
+
+    def concerns(self, path: str) -> bool:
+        return not path.startswith(API_PREFIX)
 
 
 class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
@@ -170,3 +208,30 @@ class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):
 
 class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
     pass
+
+
+class PageSecurityMiddleware(PagesOnly, SecurityMiddleware):
+    pass
+
+
+class StaticFilesMiddleware(PagesOnly, WhiteNoiseMiddleware):
+    pass
+
+
+class PageCommonMiddleware(PagesOnly, CommonMiddleware):
+    pass
+
+
+class PageCsrfMiddleware(PagesOnly, CsrfViewMiddleware):
+    pass
+
+
+class PageFrameMiddleware(PagesOnly, XFrameOptionsMiddleware):
+    pass
+
+
+class CrossOriginMiddleware(SkippedByPath, CorsMiddleware):
+    """Where no other origin is let in, there is nothing to say about any."""
+
+    def concerns(self, path: str) -> bool:
+        return bool(settings.CORS_ALLOWED_ORIGINS)

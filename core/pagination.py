@@ -12,6 +12,7 @@ from core.errors import FieldError
 
 DEFAULT_LIMIT = 20
 MOST = 100
+DEEP = 1000
 LARGEST = 10**15 - 1  # every JSON parser holds this exactly (RFC 8259, 6)
 DIGITS = re.compile(r"[0-9]{1,15}")
 
@@ -53,23 +54,27 @@ class Pagination(BasePagination):
     parameters = frozenset({"page", "limit", "cursor"})
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        page = read_integer(request, "page", 1)
-        limit = read_integer(request, "limit", DEFAULT_LIMIT, MOST)
+        page, limit = read_page(request)
         cursor = request.query_params.get("cursor")
         if cursor is not None:
             if "page" in request.query_params:
                 raise FieldError("cursor", "invalid", "Either cursor or page.")
             rows, self.meta = keyset_page(queryset, cursor, limit)
             return rows
-        total = queryset.count()
-        self.meta = {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
+        most = getattr(queryset, "most_counted", None)  # of a search, see core.search
+        total = queryset.order_by()[:most].count() if most else queryset.count()
+        self.meta = page_meta(page, limit, total)
         offset = (page - 1) * limit
-        return list(queryset[offset : offset + limit]) if offset < total else []
+        if offset >= total:
+            return []
+        if offset >= DEEP:
+            # The rows before the page are counted off in the index alone, and only those of the page are read.
+            ids = list(queryset.values_list("pk", flat=True)[offset : min(offset + limit, total)])
+            return list(queryset.filter(pk__in=ids))
+        return list(queryset[offset : min(offset + limit, total)])
 
     def get_paginated_response(self, data: Any) -> Response:
-        response = Response(data)
-        response.meta = self.meta  # type: ignore[attr-defined]
-        return response
+        return with_meta(data, self.meta)
 
     def get_schema_operation_parameters(self, _view: Any) -> list[dict[str, Any]]:
         return [
@@ -80,6 +85,21 @@ class Pagination(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return schema  # core.schema adds the envelope with its meta
+
+
+def with_meta(data: Any, meta: dict[str, Any]) -> Response:
+    response = Response(data)
+    response.meta = meta  # type: ignore[attr-defined]  # the renderer puts it beside the data
+    return response
+
+
+def read_page(request: Request) -> tuple[int, int]:
+    """Which page, and how many objects it holds. Raises FieldError."""
+    return read_integer(request, "page", 1), read_integer(request, "limit", DEFAULT_LIMIT, MOST)
+
+
+def page_meta(page: int, limit: int, total: int) -> dict[str, int]:
+    return {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
 
 
 def read_integer(request: Request, name: str, default: int, most: int | None = None) -> int:

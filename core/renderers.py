@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from django.utils.functional import Promise
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 
 OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
@@ -44,3 +45,12 @@ class EnvelopeRenderer(BaseRenderer):
         if meta is not None:
             body["meta"] = meta
         return orjson.dumps(body, default=_fallback, option=OPTIONS)
+
+
+class Negotiation(DefaultContentNegotiation):
+    """What nearly every client says is understood without being taken apart."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        if request.META.get("HTTP_ACCEPT", "*/*") in {"*/*", "application/json"}:
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)

@@ -5,6 +5,7 @@ A view adds to it by `documented_errors`, and by `extend_schema` where its seria
 
 import copy
 import hashlib
+import threading
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,6 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from core.conditional import PARAMETERS
 from core.filters import names_parameter
 from core.idempotency import HEADER, PARAMETER
-from core.models import BaseModel
 from core.pagination import CURSOR_META, PAGE_META
 from core.schema_errors import (
     ALWAYS,
@@ -28,10 +28,12 @@ from core.schema_errors import (
     WITH_TOKEN,
     error_responses,
     header_refs,
+    list_etag,
     register,
 )
 from core.schema_examples import add_examples
 from core.schema_fields import FieldSchema
+from core.schema_files import add_files
 from core.schema_health import add_health
 
 Schema = dict[str, Any]
@@ -44,6 +46,7 @@ VERBS = {
     "update": "replace",
     "partial_update": "update",
     "destroy": "delete",
+    "import_rows": "import",
 }
 SUMMARIES = {
     "list": "List {many}",
@@ -80,7 +83,7 @@ class EnvelopeSchema(FieldSchema):
         one = getattr(self.view, "schema_name", None) or queryset.model.__name__
         if self.action == "list":
             return f"list{queryset.model._meta.verbose_name_plural.title().replace(' ', '')}"
-        if self._is_list_view():
+        if self._is_list_view() or self.is_paged():
             return f"list{one}{self.action.title()}"
         return f"{VERBS.get(self.action, self.action)}{one}"
 
@@ -100,11 +103,15 @@ class EnvelopeSchema(FieldSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         return self.action in getattr(self.view, "list_actions", ())
 
+    def is_paged(self) -> bool:
+        """Whether it answers with a page of something else than the view's objects."""
+        return self.action in getattr(self.view, "paged_actions", ())
+
     def _get_paginator(self) -> None:
         """A page is a plain array to drf-spectacular: `meta` stands beside it, in the envelope."""
 
     def _get_pagination_parameters(self) -> list[Schema]:
-        if not self._is_list_view():
+        if not (self._is_list_view() or self.is_paged()):
             return []
         parameters: list[Schema] = self.view.pagination_class().get_schema_operation_parameters(self.view)
         return parameters
@@ -114,8 +121,8 @@ class EnvelopeSchema(FieldSchema):
         if self._is_list_view():
             text = "Comma-separated names: the objects hold only these, and `id`."
             parameters.append(names_parameter("fields", text, list(self.view.serializer_class.Meta.fields)))
-        if self.is_versioned() and self.action in {*CONDITIONAL_WRITES, "retrieve"}:
-            name = "If-None-Match" if self.action == "retrieve" else "If-Match"
+        if self.is_read_conditionally() or (self.is_versioned() and self.action in CONDITIONAL_WRITES):
+            name = "If-None-Match" if self.is_read_conditionally() else "If-Match"
             kind = ResolvedComponent.PARAMETER
             parameters.append(register(self.registry, kind, name.replace("-", ""), PARAMETERS[name]))
         if self.is_idempotent():
@@ -130,9 +137,28 @@ class EnvelopeSchema(FieldSchema):
     def is_versioned(self) -> bool:
         """Whether the view's objects have ETags."""
         model = getattr(getattr(self.view, "queryset", None), "model", None)
-        return model is not None and issubclass(model, BaseModel)
+        return hasattr(model, "etag")
+
+    def is_read_conditionally(self) -> bool:
+        """Whether it has an ETag to ask again with."""
+        one = self.action == "retrieve" and self.is_versioned()
+        return one or self.action in getattr(self.view, "watched_lists", ())
+
+    def declared(self, name: str, otherwise: Any) -> Any:
+        """What the view, or else the nearest class that it inherits from, says in `name` of this action."""
+        given = (vars(parent).get(name, {}) for parent in type(self.view).__mro__)
+        return next((said[self.action] for said in given if self.action in said), otherwise)
+
+    def described_body(self, direction: int) -> Schema | None:
+        """What no serializer says: `described_bodies` of the view holds {action: (of request, of answer)}, each a
+        function of this object, or None."""
+        describe = self.declared("described_bodies", (None, None))[direction]
+        return describe and {JSON: describe(self)}
 
     def get_request_serializer(self) -> Any:
+        described = self.described_body(0)
+        if described:
+            return described
         declared = getattr(self.view, "input_serializers", {}).get(self.action)
         return declared or (super().get_request_serializer() if self.action in WRITES else None)
 
@@ -148,15 +174,22 @@ class EnvelopeSchema(FieldSchema):
 
     # --- answers ------------------------------------------------------------------------------
 
+    def get_response_serializers(self) -> Any:
+        described = self.described_body(1)
+        return {"200": described[JSON]} if described else super().get_response_serializers()
+
     def _get_response_bodies(self, direction: Any = "response") -> Schema:
         responses: Schema = super()._get_response_bodies(direction)
         for status, response in responses.items():
             response["headers"] = header_refs(self.registry, self.success_headers(status))
-        if self.action == "retrieve" and self.is_versioned():
+            if self.action in getattr(self.view, "watched_lists", ()):
+                response["headers"] |= list_etag(self.registry)
+        if self.is_read_conditionally():
             headers = header_refs(self.registry, ("X-Request-ID", *LIMIT_HEADERS, "ETag"))
             unchanged = {"description": "You hold this version already.", "headers": headers}
             responses["304"] = register(self.registry, ResolvedComponent.RESPONSE, "NotModified", unchanged)
-        return responses | error_responses(self.registry, self.error_codes())
+        detailed = self.declared("detailed_errors", frozenset())
+        return responses | error_responses(self.registry, self.error_codes(), detailed)
 
     def success_headers(self, status: str) -> tuple[str, ...]:
         headers: tuple[str, ...] = ("X-Request-ID", *LIMIT_HEADERS)
@@ -164,10 +197,12 @@ class EnvelopeSchema(FieldSchema):
             headers += ("ETag",)
         if self.is_idempotent():
             headers += ("Idempotency-Replayed",)
-        return (*headers, "Location") if self.action == "create" and status == "201" else headers
+        # 202: of the job. What is accepted without one, such as a mail, has no Idempotency-Key either.
+        located = (self.action == "create" and status == "201") or (status == "202" and self.is_idempotent())
+        return (*headers, "Location") if located else headers
 
     def error_codes(self) -> set[str]:
-        codes = {*ALWAYS, *self.view.documented_errors.get(self.action, ())}
+        codes = {*ALWAYS, *self.declared("documented_errors", ())}
         if any(self.get_auth()):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
         if {type(permission) for permission in self.view.get_permissions()} - {AllowAny, IsAuthenticated}:
@@ -203,7 +238,8 @@ class EnvelopeSchema(FieldSchema):
         name = reference.rsplit("/", 1)[1]
         if "items" not in data:
             return register(self.registry, ResolvedComponent.SCHEMA, f"{name}Envelope", schema)
-        properties["data"] = {"type": "array", "items": self.listed(name)}
+        if self._is_list_view():
+            properties["data"] = {"type": "array", "items": self.listed(name)}
         properties["meta"] = {
             "oneOf": [
                 register(self.registry, ResolvedComponent.SCHEMA, "PageMeta", PAGE_META),
@@ -223,6 +259,7 @@ class EnvelopeSchema(FieldSchema):
 def describe_envelope(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
     """The last hook: what belongs to no single operation."""
     add_health(result)
+    add_files(result)
     add_examples(result)
     result["components"] = {
         kind: dict(sorted(members.items())) for kind, members in result["components"].items()
@@ -230,10 +267,15 @@ def describe_envelope(result: Schema, generator: Any, request: Any, public: bool
     return result
 
 
+# drf-spectacular looks for its extensions on the way, and two threads that do so at once get in each other's way.
+generating = threading.Lock()
+
+
 @cache
 def document() -> bytes:
     """Generated once per process: it depends on nothing but the code."""
-    return orjson.dumps(SchemaGenerator().get_schema(request=None, public=True))
+    with generating:
+        return orjson.dumps(SchemaGenerator().get_schema(request=None, public=True))
 
 
 @cache

@@ -14,6 +14,9 @@ REQUEST_ID = "0198c5a47d0e7b3c9a513f0d6e2b8c17"
 # What any operation may be asked with, so the example holds wherever the response is used.
 DETAIL = {"field": "pagee", "code": "unknown_parameter", "message": "This parameter is not known here."}
 
+# Of one operation among many.
+PLACE = {"field": "operations.3.id", "code": "not_found", "message": "There is no such object."}
+
 # What every view can answer. 405 is not among them: it answers what is not in this document.
 ALWAYS = frozenset(
     {
@@ -80,6 +83,12 @@ HEADERS: dict[str, Schema] = {
         "example": "/api/v1/resources/0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c17",
     },
 }
+# As a header of lists, which have one where they show nothing but the caller's own.
+LIST_ETAG: Schema = {
+    "description": "The version of the caller's own list, for If-None-Match. A list of everybody's has none.",
+    "schema": {"type": "string", "pattern": '^"[^"]+"$'},
+    "example": '"r12-9f86d081884c7d65"',
+}
 LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 # These are answered before a request is counted, or where the count can no longer be told.
 UNCOUNTED = frozenset({404, 406, 500, 503})
@@ -121,7 +130,7 @@ ERROR: Schema = {
         "details": {
             "type": "array",
             "items": {"$ref": "#/components/schemas/ErrorDetail"},
-            "description": "One for each problem of a VALIDATION_ERROR, otherwise empty.",
+            "description": "One for each problem of a VALIDATION_ERROR, or of a bulk operation; otherwise empty.",
         },
         "requestId": {"type": "string", "description": "The X-Request-ID of this answer."},
     },
@@ -142,21 +151,31 @@ def header_refs(registry: ComponentRegistry, names: Iterable[str]) -> Schema:
     return {name: register(registry, kind, name.replace("-", ""), HEADERS[name]) for name in names}
 
 
-def error_responses(registry: ComponentRegistry, codes: Collection[str]) -> dict[str, Schema]:
-    """{status: reference} for the codes that an operation can give."""
+def list_etag(registry: ComponentRegistry) -> Schema:
+    return {"ETag": register(registry, ResolvedComponent.HEADER, "ListETag", LIST_ETAG)}
+
+
+def error_responses(
+    registry: ComponentRegistry, codes: Collection[str], detailed: Collection[str] = ()
+) -> dict[str, Schema]:
+    """{status: reference} for the codes that an operation can give; those of `detailed` say in `details` where."""
     for name, schema in (("ErrorCode", ERROR_CODE), ("ErrorDetail", ERROR_DETAIL), ("Error", ERROR)):
         register(registry, ResolvedComponent.SCHEMA, name, schema)
     by_status: dict[int, list[str]] = {}
     for code, (status, _message) in CATALOGUE.items():  # in the catalogue's order, so that names are stable
         if code in codes:
             by_status.setdefault(status, []).append(code)
-    return {str(status): error_response(registry, status, group) for status, group in by_status.items()}
+    return {
+        str(status): error_response(registry, status, group, bool({*group} & {*detailed}))
+        for status, group in by_status.items()
+    }
 
 
-def error_response(registry: ComponentRegistry, status: int, codes: list[str]) -> Schema:
+def error_response(registry: ComponentRegistry, status: int, codes: list[str], detailed: bool) -> Schema:
     name = SHORT_NAMES.get(frozenset(codes)) or "Or".join(code.title().replace("_", "") for code in codes)
+    name += "Here" if detailed else ""
     limits = () if status in UNCOUNTED else LIMIT_HEADERS
-    body = register(registry, ResolvedComponent.SCHEMA, f"{name}Answer", error_schema(codes))
+    body = register(registry, ResolvedComponent.SCHEMA, f"{name}Answer", error_schema(codes, detailed))
     headers = header_refs(registry, ("X-Request-ID", *limits, *EXTRA_HEADERS.get(status, ())))
     if "IDEMPOTENCY_IN_PROGRESS" in codes:  # the other conflicts do not go away by waiting
         headers["Retry-After"] = {**HEADERS["Retry-After"], "required": False}
@@ -166,24 +185,24 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str]) -
         "content": {
             "application/json": {
                 "schema": body,
-                "examples": {code: {"value": error_example(code)} for code in codes},
+                "examples": {code: {"value": error_example(code, detailed)} for code in codes},
             }
         },
     }
     return register(registry, ResolvedComponent.RESPONSE, name, response)
 
 
-def error_schema(codes: list[str]) -> Schema:
+def error_schema(codes: list[str], detailed: bool) -> Schema:
     """The envelope of an error that can only have these codes."""
     narrowed: Schema = {"code": {"type": "string", "enum": codes}}
-    if "VALIDATION_ERROR" not in codes:
+    if not detailed and "VALIDATION_ERROR" not in codes:
         narrowed["details"] = {**ERROR["properties"]["details"], "maxItems": 0}
     error = {"allOf": [{"$ref": "#/components/schemas/Error"}, {"type": "object", "properties": narrowed}]}
     properties = {"success": {"type": "boolean", "const": False}, "error": error}
     return {"type": "object", "required": ["success", "error"], "properties": properties}
 
 
-def error_example(code: str) -> Schema:
-    details = [DETAIL] if code == "VALIDATION_ERROR" else []
+def error_example(code: str, detailed: bool) -> Schema:
+    details = [PLACE] if detailed else [DETAIL] if code == "VALIDATION_ERROR" else []
     error = {"code": code, "message": CATALOGUE[code][1], "details": details, "requestId": REQUEST_ID}
     return {"success": False, "error": error}

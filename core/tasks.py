@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from celery import shared_task
+from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
-from core import outbox
+from core import files, jobs, outbox
 from core.idempotency import LIFETIME
-from core.models import OutboxMessage, StoredAnswer
+from core.models import Job, OutboxMessage, StoredAnswer, StoredFile
 
 log = structlog.get_logger(__name__)
 
 DONE_RETENTION = timedelta(days=7)
 FAILED_RETENTION = timedelta(days=30)
+JOB_RETENTION = timedelta(days=30)
 BATCH = 1000
 
 Purge = Callable[[], int]
@@ -36,6 +40,13 @@ def drain_outbox() -> int:
     return outbox.drain()
 
 
+# The broker offers a nudge again after 300 s (visibility_timeout) while its job still runs. Whoever takes it finds
+# the job leased, so it may take as long as this.
+@shared_task(soft_time_limit=870, time_limit=900)
+def run_jobs() -> int:
+    return jobs.run_due()
+
+
 @shared_task
 def purge_expired() -> dict[str, int]:
     counts = {}
@@ -46,6 +57,9 @@ def purge_expired() -> dict[str, int]:
         counts[name] = total
     log.info("purged", **counts)
     return counts
+
+
+purges_expired("files")(files.purge_files)
 
 
 @purges_expired("outbox")
@@ -65,3 +79,28 @@ def purge_stored_answers() -> int:
     over = StoredAnswer.objects.filter(created_at__lt=timezone.now() - LIFETIME)
     batch = list(over.values_list("pk", flat=True)[:BATCH])
     return StoredAnswer.objects.filter(pk__in=batch).delete()[0]
+
+
+@purges_expired("job files")
+def purge_job_files() -> int:
+    """What a job has read or made goes before the job itself."""
+    over = Job.objects.filter(finished_at__lt=timezone.now() - jobs.FILE_RETENTION)
+    return without_files(over.exclude(result_file=None, source_file=None))
+
+
+@purges_expired("jobs")
+def purge_jobs() -> int:
+    over = Job.objects.filter(finished_at__lt=timezone.now() - JOB_RETENTION)
+    batch = list(over.values_list("pk", flat=True)[:BATCH])
+    with transaction.atomic():
+        without_files(Job.objects.filter(pk__in=batch))
+        return Job.objects.filter(pk__in=batch).delete()[1].get("core.Job", 0)
+
+
+def without_files(over: Any) -> int:
+    batch = list(over.values_list("pk", flat=True)[:BATCH])
+    with transaction.atomic():
+        files.discard_all(StoredFile.objects.filter(Q(made_by__in=batch) | Q(read_by__in=batch)))
+        return Job.objects.filter(pk__in=batch).update(
+            result_file=None, source_file=None, version=F("version") + 1, updated_at=timezone.now()
+        )

@@ -24,7 +24,7 @@ class TrashViewSet(BaseViewSet):
     @action(detail=False, url_path="trash")
     def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """What was deleted and can still be restored."""
-        return self.answer_list(self.listed_trash())
+        return self.answer_list(self.listed_trash)
 
     @action(detail=True, methods=["post"], url_path="restore")
     def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:

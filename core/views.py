@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.deadlocks import repeated, was_undone
 from core.errors import ApiError, error_response
 from core.filters import refuse_unknown
 from core.throttling import RateLimit
@@ -55,6 +56,16 @@ class ApiView(APIView):
     def check_permissions(self, request: Request) -> None:
         if request.method != "OPTIONS":
             super().check_permissions(request)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if was_undone(exc):
+            handler = getattr(self, str(self.request.method).lower())
+            try:
+                return repeated(lambda: handler(self.request, *self.args, **self.kwargs))
+            except Exception as error:  # whatever the handler raises, as the first time
+                exc = error
+        response: Response = super().handle_exception(exc)
+        return response
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response({"methods": self.allowed_methods})

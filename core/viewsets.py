@@ -1,5 +1,6 @@
 """BaseViewSet: a resource by declaration. Model, serializer, filters and sorts are named; the rest is here."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -12,7 +13,10 @@ from core import audit
 from core.conditional import check_if_match, not_modified
 from core.filters import wanted_fields
 from core.idempotency import idempotent
-from core.pagination import Pagination
+from core.models import with_seen_version
+from core.pagination import Pagination, with_meta
+from core.reads import read_list, read_object
+from core.revisions import mark, revision_of
 from core.views import ApiView
 
 
@@ -27,6 +31,11 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     filterset_class: Any = None
     sort_fields: ClassVar[dict[str, str]] = {}
     default_sort = "-createdAt"
+    # Reads by statements compiled once. It promises that the rows a method of this view shows depend on nothing but
+    # the caller's id and `shape()`, which holds the caller's rights; see core/reads.py.
+    compiled = False
+    # The lists that show only the caller's own rows, of tables that move their revision (core/revisions.py).
+    watched_lists: ClassVar[frozenset[str]] = frozenset()
     lookup_value_converter = "uuid"
     exposed: ClassVar[frozenset[str] | None] = (
         None  # the standard actions that have a route; None: all of them
@@ -62,7 +71,10 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         """The row, held until the transaction ends. SQLite has no row locks: there the transaction itself,
         begun IMMEDIATE, is the lock."""
         rows = self.get_queryset() if queryset is None else queryset
-        return self.pick(rows.select_for_update(of=("self",)))
+        instance = self.pick(with_seen_version(rows).select_for_update(of=("self",)))
+        # PostgreSQL has waited for another writer: the row is new, what stands beside it is as it was before.
+        waited = getattr(instance, "seen_version", instance.version) != instance.version
+        return self.pick(rows) if waited else instance
 
     def pick(self, queryset: QuerySet[Any]) -> Any:
         instance = get_object_or_404(queryset, pk=self.kwargs["pk"])
@@ -71,26 +83,60 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
 
     # --- reading ------------------------------------------------------------------------------
 
-    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return self.answer_list(self.get_queryset())
+    def shape(self) -> tuple[Any, ...]:
+        """What besides the caller's id decides which rows a read shows."""
+        return (self.request.user.is_superuser,)
 
-    def answer_list(self, queryset: QuerySet[Any]) -> Response:
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return self.answer_list(self.get_queryset)
+
+    def answer_list(self, rows: Callable[[], QuerySet[Any]]) -> Response:
+        """A page of what `rows`, a method of this view, returns."""
+        etag = self.list_etag()
+        unchanged = not_modified(self.request, etag) if etag else None
+        if unchanged is not None:
+            return unchanged
+        response = self.page_of(rows)
+        if etag:
+            response.headers["ETag"], response.headers["Cache-Control"] = etag, "private, no-cache"
+        return response
+
+    def list_etag(self) -> str | None:
+        """Of a list that shows nothing but what the caller owns: it has changed when their revision has moved. Strong,
+        since nothing else goes into it; a new shape of the rows is another mark."""
+        if self.action not in self.watched_lists:
+            return None
+        user = self.request.user
+        serializer_class: Any = self.get_serializer_class()
+        return f'"r{revision_of(user)}-{mark(user.pk, serializer_class.Meta.fields)}"'
+
+    def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         serializer_class: Any = self.get_serializer_class()
         wanted = wanted_fields(self.request, frozenset(serializer_class.Meta.fields))
-        page = self.paginate_queryset(self.filter_queryset(queryset))
-        rows: Any = self.get_serializer(page, many=True).data
+        read = read_list(self, rows, wanted)
+        if read is not None:
+            listed, meta = read
+            return with_meta(listed, meta)
+        page = self.paginate_queryset(self.filter_queryset(rows()))
+        listed = self.get_serializer(page, many=True).data
         if wanted is not None:
-            rows = [{name: value for name, value in row.items() if name in wanted} for row in rows]
-        return self.get_paginated_response(rows)
+            listed = [{name: value for name, value in row.items() if name in wanted} for row in listed]
+        return self.get_paginated_response(listed)
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        instance = self.get_object()
-        return not_modified(request, instance) or self.answer(instance)
+        read = read_object(self)
+        if read is None:
+            instance = self.get_object()
+            return not_modified(request, instance.etag) or self.answer(instance)
+        data, etag = read
+        return not_modified(request, etag) or self.answer_with(data, etag)
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
         """One object, with its version."""
-        data = self.get_serializer(instance).data
-        headers = {"ETag": instance.etag, "Cache-Control": "private, no-cache", **headers}
+        return self.answer_with(self.get_serializer(instance).data, instance.etag, status, **headers)
+
+    def answer_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache", **headers}
         return Response(data, status=status, headers=headers)
 
     # --- writing ------------------------------------------------------------------------------

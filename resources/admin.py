@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core import audit
+from core.attachment_admin import BaseAttachmentAdmin
 from core.modeladmin import BaseAdmin, TrashFilter, VersionedForm
 from resources import services
-from resources.models import MOST_TAGS, Resource, Tag, canonical_name
+from resources.models import MOST_TAGS, Attachment, Resource, Tag, canonical_name
 
 LONGEST_NAME = Tag._meta.get_field("name").max_length or 0
 
@@ -177,9 +178,17 @@ class TagAdmin(BaseAdmin):
 
     def save_model(self, request: HttpRequest, obj: Tag, form: Any, change: bool) -> None:
         actor: Any = request.user
+        services.hold_bearers(tag_id=obj.pk, owner_id=obj.user_id)
         tag = self.newest(Tag.objects.all(), form)
         services.rename_tag(tag=tag, name=form.cleaned_data["name"], actor=actor)
 
     def delete_model(self, request: HttpRequest, obj: Tag) -> None:
         actor: Any = request.user
+        services.hold_bearers(tag_id=obj.pk, owner_id=obj.user_id)
         services.delete_tag(tag=Tag.objects.select_for_update().get(pk=obj.pk), actor=actor)
+
+
+@admin.register(Attachment)
+class AttachmentAdmin(BaseAttachmentAdmin):
+    search_fields = ("file__filename", "resource__title", "resource__user__email")
+    search_help_text = "A part of the file's name, of the resource's title, or of the owner's email address."

@@ -1,7 +1,9 @@
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from core.attachments import AttachmentSerializer
 from core.serializers import ModelSerializer, StringField
 from resources import services
 from resources.models import MOST_TAGS, Resource, Tag, canonical_name
@@ -36,25 +38,13 @@ class ResourceSerializer(ModelSerializer):
     content = StringField(max_length=100_000, allow_blank=True, trim_whitespace=False, default="")
     status = serializers.ChoiceField(choices=Resource.Status.choices, default=Resource.Status.DRAFT)
     tags = TagListField(source="tag_list", default=list)
+    columns: ClassVar = {"tags": "tag_names"}
     examples: ClassVar = {"title": "Minutes of the meeting", "content": "Agreed: the budget and the venue."}
 
     class Meta:
         model = Resource
         fields = ("id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt")
         read_only_fields = ("id", "userId", "createdAt", "updatedAt")
-
-    def to_representation(self, instance: Resource) -> dict[str, Any]:
-        """What the declared fields say, without asking each of them for every row."""
-        return {
-            "id": instance.id,
-            "userId": instance.user_id,
-            "title": instance.title,
-            "content": instance.content,
-            "status": instance.status,
-            "tags": instance.tag_list,
-            "createdAt": instance.created_at,
-            "updatedAt": instance.updated_at,
-        }
 
     def create(self, validated_data: dict[str, Any]) -> Resource:
         tags = validated_data.pop("tag_list")
@@ -64,10 +54,35 @@ class ResourceSerializer(ModelSerializer):
         tags = validated_data.pop("tag_list", None)
         return services.update_resource(resource=instance, tags=tags, **validated_data)
 
+    def create_many(self, items: Sequence[Mapping[str, Any]]) -> list[Resource]:
+        user = self.context["request"].user
+        return services.create_resources(user=user, items=[service_values(item) for item in items])
+
+    def update_many(self, changes: Sequence[tuple[Resource, Mapping[str, Any]]]) -> list[Resource]:
+        return services.update_resources(
+            changes=[(instance, service_values(values)) for instance, values in changes]
+        )
+
+
+def service_values(validated: Mapping[str, Any]) -> dict[str, Any]:
+    """What ResourceSerializer has validated, in the words of the services."""
+    return {"tags" if name == "tag_list" else name: value for name, value in validated.items()}
+
+
+class ResourceDetailSerializer(ResourceSerializer):
+    """A single one, with what is attached to it; see core.attachments.ShowsAttachments."""
+
+    attachments = AttachmentSerializer(many=True, read_only=True, source="attachment_count")
+    columns: ClassVar = {"tags": "tag_names", "attachments": "attachment_count"}
+
+    class Meta(ResourceSerializer.Meta):
+        fields: Any = (*ResourceSerializer.Meta.fields[:-2], "attachments", "createdAt", "updatedAt")
+
 
 class TagSerializer(ModelSerializer):
     name = TagNameField()
     resourceCount = serializers.IntegerField(source="resource_count", read_only=True, min_value=0)
+    columns: ClassVar = {"resourceCount": "resource_count"}
     examples: ClassVar = {"resourceCount": 3}
 
     class Meta:

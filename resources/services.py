@@ -1,14 +1,24 @@
-"""What touches resources and tags together."""
+"""What touches resources and tags together.
 
-from typing import Any
+Creating and changing take no savepoint of their own: what fails in them fails the caller's transaction.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import User
-from core import audit
+from core import audit, compiled
+from core.compiled import Statement, insert
 from core.errors import ApiError
-from resources.models import Resource, ResourceTag, Tag
+from resources.models import MOST_TAGS, Resource, ResourceTag, Tag
+
+BATCH = 100  # rows that are read, indexed and written at once: each may hold some 100 kB
 
 
 class TagInUse(ApiError):
@@ -22,61 +32,178 @@ class TagNameTaken(ApiError):
 def create_resource(*, user: User, tags: list[str], **values: Any) -> Resource:
     resource = Resource(user=user, **values)
     resource.index_words(tags)
-    with transaction.atomic():
-        resource.save(force_insert=True)
-        link_tags(resource, tags)
+    with transaction.atomic(savepoint=False):
+        resource.insert()
+        link_tags([(resource, tags)])
     return resource
+
+
+def create_resources(*, user: User, items: Sequence[Mapping[str, Any]]) -> list[Resource]:
+    """All of them with as many statements as one takes, in the order given.
+
+    Each item holds what `create_resource` is given, validated before (ResourceSerializer, see
+    core.bulk.validated); `id` may be among it, and raises IntegrityError when it is taken. For any number of
+    rows, but a few hundred at a time keep the transaction short. Who calls it writes the audit events.
+    """
+    given = []
+    for item in items:
+        values = dict(item)
+        tags = values.pop("tags")
+        resource = Resource(user=user, **values)
+        resource.updated_at = resource.created_at
+        resource.index_words(tags)
+        given.append((resource, tags))
+    with transaction.atomic(savepoint=False):
+        Resource.objects.bulk_create([resource for resource, _tags in given])
+        link_tags(given)
+    return [resource for resource, _tags in given]
 
 
 def update_resource(*, resource: Resource, tags: list[str] | None = None, **values: Any) -> Resource:
     """Set what is given. What is equal already is no change: the version stays. The caller holds the row."""
-    changed = [name for name, value in values.items() if getattr(resource, name) != value]
-    for name in changed:
-        setattr(resource, name, values[name])
-    before = resource.tag_list
-    after = before if tags is None else tags
-    if not changed and after == before:
+    change = Change.of(resource, tags, values)
+    if not change.columns:
         return resource
-    resource.index_words(after)
-    with transaction.atomic():
-        resource.save_changes(*changed, "search_text")
-        if after != before:
+    with transaction.atomic(savepoint=False):
+        resource.save_changes(*change.columns)
+        if change.tags is not None:
             resource.links.all().delete()
-            link_tags(resource, after)
+            link_tags([(resource, change.tags)])
     return resource
 
 
-def link_tags(resource: Resource, names: list[str]) -> None:
-    """Give a resource without tags these, in this order; missing ones are created for its owner."""
-    if names:
-        tags = ensure_tags(resource.user_id, names)
-        ResourceTag.objects.bulk_create(
-            ResourceTag(resource=resource, tag=tags[name], position=position)
-            for position, name in enumerate(names)
-        )
-    resource.__dict__["tag_names"] = names  # as `with_tags` would have brought them
+def update_resources(*, changes: Sequence[tuple[Resource, Mapping[str, Any]]]) -> list[Resource]:
+    """What `update_resource` does to each, with as many statements as one takes; returns all, in the order given.
 
-
-def ensure_tags(user_id: Any, names: list[str]) -> dict[str, Tag]:
-    """The user's tags of these names, held until the transaction ends, so that none is deleted before it is linked.
-
-    Parallel calls for one new name make one row; all take theirs in the same order, so none waits in a circle.
+    Each resource stands in `changes` once, is held by the caller, and has its tags with it (`with_tags`). Its
+    values are validated before, as for `create_resources`; a key that is not there stays as it is.
     """
-    found = held_tags(user_id, names)
-    missing = sorted(name for name in names if name not in found)
+    moved = []
+    for resource, given in changes:
+        values = dict(given)
+        change = Change.of(resource, values.pop("tags", None), values)
+        if change.columns:
+            moved.append(change)
+    retagged = [(change.resource, change.tags) for change in moved if change.tags is not None]
+    with transaction.atomic(savepoint=False):
+        columns = {column for change in moved for column in change.columns}
+        Resource.objects.all().save_changes([change.resource for change in moved], *sorted(columns))
+        if retagged:
+            ResourceTag.objects.filter(resource__in=[resource for resource, _tags in retagged]).delete()
+            link_tags(retagged)
+    return [resource for resource, _values in changes]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update does to one resource: it is set already, and not stored yet."""
+
+    resource: Resource
+    columns: tuple[str, ...]
+    tags: list[str] | None  # None: they stay
+
+    @classmethod
+    def of(cls, resource: Resource, tags: list[str] | None, values: Mapping[str, Any]) -> Self:
+        changed = [name for name, value in values.items() if getattr(resource, name) != value]
+        for name in changed:
+            setattr(resource, name, values[name])
+        before = resource.tag_list
+        after = before if tags is None else tags
+        if not changed and after == before:
+            return cls(resource, (), None)
+        resource.index_words(after)
+        return cls(resource, (*changed, "search_text"), None if after == before else after)
+
+
+def delete_resources(*, resources: Sequence[Resource]) -> None:
+    """Move all of them to the trash with one statement. The caller holds the rows."""
+    Resource.objects.all().soft_delete(resources)
+
+
+def link_tags(given: Sequence[tuple[Resource, list[str]]]) -> None:
+    """Give resources without tags these, in this order; missing ones are created for their owners."""
+    wanted: dict[UUID, set[str]] = {}
+    for resource, names in given:
+        wanted.setdefault(resource.user_id, set()).update(names)
+    tags = ensure_tags(wanted)
+    if tags:
+        links = [
+            ResourceTag(resource_id=resource.pk, tag_id=tags[resource.user_id, name].pk, position=position)
+            for resource, names in given
+            for position, name in enumerate(names)
+        ]
+        if len(links) <= MOST_TAGS:
+            insert(*links)
+        else:
+            ResourceTag.objects.bulk_create(links)
+    for resource, names in given:
+        resource.__dict__["tag_names"] = names  # as `with_tags` would have brought them
+
+
+TagKey = tuple[UUID, str]  # owner and name
+
+
+def ensure_tags(wanted: Mapping[UUID, Collection[str]]) -> dict[TagKey, Tag]:
+    """The tags of these names of each owner, held until the transaction ends, so that none is deleted before it is
+    linked.
+
+    Parallel calls for one new name make one row; all take theirs in the same order, so that hardly ever one waits
+    in a circle (core/deadlocks.py).
+    """
+    keys = {(owner, name) for owner, names in wanted.items() for name in names}
+    found = held_tags(keys)
+    missing = sorted(keys - found.keys())
     if missing:
-        Tag.objects.bulk_create([Tag(user_id=user_id, name=name) for name in missing], ignore_conflicts=True)
-        found |= held_tags(user_id, missing)
+        Tag.objects.bulk_create(
+            [Tag(user_id=owner, name=name) for owner, name in missing], ignore_conflicts=True
+        )
+        found |= held_tags(missing)
     return found
 
 
-def held_tags(user_id: Any, names: list[str]) -> dict[str, Tag]:
-    rows = Tag.objects.filter(user_id=user_id, name__in=names).order_by("name").select_for_update(no_key=True)
-    return {tag.name: tag for tag in rows}
+def held_tags(keys: Collection[TagKey]) -> dict[TagKey, Tag]:
+    names: dict[UUID, list[str]] = {}
+    for owner, name in keys:
+        names.setdefault(owner, []).append(name)
+    if not names:
+        return {}
+    if len(names) == 1 and len(keys) <= MOST_TAGS and compiled.applies():
+        return held_tags_of(*names.popitem())
+    condition = Q()
+    for owner, theirs in names.items():
+        condition |= Q(user_id=owner, name__in=theirs)
+    rows = Tag.objects.filter(condition).order_by("user_id", "name").select_for_update(no_key=True)
+    return {(tag.user_id, tag.name): tag for tag in rows}
+
+
+def held_tags_of(owner: UUID, names: list[str]) -> dict[TagKey, Tag]:
+    """`held_tags` of one owner, by a statement compiled once for each number of names."""
+    rows = held_tags_statement(len(names)).run(
+        {"owner": owner, **{str(n): name for n, name in enumerate(names)}}
+    )
+    return {(owner, row[1]): Tag.from_db("default", ("id", "name"), row) for row in rows}
+
+
+@cache
+def held_tags_statement(number: int) -> Statement:
+    owner, names = uuid4(), [uuid4().hex for _ in range(number)]
+    rows = Tag.objects.filter(user_id=owner, name__in=names).order_by("user_id", "name")
+    stand_ins = {"owner": owner, **{str(n): name for n, name in enumerate(names)}}
+    return compiled.compiled(rows.select_for_update(no_key=True).values_list("id", "name"), stand_ins)
+
+
+def hold_bearers(*, tag_id: UUID, owner_id: UUID) -> list[UUID]:
+    """Hold every resource that bears the tag, and return their keys. Call it before the tag itself is held, to rename
+    or to delete it: whoever gives a resource its tags holds the resource first too."""
+    bearing = Resource.objects.filter(links__tag=tag_id, user=owner_id).order_by("pk")
+    return list(bearing.select_for_update(of=("self",)).values_list("pk", flat=True))
 
 
 def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
-    """Raises TagNameTaken. Every resource that bears the tag moves to a new version, since its tags are visible."""
+    """Raises TagNameTaken. Every resource that bears the tag moves to a new version, since its tags are visible.
+
+    The caller holds the tag, and has called `hold_bearers` before.
+    """
     if name == tag.name:
         return tag
     before = tag.name
@@ -86,24 +213,32 @@ def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
             tag.save_changes("name")
     except IntegrityError as error:
         raise TagNameTaken(message="You have a tag of this name already.") from error
-    bearing = Resource.objects.filter(links__tag=tag).order_by("pk")
-    for resource in bearing.with_tags().select_for_update(of=("self",)):
-        resource.index_words(resource.tag_list)
-        resource.save_changes("search_text")
+    index_anew(hold_bearers(tag_id=tag.pk, owner_id=tag.user_id))
     audit.record("tag.renamed", actor_id=actor.pk, target=tag, changes={"name": [before, name]})
     return tag
 
 
+def index_anew(keys: Sequence[UUID]) -> None:
+    """The tags of these resources have changed. They are held, and read only now: the statement that waited for
+    them would bring along the tags that they had before."""
+    for start in range(0, len(keys), BATCH):
+        rows = list(Resource.objects.filter(pk__in=keys[start : start + BATCH]).with_tags())
+        for resource in rows:
+            resource.index_words(resource.tag_list)
+        Resource.objects.all().save_changes(rows, "search_text")
+
+
 def delete_tag(*, tag: Tag, actor: User) -> None:
-    """Raises TagInUse while a resource bears it. One in the trash does not count, and loses it."""
+    """Raises TagInUse while a resource bears it. One in the trash does not count, and loses it.
+
+    The caller holds the tag, and has called `hold_bearers` before.
+    """
     with transaction.atomic():
         if Resource.objects.alive().filter(
             Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag=tag))
         ):
             raise TagInUse(message="A resource still bears this tag.")
-        losing = list(Resource.objects.filter(links__tag=tag).order_by("pk").select_for_update(of=("self",)))
+        losing = hold_bearers(tag_id=tag.pk, owner_id=tag.user_id)
         audit.record("tag.deleted", actor_id=actor.pk, target=tag, changes={"name": [tag.name, None]})
         tag.delete()
-        for resource in losing:
-            resource.index_words(resource.tag_list)
-            resource.save_changes("search_text")
+        index_anew(losing)

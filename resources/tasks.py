@@ -1,12 +1,17 @@
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
+from core import files
 from core.tasks import BATCH, purges_expired
-from resources.models import Resource
+from resources.models import Attachment, Resource
 
 
 @purges_expired("trash")
 def purge_trash() -> int:
     """Delete for good what has lain in the trash for TRASH_RETENTION."""
     over = Resource.objects.trashed().filter(deleted_at__lt=timezone.now() - settings.TRASH_RETENTION)
-    return Resource.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:BATCH])).delete()[0]
+    with transaction.atomic():
+        batch = list(over.select_for_update().values_list("pk", flat=True)[:BATCH])
+        files.discard_all(Attachment.objects.filter(resource__in=batch).files())
+        return Resource.objects.filter(pk__in=batch).delete()[0]

@@ -7,25 +7,33 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.response import Response
 
 from accounts.authentication import UserRequest
+from core.attachments import AttachmentViewSet, ShowsAttachments
 from core.conditional import check_if_match
 from core.errors import FieldError
+from core.exporting import ExportViewSet
+from core.history import HistoryViewSet
+from core.import_views import ImportViewSet
 from core.trash import TrashViewSet
 from core.viewsets import BaseViewSet
 from resources import services
 from resources.filters import ResourceFilter, TagFilter
-from resources.models import Resource, Tag
-from resources.serializers import ResourceSerializer, TagSerializer
+from resources.models import Attachment, Resource, Tag
+from resources.serializers import ResourceDetailSerializer, ResourceSerializer, TagSerializer
 
 SCOPE = OpenApiParameter("scope", enum=["all"], description="Everybody's resources; for an admin only.")
 
 
-class ResourceViewSet(TrashViewSet):
+class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryViewSet, TrashViewSet):
     """The caller's resources. An admin reaches everybody's by id, and with `scope=all` in lists."""
 
     request: UserRequest
     queryset = Resource.objects.all()
     serializer_class = ResourceSerializer
+    detail_serializer_class = ResourceDetailSerializer
+    attachment_model = Attachment
     filterset_class = ResourceFilter
+    compiled = True
+    watched_lists: ClassVar = frozenset({"list", "trash"})
     sort_fields: ClassVar = {
         "createdAt": "created_at",
         "updatedAt": "updated_at",
@@ -46,18 +54,33 @@ class ResourceViewSet(TrashViewSet):
 
     @extend_schema(parameters=[SCOPE])
     def list(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
-        rows: Any = self.get_queryset()
-        if not self.wants_all(request):
-            rows = rows.owned_by(request.user)
-        return self.answer_list(rows)
+        return self.answer_list(self.listed)
 
-    def wants_all(self, request: UserRequest) -> bool:
-        scope = request.query_params.get("scope")
+    def listed(self) -> QuerySet[Resource]:
+        rows: Any = self.get_queryset()
+        return rows if self.wants_all() else rows.owned_by(self.request.user)
+
+    def shape(self) -> tuple[Any, ...]:
+        return (*super().shape(), self.action == "list" and self.wants_all())
+
+    def list_etag(self) -> str | None:
+        return None if self.action == "list" and self.wants_all() else super().list_etag()
+
+    def wants_all(self) -> bool:
+        scope = self.request.query_params.get("scope")
         if scope not in {None, "all"}:
             raise FieldError("scope", "invalid", "The only scope is all.")
-        if scope == "all" and not request.user.is_superuser:
+        if scope == "all" and not self.request.user.is_superuser:
             raise PermissionDenied
         return scope == "all"
+
+
+class ResourceAttachmentViewSet(AttachmentViewSet):
+    """What is attached to a resource; for whoever may see that."""
+
+    request: UserRequest
+    queryset = Attachment.objects.all()
+    parents = Resource.objects.all()
 
 
 class TagViewSet(BaseViewSet):
@@ -67,6 +90,8 @@ class TagViewSet(BaseViewSet):
     queryset = Tag.objects.all()
     serializer_class = TagSerializer
     filterset_class = TagFilter
+    compiled = True
+    watched_lists: ClassVar = frozenset({"list"})
     exposed: ClassVar = frozenset({"list", "retrieve", "partial_update", "destroy"})
     sort_fields: ClassVar = {"name": "name", "createdAt": "created_at"}
     default_sort = "name"
@@ -74,6 +99,10 @@ class TagViewSet(BaseViewSet):
 
     def get_queryset(self) -> QuerySet[Tag]:
         return super().get_queryset().with_resource_count()  # type: ignore[attr-defined]
+
+    def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
+        services.hold_bearers(tag_id=self.kwargs["pk"], owner_id=self.request.user.pk)
+        return super().locked_object(queryset)
 
     def record(self, *_event: Any) -> None:
         """The services record what happens to a tag."""

@@ -37,28 +37,31 @@ def create_account(
     *, email: str, password: str, name: str, role: str = Role.USER, actor: User | None = None
 ) -> User:
     """Raises EmailTaken, or ApiError for a password that breaks the rules. `email` is canonical."""
-    user = new_user(email, password, name, role)
+    return add_account(user=new_user(email=email, password=password, name=name, role=role), actor=actor)
+
+
+def new_user(*, email: str, password: str, name: str, role: str = Role.USER) -> User:
+    """Not stored yet: the slow hash must not hold a transaction open. `add_account` and `register` store it."""
+    user = User(email=email, name=name, role=role)
+    check_rules(password, user, "password")
+    user.password = hash_password(password)
+    return user
+
+
+def add_account(*, user: User, actor: User | None = None) -> User:
+    """Raises EmailTaken."""
     with transaction.atomic():
         store_user(user, actor or user)
     return user
 
 
-def register(*, email: str, password: str, name: str) -> TokenPair:
-    """An account and its first session. Raises as create_account does."""
-    user = new_user(email, password, name, Role.USER)
+def register(*, user: User) -> TokenPair:
+    """The account of a `new_user`, and its first session. Raises EmailTaken."""
     with transaction.atomic():
         store_user(user, user)
         pair = open_session(user)
         audit.record("session.opened", actor_id=user.pk, target=pair.session)
     return pair
-
-
-def new_user(email: str, password: str, name: str, role: str) -> User:
-    """Not stored yet: the slow hash must not hold a transaction open."""
-    user = User(email=email, name=name, role=role)
-    check_rules(password, user, "password")
-    user.password = hash_password(password)
-    return user
 
 
 def store_user(user: User, actor: User) -> None:

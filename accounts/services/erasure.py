@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.lockout import clear_failures
-from core import audit
-from core.models import OutboxMessage
+from core import audit, files
+from core.models import OutboxMessage, StoredFile
 
 BATCH = 100
 
@@ -37,6 +37,7 @@ def erase(*, user: User) -> None:
         OutboxMessage.objects.filter(payload__user=str(user.pk)).delete()
         # The admin's own history names what was edited by its title, which here is the address.
         LogEntry.objects.filter(object_id=str(user.pk)).delete()
+        files.discard_all(StoredFile.objects.filter(user=user))  # the bytes go after the commit
         user.delete()
 
 

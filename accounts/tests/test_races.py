@@ -6,12 +6,12 @@ from functools import partial
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.hash_gate import HashGate
 from accounts.models import Session, User
 from accounts.services import passwords
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, NEW_PASSWORD, access_of, data, fate, log_in_with, refresh_with, refusal
 from accounts.tests.factories import PASSWORD, UserFactory
+from core.gate import Gate
 from core.tests.parallel import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,7 +167,7 @@ def test_a_login_that_races_a_reset_leaves_no_session_behind():
 @pytest.mark.parametrize("slots", [1, 2])
 def test_100_wrong_passwords_cost_no_more_hashes_than_lock(hashes, monkeypatch, slots):
     """As many as lock, and one for each that was under way meanwhile: `slots` hash at once."""
-    monkeypatch.setattr(passwords, "gate", HashGate(at_once=slots, waiting=100))
+    monkeypatch.setattr(passwords, "gate", Gate(at_once=slots, waiting=100, patience=5))
     user = UserFactory()
     hashes.runs.clear()
 

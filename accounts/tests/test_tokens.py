@@ -248,12 +248,16 @@ def test_a_refresh_token_is_no_access_token(owner):
 def keys(settings):
     """Change the keys as a restart with other settings would."""
 
+    def restart():
+        tokens.backends.cache_clear()
+        tokens.genuine.cache_clear()
+
     def change(signing, *verifying):
         settings.JWT_SIGNING_KEY, settings.JWT_VERIFYING_KEYS = signing, list(verifying)
-        tokens.backends.cache_clear()
+        restart()
 
     yield change
-    tokens.backends.cache_clear()
+    restart()
 
 
 def test_a_token_of_the_former_key_lives_through_the_overlap(keys, owner):

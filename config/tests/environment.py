@@ -4,7 +4,13 @@ It names every variable that matters, so neither the shell nor a `.env` file can
 `make test-services` gives TEST_DATABASE_URL and TEST_REDIS_URL; without them everything is embedded.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
+
+MEDIA_ROOT = tempfile.mkdtemp(prefix="groundwork-media-")
+atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
 
 os.environ.update(
     DEBUG="true",
@@ -21,6 +27,7 @@ os.environ.update(
     THROTTLE_USER="100000/min",
     THROTTLE_ANON="100000/min",
     THROTTLE_AUTH="100000/min",
+    MEDIA_ROOT=MEDIA_ROOT,
     LOG_LEVEL="ERROR",
     LOG_FORMAT="json",
 )
@@ -36,6 +43,10 @@ for name in (
     "CORS_ALLOWED_ORIGINS",
     "CSRF_TRUSTED_ORIGINS",
     "WEB_CONCURRENCY",
+    "JOB_LEASE_SECONDS",
+    "API_URL",
+    "UPLOAD_QUOTA_MB",
+    *(f"S3_{part}" for part in ("BUCKET", "ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),
 ):
     os.environ[name] = ""
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)

@@ -116,7 +116,8 @@ class Product:
         self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
         if settings.CELERY_BROKER_URL:
             schedule = self.log_path.with_name("beat")
-            self.start("-m", "celery", "-A", "config", "worker", "-B", "-c", "1", "-s", str(schedule))
+            self.start("-m", "celery", "-A", "config", "worker", "-c", "1")
+            self.start("-m", "celery", "-A", "config", "beat", "-s", str(schedule))
         self.wait_until_ready()
         return self
 

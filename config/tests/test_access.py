@@ -1,5 +1,6 @@
 """Every route for every role, against access_matrix.txt beside this file."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,11 +12,15 @@ from accounts.models import OneTimeToken
 from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from config.tests import house
-from resources.tests.factories import ResourceFactory, TagFactory
+from core import files
+from core.tests.factories import DryRunFactory, JobFactory
+from core.tests.samples import upload
+from resources.tests.factories import AttachmentFactory, ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "stranger", "owner", "staff", "admin", "revoked")
+ATTACHING = "POST /api/v1/resources/{id}/attachments"
 # What an anonymous caller is served without a 401. Whoever adds a line here says so in public.
 OPEN_TO_ALL = {
     *(
@@ -24,6 +29,7 @@ OPEN_TO_ALL = {
     ),
     "POST /api/v1/users",
     "GET /api/v1/schema",
+    "GET /api/v1/files",
     *("GET /api/docs", "GET /api/redoc"),
     *("GET /health", "GET /health/live", "GET /health/ready", "GET /metrics"),
     *("GET /", "GET /account/reset-password", "GET /account/verify-email"),
@@ -49,12 +55,18 @@ def world(owner, log_in):
     gone = ResourceFactory(user=owner.user)
     gone.soft_delete()
     UserFactory(role="admin")
+    attachment = AttachmentFactory(resource=ResourceFactory(user=owner.user))
     Purpose = OneTimeToken.Purpose
     return SimpleNamespace(
         owner=owner.user,
+        addresses={"/api/v1/files": files.signed_url(attachment.file)},
         ids={
             "/api/v1/resources/{id}": ResourceFactory(user=owner.user, tags=["borne"]).pk,
             "/api/v1/resources/{id}/restore": gone.pk,
+            "/api/v1/resources/{id}/history": gone.pk,
+            "/api/v1/resources/{id}/attachments": attachment.resource_id,
+            "/api/v1/resources/{id}/attachments/{id}": (attachment.resource_id, attachment.pk),
+            "/api/v1/jobs/{id}": JobFactory(user=owner.user).pk,
             "/api/v1/tags/{id}": TagFactory(user=owner.user).pk,
             "/api/v1/users/{id}": owner.user.pk,
             "/api/v1/auth/sessions/{id}": log_in(owner.user).session_id,
@@ -95,13 +107,25 @@ def body(world, caller, operation):
             "currentPassword": PASSWORD,
             "newPassword": account["password"],
         },
+        ATTACHING: upload(b"Hello", "hello.txt"),
+        "POST /api/v1/resources/export": {"format": "csv"},
+        "POST /api/v1/resources/import": {"dryRunId": dry_run_of(caller.user)},
+        "POST /api/v1/resources/bulk": {"operations": [{"method": "create", "data": {"title": "New"}}]},
     }
     general = {"title": "New", "name": "New name", "currentPassword": PASSWORD}
     return bodies.get(operation, general)
 
 
+def dry_run_of(user):
+    """The id of one that can be imported."""
+    return str(DryRunFactory(user=user).pk) if user else str(uuid7())
+
+
 def concrete(world, path):
-    return path.replace("{id}", str(world.ids.get(path.partition("?")[0])))
+    ids = world.ids.get(path.partition("?")[0])
+    for key in ids if isinstance(ids, tuple) else (ids,):
+        path = path.replace("{id}", str(key), 1)
+    return world.addresses.get(path, path)
 
 
 @pytest.mark.parametrize("operation", MATRIX)
@@ -112,7 +136,10 @@ def test_every_role_gets_what_the_matrix_says(request, world, operation):
         caller = request.getfixturevalue(role)
         data = None if method == "GET" else body(world, caller, operation)
         with transaction.atomic():
-            answers[role] = getattr(caller, method.lower())(concrete(world, path), data).status_code
+            send = partial(getattr(caller, method.lower()), concrete(world, path))
+            answer = send(data, format="multipart") if operation == ATTACHING else send(data)
+            answers[role] = answer.status_code
+            list(answer if answer.streaming else ())  # a file is closed at its end
             transaction.set_rollback(True)
 
     assert answers == MATRIX[operation]

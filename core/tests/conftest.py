@@ -1,6 +1,6 @@
 import pytest
 
-from core import outbox
+from core import jobs, outbox
 
 
 @pytest.fixture
@@ -30,3 +30,26 @@ def handled(monkeypatch):
 
     monkeypatch.setitem(outbox.handlers, "test.kept", keep)
     return calls
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """What jobs of the kind `test.job` do: `work.act(run)`. `work.done` holds those that came to their end."""
+
+    class Work:
+        done: list = []
+
+        @staticmethod
+        def act(_run):
+            pass
+
+    work = Work()
+    work.done = []
+
+    def function(run):
+        work.act(run)
+        run.succeed({"seen": run.job.parameters})
+        work.done.append(run.job.pk)
+
+    monkeypatch.setitem(jobs.functions, "test.job", function)
+    return work

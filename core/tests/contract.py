@@ -6,6 +6,8 @@ from functools import cache
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # of drf-spectacular
 
+from core.schema import generating
+
 JSON = "application/json"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # 405 answers what is not in the document.
@@ -21,7 +23,9 @@ def is_moment(value):
 
 @cache
 def document():
-    return SchemaGenerator().get_schema(request=None, public=True)
+    with generating:
+        # Of the product, whatever URLs the test that comes first has.
+        return SchemaGenerator(urlconf="config.urls").get_schema(request=None, public=True)
 
 
 def operations():
@@ -30,7 +34,7 @@ def operations():
         (f"{method.upper()} {path}", operation)
         for path, item in document()["paths"].items()
         for method, operation in item.items()
-        if path.startswith("/api/")
+        if path.startswith("/api/") and path != "/api/v1/files"
     ]
 
 
@@ -90,6 +94,8 @@ def contradictions(answer):
     content = response.get("content", {})
     if not content:
         return found + (["it has a body"] if answer.content else [])
+    if JSON not in content:
+        return found  # the bytes of a file
     if answer.headers["Content-Type"] != JSON:
         return [*found, f"its type is {answer.headers['Content-Type']}"]
     return found + problems_of(answer.json(), content[JSON]["schema"])

@@ -1,7 +1,9 @@
 import factory
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from core.models import AuditEvent, OutboxMessage
+from accounts.tests.factories import UserFactory
+from core.models import AuditEvent, Job, OutboxMessage, StoredFile
 
 
 class OutboxMessageFactory(DjangoModelFactory):
@@ -22,3 +24,23 @@ class AuditEventFactory(DjangoModelFactory):
         model = AuditEvent
 
     event = factory.Sequence(lambda n: f"thing.done{n % 3}")
+
+
+class JobFactory(DjangoModelFactory):
+    class Meta:
+        model = Job
+
+    user = factory.SubFactory(UserFactory)
+    kind = "test.job"
+
+
+class DryRunFactory(JobFactory):
+    """An import of resources that has only been tried, with a file that is not there."""
+
+    kind = "resource.import"
+    status = Job.Status.SUCCEEDED
+    parameters = factory.Dict({"dryRun": True})
+    finished_at = factory.LazyFunction(timezone.now)
+    source_file = factory.LazyAttribute(
+        lambda job: StoredFile.objects.create(user=job.user, content_type="text/csv", state="kept")
+    )

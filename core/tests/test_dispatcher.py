@@ -5,10 +5,12 @@ from queue import Queue
 import pytest
 from django.db import transaction
 
+from accounts.tests.factories import UserFactory
 from core import dispatcher as module
-from core import outbox
+from core import jobs, outbox
 from core.dispatcher import Dispatcher
 from core.models import OutboxMessage
+from core.tests.factories import JobFactory
 from core.tests.interpreter import django_python
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -33,7 +35,17 @@ class Mortal(Dispatcher):
     def _work(self):
         with suppress(Stop):
             super()._work()
+        self.wake_jobs()  # else it would not notice that it is ending
+
+    def _work_on_jobs(self):
+        with suppress(Stop):
+            super()._work_on_jobs()
         self.ended.set()
+
+    def _run_jobs(self):
+        if self.ending.is_set():
+            raise Stop
+        super()._run_jobs()
 
 
 @pytest.fixture
@@ -59,7 +71,7 @@ def kept(monkeypatch):
 
 
 def threads():
-    return [thread for thread in threading.enumerate() if thread.name == "dispatcher"]
+    return [thread.name for thread in threading.enumerate() if thread.name in {"dispatcher", "jobs"}]
 
 
 def test_without_a_broker_waking_starts_no_thread(dispatcher):
@@ -90,12 +102,54 @@ def test_what_nobody_woke_it_for_is_found_by_the_schedule(dispatcher, kept, sett
 
 
 @pytest.mark.django_db(transaction=True)
-def test_starting_it_twice_starts_one_thread(dispatcher):
-    before = len(threads())
+def test_starting_it_twice_starts_its_two_threads_once(dispatcher):
+    before = threads()
     dispatcher.start()
     dispatcher.start()
 
-    assert len(threads()) == before + 1
+    assert sorted(threads()) == sorted([*before, "dispatcher", "jobs"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_mail_waits_for_a_job(dispatcher, kept, monkeypatch):
+    """The job ends when the mail is sent."""
+    sent, done = threading.Event(), Queue()
+
+    def long(run):
+        done.put(sent.wait(20))
+        run.succeed({})
+
+    monkeypatch.setitem(jobs.functions, "test.long", long)
+    monkeypatch.setattr(jobs, "dispatcher", dispatcher)
+    dispatcher.start()
+    with transaction.atomic():
+        job = jobs.enqueue_job(user=UserFactory(), kind="test.long", parameters={})
+        message = outbox.enqueue("test.kept", {})
+    assert kept.get(timeout=10) == message.pk
+    sent.set()
+
+    assert done.get(timeout=10) is True
+    assert job.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_nobody_woke_it_for_is_found_by_the_schedule_and_run_beside_the_mails(
+    dispatcher, settings, monkeypatch
+):
+    settings.CELERY_BEAT_SCHEDULE = {"jobs": {"task": module.JOBS, "schedule": 0.01}}
+    done = Queue()
+
+    def run(run):
+        run.succeed({})
+        done.put((run.job.pk, threading.current_thread().name))
+
+    monkeypatch.setitem(jobs.functions, "test.job", run)
+    first = JobFactory()
+    dispatcher.start()
+
+    assert done.get(timeout=10) == (first.pk, "jobs")
+    second = JobFactory()
+    assert done.get(timeout=10) == (second.pk, "jobs")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -140,7 +140,7 @@ def test_what_a_view_says_about_caching_stands(owner):
     resource = ResourceFactory(user=owner.user)
 
     assert owner.get(f"/api/v1/resources/{resource.pk}")["Cache-Control"] == "private, no-cache"
-    assert owner.get("/api/v1/resources")["Cache-Control"] == "no-store"
+    assert owner.get("/api/v1/auth/sessions")["Cache-Control"] == "no-store"
 
 
 # --- transport ------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 import factory
+from django.core.files.uploadedfile import SimpleUploadedFile
 from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import UserFactory
-from resources.models import Resource, Tag
+from core import attachments
+from resources.models import Attachment, Resource, Tag
 from resources.services import create_resource
 
 
@@ -27,3 +29,20 @@ class TagFactory(DjangoModelFactory):
 
     user = factory.SubFactory(UserFactory)
     name = factory.Sequence(lambda n: f"tag{n}")
+
+
+class AttachmentFactory(DjangoModelFactory):
+    """Stored, kept and attached, as by an upload of a text."""
+
+    class Meta:
+        model = Attachment
+
+    resource = factory.SubFactory(ResourceFactory)
+    content = b"Hello"
+
+    @classmethod
+    def _create(cls, model_class, *args, resource, content, **kwargs):
+        owner = resource.user
+        upload = SimpleUploadedFile("a.txt", content)
+        prepared = attachments.prepare(upload=upload, owner=owner)
+        return attachments.attach(to=resource, model=model_class, prepared=prepared, actor=owner)

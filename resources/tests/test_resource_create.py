@@ -22,7 +22,8 @@ def test_creates_for_the_caller(owner):
 def test_answers_with_exactly_the_fields_of_the_contract(owner):
     data = owner.post(URL, {"title": "First"}).json()["data"]
 
-    assert list(data) == ["id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt"]
+    fields = ["id", "userId", "title", "content", "status", "tags", "attachments", "createdAt", "updatedAt"]
+    assert list(data) == fields
     assert data["createdAt"] == data["updatedAt"]
     assert data["createdAt"].endswith("Z")
 

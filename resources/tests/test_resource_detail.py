@@ -26,6 +26,7 @@ def test_shows_the_resource(owner):
             "content": "text",
             "status": "published",
             "tags": ["b", "a"],
+            "attachments": [],
             "createdAt": resource.created_at.isoformat().replace("+00:00", "Z"),
             "updatedAt": resource.updated_at.isoformat().replace("+00:00", "Z"),
         },

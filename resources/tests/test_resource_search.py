@@ -1,7 +1,7 @@
 import pytest
 
+from core.search import words
 from core.tests.answers import code, names, problems
-from resources.models import words
 from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db

@@ -23,6 +23,7 @@ except ImportError:  # requirements/base.txt, the first run, does without it
 DRAIN_SECONDS = 30
 SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte loses its connection
 BACKLOG = 1024
+LEAST_MEMORY = 150  # MiB
 # Our own lines go to stderr as JSON; the server's few start and stop lines go the same way.
 LOGGING = {
     "version": 1,
@@ -40,19 +41,41 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="processes; default: cores"
         )
-        parser.add_argument("--threads", type=int, default=32, help="requests at once in each process")
+        parser.add_argument(
+            "--threads", type=int, default=16, help="requests that each process holds at once"
+        )
+        parser.add_argument(
+            "--turns", type=int, default=2, help="how many of these run, while the others wait"
+        )
 
-    def handle(self, *, host: str, port: int, workers: int, threads: int, **_options: Any) -> None:
+        parser.add_argument("--max-memory", type=int, default=400, help="MiB; a process above it is replaced")
+
+    def handle(
+        self,
+        *,
+        host: str,
+        port: int,
+        workers: int,
+        threads: int,
+        turns: int,
+        max_memory: int,
+        **_options: Any,
+    ) -> None:
         if Granian is None:
             raise CommandError("granian is not installed: pip install -r requirements/prod.txt")
-        if workers < 1 or threads < 1:
-            raise CommandError("--workers and --threads must be at least 1.")
+        if min(workers, threads, turns) < 1:
+            raise CommandError("--workers, --threads and --turns must be at least 1.")
+        if max_memory < LEAST_MEMORY:
+            raise CommandError(
+                f"--max-memory must be at least {LEAST_MEMORY} MiB: less is used from the start."
+            )
         collect_static_if_stale()
         metrics_dir = tempfile.mkdtemp(prefix="groundwork-metrics-")
-        # All three are read by the worker processes, which therefore start afresh instead of as copies of this one.
+        # All of them are read by the worker processes, which therefore start afresh instead of as copies of this one.
         multiprocessing.set_start_method("spawn", force=True)
         os.environ["WEB_CONCURRENCY"] = str(workers)
         os.environ["WEB_THREADS"] = str(threads)
+        os.environ["WEB_TURNS"] = str(turns)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
         try:
             Granian(
@@ -69,6 +92,8 @@ class Command(BaseCommand):
                 respawn_failed_workers=True,
                 respawn_interval=1.0,
                 workers_kill_timeout=DRAIN_SECONDS,
+                workers_max_rss=max_memory,
+                rss_samples=3,  # of 30 seconds each, so that one large answer replaces nobody
             ).serve()
         finally:
             shutil.rmtree(metrics_dir, ignore_errors=True)

@@ -1,17 +1,17 @@
-"""The gate: never more hashes at once than its slots, and nobody waits who has no room."""
+"""The gate: never more at once than its slots, and nobody waits who has no room."""
 
 import threading
 
 import pytest
 
-from accounts.hash_gate import HashGate
 from core.errors import ApiError
+from core.gate import Gate
 
 
 @pytest.fixture
 def held():
     """A gate with one slot and one place to wait, whose slot somebody holds until `leave` is set."""
-    gate = HashGate(at_once=1, waiting=1, patience=0.05)
+    gate = Gate(at_once=1, waiting=1, patience=0.05)
     inside, leave = threading.Event(), threading.Event()
 
     def hold():
@@ -35,13 +35,13 @@ def test_who_waits_too_long_is_told_to_come_again(held):
 
 
 def test_a_full_room_refuses_at_once():
-    gate = HashGate(at_once=1, waiting=0, patience=60)
+    gate = Gate(at_once=1, waiting=0, patience=60)
     with gate.slot(), pytest.raises(ApiError, match="unavailable"), gate.slot():
         pass
 
 
 def test_a_slot_is_free_again_after_an_error(held):
-    gate = HashGate(at_once=1, waiting=0)
+    gate = Gate(at_once=1, waiting=0, patience=5)
     with pytest.raises(ZeroDivisionError), gate.slot():
         raise ZeroDivisionError
     with gate.slot():
@@ -49,7 +49,7 @@ def test_a_slot_is_free_again_after_an_error(held):
 
 
 def test_no_more_than_its_slots_at_once():
-    gate = HashGate(at_once=2, waiting=20, patience=30)
+    gate = Gate(at_once=2, waiting=20, patience=30)
     lock, inside, most = threading.Lock(), [], []
     together = threading.Barrier(2)
 

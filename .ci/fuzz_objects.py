@@ -1,0 +1,65 @@
+"""Objects for the fuzzing run to meet: most of what it makes up names nothing that is there."""
+
+import json
+import secrets
+import urllib.request
+from typing import Any
+
+API = "/api/v1"
+COUNT = 300  # of resources; some are deleted on the way
+BOUNDARY = "fuzz"
+
+
+def call(url: str, body: Any = None, token: str = "", kind: str = "application/json") -> Any:
+    headers = {"Content-Type": kind} | ({"Authorization": f"Bearer {token}"} if token else {})
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own server
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def make_objects(base: str, token: str, *, admin: bool) -> dict[str, list[dict[str, str]]]:
+    """{path: [the path parameters of an object]}"""
+    api = base + API
+    made: list[str] = []
+    for start in range(0, COUNT, 100):
+        operations = [
+            {"method": "create", "data": {"title": f"Object {number}", "tags": [f"tag {number}"]}}
+            for number in range(start, start + 100)
+        ]
+        made += [
+            row["id"] for row in call(f"{api}/resources/bulk", {"operations": operations}, token)["data"]
+        ]
+    gone, alive = made[: COUNT // 3], made[COUNT // 3 :]
+    doomed = [{"method": "delete", "id": pk} for pk in gone]
+    call(f"{api}/resources/bulk", {"operations": doomed}, token)
+    tags = [row["id"] for row in call(f"{api}/tags?limit=100", token=token)["data"]]
+    attached = [{"id": pk, "attachmentId": attach(api, pk, token)} for pk in alive[:50]]
+    jobs = [call(f"{api}/resources/export", {"format": "json"}, token)["data"]["id"] for _ in range(20)]
+    users = [make_user(api, number, token) for number in range(40)] if admin else []
+    one = {
+        "/resources/{id}": alive,
+        "/resources/{id}/history": [*alive, *gone],
+        "/resources/{id}/attachments": [parameters["id"] for parameters in attached],
+        "/resources/{id}/restore": gone,
+        "/tags/{id}": tags,
+        "/jobs/{id}": jobs,
+        "/users/{id}": users,
+    }
+    known = {API + path: [{"id": pk} for pk in keys] for path, keys in one.items()}
+    return known | {f"{API}/resources/{{id}}/attachments/{{attachmentId}}": attached}
+
+
+def attach(api: str, pk: str, token: str) -> str:
+    part = 'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain'
+    body = f"--{BOUNDARY}\r\n{part}\r\n\r\nSome words.\r\n--{BOUNDARY}--\r\n".encode()
+    kind = f"multipart/form-data; boundary={BOUNDARY}"
+    attachment: str = call(f"{api}/resources/{pk}/attachments", body, token, kind)["data"]["id"]
+    return attachment
+
+
+def make_user(api: str, number: int, token: str) -> str:
+    password = f"A1{secrets.token_hex(8)}"
+    body = {"email": f"somebody-{number}@example.com", "name": "Somebody", "password": password}
+    user: str = call(f"{api}/users", body, token)["data"]["id"]
+    return user

@@ -1,0 +1,93 @@
+"""Images of strangers, decoded and encoded anew in a process of their own: no metadata, nothing behind the end."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+from django.conf import settings
+
+from core.errors import ApiError, FieldError
+from core.file_types import NotAllowed
+from core.gate import Gate
+
+log = structlog.get_logger(__name__)
+
+WORKER = Path(__file__).with_name("image_worker.py")
+NO_IMAGE = "no_image"  # as the worker says it
+PATIENCE_SECONDS = 10.0  # in front of the gate
+LONGEST_SECONDS = 30.0  # behind it, on the clock: the worker limits its own time on the processor
+RETRY_SECONDS = 5
+WAITING_FOR_EACH = 8
+
+gate = Gate(
+    at_once=(at_once := max(1, (os.cpu_count() or 1) // settings.WEB_CONCURRENCY)),
+    waiting=at_once * WAITING_FOR_EACH,
+    patience=PATIENCE_SECONDS,
+)
+
+
+@dataclass
+class Picture:
+    content_type: str
+    width: int
+    height: int
+    thumbnail_type: str
+    image: IO[bytes]
+    thumbnail: IO[bytes]
+
+    def close(self) -> None:
+        self.image.close()
+        self.thumbnail.close()
+
+
+def encode_anew(source: IO[bytes]) -> Picture:
+    """`source` is a file on the disk. Call it outside any transaction: it may wait, and takes its time.
+
+    Raises NotAllowed for what is no image, FieldError for a broken or too large one, ApiError
+    SERVICE_UNAVAILABLE when too many come at once.
+    """
+    with ExitStack() as stack:
+        image = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
+        thumbnail = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
+        with gate.slot():
+            said = run_worker(source, image, thumbnail)
+        if said.get("refused") == NO_IMAGE:
+            raise NotAllowed
+        if "refused" in said:
+            raise FieldError("file", said["refused"], said["message"])
+        image.seek(0)
+        thumbnail.seek(0)
+        stack.pop_all()  # they are the caller's now
+        return Picture(image=image, thumbnail=thumbnail, **said)
+
+
+def run_worker(source: IO[bytes], image: IO[bytes], thumbnail: IO[bytes]) -> dict[str, Any]:
+    os.lseek(source.fileno(), 0, os.SEEK_SET)
+    outputs = (image.fileno(), thumbnail.fileno())
+    try:
+        done = subprocess.run(  # noqa: S603 - our own file, and two numbers
+            [sys.executable, "-I", str(WORKER), *map(str, outputs)],
+            stdin=source.fileno(),
+            capture_output=True,
+            pass_fds=outputs,
+            env={},  # it has no business with our secrets
+            timeout=LONGEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        log.warning("image_took_too_long", seconds=LONGEST_SECONDS)
+        raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS) from error
+    if done.returncode != 0:
+        log.warning(
+            "image_worker_failed", code=done.returncode, error=done.stderr[-500:].decode(errors="replace")
+        )
+        return {"refused": "invalid_image", "message": "This image cannot be read."}
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said

@@ -1,0 +1,98 @@
+"""The caller's jobs: watch them, cancel them."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from core import files
+from core.conditional import with_links
+from core.filters import Choices
+from core.jobs import cancel_job
+from core.models import Job
+from core.schema_jobs import ERROR, RESULT
+from core.serializers import ModelSerializer
+from core.viewsets import BaseViewSet
+
+
+class JobSerializer(ModelSerializer):
+    result = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    examples: ClassVar = {
+        "kind": "resource.export",
+        "status": "succeeded",
+        "progress": 100,
+        "startedAt": "2026-03-14T09:26:53.701244Z",
+        "finishedAt": "2026-03-14T09:26:54.112030Z",
+    }
+
+    class Meta:
+        model = Job
+        fields = (
+            *("id", "kind", "status", "progress", "result", "error", "createdAt", "startedAt", "finishedAt"),
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(RESULT)
+    def get_result(self, job: Job) -> Any:
+        """With the address of its file, made for this answer: it lives for five minutes."""
+        if job.result is None or "filename" not in job.result:
+            return job.result
+        stored = job.result_file
+        url = (
+            files.signed_url(stored, filename=job.result["filename"], made_at=job.links_made_at)
+            if stored
+            else None
+        )
+        return {**job.result, "url": url}
+
+    @extend_schema_field(ERROR)
+    def get_error(self, job: Job) -> Any:
+        return job.error
+
+
+def accepted(job: Job) -> Response:
+    """202, and where to ask how far it is."""
+    headers = {"Location": reverse("job-detail", args=[job.pk])}
+    return Response(JobSerializer(job).data, status=202, headers=headers)
+
+
+class JobFilter(django_filters.FilterSet):
+    status = Choices(choices=Job.Status.choices, help_text="Repeatable: any of them.")
+    kind = django_filters.CharFilter(max_length=80, help_text="Such as `resource.export`.")
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
+
+
+class JobViewSet(BaseViewSet):
+    """What runs in the background for the caller, and what came of it."""
+
+    queryset = Job.objects.select_related("result_file")
+    serializer_class = JobSerializer
+    filterset_class = JobFilter
+    exposed: ClassVar = frozenset({"list", "retrieve", "destroy"})
+    sort_fields: ClassVar = {"createdAt": "created_at"}
+    documented_errors: ClassVar = {"destroy": ("CONFLICT",)}
+
+    def answer(self, instance: Job, status: int = 200, **headers: str) -> Response:
+        """The address of a file runs out."""
+        linked = with_links(instance.etag, instance.links_made_at)
+        etag = linked if instance.result_file_id else instance.etag
+        return self.answer_with(self.get_serializer(instance).data, etag, status, **headers)
+
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Cancel a job. One that waits is cancelled at once; one that runs stops at its next step, within seconds,
+        and its `result` says what it has done until then. Cancelling it again changes nothing; one that has
+        succeeded or failed is a 409."""
+        return super().destroy(request, *args, **kwargs)
+
+    def perform_destroy(self, instance: Job) -> None:
+        cancel_job(job=instance, actor=self.request.user)
+
+    def record(self, *_event: Any) -> None:
+        """The service records what happens to a job."""

@@ -1,0 +1,125 @@
+"""The compiled reads of a viewset (core/compiled.py): the same answers as its querysets give, for less."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import Http404
+
+from core import compiled
+from core.compiled import Statement, shapes
+from core.filters import Choices, Moment, order_of, refuse_empty
+from core.models.base import BaseModel, etag_of
+from core.pagination import DEEP, page_meta, read_page
+
+TOTAL = "total_of_rows"
+Rows = Callable[[], QuerySet[Any]]
+
+
+def read_list(
+    view: Any, rows: Rows, fields: frozenset[str] | None
+) -> tuple[list[dict[str, Any]], Any] | None:
+    """A page of rows (a bound method of the view) and its `meta`. None where only the plain path can tell: on
+    another database, for a view that has not declared `compiled`, with a cursor or a filter that is more than a
+    comparison."""
+    columns = columns_of(view)
+    query = view.request.query_params
+    if columns is None or "cursor" in query:
+        return None
+    filters = filter_values(view, query)
+    if filters is None:
+        return None
+    order = order_of(query.get("sort", view.default_sort), view.sort_fields)
+    page, limit = read_page(view.request)
+    if (page - 1) * limit >= DEEP:
+        return None
+    names = tuple(name for name in columns if fields is None or name in fields)
+    shape = (type(view), view.action, view.shape(), tuple(order), names, tuple(filters))
+    user = view.request.user.pk
+    values = {"user": user, "limit": limit, "offset": (page - 1) * limit, **filters}
+    statement = shapes.get(shape) or shapes.put(
+        shape, page_statement(view, rows, filters, order, [columns[name] for name in names])
+    )
+    found = statement.run(values)
+    if not found and page > 1:
+        total = statement.run(values | {"limit": 1, "offset": 0})
+        return [], page_meta(page, limit, total[0][-1] if total else 0)
+    listed = [dict(zip(names, row, strict=False)) for row in found]  # the total stands behind the last name
+    return listed, page_meta(page, limit, found[0][-1] if found else 0)
+
+
+def read_object(view: Any) -> tuple[dict[str, Any], str] | None:
+    """One row and its ETag. Raises Http404 where the caller may see none; None as above."""
+    columns = columns_of(view)
+    if columns is None or view.queryset.model.etag is not BaseModel.etag:  # it says more than the version
+        return None
+    shape = (type(view), view.action, view.shape())
+    statement = shapes.get(shape) or shapes.put(shape, object_statement(view, list(columns.values())))
+    rows = statement.run({"user": view.request.user.pk, "pk": view.kwargs["pk"]})
+    if not rows:
+        raise Http404
+    return dict(zip(columns, rows[0], strict=False)), etag_of(rows[0][-1])
+
+
+def columns_of(view: Any) -> dict[str, str] | None:
+    if not view.compiled or not compiled.applies():
+        return None
+    columns: dict[str, str] | None = view.get_serializer_class().columns
+    return columns
+
+
+def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
+    """{slot: value} of the filters in the query; None where one of them is not a plain comparison, or wrong: the
+    plain path says how."""
+    filters = view.filterset_class.base_filters if view.filterset_class else {}
+    given = sorted(filters.keys() & query.keys())
+    if not given:
+        return {}
+    refuse_empty(query, filters)
+    values = {}
+    for name in given:
+        item = filters[name]
+        try:
+            if isinstance(item, Choices):
+                for index, choice in enumerate(dict.fromkeys(item.field.clean(query.getlist(name)))):
+                    values[f"{name}.{index}"] = choice
+            elif isinstance(item, Moment):
+                values[name] = item.field.clean(query[name])
+            else:
+                return None
+        except forms.ValidationError:
+            return None
+    return values
+
+
+def page_statement(
+    view: Any, rows: Rows, filters: dict[str, Any], order: list[str], columns: list[str]
+) -> Statement:
+    queryset, stand_ins = probed(view, rows)
+    chosen: dict[str, Any] = {}
+    for slot, value in filters.items():
+        name, _, several = slot.partition(".")
+        stand_ins[slot] = compiled.stand_in_for(value)
+        chosen[name] = [*chosen.get(name, []), stand_ins[slot]] if several else stand_ins[slot]
+    for name, value in chosen.items():
+        queryset = view.filterset_class.base_filters[name].filter(queryset, value)
+    queryset = compiled.with_total(queryset.order_by(*order), TOTAL).values_list(*columns, TOTAL)
+    return compiled.with_limit(compiled.compiled(queryset, stand_ins), "limit", "offset")
+
+
+def object_statement(view: Any, columns: list[str]) -> Statement:
+    queryset, stand_ins = probed(view, view.get_queryset)
+    stand_ins["pk"] = compiled.stand_in_for(view.kwargs["pk"])
+    queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns, "version")
+    return compiled.compiled(queryset, stand_ins)
+
+
+def probed(view: Any, rows: Rows) -> tuple[QuerySet[Any], dict[str, Any]]:
+    """The view's rows as they are for somebody of the caller's rights, who does not exist."""
+    probe = copy.copy(view)
+    probe.request = copy.copy(view.request)
+    somebody = compiled.stand_in_user(view.request.user)
+    probe.request._user = somebody
+    return rows.__func__(probe), {"user": somebody.pk}  # type: ignore[attr-defined]

@@ -1,0 +1,67 @@
+"""Files to send: honest ones, and others."""
+
+import io
+import struct
+import zlib
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image, PngImagePlugin
+
+PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+SECRET = "taken at home"
+
+
+def encoded(image, kind, **options):
+    output = io.BytesIO()
+    image.save(output, kind, **options)
+    return output.getvalue()
+
+
+def photo(width=800, height=600, orientation=1):
+    """A JPEG whose metadata tell where it was taken. Its left half is red."""
+    image = Image.new("RGB", (width, height), "blue")
+    image.paste("red", (0, 0, width // 2, height))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = orientation, SECRET
+    exif.get_ifd(0x8825)[1] = "N"
+    return encoded(image, "JPEG", exif=exif, comment=SECRET.encode())
+
+
+def png(width=40, height=30, mode="RGBA"):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", SECRET)
+    return encoded(Image.new(mode, (width, height)), "PNG", pnginfo=info)
+
+
+def webp(**options):
+    return encoded(Image.new("RGB", (40, 30), "green"), "WEBP", **options)
+
+
+def gif(frames=1, width=40, height=30):
+    """Each frame differs from the one before, else they would become one."""
+    pictures = [Image.new("L", (width, height), number % 251) for number in range(frames)]
+    film = {"save_all": True, "append_images": pictures[1:], "duration": 70, "loop": 3, "optimize": False}
+    return encoded(pictures[0], "GIF", comment=SECRET.encode(), **(film if frames > 1 else {}))
+
+
+def bomb(width=50_000, height=50_000):
+    """A few kilobytes that say they are so many pixels."""
+
+    def chunk(kind, content):
+        said = kind + content
+        return struct.pack(">I", len(content)) + said + struct.pack(">I", zlib.crc32(said))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1_000_000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def upload(content, name="file.bin", content_type="application/octet-stream"):
+    return {"file": SimpleUploadedFile(name, content, content_type=content_type)}
+
+
+def opened(content):
+    """The image in these bytes, decoded."""
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image

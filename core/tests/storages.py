@@ -1,0 +1,102 @@
+"""Both storages, as fixtures: a folder of the test, and a bucket in a server that speaks the API of S3."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from django.test import Client
+
+from config.tests.processes import free_port
+from core import files
+
+START_SECONDS = 60
+KEY = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests-secret"}
+
+
+@pytest.fixture
+def disk(settings, tmp_path):
+    """Files lie in an empty folder, `disk.folder`."""
+    folder = tmp_path / "media"
+    backend = {"BACKEND": "core.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    return SimpleNamespace(folder=folder, names=lambda: sorted(files.storage.keys()), fetch=fetch_from_us)
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """Its address."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"]},
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except OSError:
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # nothing listens yet
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.fixture
+def bucket(settings, s3_server):
+    """Files lie in an empty bucket."""
+    client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1", **KEY)
+    client.create_bucket(Bucket="groundwork")
+    settings.STORAGES = {**settings.STORAGES, "default": bucket_at(s3_server)}
+    yield SimpleNamespace(
+        client=client, names=lambda: sorted(files.storage.keys()), fetch=fetch_from_anywhere
+    )
+    for item in client.list_objects_v2(Bucket="groundwork").get("Contents", ()):
+        client.delete_object(Bucket="groundwork", Key=item["Key"])
+    client.delete_bucket(Bucket="groundwork")
+    client.close()
+
+
+def bucket_at(endpoint):
+    options = {
+        "bucket": "groundwork",
+        "region": "us-east-1",
+        "endpoint": endpoint,
+        "key_id": KEY["aws_access_key_id"],
+        "secret": KEY["aws_secret_access_key"],
+    }
+    return {"BACKEND": "core.bucket.BucketStorage", "OPTIONS": options}
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def storage(request):
+    """One after the other."""
+    return request.getfixturevalue(request.param)
+
+
+def fetch_from_us(url, **headers):
+    """(status, headers, body) without a token, as a browser would."""
+    answer = Client().get(url, headers=headers)
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return answer.status_code, answer.headers, body
+
+
+def fetch_from_anywhere(url, **headers):
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()

@@ -1,0 +1,129 @@
+"""Fill a database for benchmarks: many users with one password, many resources, tags."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from itertools import islice
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.passwords import check_rules, hash_password
+from core.demo import DEMO_PASSWORD
+from core.errors import ApiError
+from core.loading import load_rows
+from resources.models import Resource, ResourceTag, Tag
+from resources.seeding import seed_resources
+
+EMAIL = "seed{:04d}@example.com"
+HEAVY_EMAIL = "seed-heavy@example.com"
+MOST = 10_000_000
+USERS_AT_ONCE = 1_000
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
+        return int(text)
+
+    return parse
+
+
+class Command(BaseCommand):
+    help = (
+        "Make users seed0001@example.com, seed0002@example.com, … who share one password, and made-up resources for "
+        "each of them. Run again, it adds what is missing and changes nothing that is there. Each of these accounts "
+        "is a way in for whoever knows the password: never leave them on a server that others can reach. No audit "
+        "events are written, because no user did anything."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--users", type=number(0, 1_000_000), default=10, help="how many (default 10)")
+        parser.add_argument(
+            "--resources", type=number(0, MOST), default=200, help="for each user (default 200)"
+        )
+        parser.add_argument("--tags", type=number(0, 20), default=2, help="for each resource (default 2)")
+        parser.add_argument(
+            "--heavy", type=number(0, MOST), default=0, help=f"as many more for one user, {HEAVY_EMAIL}"
+        )
+        parser.add_argument("--seed", type=number(0, MOST), default=1, help="other texts for another number")
+        parser.add_argument(
+            "--password", help="of all these users; with DEBUG the demo's by default, without it required"
+        )
+
+    def handle(
+        self,
+        *,
+        users: int,
+        resources: int,
+        tags: int,
+        heavy: int,
+        seed: int,
+        password: str | None,
+        **_: Any,
+    ) -> None:
+        if password is None:
+            if not settings.DEBUG:
+                raise CommandError(
+                    "DEBUG is off: name a --password. Whoever knows it can log in as any of these users."
+                )
+            password = DEMO_PASSWORD
+        if users * resources + heavy > MOST:
+            raise CommandError(f"That would be more than {MOST} resources.")
+        started = monotonic()
+        emails = [EMAIL.format(index + 1) for index in range(users)] + ([HEAVY_EMAIL] if heavy else [])
+        people, fresh = ensure_users(emails, password)
+        wanted = [(people[email], heavy if email == HEAVY_EMAIL else resources) for email in emails]
+        stored = 0
+        for count in seed_resources(wanted, seed, tags):
+            stored += count
+        refresh_statistics()
+        self.stdout.write(
+            f"Stored {fresh} users and {stored} resources in {monotonic() - started:.1f} s; there were "
+            f"{len(emails) - fresh} of these users (their passwords stay) and "
+            f"{users * resources + heavy - stored} of these resources already."
+        )
+
+
+def ensure_users(emails: list[str], password: str) -> tuple[dict[str, User], int]:
+    """The living users of these addresses, and how many of them are new.
+
+    Hashing takes long by design, so one hash serves all: each of them logs in with this password.
+    """
+    there: dict[str, User] = {}
+    remaining = iter(emails)
+    while batch := list(islice(remaining, USERS_AT_ONCE)):
+        there |= {user.email: user for user in User.objects.alive().filter(email__in=batch)}
+    missing = [email for email in emails if email not in there]
+    if missing:
+        now = timezone.now()
+        made = [User(email=email, name=name_of(email), email_verified_at=now) for email in missing]
+        try:
+            check_rules(password, made[0], "password")
+        except ApiError as error:
+            reasons = " ".join(detail["message"] for detail in error.details)
+            raise CommandError(f"--password is refused by the rules for passwords: {reasons}") from error
+        secret = hash_password(password)
+        for user in made:
+            user.password = secret
+            user.updated_at = user.created_at
+        with transaction.atomic():
+            load_rows(made)
+        there |= {user.email: user for user in made}
+    return there, len(missing)
+
+
+def name_of(email: str) -> str:
+    return email.partition("@")[0].replace("-", " ").title()
+
+
+def refresh_statistics() -> None:
+    """So that PostgreSQL plans for the new size at once, and not when autovacuum comes by."""
+    with connection.cursor() as cursor:
+        for model in (User, Resource, Tag, ResourceTag):
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")

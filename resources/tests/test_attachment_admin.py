@@ -1,0 +1,55 @@
+import pytest
+
+from core import outbox
+from core.models import AuditEvent, StoredFile
+from core.tests.office import allow, browser_of, queries_of, rows, url_of
+from resources.models import Attachment
+from resources.tests.factories import AttachmentFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]
+
+
+@pytest.fixture
+def attachment():
+    return AttachmentFactory()
+
+
+@pytest.fixture
+def browser(admin):
+    return browser_of(admin.user)
+
+
+def test_staff_with_permission_see_what_there_is(staff, attachment):
+    allow(staff.user, "resources.view_attachment")
+    answer = browser_of(staff.user).get(url_of(Attachment), {"q": "a.txt"})
+
+    assert rows(answer) == [attachment]
+    assert b"/api/v1/files?token=" in answer.content
+
+
+def test_staff_without_it_see_nothing(staff, attachment):
+    assert browser_of(staff.user).get(url_of(Attachment)).status_code == 403
+
+
+def test_deleting_is_done_by_the_service(disk, browser, attachment):
+    browser.post(url_of(attachment, "delete"), {"post": "yes"})
+    outbox.drain()
+
+    assert (Attachment.objects.count(), StoredFile.objects.count(), disk.names()) == (0, 0, [])
+    attachment.resource.refresh_from_db()
+    assert attachment.resource.attachment_count == 0
+    event = AuditEvent.objects.get(event="attachment.deleted")
+    assert (event.actor_id, event.target_id) == (browser.user.pk, attachment.resource_id)
+
+
+def test_nothing_can_be_changed(browser, attachment):
+    assert browser.get(url_of(Attachment, "add")).status_code == 403
+    assert browser.post(url_of(attachment, "change"), {"width": "1"}).status_code == 403
+
+
+def test_the_list_asks_no_more_often_for_more_rows(browser, attachment):
+    few = queries_of(browser, url_of(Attachment))
+    for _ in range(5):
+        AttachmentFactory()
+
+    assert queries_of(browser, url_of(Attachment)) == few

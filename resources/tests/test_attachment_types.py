@@ -1,0 +1,176 @@
+"""What may be attached: read from the bytes, and images made anew."""
+
+import pytest
+from PIL import Image
+
+from core import images
+from core.errors import ApiError
+from core.models import StoredFile
+from core.tests import samples
+from core.tests.answers import code, problems
+from core.tests.samples import PDF, SECRET, upload
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db
+
+PROSE = b"Dear Ada,\nthe minutes, as promised.\n"
+TABLE = b"name,age\nAda,36\nBob,41\n"
+
+
+@pytest.fixture
+def attach(disk, owner):
+    """Send these bytes under this name."""
+    path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
+
+    def send(content, name="file.bin", content_type="application/octet-stream"):
+        return owner.post(path, upload(content, name, content_type), format="multipart")
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        (samples.png(), "a.txt", "image/png"),
+        (samples.photo(), "a.png", "image/jpeg"),
+        (samples.webp(), "a", "image/webp"),
+        (samples.webp(lossless=True), "a", "image/webp"),
+        (samples.gif(), "a.html", "image/gif"),
+        (PDF, "a.jpg", "application/pdf"),
+        (PROSE, "a.pdf", "text/plain"),
+        (b"\xef\xbb\xbfwith a mark of its order", "a", "text/plain"),
+        (b"BM is how a bitmap begins, and this sentence", "a", "text/plain"),
+        (b"<3 and no markup", "a", "text/plain"),
+        (TABLE, "a", "text/csv"),
+        (TABLE.replace(b",", b";"), "a.txt", "text/csv"),
+        (b"one column\nonly\n", "a.csv", "text/csv"),
+        (b"one column\nonly\n", "a.txt", "text/plain"),
+        (b"Hello, Ada\nYours, Bob\n", "a.txt", "text/plain"),
+    ],
+)
+def test_the_bytes_say_what_it_is(attach, content, name, expected):
+    answer = attach(content, name, "text/html")
+
+    assert answer.status_code == 201, answer.content
+    assert answer.json()["data"]["contentType"] == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"\n <?xml version='1.0'?><svg/>",
+        b"\xef\xbb\xbf<!DOCTYPE html><html></html>",
+        b"<!-- a comment --><script>alert(1)</script>",
+        b"<?php system('id');",
+        b"%!PS-Adobe-3.0",
+        b"{\\rtf1\\ansi}",
+        b"PK\x03\x04" + bytes(100),
+        b"MZ" + bytes(100),
+        b"\x7fELF" + bytes(100),
+        "in another code".encode("utf-16"),
+        b"caf\xe9",
+        b"a NUL \x00 in a text",
+        b"an escape \x1b[2J in a text",
+        b"a" * 70_000 + b"\xff",
+        b"\xe2\x82",
+        b"Rubbish before %PDF-1.4\n\x00%%EOF",
+        PDF.replace(b"1 0 obj", b"<script>alert(1)</script>"),
+        PDF[:-6] + b"PK\x05\x06" + bytes(18) + b"\n%%EOF",
+        b"RIFF\x10\0\0\0AVI LIST" + bytes(50),
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        b"GIF89a<script>alert(1)</script>",
+    ],
+)
+def test_anything_else_is_refused(disk, attach, content):
+    answer = attach(content, "innocent.txt", "text/plain")
+
+    assert code(answer) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert (disk.names(), StoredFile.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (samples.bomb(), "too_many_pixels"),
+        (samples.bomb(16_384, 4), "too_many_pixels"),
+        (samples.bomb(4000, 4000), "invalid_image"),
+        (samples.gif(frames=501, width=2, height=2), "too_many_frames"),
+        (samples.photo()[:4000], "invalid_image"),
+        (PDF + b"more", "invalid_pdf"),
+        (PDF[:-7], "invalid_pdf"),
+    ],
+)
+def test_bombs_and_fragments_are_refused(disk, attach, content, problem):
+    assert problems(attach(content)) == {"file": problem}
+    assert (disk.names(), StoredFile.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize("content", [samples.photo(), samples.png(), samples.gif()])
+def test_images_lose_what_they_tell_beside_the_picture(disk, attach, content):
+    assert SECRET.encode() in content
+    data = attach(content).json()["data"]
+    stored = disk.fetch(data["url"])[2] + disk.fetch(data["thumbnailUrl"])[2]
+
+    assert SECRET.encode() not in stored
+    assert b"Exif" not in stored
+
+
+def test_what_hangs_behind_an_image_is_gone(disk, attach):
+    data = attach(samples.gif() + b"<script>alert(1)</script>").json()["data"]
+
+    assert b"<script>" not in disk.fetch(data["url"])[2]
+
+
+def test_a_photo_is_turned_upright(disk, attach):
+    data = attach(samples.photo(80, 60, orientation=6)).json()["data"]  # its left is up
+
+    picture = samples.opened(disk.fetch(data["url"])[2])
+    assert (data["width"], data["height"], picture.size) == (60, 80, (60, 80))
+    assert picture.getpixel((30, 10))[0] > 200
+    assert picture.getpixel((30, 70))[2] > 200
+
+
+def test_a_film_stays_a_film(disk, attach):
+    data = attach(samples.gif(frames=5)).json()["data"]
+
+    film = samples.opened(disk.fetch(data["url"])[2])
+    assert (film.n_frames, film.info["loop"]) == (5, 3)
+    film.seek(2)
+    assert film.info["duration"] == 70
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_every_kind_of_pixel_has_its_thumbnail(disk, attach, mode):
+    data = attach(samples.encoded(Image.new(mode, (640, 20)), "PNG")).json()["data"]
+
+    assert samples.opened(disk.fetch(data["url"])[2]).mode == mode
+    assert samples.opened(disk.fetch(data["thumbnailUrl"])[2]).size == (320, 10)
+
+
+def test_a_jpeg_for_printing_is_shown_on_screens(disk, attach):
+    data = attach(samples.encoded(Image.new("CMYK", (20, 20)), "JPEG")).json()["data"]
+
+    assert samples.opened(disk.fetch(data["url"])[2]).mode == "RGB"
+
+
+def test_an_image_that_takes_too_long_is_given_up(disk, attach, monkeypatch):
+    monkeypatch.setattr(images, "LONGEST_SECONDS", 0.001)
+
+    assert code(attach(samples.png())) == (503, "SERVICE_UNAVAILABLE")
+    assert (disk.names(), StoredFile.objects.count()) == ([], 0)
+
+
+def test_when_too_many_images_come_at_once_the_next_is_told_to_come_again(attach, monkeypatch):
+    monkeypatch.setattr(images, "gate", images.Gate(at_once=1, waiting=0, patience=0))
+    with images.gate.slot():
+        answer = attach(samples.png())
+
+    assert (code(answer), answer["Retry-After"]) == ((503, "SERVICE_UNAVAILABLE"), "2")
+    assert attach(samples.png()).status_code == 201
+
+
+def test_who_waits_too_long_at_the_gate_is_told_to_come_again():
+    gate = images.Gate(at_once=1, waiting=1, patience=0.01)
+    with gate.slot(), pytest.raises(ApiError, match="unavailable"), gate.slot():
+        pass

@@ -1,0 +1,224 @@
+"""The endpoints, the same on the disk and in a bucket."""
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from core import outbox
+from core.models import AuditEvent, StoredFile
+from core.tests import samples
+from core.tests.answers import code, problems
+from core.tests.samples import upload
+from resources.models import Attachment
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db
+
+FIELDS = ["id", "filename", "contentType", "size", "width", "height", "url", "thumbnailUrl", "createdAt"]
+
+
+@pytest.fixture
+def resource(owner):
+    return ResourceFactory(user=owner.user)
+
+
+@pytest.fixture
+def path(resource):
+    return f"/api/v1/resources/{resource.pk}"
+
+
+def attach(caller, path, content=b"Hello", name="hello.txt", **headers):
+    return caller.post(f"{path}/attachments", upload(content, name), format="multipart", headers=headers)
+
+
+def test_a_text_is_stored_as_it_is(storage, owner, path):
+    answer = attach(owner, path, "Grüße\n".encode(), "grüße.txt")
+    data = answer.json()["data"]
+
+    assert answer.status_code == 201
+    assert list(data) == FIELDS
+    assert (data["filename"], data["contentType"], data["size"]) == ("grüße.txt", "text/plain", 8)
+    assert data["width"] is data["height"] is data["thumbnailUrl"] is None
+    status, headers, body = storage.fetch(data["url"])
+    assert (status, body) == (200, "Grüße\n".encode())
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert headers["Content-Disposition"] == "attachment; filename*=utf-8''gr%C3%BC%C3%9Fe.txt"
+
+
+def test_an_image_comes_with_a_thumbnail(storage, owner, path):
+    data = attach(owner, path, samples.photo(800, 600), "home.jpg").json()["data"]
+
+    assert (data["contentType"], data["width"], data["height"]) == ("image/jpeg", 800, 600)
+    assert samples.opened(storage.fetch(data["url"])[2]).size == (800, 600)
+    status, headers, body = storage.fetch(data["thumbnailUrl"])
+    assert (status, headers["Content-Type"], samples.opened(body).size) == (200, "image/jpeg", (320, 240))
+    assert headers["Content-Disposition"] == 'inline; filename="home.jpg"'
+
+
+def test_a_part_of_it_may_be_asked_for(storage, owner, path):
+    url = attach(owner, path, b"0123456789", "digits.txt").json()["data"]["url"]
+    status, headers, body = storage.fetch(url, Range="bytes=2-5")
+
+    assert (status, body, headers["Content-Range"]) == (206, b"2345", "bytes 2-5/10")
+
+
+def test_the_resource_shows_them_in_the_order_they_came(storage, owner, path):
+    first = attach(owner, path).json()["data"]
+    second = attach(owner, path, samples.png(), "a.png").json()["data"]
+    shown = owner.get(path).json()["data"]["attachments"]
+    listed = owner.get(f"{path}/attachments").json()
+
+    assert [item["id"] for item in shown] == [first["id"], second["id"]]
+    assert [item["id"] for item in listed["data"]] == [first["id"], second["id"]]
+    assert listed["meta"] == {"page": 1, "limit": 20, "total": 2, "totalPages": 1}
+    assert storage.fetch(shown[1]["url"])[0] == 200
+
+
+def test_deleting_takes_the_bytes_along(storage, owner, path):
+    item = attach(owner, path, samples.png(), "a.png").json()["data"]
+    assert len(storage.names()) == 2
+    answer = owner.delete(f"{path}/attachments/{item['id']}")
+    outbox.drain()
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert owner.get(path).json()["data"]["attachments"] == []
+    assert storage.fetch(item["url"])[0] in {403, 404}  # a bucket may not say what it does not have
+    assert (storage.names(), StoredFile.objects.count()) == ([], 0)
+
+
+def test_one_of_them_by_its_path(disk, owner, path):
+    answer = attach(owner, path)
+    again = owner.get(answer["Location"])
+
+    assert again.status_code == 200
+    assert {**again.json()["data"], "url": ""} == {**answer.json()["data"], "url": ""}
+    assert owner.get(answer["Location"], headers={"If-None-Match": again["ETag"]}).status_code == 304
+    assert owner.delete(answer["Location"], headers={"If-Match": '"v2"'}).status_code == 412
+    assert owner.delete(answer["Location"], headers={"If-Match": again["ETag"]}).status_code == 204
+
+
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_what_belongs_to_somebody_else_is_not_there(disk, owner, stranger, path, method):
+    item = attach(owner, path).json()["data"]["id"]
+    tail = f"/{item}" if method == "delete" else ""
+    body = {"data": upload(b"x"), "format": "multipart"} if method == "post" else {}
+    answer = getattr(stranger, method)(f"{path}/attachments{tail}", **body)
+
+    assert code(answer) == (404, "NOT_FOUND")
+    assert Attachment.objects.count() == 1
+
+
+def test_an_attachment_is_only_below_its_own_resource(disk, owner, path):
+    other = ResourceFactory(user=owner.user)
+    item = attach(owner, path).json()["data"]["id"]
+
+    assert owner.get(f"/api/v1/resources/{other.pk}/attachments/{item}").status_code == 404
+    assert owner.delete(f"/api/v1/resources/{other.pk}/attachments/{item}").status_code == 404
+
+
+def test_in_the_trash_nothing_can_be_attached_nor_seen(disk, owner, path):
+    attach(owner, path)
+    owner.delete(path)
+
+    assert owner.get(f"{path}/attachments").status_code == 404
+    assert attach(owner, path).status_code == 404
+    assert len(owner.post(f"{path}/restore").json()["data"]["attachments"]) == 1
+
+
+def test_what_an_admin_attaches_is_its_owners(disk, owner, admin, path):
+    attach(admin, path)
+
+    assert StoredFile.objects.get().user == owner.user
+    assert len(owner.get(path).json()["data"]["attachments"]) == 1
+
+
+def test_lists_do_not_show_them(disk, owner, path):
+    attach(owner, path)
+
+    assert "attachments" not in owner.get("/api/v1/resources").json()["data"][0]
+
+
+def test_they_move_the_version_and_are_in_the_history(disk, owner, resource, path):
+    before = owner.get(path)["ETag"]
+    item = attach(owner, path).json()["data"]["id"]
+    stale = owner.patch(path, {"title": "New"}, headers={"If-Match": before})
+    owner.delete(f"{path}/attachments/{item}")
+
+    assert stale.status_code == 412
+    resource.refresh_from_db()
+    assert (resource.version, resource.attachment_count) == (3, 0)
+    events = AuditEvent.objects.filter(target_id=resource.pk).order_by("id")
+    assert [(event.event, event.changes) for event in events] == [
+        ("attachment.created", {"attachments": [None, "hello.txt"]}),
+        ("attachment.deleted", {"attachments": ["hello.txt", None]}),
+    ]
+
+
+def test_writes_answer_with_them_and_do_not_call_them_changed(disk, owner, path):
+    attach(owner, path)
+    answer = owner.patch(path, {"title": "New"})
+
+    assert len(answer.json()["data"]["attachments"]) == 1
+    changes = AuditEvent.objects.get(event="resource.updated").changes
+    assert set(changes) == {"title"}
+
+
+def test_the_etag_holds_as_long_as_the_addresses_in_the_answer(disk, owner, path):
+    attach(owner, path)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        first, same = owner.get(path), owner.get(path)
+        clock.shift(239)
+        again = owner.get(path, headers={"If-None-Match": first["ETag"]})
+        clock.shift(1)
+        new = owner.get(path, headers={"If-None-Match": first["ETag"]})
+
+    assert (same["ETag"], same.content) == (first["ETag"], first.content)
+    assert (again.status_code, again["ETag"]) == (304, first["ETag"])
+    assert new.status_code == 200
+    assert (new["ETag"], new.content) != (first["ETag"], first.content)
+    assert owner.patch(path, {"title": "x"}, headers={"If-Match": first["ETag"]}).status_code == 200
+
+
+def test_without_attachments_a_resource_costs_no_further_query(disk, owner, path):
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            owner.get(path)
+        return len(queries)
+
+    without = cost()
+    attach(owner, path)
+    with_one = cost()
+    attach(owner, path, samples.png(), "b.png")
+
+    assert (with_one, cost()) == (without + 1, without + 1)
+
+
+def test_twenty_are_the_most(disk, owner, path, resource):
+    resource.attachment_count = 20
+    resource.save_changes("attachment_count")
+
+    assert code(attach(owner, path)) == (409, "CONFLICT")
+    assert disk.names() == []
+
+
+def test_the_same_key_and_file_attach_once(storage, owner, path):
+    headers = {"Idempotency-Key": "k1"}
+    first = attach(owner, path, **headers)
+    again = attach(owner, path, **headers)
+    other = attach(owner, path, b"Something else", **headers)
+
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert again["Idempotency-Replayed"] == "true"
+    assert code(other) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert (len(storage.names()), Attachment.objects.count()) == (1, 1)
+
+
+def test_a_missing_file_is_named(disk, owner, path):
+    url = f"{path}/attachments"
+
+    assert problems(owner.post(url, {"other": "x"}, format="multipart")) == {"file": "required"}
+    assert problems(owner.post(url, {"file": "text"}, format="multipart")) == {"file": "required"}
+    assert problems(attach(owner, path, b"")) == {"file": "empty"}
+    assert code(owner.post(url, {"file": "x"})) == (415, "UNSUPPORTED_MEDIA_TYPE")

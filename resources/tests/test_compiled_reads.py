@@ -1,0 +1,147 @@
+"""The compiled reads answer what the plain ones do, whatever is asked for. On SQLite both are the plain one."""
+
+import random
+
+import pytest
+from django.utils import timezone
+
+from core import pagination, reads
+from core.compiled import shapes
+from resources.models import Resource
+from resources.tests.factories import ResourceFactory
+from resources.views import ResourceViewSet, TagViewSet
+
+pytestmark = pytest.mark.django_db
+ROUNDS = 150
+
+
+@pytest.fixture
+def rows(owner, stranger):
+    """Of two people, in every state, with texts that are not simple."""
+    chance = random.Random(7)
+    made = []
+    for number in range(40):
+        row = ResourceFactory(
+            user=chance.choice([owner.user, owner.user, stranger.user]),
+            title=chance.choice(["Ärger", "a%b_c", "%s %(x)s", "📎", "same", f"n{number}"]),
+            content=chance.choice(["", "line\nline", '"quoted" \\ back', "x" * 3000]),
+            status=chance.choice(Resource.Status.values),
+            tags=chance.sample(["a", "b", "ü", "d e", "%"], chance.randrange(4)),
+        )
+        if chance.random() < 0.2:
+            row.soft_delete()
+        made.append(row)
+    return made
+
+
+def random_query(chance, moments):
+    query = {}
+    if chance.random() < 0.7:
+        keys = chance.sample(["createdAt", "updatedAt", "title", "status"], chance.randint(1, 3))
+        query["sort"] = ",".join(chance.choice(["", "-"]) + key for key in keys)
+    if chance.random() < 0.5:
+        query["limit"] = chance.choice([1, 2, 5, 20, 100, 0, "x", 101])
+    if chance.random() < 0.4:
+        query["page"] = chance.choice([1, 2, 3, 99, 10**14, -1])
+    if chance.random() < 0.3:
+        query["fields"] = chance.choice(["title", "tags,title", "id", "status,createdAt,userId", "nope"])
+    if chance.random() < 0.4:
+        query["status"] = chance.sample(["draft", "published", "archived", "nope", ""], chance.randint(1, 3))
+    for name in ("createdAfter", "createdBefore", "updatedAfter", "updatedBefore"):
+        if chance.random() < 0.15:
+            query[name] = chance.choice(
+                [*moments, "yesterday", "", "2026-01-01", "0001-01-01T00:00:00+14:00"]
+            )
+    if chance.random() < 0.2:
+        query["tag"] = chance.sample(["a", "Ü ", "none"], chance.randint(1, 2))
+    if chance.random() < 0.15:
+        query["search"] = chance.choice(["ärg", "same", "%", ""])
+    if chance.random() < 0.15:
+        query["cursor"] = chance.choice(["", "forged"])
+    if chance.random() < 0.2:
+        query["scope"] = chance.choice(["all", "mine"])
+    return query
+
+
+def told(answer):
+    body = answer.json()
+    body.get("error", {}).pop("requestId", None)
+    return answer.status_code, body, answer.headers.get("ETag")
+
+
+def both(monkeypatch, view, ask):
+    compiled = told(ask())
+    monkeypatch.setattr(view, "compiled", False)
+    plain = told(ask())
+    monkeypatch.setattr(view, "compiled", True)
+    return compiled, plain
+
+
+@pytest.mark.parametrize("who", ["owner", "admin"])
+@pytest.mark.parametrize("path", ["/api/v1/resources", "/api/v1/resources/trash"])
+def test_lists_are_the_same(request, rows, monkeypatch, settings, path, who):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (100_000, 60)}
+    caller = request.getfixturevalue(who)
+    chance = random.Random(f"{path} {who}")
+    moments = [row.created_at.isoformat() for row in rows[::9]] + [timezone.now().isoformat()]
+    seen = set()
+    for _ in range(ROUNDS):
+        query = random_query(chance, moments)
+        if path.endswith("trash"):
+            query.pop("scope", None)
+        compiled, plain = both(monkeypatch, ResourceViewSet, lambda query=query: caller.get(path, query))
+        seen.add(plain[0])
+
+        assert (query, compiled) == (query, plain)
+    assert seen >= {200, 400}
+
+
+@pytest.mark.parametrize("who", ["owner", "stranger", "admin"])
+def test_single_objects_are_the_same(request, rows, monkeypatch, who):
+    caller = request.getfixturevalue(who)
+    found = set()
+    for row in rows:
+        compiled, plain = both(
+            monkeypatch, ResourceViewSet, lambda row=row: caller.get(f"/api/v1/resources/{row.pk}")
+        )
+        found.add(plain[0])
+
+        assert compiled == plain
+    assert found == {200, 404}
+
+
+def test_tags_are_the_same(owner, rows, monkeypatch):
+    for query in ({}, {"sort": "-name", "limit": 2}, {"search": "a"}, {"sort": "createdAt"}):
+        compiled, plain = both(monkeypatch, TagViewSet, lambda query=query: owner.get("/api/v1/tags", query))
+
+        assert compiled == plain
+    assert plain[1]["meta"]["total"] == 5
+
+
+def test_one_persons_statement_does_not_remember_them(owner, stranger, rows):
+    shapes.clear()
+    mine = {row["userId"] for row in owner.get("/api/v1/resources?limit=100").json()["data"]}
+    theirs = {row["userId"] for row in stranger.get("/api/v1/resources?limit=100").json()["data"]}
+
+    assert mine == {str(owner.user.pk)}
+    assert theirs == {str(stranger.user.pk)}
+
+
+def test_rights_that_are_lowered_count_at_once(admin, rows):
+    path = f"/api/v1/resources/{rows[0].pk}"
+    rows[0].restore()
+    assert admin.get(path).status_code == 200
+    admin.user.role = "user"
+    admin.user.save(update_fields=["role"])
+
+    assert admin.get(path).status_code == 404
+    assert admin.get("/api/v1/resources?scope=all").status_code == 403
+
+
+def test_deep_pages_hold_what_shallow_ones_would(owner, rows, monkeypatch):
+    paths = [f"/api/v1/resources?limit=4&sort=title&page={page}" for page in range(1, 7)]
+    shallow = [told(owner.get(path)) for path in paths]
+    monkeypatch.setattr(pagination, "DEEP", 5)
+    monkeypatch.setattr(reads, "DEEP", 5)
+
+    assert [told(owner.get(path)) for path in paths] == shallow

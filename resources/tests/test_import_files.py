@@ -1,0 +1,107 @@
+import pytest
+from uuid_utils.compat import uuid7
+
+from core import jobs
+from core.models import Job, StoredFile
+from core.tests.answers import code, problems
+from core.tests.job_results import finished
+from resources.models import Resource
+from resources.tests.importing import URL, counts, imported, titles, upload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (b"PK\x03\x04rest of a zip", (415, "UNSUPPORTED_MEDIA_TYPE")),
+        (b"\x1f\x8b\x08\x00", (415, "UNSUPPORTED_MEDIA_TYPE")),
+        ("title\nOne\n".encode("utf-16"), (415, "UNSUPPORTED_MEDIA_TYPE")),
+        (b'{"title": "One"}', (400, "VALIDATION_ERROR")),
+        (b"", (400, "VALIDATION_ERROR")),
+        (b"\xef\xbb\xbf  \n", (400, "VALIDATION_ERROR")),
+        (b"name,colour\nOne,red\n", (400, "VALIDATION_ERROR")),
+        (b"title,title\nOne,Two\n", (400, "VALIDATION_ERROR")),
+        (b"title," + b",".join(b"c%d" % n for n in range(100)) + b"\n", (400, "VALIDATION_ERROR")),
+        ("titlé\n".encode("latin-1"), (400, "VALIDATION_ERROR")),
+        (b'"title\n', (400, "VALIDATION_ERROR")),
+    ],
+)
+def test_what_is_no_table_is_refused_at_once(owner, body, answer):
+    refused = upload(owner, body)
+
+    assert code(refused) == answer
+    assert not Job.objects.exists()
+    assert not StoredFile.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"title\n" + b"Good\n" * 20_000 + b"\xff\xfe\n", "UTF-8"),
+        (b'title\nGood\n"open\n', "CSV"),
+        (b'title\nGood\n"a"b\n', "CSV"),
+        (b'[{"title": "Good"}, {"title": ', "JSON"),
+        (b'[{"title": "Good"} {"title": "Bad"}]', "JSON"),
+        (b'[{"title": "Good"}] []', "JSON"),
+        (b'[{"title": NaN}]', "JSON"),
+        (b'[{"title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "JSON"),
+        (b"title\n" + b"x" * 200_000 + b"\n", "CSV"),
+    ],
+)
+def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, said):
+    job = finished(owner, upload(owner, body))
+    assert (job["status"], job["result"], titles()) == ("failed", None, [])
+    assert job["error"]["code"] == "VALIDATION_ERROR"
+    assert said in job["error"]["message"]
+
+
+def test_a_row_too_many_fails(owner, monkeypatch):
+    monkeypatch.setattr("core.tables.MOST_ROWS", 3)
+
+    assert counts(imported(owner, "title\na\nb\nc\n")) == (3, 0, 0, 0)
+    job = finished(owner, upload(owner, "title\na\nb\nc\nd\n"))
+    assert (job["status"], job["error"]["code"]) == ("failed", "PAYLOAD_TOO_LARGE")
+    assert Resource.objects.count() == 3
+
+
+def test_a_file_too_large_is_refused(owner, settings):
+    settings.MAX_UPLOAD_BYTES = 1000
+
+    assert code(upload(owner, "title\n" + "x" * 1000)) == (413, "PAYLOAD_TOO_LARGE")
+    assert not StoredFile.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "file"),
+        ({"file": "text"}, "file"),
+        ({"dryRunId": "x"}, "dryRunId"),
+        ({"dryRun": "maybe"}, "dryRun"),
+        ({"dryRunId": str(uuid7()), "dryRun": True}, "dryRun"),
+    ],
+)
+def test_a_request_without_sense_names_the_field(owner, body, field):
+    assert field in problems(owner.post(URL, body))
+    assert field in problems(owner.post(URL, body, format="multipart"))
+
+
+def test_either_a_file_or_a_dry_run(owner):
+    assert problems(upload(owner, "title\nOne\n", dryRunId=str(uuid7()))) == {"dryRunId": "invalid"}
+
+
+def test_the_same_key_imports_once(owner):
+    first, second = (upload(owner, "title\nOne\n", HTTP_IDEMPOTENCY_KEY="once") for _ in range(2))
+    jobs.run_due()
+
+    assert first.json() == second.json()
+    assert (titles(), Job.objects.count()) == (["One"], 1)
+    assert code(upload(owner, "title\nTwo\n", HTTP_IDEMPOTENCY_KEY="once"))[0] == 422
+
+
+def test_the_file_is_gone_when_its_rows_are_stored(owner):
+    job = Job.objects.get(pk=finished(owner, upload(owner, "title\nOne\n"))["id"])
+
+    assert job.source_file is None
+    assert StoredFile.objects.get().state == "doomed"

@@ -1,0 +1,164 @@
+import io
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from uuid_utils.compat import uuid7
+
+from core import files, importing, jobs
+from core.errors import ApiError
+from core.models import Job
+from core.tests.job_results import finished
+from resources.tests.factories import ResourceFactory
+from resources.tests.importing import counts, imported, titles, upload, wrong
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    monkeypatch.setattr(importing, "BATCH", 2)
+
+
+def rows_of(number):
+    return "title\n" + "".join(f"Row {n:03}\n" for n in range(number))
+
+
+def test_a_cancelled_one_says_what_it_has_done(owner, small_batches, monkeypatch):
+    answer = upload(owner, rows_of(10))
+    take = importing.take
+
+    def cancelling(batch, importer, run, result):
+        result = take(batch, importer, run, result)
+        if result.rows == 4:
+            assert owner.delete(answer["Location"]).status_code == 204
+            run.cancelled = True  # as the next beat would see
+        return result
+
+    monkeypatch.setattr(importing, "take", cancelling)
+    job = finished(owner, answer)
+
+    assert (job["status"], job["result"]["rows"], counts(job["result"])) == ("cancelled", 4, (4, 0, 0, 0))
+    assert len(titles()) == 4
+
+
+def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_batches, monkeypatch):
+    """A worker dies between two batches, in one, and before its position is written."""
+    answer = upload(owner, rows_of(9))
+    deaths = iter([4, 4, 8])
+    dying = [next(deaths)]
+    checkpoint = jobs.Run.checkpoint
+
+    def deadly(run, position):
+        checkpoint(run, position)
+        if dying and position["result"]["rows"] == dying[0]:
+            dying[:] = [following for following in [next(deaths, None)] if following]
+            raise KeyboardInterrupt  # neither caught nor written down, as a kill is not
+
+    monkeypatch.setattr(jobs.Run, "checkpoint", deadly)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run_due()
+        Job.objects.update(lease_until=None)  # it has run out
+    job = finished(owner, answer)
+
+    assert (job["status"], counts(job["result"])) == ("succeeded", (9, 0, 0, 0))
+    assert titles() == [f"Row {n:03}" for n in range(9)]
+
+
+def test_a_long_one_is_done_in_slices(owner, small_batches, monkeypatch):
+    monkeypatch.setattr("core.job_run.SLICE_SECONDS", 0)
+    answer = upload(owner, rows_of(7))
+
+    assert jobs.run_due() == 5  # four batches, and one to finish
+    job = owner.get(answer["Location"]).json()["data"]
+    assert (job["status"], counts(job["result"])) == ("succeeded", (7, 0, 0, 0))
+    assert titles() == [f"Row {n:03}" for n in range(7)]
+
+
+def test_a_batch_that_the_database_refuses_loses_only_the_row_to_blame(owner, monkeypatch):
+    """Somebody takes an id between the look and the write."""
+    keys = [uuid7() for _ in range(3)]
+    body = "id,title\n" + "".join(f"{key},Row {n}\n" for n, key in enumerate(keys))
+    existing = importing.Importer.existing
+    calls = []
+
+    def blind(importer, wanted):
+        calls.append(wanted)
+        return (set(), set()) if len(calls) == 1 else existing(importer, wanted)
+
+    ResourceFactory(title="Somebody's").__class__.objects.update(id=keys[1])
+    monkeypatch.setattr(importing.Importer, "existing", blind)
+    result = imported(owner, body)
+
+    assert wrong(result) == [(2, "id", "conflict")]
+    assert titles() == ["Row 0", "Row 2", "Somebody's"]
+
+
+def test_a_refusal_of_a_service_is_the_error_of_its_row(owner, monkeypatch):
+    carry_out = importing.Importer.write
+
+    def refusing(importer, operations):
+        if any(item.values.get("title") == "Bad" for item in operations):
+            raise ApiError("CONFLICT", message="No such title, please.")
+        return carry_out(importer, operations)
+
+    monkeypatch.setattr(importing.Importer, "write", refusing)
+    result = imported(owner, "title\nGood\nBad\nFine\n")
+
+    assert wrong(result) == [(2, None, "conflict")]
+    assert titles() == ["Fine", "Good"]
+
+
+def test_of_very_many_errors_the_first_are_listed_and_all_counted(owner, monkeypatch):
+    monkeypatch.setattr(importing, "MOST_ERRORS", 5)
+    result = imported(owner, "title,status\n" + "x,lost\n" * 7)
+
+    assert (len(result["errors"]), result["errorsTruncated"], result["failed"]) == (5, True, 7)
+
+
+def test_more_rows_in_a_batch_are_not_more_queries(owner):
+    def cost(number):
+        upload(owner, rows_of(number))
+        with CaptureQueriesContext(connection) as queries:
+            jobs.run_due()
+        return len(queries)
+
+    cost(1)
+    assert cost(150) <= cost(3) + 5  # SQLite takes no more than 999 values in one statement
+
+
+def test_rows_of_a_file_are_read_in_pieces(owner):
+    read = []
+
+    class Watched(io.BytesIO):
+        def read(self, size=-1):
+            read.append(size)
+            return super().read(size)
+
+    table = importing.open_table(Watched(b"[" + b'{"title": "x"},' * 50_000 + b"{}]"), {"title"})
+    next(table.rows)
+    assert 0 < sum(read) < 300_000
+    assert len(list(table.rows)) == 50_000
+    assert all(0 < size <= 128 * 1024 for size in read)
+
+
+def test_a_job_that_never_ran_keeps_its_file(owner):
+    job = Job.objects.get(pk=upload(owner, "title\nOne\n").json()["data"]["id"])
+
+    with files.open_file(job.source_file) as stored:
+        assert stored.read() == b"title\nOne\n"
+    assert job.source_file.state == "kept"
+    assert job.source_file.counted is False
+
+
+@pytest.mark.parametrize("most", [0, 1000])
+def test_ids_that_come_twice_are_known_in_every_slice(owner, small_batches, monkeypatch, most):
+    monkeypatch.setattr("core.job_run.SLICE_SECONDS", 0)
+    monkeypatch.setattr(importing, "MOST_ERRORS", most)
+    keys = [uuid7() for _ in range(3)]
+    body = "id,title\n" + "".join(f"{key},x\n" for key in [*keys, *keys])
+    answer = upload(owner, body)
+    jobs.run_due()
+
+    assert counts(owner.get(answer["Location"]).json()["data"]["result"]) == (3, 0, 0, 3)

@@ -1,0 +1,154 @@
+"""Lists have an ETag: the revision of their owner, which the database moves with each change of what they own."""
+
+import pytest
+from django.db import connection
+
+from core import audit
+from core.revisions import number_of
+from core.tests.parallel import together
+from resources.models import Resource, ResourceTag, Tag
+from resources.services import create_resource
+from resources.tests.factories import ResourceFactory
+
+# The counter moves with the commit.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/api/v1/resources"
+
+
+@pytest.fixture
+def resource(owner):
+    return ResourceFactory(user=owner.user, title="First", tags=["a", "b"])
+
+
+def again(caller, path, answer):
+    """The status for a client that holds this answer."""
+    return caller.get(path, HTTP_IF_NONE_MATCH=answer["ETag"]).status_code
+
+
+@pytest.mark.parametrize(
+    "path", [LIST, f"{LIST}?sort=title&limit=5", f"{LIST}/trash", f"{LIST}?cursor=", "/api/v1/tags"]
+)
+def test_who_holds_the_list_is_not_sent_it_again(owner, resource, path):
+    answer = owner.get(path)
+    held = owner.get(path, HTTP_IF_NONE_MATCH=answer["ETag"])
+
+    assert (held.status_code, held.content, held["ETag"]) == (304, b"", answer["ETag"])
+    assert answer["Cache-Control"] == held["Cache-Control"] == "private, no-cache"
+
+
+def test_the_rows_are_not_looked_at(owner, resource, django_assert_max_num_queries):
+    etag = owner.get(LIST)["ETag"]
+    with django_assert_max_num_queries(1):  # session, user and revision
+        owner.get(LIST, HTTP_IF_NONE_MATCH=etag)
+
+
+CHANGES = {
+    "create": lambda caller, one: caller.post(LIST, {"title": "Second"}),
+    "replace": lambda caller, one: caller.put(f"{LIST}/{one.pk}", {"title": "Other"}),
+    "change": lambda caller, one: caller.patch(f"{LIST}/{one.pk}", {"tags": ["c"]}),
+    "delete": lambda caller, one: caller.delete(f"{LIST}/{one.pk}"),
+    "bulk": lambda caller, one: caller.post(
+        f"{LIST}/bulk", {"operations": [{"method": "create", "data": {"title": "x"}}]}
+    ),
+    "rename a tag": lambda caller, one: caller.patch(f"/api/v1/tags/{one.tags.first().pk}", {"name": "new"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_write_is_seen_by_its_writer(owner, resource, change):
+    answers = {path: owner.get(path) for path in (LIST, "/api/v1/tags")}
+    assert CHANGES[change](owner, resource).status_code < 300
+
+    assert [again(owner, path, answer) for path, answer in answers.items()] == [200, 200]
+
+
+WAYS_AROUND = {
+    "a query": lambda one: Resource.objects.filter(pk=one.pk).update(title="Elsewhere"),
+    "bulk_create": lambda one: Resource.objects.bulk_create([Resource(user_id=one.user_id, title="New")]),
+    "erasure": lambda one: one.delete(),
+    "a new tag": lambda one: Tag.objects.create(user_id=one.user_id, name="new"),
+    "a service": lambda one: create_resource(user=one.user, title="New", tags=[]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_AROUND)
+def test_so_is_what_was_written_past_the_api(owner, resource, way):
+    answer = owner.get(LIST)
+    WAYS_AROUND[way](resource)
+
+    assert again(owner, LIST, answer) == 200
+
+
+def test_sql_by_hand_moves_it_too(owner, resource):
+    before = number_of(owner.user.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE resources_resource SET title = 'By hand'")
+
+    assert number_of(owner.user.pk) > before
+
+
+def test_a_change_of_nothing_moves_nothing(owner, resource):
+    answer = owner.get(LIST)
+    owner.patch(f"{LIST}/{resource.pk}", {"title": "First"})
+
+    assert again(owner, LIST, answer) == 304
+
+
+def test_what_others_do_moves_nothing_of_mine(owner, stranger, resource):
+    answer = owner.get(LIST)
+    stranger.post(LIST, {"title": "Theirs", "tags": ["a"]})
+
+    assert again(owner, LIST, answer) == 304
+
+
+def test_what_an_admin_changes_is_seen_by_the_owner(owner, admin, resource):
+    answer = owner.get(LIST)
+    admin.patch(f"{LIST}/{resource.pk}", {"title": "By the admin"})
+
+    assert again(owner, LIST, answer) == 200
+
+
+def test_two_people_never_share_a_tag(owner, stranger):
+    assert owner.get(LIST)["ETag"] != stranger.get(LIST)["ETag"]
+    assert again(stranger, LIST, owner.get(LIST)) == 200
+
+
+def test_everybodys_list_has_none(admin, resource):
+    assert "ETag" not in admin.get(f"{LIST}?scope=all")
+    assert admin.get(f"{LIST}?scope=all", HTTP_IF_NONE_MATCH="*").status_code == 200
+
+
+def test_a_wrong_parameter_is_no_304(owner, resource):
+    etag = owner.get(LIST)["ETag"]
+
+    assert owner.get(f"{LIST}?staus=draft", HTTP_IF_NONE_MATCH=etag).status_code == 400
+
+
+def test_a_rolled_back_write_moves_nothing(owner, resource):
+    answer = owner.get(LIST)
+    refused = {"operations": [{"method": "create", "data": {"title": "x"}}, {"method": "update", "id": None}]}
+    assert owner.post(f"{LIST}/bulk", refused).status_code == 400
+
+    assert again(owner, LIST, answer) == 304
+
+
+def test_parallel_writes_each_move_it(owner, resource):
+    before = number_of(owner.user.pk)
+    together(*[lambda: create_resource(user=owner.user, title="x", tags=["a"])] * 8)
+
+    assert number_of(owner.user.pk) >= before + 8
+
+
+def test_an_owner_can_be_erased(owner, resource):
+    ResourceTag.objects.all().delete()
+    owner.user.delete()
+
+    assert number_of(owner.user.pk) == 0
+
+
+def test_history_and_audit_move_nothing(owner, resource):
+    answer = owner.get(LIST)
+    audit.record("resource.looked_at", actor_id=owner.user.pk, target=resource)
+
+    assert again(owner, LIST, answer) == 304

@@ -1,0 +1,181 @@
+"""That lists and searches are read from their indexes on PostgreSQL, told by its plans and by no clock."""
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from accounts.tests.factories import UserFactory
+from core.cursor import keyset_page
+from core.search import MOST_FOUND, HasWords
+from resources.models import Resource, ResourceTag, Tag
+from resources.seeding import seed_resources
+from resources.tests.factories import ResourceFactory
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif("connection.vendor != 'postgresql'"),
+]
+
+
+@pytest.fixture(scope="module")
+def crowd(django_db_setup, django_db_blocker):
+    """One who has much among others who have less, with statistics: too many to read the whole table. Made once,
+    and so committed, because making them takes longer than all the plans."""
+    with django_db_blocker.unblock():
+        busy, *others = UserFactory.create_batch(9)
+        wanted = [(busy, 1200), *((user, 350) for user in others)]
+        assert sum(seed_resources(wanted, 1, 2)) == 4000
+        analyze()
+        yield busy
+        User.objects.filter(pk__in=[busy.pk, *(user.pk for user in others)]).delete()
+
+
+def analyze():
+    with connection.cursor() as cursor:
+        for model in (Resource, ResourceTag, Tag):
+            cursor.execute(f"ANALYZE {model._meta.db_table}")
+        cursor.execute("SELECT gin_clean_pending_list('resource_words')")  # as autovacuum does
+
+
+@pytest.fixture
+def many(crowd):
+    return Resource.objects.owned_by(crowd).alive()
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def plan(rows):
+    return plan_of(*rows.query.sql_with_params())
+
+
+def plan_of(sql, parameters=None):
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
+        return list(nodes(cursor.fetchone()[0][0]["Plan"]))
+
+
+def indexes(rows):
+    return {node["Index Name"] for node in plan(rows) if "Index Name" in node}
+
+
+def kinds(rows):
+    return {node["Node Type"] for node in plan(rows)}
+
+
+SORTS = [
+    (["-created_at", "-id"], "resource_newest"),
+    (["created_at", "id"], "resource_newest"),
+    (["title", "id"], "resource_by_title"),
+    (["-title", "-id"], "resource_by_title"),
+    (["updated_at", "id"], "resource_by_update"),
+    (["-updated_at", "-id"], "resource_by_update"),
+    (["status", "id"], "resource_sorted_by_status"),
+    (["-status", "-id"], "resource_sorted_by_status"),
+]
+
+
+@pytest.mark.parametrize(("order", "index"), SORTS)
+def test_the_first_page_of_each_sort_is_read_from_its_index(many, order, index):
+    page = many.order_by(*order)[:20]
+
+    assert index in indexes(page)
+    assert not {"Sort", "Incremental Sort", "Seq Scan"} & kinds(page)
+
+
+@pytest.mark.parametrize(("order", "index"), SORTS)
+@pytest.mark.parametrize("way", ["nextCursor", "prevCursor"])
+def test_a_page_deep_inside_begins_in_the_middle_of_the_index(many, order, index, way):
+    """Every column of the sort bounds the index scan, and nothing is left to filter."""
+    rows = many.order_by(*order)
+    _, meta = keyset_page(rows, "", 100)
+    _, meta = keyset_page(rows, meta["nextCursor"], 100)
+    with CaptureQueriesContext(connection) as sent:
+        keyset_page(rows, meta[way], 20)
+    [scan] = [
+        node for node in plan_of(sent[0]["sql"]) if node["Node Type"] in {"Index Scan", "Index Only Scan"}
+    ]
+
+    assert scan["Index Name"] == index
+    assert "ROW(" in scan["Index Cond"]
+    assert "Filter" not in scan
+
+
+def test_everybodys_newest_page_is_read_from_its_index(many):
+    assert "resource_of_all" in indexes(Resource.objects.alive().order_by("-created_at", "-id")[:20])
+
+
+def test_a_status_is_read_and_counted_from_an_index(many):
+    page = many.filter(status="archived").order_by("-created_at", "-id")[:20]
+
+    assert indexes(page) == {"resource_by_status"}
+    assert "Sort" not in kinds(page)
+
+
+def test_the_trash_is_read_from_its_index(many, crowd):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE resources_resource SET deleted_at = now() WHERE status = 'archived'")
+    analyze()
+    page = Resource.objects.owned_by(crowd).trashed().order_by("-created_at", "-id")[:20]
+
+    assert indexes(page) == {"resource_trash_newest"}
+    assert "Sort" not in kinds(page)
+
+
+def test_a_tag_of_few_leads_to_its_resources(many, crowd):
+    ResourceFactory(user=crowd, tags=["rare"])
+    page = many.tagged(["rare"]).order_by("-created_at", "-id")[:20]
+
+    assert {"resources_resource_pkey"} <= indexes(page)
+    assert "Seq Scan" not in kinds(page)
+
+
+def test_the_counts_of_tags_are_read_from_indexes(many, crowd):
+    counts = Tag.objects.visible_to(crowd).with_resource_count().order_by("name")[:20]
+
+    assert "Seq Scan" not in kinds(counts)
+
+
+@pytest.mark.parametrize("words", ["zozozo", "xyzzy plugh", "zozozo the"])
+@pytest.mark.parametrize("order", [["-created_at", "-id"], ["title", "id"]])
+def test_a_rare_word_is_looked_up_in_the_index_whatever_the_order(many, words, order):
+    page = many.matching(words).order_by(*order)[:20]
+
+    assert "resource_words" in indexes(page)
+    assert "Seq Scan" not in kinds(page)
+
+
+def test_a_rare_word_is_counted_and_ranked_by_the_index(many):
+    found = many.matching("zozozo")
+
+    for rows in (found.by_relevance()[:20], found.order_by()[:MOST_FOUND]):
+        assert "resource_words" in indexes(rows)
+        assert "Seq Scan" not in kinds(rows)
+
+
+def test_an_admins_search_of_everybodys_uses_the_index_too(many):
+    assert "resource_words" in indexes(Resource.objects.alive().matching("zozozo"))
+
+
+def test_a_common_word_is_walked_from_the_newest(many):
+    page = many.matching("the").order_by("-created_at", "-id")[:20]
+
+    assert indexes(page) == {"resource_newest"}
+    assert "Sort" not in kinds(page)
+
+
+def test_the_index_takes_owner_and_words_at_once(many):
+    """Another spelling of the same expression would be right, and slow."""
+    with connection.cursor() as cursor:
+        for way in ("seqscan", "indexscan", "indexonlyscan"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+    found = many.filter(HasWords(F("search_text"), ["zozozo", "gara"]))
+    [scan] = [node for node in plan(found) if node.get("Index Name") == "resource_words"]
+
+    assert "user_id =" in scan["Index Cond"]
+    assert "@@" in scan["Index Cond"]

@@ -1,0 +1,218 @@
+import csv
+import io
+import json
+
+import pytest
+from django.utils import timezone
+
+from accounts.tests.factories import UserFactory
+from core import files
+from core.models import AuditEvent, Job, StoredFile
+from core.tests.answers import code, problems
+from core.tests.job_results import content, finished
+from core.tests.parallel import together
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/v1/resources/export"
+
+
+def exported(caller, **body):
+    """The bytes of the file."""
+    job = finished(caller, caller.post(URL, body))
+    assert (job["status"], job["progress"]) == ("succeeded", 100), job
+    return content(job)
+
+
+def table(written):
+    return list(csv.reader(io.StringIO(written.decode(), newline="")))
+
+
+def test_the_answer_is_a_job_that_waits(owner):
+    answer = owner.post(URL, {"format": "csv"})
+    job = answer.json()["data"]
+
+    assert answer.status_code == 202
+    assert answer["Location"] == f"/api/v1/jobs/{job['id']}"
+    assert (job["kind"], job["status"], job["progress"]) == ("resource.export", "queued", 0)
+    assert (job["result"], job["error"], job["startedAt"], job["finishedAt"]) == (None,) * 4
+
+
+def test_csv_holds_every_field_of_every_row_newest_first(owner, stranger):
+    old = ResourceFactory(user=owner.user, title="Old, with a comma", content='two\nlines and "quotes"')
+    new = ResourceFactory(user=owner.user, title="New", tags=["red", "dark blue"], status="published")
+    ResourceFactory(user=stranger.user)
+    ResourceFactory(user=owner.user).soft_delete()
+    header, *rows = table(exported(owner, format="csv"))
+
+    assert header == ["id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt"]
+    assert [row[0] for row in rows] == [str(new.pk), str(old.pk)]
+    assert rows[0][2:6] == ["New", "", "published", "red,dark blue"]
+    assert rows[1][2:4] == [old.title, old.content]
+    assert rows[1][6] == owner.get(f"/api/v1/resources/{old.pk}").json()["data"]["createdAt"]
+
+
+def test_csv_is_what_the_standard_says(owner):
+    ResourceFactory(user=owner.user, title="Ünï, 漢字")
+    written = exported(owner, format="csv", fields=["title"])
+
+    assert written.decode().split("\r\n")[0] == "id,title"
+    assert written.endswith('"Ünï, 漢字"\r\n'.encode())
+
+
+def test_json_holds_the_rows_as_the_list_shows_them(owner):
+    for number in range(3):
+        ResourceFactory(user=owner.user, title=f"Number {number}", tags=["a", "b"])
+
+    assert json.loads(exported(owner, format="json")) == owner.get("/api/v1/resources").json()["data"]
+
+
+def test_nothing_is_an_empty_table(owner):
+    assert exported(owner, format="csv", fields="title") == b"id,title\r\n"
+    assert json.loads(exported(owner, format="json")) == []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"status": "published"},
+        {"status": ["published", "archived"]},
+        {"tag": ["red", "big"]},
+        {"search": "app"},
+        {"sort": "title"},
+        {"sort": ["-status", "title"]},
+        {"fields": ["title", "tags"]},
+        {"createdAfter": "2999-01-01T00:00:00Z"},
+        {"status": None},
+    ],
+)
+def test_it_takes_what_the_list_takes(owner, wanted):
+    for title, status, tags in (
+        ("Apple", "published", ["red"]),
+        ("Berry", "archived", ["red", "big"]),
+        ("Application", "draft", []),
+    ):
+        ResourceFactory(user=owner.user, title=title, status=status, tags=tags)
+    query = {name: value for name, value in wanted.items() if value is not None}
+    if isinstance(query.get("sort"), list):
+        query["sort"] = ",".join(query["sort"])
+    if "fields" in query:
+        query["fields"] = ",".join(query["fields"])
+    listed = owner.get("/api/v1/resources", query).json()["data"]
+
+    assert json.loads(exported(owner, format="json", **wanted)) == listed
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "problem"),
+    [
+        ({}, "format", "required"),
+        ({"format": None}, "format", "required"),
+        ({"format": "xlsx"}, "format", "invalid_choice"),
+        ({"format": ["csv"]}, "format", "invalid_choice"),
+        ({"format": "csv", "staus": "draft"}, "staus", "unknown_parameter"),
+        ({"format": "csv", "page": 1}, "page", "unknown_parameter"),
+        ({"format": "csv", "status": "lost"}, "status", "invalid_choice"),
+        ({"format": "csv", "search": ["a", "b"]}, "search", "repeated_parameter"),
+        ({"format": "csv", "search": {"a": 1}}, "search", "invalid"),
+        ({"format": "csv", "tag": [["a"]]}, "tag", "invalid"),
+        ({"format": "csv", "createdAfter": "soon"}, "createdAfter", "invalid"),
+        ({"format": "csv", "createdAfter": ""}, "createdAfter", "invalid"),
+        ({"format": "csv", "sort": "content"}, "sort", "invalid"),
+        ({"format": "csv", "fields": ["title", "secret"]}, "fields", "invalid"),
+        ({"format": "csv", "scope": "mine"}, "scope", "invalid"),
+    ],
+)
+def test_what_the_list_would_refuse_is_refused_at_once(owner, body, field, problem):
+    answer = owner.post(URL, body)
+
+    assert code(answer) == (400, "VALIDATION_ERROR")
+    assert problems(answer)[field] == problem
+    assert not Job.objects.exists()
+
+
+def test_only_an_admin_exports_everybodys(owner, admin):
+    ResourceFactory(user=owner.user, title="Hers")
+
+    assert json.loads(exported(admin, format="json")) == []
+    assert [row["title"] for row in json.loads(exported(admin, format="json", scope="all"))] == ["Hers"]
+    assert code(owner.post(URL, {"format": "csv", "scope": "all"})) == (403, "FORBIDDEN")
+
+
+def test_the_role_counts_when_the_job_runs(admin):
+    ResourceFactory(title="Somebody's")
+    answer = admin.post(URL, {"format": "json", "scope": "all"})
+    UserFactory(role="admin")
+    admin.user.role = "user"
+    admin.user.save_changes("role")
+    job = finished(admin, answer)
+
+    assert (job["status"], job["error"]["code"]) == ("failed", "FORBIDDEN")
+    assert not StoredFile.objects.exists()
+
+
+def test_the_result_says_what_the_file_is(owner):
+    ResourceFactory(user=owner.user)
+    job = finished(owner, owner.post(URL, {"format": "csv"}))
+    result = job["result"]
+
+    assert result["filename"] == f"resources-{timezone.now():%Y-%m-%d}.csv"
+    assert (result["rows"], result["format"]) == (1, "csv")
+    assert result["contentType"] == "text/csv; charset=utf-8"
+    assert result["size"] == len(content(job))
+    event = AuditEvent.objects.get(event="resource.exported")
+    assert (event.actor_id, str(event.target_id)) == (owner.user.pk, job["id"])
+    assert event.changes["rows"] == [None, 1]
+
+
+def test_the_file_does_not_count_against_its_owners_quota(owner):
+    exported(owner, format="csv")
+
+    assert StoredFile.objects.get().counted is False
+
+
+def test_the_same_key_exports_once(owner):
+    first, second = (owner.post(URL, {"format": "csv"}, HTTP_IDEMPOTENCY_KEY="once") for _ in range(2))
+
+    assert first.json() == second.json()
+    assert second["Location"] == first["Location"]
+    assert Job.objects.count() == 1
+
+
+def test_all_rows_are_of_one_moment(owner, monkeypatch):
+    """What is written while the file is made is not in it, not even in part."""
+    for number in range(30):
+        ResourceFactory(user=owner.user, title=f"Number {number:02}", tags=["old"])
+    monkeypatch.setattr("core.exporting.CHUNK", 5)
+    changed = []
+    original = files.storage.save
+
+    def slowly(name, content):
+        def pieces():
+            for piece in content._chunks:
+                if not changed:
+                    changed.append(change(owner))
+                yield piece
+
+        return original(name, files.Chunks(pieces()))
+
+    monkeypatch.setattr("core.cells.PIECE", 100)
+    monkeypatch.setattr(files.storage, "save", slowly)
+    rows = json.loads(exported(owner, format="json", sort="title"))
+
+    assert changed == [True]
+    assert [row["title"] for row in rows] == [f"Number {number:02}" for number in range(30)]
+    assert {tuple(row["tags"]) for row in rows} == {("old",)}
+
+
+def change(owner):
+    """In another connection, as another request would."""
+
+    def act():
+        ResourceFactory(user=owner.user, title="New")
+        for row in owner.get("/api/v1/resources?sort=-title&limit=20").json()["data"]:
+            owner.patch(f"/api/v1/resources/{row['id']}", {"title": "Changed", "tags": ["new"]})
+        return True
+
+    return together(act)[0]
