@@ -1,0 +1,150 @@
+"""Contenders as processes, each on a database of its own, and their end in every case."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import data, settings
+from benchmarks.client import Client, Unexpected, signed_token
+from benchmarks.contenders import OURS, PEERS, Contender, libpq
+from benchmarks.data import Caller
+
+START_SECONDS, STOP_SECONDS = 60, 40
+KEPT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")  # what a server may know of the shell
+
+
+@dataclass
+class Running:
+    contender: Contender
+    port: int
+    process: "subprocess.Popen[bytes]"
+    secret: str
+    log: Path
+    tokens: dict[str, str] = field(default_factory=dict)  # by the id of the user
+
+    @property
+    def name(self) -> str:
+        return self.contender.name
+
+    def client(self) -> Client:
+        return Client(self.port)
+
+    def log_in(self, callers: list[Caller]) -> None:
+        """A token for each; by the contender's own log-in where it has one."""
+        client = self.client()
+        for caller in callers:
+            if self.contender.login is None:
+                self.tokens[caller.id] = signed_token(caller.id, self.secret)
+            else:
+                body = {"email": caller.email, "password": data.PASSWORD}
+                self.tokens[caller.id] = self.contender.token_of(
+                    client.json("POST", self.contender.login, body=body)
+                )
+
+
+def shell() -> dict[str, str]:
+    return {name: os.environ[name] for name in KEPT if name in os.environ}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require(contender: Contender) -> None:
+    """Before anything is filled: is there what it runs on?"""
+    program = contender.command[0]
+    if shutil.which(program) is None:
+        raise Unexpected(
+            f"{contender.title} needs {Path(program).name}, which is not here: install it (`make bench` installs "
+            f"what comes from PyPI and npm), or name the others with ARGS='--only …'"
+        )
+    if contender.packages and not contender.packages.is_dir():
+        raise Unexpected(f"{contender.title} lacks its packages: `make bench` installs them where npm is")
+
+
+@contextmanager
+def database(server_url: str, name: str) -> Iterator[str]:
+    full_name = f"groundwork_bench_{name}_{os.getpid()}"
+    try:
+        yield settings.create_database(server_url, full_name)
+    finally:
+        settings.drop_database(server_url, full_name)
+
+
+def fill_peer(contender: Contender, url: str, ours_url: str, secret: str) -> None:
+    environment = peer_environment(contender, url, secret, port=0)
+    for command in contender.prepare:
+        subprocess.run(command, cwd=contender.folder, env=environment, check=True)
+    if contender.schema:
+        with psycopg.connect(url) as connection:
+            connection.execute(contender.schema.read_bytes())
+    data.copy(ours_url, url, contender)
+
+
+def peer_environment(contender: Contender, url: str, secret: str, port: int) -> dict[str, str]:
+    own = {name: value.format(port=port) for name, value in contender.environment.items()}
+    return shell() | libpq(url) | {"PEER_SECRET": secret, "PYTHONPATH": str(PEERS)} | own
+
+
+@contextmanager
+def server(contender: Contender, url: str, redis_url: str, secret: str, folder: Path) -> Iterator[Running]:
+    port = free_port()
+    if contender is OURS:
+        environment = shell() | settings.ours(url, redis_url)
+    else:
+        environment = peer_environment(contender, url, secret, port)
+    log = folder / f"{contender.name}.log"
+    with log.open("wb") as lines:
+        process = subprocess.Popen(
+            [part.format(port=port) for part in contender.command],
+            cwd=contender.folder,
+            env=environment,
+            stdout=lines,
+            stderr=lines,
+        )
+        try:
+            wait_until_it_answers(contender, port, process, log)
+            yield Running(contender, port, process, secret, log)
+        finally:
+            stop(process)
+
+
+def wait_until_it_answers(
+    contender: Contender, port: int, process: "subprocess.Popen[bytes]", log: Path
+) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Unexpected(f"{contender.name} did not start:\n{log.read_text(errors='replace')[-3000:]}")
+        try:
+            Client(port).send("GET", contender.list_path())  # any answer: it has no token
+            return
+        except OSError:
+            time.sleep(0.1)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(48)

@@ -1,0 +1,48 @@
+import pytest
+
+from benchmarks.load import Failed, Request, parse, quoted
+
+LINE = (
+    '{"requests": 300, "seconds": 1.5, "bytes": 9, "p50": 1.0, "p95": 2.0, "p99": 3.0, "max": 4.0, '
+    '"connect": 1, "read": 2, "write": 3, "status": 4, "timeout": 5}'
+)
+
+
+def test_the_last_result_counts():
+    result = parse(
+        f"Running 1s test\nRESULT {LINE.replace('300', '1')}\nRESULT {LINE}\n  10 requests in 1s\n"
+    )
+
+    assert result.rate == 200
+    assert result.p99 == 3.0
+
+
+def test_every_kind_of_error_is_one():
+    result = parse(f"RESULT {LINE}")
+
+    assert result.errors == 1 + 2 + 3 + 4 + 5
+    assert list(result.failures) == ["connect", "read", "write", "status", "timeout"]
+
+
+def test_no_result_is_a_failure():
+    with pytest.raises(Failed, match="unable to connect"):
+        parse("unable to connect to 127.0.0.1:1 Connection refused")
+
+
+def test_nothing_in_a_text_can_end_it():
+    assert quoted('a"\\\nö') == '"\\097\\034\\092\\010\\195\\182"'
+
+
+def test_a_request_carries_what_it_has():
+    line = Request("GET", "/x", token="t", etag='"v1"').lua
+
+    assert f"[{quoted('Authorization')}] = {quoted('Bearer t')}" in line
+    assert f"[{quoted('If-None-Match')}] = " in line
+    assert "body" not in line
+
+
+def test_a_body_has_its_type():
+    line = Request("POST", "/x", body={"title": "é"}).lua
+
+    assert f"[{quoted('Content-Type')}] = {quoted('application/json')}" in line
+    assert f"body = {quoted(chr(123))[:-1]}" in line

@@ -1,0 +1,50 @@
+import pytest
+
+from benchmarks import options
+
+SERVICES = ["--database-url", "postgres://x/y", "--redis-url", "redis://x"]
+
+
+def read(*arguments):
+    return options.read([*arguments, *SERVICES], "")
+
+
+def test_the_whole_run_is_recorded():
+    chosen = read()
+
+    assert chosen.complete
+    assert chosen.out == options.RESULTS
+
+
+@pytest.mark.parametrize("part", ["--only=ours,express", "--scenarios=L", "--seconds=1", "--users=10"])
+def test_a_part_of_it_is_not(part):
+    chosen = read(part)
+
+    assert not chosen.complete
+    assert chosen.out == options.PARTIAL
+
+
+def test_names_are_taken_in_the_order_of_the_house():
+    assert read("--only", "express, ours").only == ["ours", "express"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--only=rails"], "knows no rails; there are ours"),
+        (["--only=,"], "must name at least one"),
+        (["--connections=16,none"], "from 1, not 'none'"),
+        (["--seconds=0"], "from 1, not '0'"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments, reason, capsys):
+    with pytest.raises(SystemExit):
+        read(*arguments)
+    assert reason in capsys.readouterr().err
+
+
+def test_without_services_it_says_who_finds_them(monkeypatch, capsys):
+    monkeypatch.delenv("TEST_DATABASE_URL", raising=False)
+    with pytest.raises(SystemExit):
+        options.read([], "")
+    assert "make bench" in capsys.readouterr().err
