@@ -20,7 +20,6 @@ def ours(database_url: str, redis_url: str) -> dict[str, str]:
         "SECURE_SSL_REDIRECT": "false",  # wrk speaks plain HTTP, as a proxy on the same machine would
         "TRUSTED_PROXIES": "0",
         "DATABASE_URL": database_url,
-        "DATABASE_POOL_SIZE": "",
         "REDIS_URL": redis_url,
         "CELERY_BROKER_URL": redis_url,
         "EMAIL_HOST": "",

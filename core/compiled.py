@@ -74,10 +74,15 @@ def compiled(queryset: QuerySet[Any], stand_ins: Mapping[str, Any]) -> Statement
     return Statement(sql, placed)
 
 
-def with_limit(statement: Statement, *slots: str) -> Statement:
-    """Django writes the numbers of LIMIT and OFFSET into the text, which would make each page a shape of its own."""
-    clauses = "".join(f" {slot.upper()} %s" for slot in slots)
-    return Statement(statement.sql + clauses, (*statement.params, *map(Slot, slots)))
+def with_limit(statement: Statement, limit: int | None) -> Statement:
+    """A first page has its limit in the text: a plan that knows how few rows are wanted is one that PostgreSQL keeps,
+    where it would plan each call anew. Of further pages Django would write both numbers into the text, and make each
+    of them a shape of its own."""
+    if limit is not None:
+        return Statement(f"{statement.sql} LIMIT {limit:d}", statement.params)
+    return Statement(
+        f"{statement.sql} LIMIT %s OFFSET %s", (*statement.params, Slot("limit"), Slot("offset"))
+    )
 
 
 def with_total(queryset: QuerySet[Any], name: str) -> QuerySet[Any]:

@@ -36,11 +36,15 @@ def read_list(
     if (page - 1) * limit >= DEEP:
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
-    shape = (type(view), view.action, view.shape(), tuple(order), names, tuple(filters))
+    first = limit if page == 1 else None
+    shape = (type(view), view.action, view.shape(), tuple(order), names, tuple(filters), first)
     user = view.request.user.pk
     values = {"user": user, "limit": limit, "offset": (page - 1) * limit, **filters}
     statement = shapes.get(shape) or shapes.put(
-        shape, page_statement(view, rows, filters, order, [columns[name] for name in names])
+        shape,
+        compiled.with_limit(
+            page_statement(view, rows, filters, order, [columns[name] for name in names]), first
+        ),
     )
     found = statement.run(values)
     if not found and page > 1:
@@ -106,7 +110,7 @@ def page_statement(
     for name, value in chosen.items():
         queryset = view.filterset_class.base_filters[name].filter(queryset, value)
     queryset = compiled.with_total(queryset.order_by(*order), TOTAL).values_list(*columns, TOTAL)
-    return compiled.with_limit(compiled.compiled(queryset, stand_ins), "limit", "offset")
+    return compiled.compiled(queryset, stand_ins)
 
 
 def object_statement(view: Any, columns: list[str]) -> Statement:

@@ -70,7 +70,14 @@ class ApiView(APIView):
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response({"methods": self.allowed_methods})
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Not `Allow` with every answer, which has to be put together for each."""
+        return {}
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if response.status_code == 405 or request.method == "OPTIONS":
+            response.headers["Allow"] = ", ".join(self.allowed_methods)
         response = super().finalize_response(request, response, *args, **kwargs)
         django_request = getattr(request, "_request", request)
         decision = getattr(django_request, "rate_limit", None)

@@ -44,12 +44,12 @@ def test_what_has_no_stand_in_is_refused():
 @on_postgresql
 def test_a_page_is_a_matter_of_values():
     rows = [ResourceFactory(title=f"{number}") for number in range(5)]
-    statement = compiled.with_limit(
-        compiled.compiled(Resource.objects.order_by("title").values_list("title"), {}), "limit", "offset"
-    )
+    all_rows = compiled.compiled(Resource.objects.order_by("title").values_list("title"), {})
+    further, first = compiled.with_limit(all_rows, None), compiled.with_limit(all_rows, 1)
 
-    assert statement.run({"limit": 2, "offset": 1}) == [(rows[1].title,), (rows[2].title,)]
-    assert statement.run({"limit": 9, "offset": 4}) == [(rows[4].title,)]
+    assert further.run({"limit": 2, "offset": 1}) == [(rows[1].title,), (rows[2].title,)]
+    assert further.run({"limit": 9, "offset": 4}) == [(rows[4].title,)]
+    assert first.run({}) == [(rows[0].title,)]
 
 
 @on_postgresql

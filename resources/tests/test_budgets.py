@@ -22,12 +22,12 @@ NEW = {"title": "New", "content": "text " * 100, "tags": ["a", "b"]}
 
 # {what: (statements, function calls)}, with BEGIN and COMMIT
 BUDGETS = {
-    "list": (2, 1400),
-    "list not modified": (1, 1175),
-    "detail": (2, 1350),
-    "create": (5, 3300),
-    "change": (6, 7150),
-    "delete": (4, 6200),
+    "list": (2, 1280),
+    "list not modified": (1, 1065),
+    "detail": (2, 1240),
+    "create": (5, 3210),
+    "change": (6, 7030),
+    "delete": (4, 6100),
 }
 
 
