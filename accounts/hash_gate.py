@@ -7,7 +7,7 @@ from django.conf import settings
 from core.gate import Gate
 
 PATIENCE_SECONDS = 5.0
-FREE_THREADS = 4  # of each server process, whatever the storm
+FREE_THREADS = 3  # of each server process, whatever the storm
 UNBOUNDED = 1000  # the development server has a thread for every request
 
 

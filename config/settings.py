@@ -166,7 +166,14 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # --- accounts ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # an email is unique among living users, by a partial constraint
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # an email is unique among living users, by a partial constraint
+    *(
+        "security.W001",
+        "security.W002",
+        "security.W003",
+    ),  # core.middleware has subclasses of what they look for
+]
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]

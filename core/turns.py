@@ -6,9 +6,9 @@ by byte. So the server keeps many threads, and those that run take turns; who wa
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import Any
 
 from django.conf import settings
@@ -17,22 +17,36 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Turns:
-    """`number` of them; 0: nobody waits for one."""
+    """`number` of them, given to whoever has waited longest; 0: nobody waits for one."""
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._free: SimpleQueue[None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._free = number
+        self._line: deque[threading.Lock] = deque()
         self._mine = threading.local()
-        for _ in range(number):
-            self._free.put(None)
 
     def take(self) -> None:
-        self._free.get()
+        called = None
+        with self._lock:
+            if self._free:
+                self._free -= 1
+            else:
+                called = threading.Lock()
+                called.acquire()
+                self._line.append(called)
+        if called is not None:
+            called.acquire()  # until `give` lets go of it
         self._mine.taken = True
 
     def give(self) -> None:
         self._mine.taken = False
-        self._free.put(None)
+        with self._lock:
+            if self._line:
+                # Handed over, not put down: the next one in line would lose it to a thread that is awake.
+                self._line.popleft().release()
+            else:
+                self._free += 1
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -1,7 +1,12 @@
 import re
 
 import pytest
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.test import Client
+from django.utils.module_loading import import_string
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core.middleware import SECURITY_HEADERS
 from core.tests.answers import code
@@ -212,3 +217,13 @@ def test_a_named_origin_is_let_in_and_may_read_what_it_needs(browser, settings):
     assert preflight.status_code == 200
     assert "PATCH" in preflight["Access-Control-Allow-Methods"]
     assert "if-match" in preflight["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize(
+    "needed", [SecurityMiddleware, XFrameOptionsMiddleware, CsrfViewMiddleware, WhiteNoiseMiddleware]
+)
+def test_the_pages_pass_what_django_recommends(settings, needed):
+    """Its deployment check knows the classes by name only, so it cannot see these."""
+    assert any(
+        issubclass(import_string(name), needed) for name in settings.MIDDLEWARE if isinstance(name, str)
+    )

@@ -41,6 +41,25 @@ def test_no_more_run_at_once_than_there_are_turns(crowd, number):
     assert 1 <= crowd.most <= number
 
 
+def test_who_has_waited_longest_is_next():
+    turns = Turns(1)
+    served, line = [], []
+    turns.take()
+    for number in range(5):
+        in_line = len(turns._line)
+        line.append(
+            threading.Thread(target=lambda number=number: (turns.take(), served.append(number), turns.give()))
+        )
+        line[-1].start()
+        while len(turns._line) == in_line:  # each stands behind the one before
+            pass
+    turns.give()
+    for thread in line:
+        thread.join(10)
+
+    assert served == [0, 1, 2, 3, 4]
+
+
 def test_without_a_number_nobody_waits(crowd):
     assert Turns(0).around(crowd) is crowd
 

@@ -42,7 +42,7 @@ class Command(BaseCommand):
             "--workers", type=int, default=os.cpu_count() or 1, help="processes; default: cores"
         )
         parser.add_argument(
-            "--threads", type=int, default=16, help="requests that each process holds at once"
+            "--threads", type=int, default=20, help="requests that each process holds at once"
         )
         parser.add_argument(
             "--turns", type=int, default=2, help="how many of these run, while the others wait"
