@@ -103,7 +103,8 @@ def number_of(user_id: UUID) -> int:
 
 
 @lru_cache(maxsize=4096)
-def mark(user_id: UUID, fields: tuple[str, ...]) -> str:
-    """What tells the lists of one person, of one shape and one version of this code, from all others."""
-    said = f"{user_id} {fields} {settings.SPECTACULAR_SETTINGS['VERSION']}"
-    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+def mark(user_id: UUID, fields: tuple[str, ...], query: str) -> str:
+    """What tells a list from all others: of other people, of another shape or version of this code, and of another
+    question. So whoever holds it has asked just this before, and was not told that the question is wrong."""
+    said = f"{user_id} {fields} {settings.SPECTACULAR_SETTINGS['VERSION']} {query}"
+    return hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest()

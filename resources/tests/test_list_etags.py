@@ -125,6 +125,18 @@ def test_a_wrong_parameter_is_no_304(owner, resource):
     assert owner.get(f"{LIST}?staus=draft", HTTP_IF_NONE_MATCH=etag).status_code == 400
 
 
+@pytest.mark.parametrize("query", ["page=0", "limit=x", "sort=nope", "fields=nope", "createdAfter=never"])
+def test_neither_is_a_wrong_value(owner, resource, query):
+    etag = owner.get(LIST)["ETag"]
+
+    for held in (etag, "*", f'*, {etag}, "x"'):
+        assert owner.get(f"{LIST}?{query}", HTTP_IF_NONE_MATCH=held).status_code == 400
+
+
+def test_another_question_has_another_tag(owner, resource):
+    assert again(owner, f"{LIST}?limit=1", owner.get(LIST)) == 200
+
+
 def test_a_rolled_back_write_moves_nothing(owner, resource):
     answer = owner.get(LIST)
     refused = {"operations": [{"method": "create", "data": {"title": "x"}}, {"method": "update", "id": None}]}
