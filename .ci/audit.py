@@ -13,7 +13,7 @@ from typing import Any
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 # dev holds base, prod and test; the other two are installed into environments of their own.
-LOCKS = ("dev", "services", "tools")
+LOCKS = ("dev", "services", "tools", "bench")
 
 
 class NotDone(Exception):
