@@ -29,6 +29,7 @@ from django.utils.http import content_disposition_header
 from core import outbox
 from core.errors import ApiError
 from core.models import StoredFile
+from core.turns import turns
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +91,8 @@ def store(
         stored.save(force_insert=True)
     content = Chunks(chunks)
     try:
-        storage.save(stored.name, content)
+        with turns.aside():  # a slow disk or bucket is no reason for others to wait
+            storage.save(stored.name, content)
     except BaseException as error:
         forget(stored)
         if isinstance(error, OSError):
