@@ -5,6 +5,7 @@ bcrypt like ours, and there is no redirect to HTTPS, because the load comes with
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent
@@ -117,6 +118,7 @@ LOGGING = {
 }
 
 # django-rest-framework
+SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(hours=4)}  # a run takes longer than the five minutes
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
