@@ -11,13 +11,12 @@ import argparse
 import cProfile
 import itertools
 import json
-import logging
 import os
 import pstats
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from io import BytesIO
 from typing import Any
 
@@ -170,7 +169,6 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     call_command("seed", users=options.users, resources=options.resources, password=data.PASSWORD)
     data.settle(database_url)
-    stream = requests(options.scenario)
     wanted = {"C": 201, "N": 304}.get(options.scenario, 200)
     started_at = timezone.now()
 
@@ -179,10 +177,8 @@ def main() -> None:
         assert status == wanted, (status, body[:500])
 
     # The lines are written, but not shown.
-    with open(os.devnull, "w") as nowhere:
-        for handler in logging.getLogger().handlers:
-            if isinstance(handler, logging.StreamHandler):
-                handler.setStream(nowhere)
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+        stream = requests(options.scenario)
         for _ in range(WARM_UP):
             one()
         spoken = statements(one)
