@@ -1,97 +1,170 @@
 """Turns: how many requests of a process run at once, however many it holds.
 
-Python runs one thread at a time, and many that want to run slow each other down: 32 threads serve a third less than
-one. But a thread must also be there for whoever waits for a slow hash, a picture or a client that sends its body byte
-by byte. So the server keeps many threads, and those that run take turns; who waits for something else steps aside.
+Python runs one thread at a time, and many that want to run slow each other down: twenty threads serve a third less
+than one. But a thread must also be there for whoever waits for a slow hash, a picture, a lock of the database or a
+client that sends its body byte by byte. So requests stand in line for a turn, and a thread is found for whoever has
+one: that which worked last, whose connections and memory are warm. Who waits for something else steps aside, and who
+takes long is no longer waited for.
 """
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
+import structlog
 from django.conf import settings
+from django.db import connections
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Job = Callable[[], object]
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 0.02
+IDLE_SECONDS = 60.0
+
+
+class Worker:
+    """A thread, and what it is to do next."""
+
+    __slots__ = ("has_turn", "job", "since", "wake")
+
+    def __init__(self) -> None:
+        self.wake = threading.Lock()  # held while there is nothing to do
+        self.wake.acquire()
+        self.job: Job | None = None
+        self.has_turn, self.since = False, 0.0
 
 
 class Turns:
-    """`number` of them, given to whoever has waited longest; 0: nobody waits for one."""
+    """`number` of them, and at most `threads` that take them. Threads come as they are needed, and go when idle."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, number: int, threads: int) -> None:
+        self.threads = threads
         self._lock = threading.Lock()
         self._free = number
-        self._line: deque[threading.Lock] = deque()
+        self._line: deque[Job | Worker] = deque()  # new ones, and those that come back from aside
+        self._working: set[Worker] = set()  # with a turn
+        self._idle: list[Worker] = []
+        self._started = 0
         self._mine = threading.local()
+        self._crowded = threading.Event()
+        self._watching = False
 
-    def take(self) -> None:
-        called = None
+    def submit(self, job: Job) -> None:
+        """Do it as soon as there is a turn and a thread. Returns at once."""
         with self._lock:
-            if self._free:
-                self._free -= 1
-            else:
-                called = threading.Lock()
-                called.acquire()
-                self._line.append(called)
-        if called is not None:
-            called.acquire()  # until `give` lets go of it
-        self._mine.taken = True
-
-    def give(self) -> None:
-        self._mine.taken = False
-        with self._lock:
-            if self._line:
-                # Handed over, not put down: the next one in line would lose it to a thread that is awake.
-                self._line.popleft().release()
-            else:
-                self._free += 1
+            self._line.append(job)
+            self._hand_out()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Wait inside it for what takes its time and none of this process's."""
-        if not getattr(self._mine, "taken", False):
+        worker: Worker | None = getattr(self._mine, "worker", None)
+        if worker is None or not worker.has_turn:
             yield
             return
-        self.give()
+        self.leave()
         try:
             yield
         finally:
-            self.take()
+            with self._lock:
+                self._line.append(worker)
+                self._hand_out()
+            worker.wake.acquire()
 
-    def around(self, application: Application) -> Application:
-        """A WSGI application whose requests take turns. A body that is streamed is sent outside of any."""
-        if not self.number:
-            return application
+    def leave(self) -> None:
+        """What is left of this job needs no turn."""
+        worker: Worker | None = getattr(self._mine, "worker", None)
+        if worker is not None:
+            with self._lock:
+                self._end_turn(worker)
+                self._hand_out()
 
-        def limited(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            if environ.get("CONTENT_LENGTH", "0") not in {"", "0"}:
-                environ["wsgi.input"] = UnhurriedBody(environ["wsgi.input"], self)
-            self.take()
+    # --- with the lock held -------------------------------------------------------------------
+
+    def _end_turn(self, worker: Worker) -> None:
+        if worker.has_turn:
+            worker.has_turn = False
+            self._working.discard(worker)
+            self._free += 1
+
+    def _hand_out(self) -> None:
+        while self._free and self._line:
+            first = self._line[0]
+            worker = first if isinstance(first, Worker) else self._thread()
+            if worker is None:
+                break
+            self._line.popleft()
+            if worker is not first:
+                worker.job = first  # type: ignore[assignment]
+            self._free -= 1
+            worker.has_turn, worker.since = True, time.monotonic()
+            self._working.add(worker)
+            worker.wake.release()
+        if self._line:
+            self._watch()
+
+    def _thread(self) -> Worker | None:
+        if self._idle:
+            return self._idle.pop()
+        if self._started >= self.threads:
+            return None
+        self._started += 1
+        worker = Worker()
+        threading.Thread(target=self._work, args=(worker,), name="request", daemon=True).start()
+        return worker
+
+    def _watch(self) -> None:
+        if not self._watching:
+            self._watching = True
+            threading.Thread(target=self._pass_over_the_slow, name="turns", daemon=True).start()
+        if not self._crowded.is_set():
+            self._crowded.set()
+
+    # --- threads ------------------------------------------------------------------------------
+
+    def _work(self, worker: Worker) -> None:
+        self._mine.worker = worker
+        while True:
+            if not worker.wake.acquire(timeout=IDLE_SECONDS):
+                if self._go(worker):
+                    break
+                continue
+            job, worker.job = worker.job, None
+            assert job is not None  # noqa: S101 - who wakes a thread has given it one
             try:
-                return application(environ, start_response)
-            finally:
-                self.give()
+                job()
+            except BaseException:  # the thread outlives it
+                log.exception("request_failed_outside_of_django")
+            with self._lock:
+                self._end_turn(worker)
+                self._idle.append(worker)
+                self._hand_out()
+        connections.close_all()
 
-        return limited
+    def _go(self, worker: Worker) -> bool:
+        with self._lock:
+            if worker not in self._idle:  # it has just been given something
+                return False
+            self._idle.remove(worker)
+            self._started -= 1
+            return True
+
+    def _pass_over_the_slow(self) -> None:
+        """A request that waits for the database, or computes for long, must not keep the others of its process
+        waiting: it goes on without a turn."""
+        while True:
+            self._crowded.wait()
+            time.sleep(PATIENCE_SECONDS)
+            with self._lock:
+                latest = time.monotonic() - PATIENCE_SECONDS
+                for worker in [worker for worker in self._working if worker.since < latest]:
+                    self._end_turn(worker)
+                self._hand_out()
+                if not self._line:
+                    self._crowded.clear()
 
 
-class UnhurriedBody:
-    """A request's body, which comes as fast as its client sends it."""
-
-    def __init__(self, stream: Any, turns: Turns) -> None:
-        self._stream, self._turns = stream, turns
-
-    def read(self, *size: int) -> bytes:
-        with self._turns.aside():
-            taken: bytes = self._stream.read(*size)
-            return taken
-
-    def readline(self, *size: int) -> bytes:
-        with self._turns.aside():
-            line: bytes = self._stream.readline(*size)
-            return line
-
-
-turns = Turns(settings.WEB_TURNS)
+turns = Turns(settings.WEB_TURNS, settings.WEB_THREADS)

@@ -1,11 +1,15 @@
 """The product as a newcomer meets it: real processes, real mail, from registration to a new password."""
 
+import http.client
 import http.cookiejar
+import json
 import re
 import signal
+import socket
 import threading
 import urllib.parse
 import urllib.request
+from contextlib import closing, suppress
 
 import pytest
 
@@ -111,6 +115,36 @@ def test_metrics_sum_over_the_processes(product):
         call(f"{product.url}/health")
 
     assert counted() == before + 20
+
+
+def test_clients_that_send_slowly_keep_nobody_waiting(product):
+    """More of them than a process has threads for requests."""
+    begun = []
+    for _ in range(60):
+        client = socket.create_connection(("127.0.0.1", product.port), timeout=30)
+        client.sendall(
+            b"POST /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 8\r\n\r\nhalf"
+        )
+        begun.append(client)
+
+    for _ in range(20):
+        assert call(f"{product.url}/health").status == 200
+    for client in begun:
+        client.sendall(b"half")
+        with client, client.makefile("rb") as answer:
+            assert answer.readline().split()[1] == b"405"
+
+
+@pytest.mark.parametrize(("size", "status"), [(1_000, 401), (2_000_000, 413), (30_000_000, 413)])
+def test_bodies_of_every_size_and_form_arrive(product, size, status):
+    """In one piece and in many, within what is kept in memory and beyond."""
+    raw = json.dumps({"email": "nobody@example.com", "password": "x" * 20}).encode()
+    raw = raw[:-1] + b" " * (size - len(raw)) + b"}"
+    for body in (raw, iter([raw[start : start + 50_000] for start in range(0, size, 50_000)])):
+        connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=30)
+        with closing(connection), suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", "/api/v1/auth/login", body, {"Content-Type": "application/json"})
+            assert connection.getresponse().status == status
 
 
 def test_a_stop_finishes_what_is_running(tmp_path):

@@ -17,6 +17,8 @@ try:
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
+
+    from core.server import spawn_worker
 except ImportError:  # requirements/base.txt, the first run, does without it
     Granian = None  # type: ignore[assignment]
 
@@ -24,6 +26,7 @@ DRAIN_SECONDS = 30
 SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte loses its connection
 BACKLOG = 1024
 LEAST_MEMORY = 150  # MiB
+SLOW_BODIES = 128  # of so many clients a process waits for the rest of a request at once
 # Our own lines go to stderr as JSON; the server's few start and stop lines go the same way.
 LOGGING = {
     "version": 1,
@@ -45,7 +48,7 @@ class Command(BaseCommand):
             "--threads", type=int, default=20, help="requests that each process holds at once"
         )
         parser.add_argument(
-            "--turns", type=int, default=2, help="how many of these run, while the others wait"
+            "--turns", type=int, default=1, help="how many of these run, while the others wait"
         )
 
         parser.add_argument("--max-memory", type=int, default=400, help="MiB; a process above it is replaced")
@@ -84,7 +87,7 @@ class Command(BaseCommand):
                 port=port,
                 interface=Interfaces.WSGI,
                 workers=workers,
-                blocking_threads=threads,
+                blocking_threads=SLOW_BODIES,
                 backlog=BACKLOG,
                 http1_settings=HTTP1Settings(header_read_timeout=SLOWEST_HEADERS_MS),
                 websockets=False,
@@ -94,7 +97,7 @@ class Command(BaseCommand):
                 workers_kill_timeout=DRAIN_SECONDS,
                 workers_max_rss=max_memory,
                 rss_samples=3,  # of 30 seconds each, so that one large answer replaces nobody
-            ).serve()
+            ).serve(spawn_target=spawn_worker)
         finally:
             shutil.rmtree(metrics_dir, ignore_errors=True)
 

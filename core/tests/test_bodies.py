@@ -6,7 +6,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory
 
-from core.chunked import with_length
+from core.bodies import LONGEST_IN_MEMORY, taken, with_length
 
 # A connection that an earlier test has left open is looked at when a request begins.
 pytestmark = [pytest.mark.urls("core.tests.urls"), pytest.mark.django_db]
@@ -60,3 +60,22 @@ def test_without_an_end_that_is_marked_nothing_is_waited_for(environ):
 
 def test_a_length_that_is_declared_stands():
     assert post(b'{"a": 1} and more', CONTENT_LENGTH="8")[1] == b'{"success":true,"data":{"a":1}}'
+
+
+@pytest.mark.parametrize(
+    ("length", "read", "on_disk"),
+    [
+        (0, 0, None),
+        (LONGEST_IN_MEMORY, LONGEST_IN_MEMORY, None),
+        (LONGEST_IN_MEMORY + 1, LONGEST_IN_MEMORY + 1, True),
+        (10**12, 0, None),  # of what nobody takes nothing is read
+    ],
+)
+def test_a_body_is_taken_whole_and_a_long_one_onto_the_disk(length, read, on_disk):
+    stream = BytesIO(b"x" * (2 * LONGEST_IN_MEMORY))
+    environ = {"wsgi.input": stream, "CONTENT_LENGTH": str(length)}
+    with taken(environ) as body:
+        assert stream.tell() == read
+        assert getattr(body, "_rolled", None) is on_disk
+        assert environ["wsgi.input"].read() == b"x" * read
+    assert environ["CONTENT_LENGTH"] == str(length)
