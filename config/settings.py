@@ -106,6 +106,8 @@ DATABASES = {"default": DATABASE}
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
 REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must never hold a request up for longer
+# How long answers are kept in Redis for whoever asks again; 0: none is. See core/read_cache.py.
+READ_CACHE_SECONDS: int = env.int("READ_CACHE_SECONDS", 300, validate=validate.Range(min=0)) or 0
 CACHES: dict[str, Any] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
     CACHES["default"] = {

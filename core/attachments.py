@@ -286,6 +286,7 @@ class ShowsAttachments(BaseViewSet):
         """The serializer says how many there are; only where there are any, one query more brings them."""
         if not data["attachments"]:
             return super().answer_with({**data, "attachments": []}, etag, status, **headers)
+        self.kept = None  # addresses run out
         made_at = int(time.time())
         rows = self.attachment_model.objects.filter(**{self.attachment_model.parent: data["id"]}).with_files()
         data = {**data, "attachments": [shown(row, made_at) for row in rows]}

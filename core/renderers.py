@@ -21,6 +21,10 @@ def render_error(body: dict[str, Any]) -> bytes:
     return orjson.dumps(body, default=_fallback, option=OPTIONS)
 
 
+class Rendered(bytes):
+    """An answer in its envelope already."""
+
+
 class EnvelopeRenderer(BaseRenderer):
     """`{"success": true, "data": …}`, with `meta` where the response carries one. Errors come in whole."""
 
@@ -34,6 +38,8 @@ class EnvelopeRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
+        if isinstance(data, Rendered):
+            return data
         response = (renderer_context or {}).get("response")
         status = getattr(response, "status_code", 200)
         if status in {204, 304}:

@@ -4,37 +4,40 @@ DRF's own throttles read, change and write (two parallel requests count as one),
 trust whatever X-Forwarded-For says.
 """
 
-import hashlib
 import math
 import threading
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-import redis
-import structlog
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from core import context
 from core.network import limit_key
+from core.read_cache import Kept
+from core.redis_link import RedisLink, Script, shared_link
 
-log = structlog.get_logger(__name__)
-
-COUNT_SCRIPT = """
-local count = redis.call('INCR', KEYS[1])
+# The second key, where there is one, is that of an answer that may be kept: who finds nothing leaves a mark, so that
+# only what is asked for again is kept.
+COUNT = Script("""
+local count, left = redis.call('INCR', KEYS[1]), tonumber(ARGV[1])
 if count == 1 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
-  return {count, tonumber(ARGV[1])}
+  redis.call('PEXPIRE', KEYS[1], left)
+else
+  left = redis.call('PTTL', KEYS[1])
 end
-return {count, redis.call('PTTL', KEYS[1])}
-"""
-COUNT_SHA = hashlib.sha1(COUNT_SCRIPT.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
-BREAKER_SECONDS = 5.0
+local kept = false
+if KEYS[2] then
+  kept = redis.call('GET', KEYS[2])
+  if not kept then
+    redis.call('SET', KEYS[2], '', 'EX', ARGV[2])
+  end
+end
+return {count, left, kept}
+""")
 FALLBACK_STRICTNESS = {"auth": 2}  # without Redis, password guessing gets a smaller share still
 MOST_LOCAL_KEYS = 50_000
 
@@ -45,6 +48,7 @@ class Decision:
     limit: int
     remaining: int
     reset: int  # whole seconds until the window ends, rounded up so that waiting them suffices
+    kept: bytes | None = None  # what Redis has found in the same round trip
 
     @property
     def headers(self) -> dict[str, str]:
@@ -56,8 +60,17 @@ class Decision:
         }
 
 
-def decide(count: int, limit: int, reset_seconds: float) -> Decision:
-    return Decision(count <= limit, limit, max(0, limit - count), max(1, math.ceil(reset_seconds)))
+class Counted(NamedTuple):
+    """How many requests there were in a window, how many seconds of it are left, and what was kept."""
+
+    requests: int
+    left: float
+    kept: bytes | None = None
+
+
+def decide(counted: Counted, limit: int) -> Decision:
+    requests, left, kept = counted
+    return Decision(requests <= limit, limit, max(0, limit - requests), max(1, math.ceil(left)), kept)
 
 
 class LocalCounter:
@@ -67,7 +80,7 @@ class LocalCounter:
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[int, float]] = {}
 
-    def count(self, key: str, period: float) -> tuple[int, float]:
+    def count(self, key: str, period: float) -> Counted:
         now = time.monotonic()
         with self._lock:
             count, ends = self._windows.get(key, (0, 0.0))
@@ -77,7 +90,7 @@ class LocalCounter:
                     alive = [(name, window) for name, window in self._windows.items() if window[1] > now]
                     self._windows = dict(alive[-(MOST_LOCAL_KEYS // 2) :])
             self._windows[key] = (count + 1, ends)
-            return count + 1, ends - now
+            return Counted(count + 1, ends - now)
 
     def clear(self) -> None:
         with self._lock:
@@ -85,74 +98,22 @@ class LocalCounter:
 
 
 class RedisCounter:
-    """Windows shared by every process. A circuit breaker keeps a dead Redis from costing each request a time-out.
+    """Windows shared by every process."""
 
-    Each thread keeps a connection of its own and speaks on it directly: pool, retries and hooks of the client would
-    cost three times what the question costs.
-    """
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
-    def __init__(self, url: str, timeout: float) -> None:
-        self._pool = redis.ConnectionPool.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-        )
-        self._threads = threading.local()
-        self._closed_until = 0.0
-
-    def count(self, key: str, period: float) -> tuple[int, float] | None:
-        """None while Redis is away."""
-        now = time.monotonic()
-        if now < self._closed_until:
+    def count(self, key: str, period: float, kept: str | None = None) -> Counted | None:
+        """None while Redis is away. `kept` is the key of a body that may be there, see core/read_cache.py."""
+        keys = [key] if kept is None else [key, kept]
+        answer = self._link.run(COUNT, keys, int(period * 1000), settings.READ_CACHE_SECONDS)
+        if answer is None:
             return None
-        try:
-            count, left = self._ask(key, int(period * 1000))
-        except redis.RedisError as error:
-            self._closed_until = now + BREAKER_SECONDS
-            log.warning("limits_count_locally", error=type(error).__name__, seconds=BREAKER_SECONDS)
-            return None
-        return int(count), max(0, int(left)) / 1000
-
-    def _ask(self, key: str, milliseconds: int) -> Any:
-        held: HeldConnection | None = getattr(self._threads, "held", None)
-        if held is None:
-            held = self._threads.held = HeldConnection(self._pool.make_connection())
-        elif held.connection.is_connected:
-            try:
-                return count_on(held.connection, key, milliseconds)
-            except redis.TimeoutError:
-                held.connection.disconnect()
-                raise
-            except redis.ConnectionError:  # it has been restarted since; the new one may answer
-                held.connection.disconnect()
-        try:
-            return count_on(held.connection, key, milliseconds)
-        except redis.RedisError:
-            held.connection.disconnect()
-            raise
+        count, left, body = answer
+        return Counted(int(count), max(0, int(left)) / 1000, body)
 
     def clear(self) -> None:
-        self._closed_until = 0.0
-        client = redis.Redis(connection_pool=self._pool)
-        for key in client.scan_iter("limit:*"):
-            client.delete(key)
-
-
-class HeldConnection:
-    """Closed when its thread ends."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-
-    def __del__(self) -> None:
-        self.connection.disconnect()
-
-
-def count_on(connection: Any, key: str, milliseconds: int) -> Any:
-    connection.send_command("EVALSHA", COUNT_SHA, 1, key, milliseconds)
-    try:
-        return connection.read_response()
-    except redis.exceptions.NoScriptError:
-        connection.send_command("EVAL", COUNT_SCRIPT, 1, key, milliseconds)  # which also makes it known
-        return connection.read_response()
+        self._link.forget("limit:*")
 
 
 local_counter = LocalCounter()
@@ -160,23 +121,23 @@ local_counter = LocalCounter()
 
 @cache
 def redis_counter() -> RedisCounter | None:
-    return RedisCounter(settings.REDIS_URL, settings.REDIS_TIMEOUT) if settings.REDIS_URL else None
+    link = shared_link()
+    return RedisCounter(link) if link else None
 
 
-def check(scope: str, identity: str) -> Decision:
-    """Count one request of `identity` against the rate of `scope` (a key of THROTTLE_RATES)."""
+def check(scope: str, identity: str, kept: str | None = None) -> Decision:
+    """Count one request of `identity` against the rate of `scope` (a key of THROTTLE_RATES), and look for `kept`."""
     limit, period = settings.THROTTLE_RATES[scope]
     key = f"limit:{scope}:{identity}"
     shared = redis_counter()
     if shared is not None:
-        counted = shared.count(key, period)
+        counted = shared.count(key, period, kept)
         if counted is not None:
-            return decide(counted[0], limit, counted[1])
+            return decide(counted, limit)
         limit = math.ceil(limit / FALLBACK_STRICTNESS.get(scope, 1))
     # Each process sees its share of the requests only.
     limit = math.ceil(limit / settings.WEB_CONCURRENCY)
-    count, left = local_counter.count(key, period)
-    return decide(count, limit, left)
+    return decide(local_counter.count(key, period), limit)
 
 
 class RateLimit(BaseThrottle):
@@ -188,7 +149,10 @@ class RateLimit(BaseThrottle):
         scope = getattr(view, "throttle_scope", None)
         user = request.user if scope is None else None
         if user is not None and user.is_authenticated:
-            self.decision = check("user", str(user.pk))
+            # In the same round trip: what the view may have answered before.
+            kept = view.kept_under()
+            self.decision = check("user", str(user.pk), kept)
+            view.kept = Kept(kept, self.decision.kept) if kept else None
         else:
             self.decision = check(scope or "anon", limit_key(context.current.get().ip_address))
         # DRF makes a new throttle for each request, so the view's answer finds the decision here.

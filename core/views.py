@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from core.deadlocks import repeated, was_undone
 from core.errors import ApiError, error_response
 from core.filters import refuse_unknown
+from core.read_cache import Kept
 from core.throttling import RateLimit
 
 View = Callable[..., HttpResponseBase]
@@ -31,6 +32,7 @@ class ApiView(APIView):
     query_parameters: ClassVar[frozenset[str]] = frozenset()
     repeatable_parameters: ClassVar[frozenset[str]] = frozenset()
     documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
+    kept: Kept | None = None
     format_kwarg = None  # no format suffixes: the answer is JSON
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -48,6 +50,10 @@ class ApiView(APIView):
         # What the view has no method for is a 405, whatever its query.
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
             refuse_unknown(request.query_params, *self.known_parameters())
+
+    def kept_under(self) -> str | None:
+        """The key of an answer that may be kept in Redis; see core/read_cache.py."""
+        return None
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
         """All that the query may hold, and which of these may be repeated."""

@@ -1,16 +1,20 @@
 """BaseViewSet: a resource by declaration. Model, serializer, filters and sorts are named; the rest is here."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import viewsets
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
-from core import audit
+from core import audit, read_cache
 from core.conditional import check_if_match, not_modified
+from core.errors import ApiError
 from core.filters import wanted_fields
 from core.idempotency import idempotent
 from core.models import with_seen_version
@@ -36,6 +40,8 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     compiled = False
     # The lists that show only the caller's own rows, of tables that move their revision (core/revisions.py).
     watched_lists: ClassVar[frozenset[str]] = frozenset()
+    # Whether a single object too is the caller's own, for everybody but an admin.
+    watched_objects = False
     lookup_value_converter = "uuid"
     exposed: ClassVar[frozenset[str] | None] = (
         None  # the standard actions that have a route; None: all of them
@@ -98,20 +104,36 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
             unchanged = not_modified(self.request, etag)
             if unchanged is not None:
                 return unchanged
+        kept = read_cache.answer_of(self.kept)
+        if kept is not None:
+            return kept[1]
         response = self.page_of(rows)
         if etag:
-            response.headers["ETag"], response.headers["Cache-Control"] = etag, "private, no-cache"
-        return response
+            response.headers["ETag"], response.headers["Cache-Control"] = etag, read_cache.PRIVATE
+        return read_cache.keep(self, response)
 
     def list_etag(self) -> str | None:
         """Of a list that shows nothing but what the caller owns: it has changed when their revision has moved. Strong,
         since nothing else goes into it; a new shape of the rows is another mark."""
-        if self.action not in self.watched_lists:
-            return None
+        return self.revision_tag() if self.action in self.watched_lists else None
+
+    def revision_tag(self) -> str:
         user = self.request.user
         serializer_class: Any = self.get_serializer_class()
         query = self.request.META.get("QUERY_STRING", "")
         return f'"r{revision_of(user)}-{mark(user.pk, serializer_class.Meta.fields, query)}"'
+
+    def kept_under(self) -> str | None:
+        """Only what moves the revision of whoever asks. Who holds a list already is told of changes without it."""
+        if not settings.READ_CACHE_SECONDS or self.request.method != "GET":
+            return None
+        tag = None
+        if self.action == "retrieve":
+            tag = self.revision_tag() if self.watched_objects and not self.request.user.is_superuser else None
+        elif "HTTP_IF_NONE_MATCH" not in self.request.META:
+            with suppress(ApiError, APIException):  # what is wrong with the question is said by the answer
+                tag = self.list_etag()
+        return read_cache.key_of(self.request.user.pk, tag, self.request.path) if tag else None
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         serializer_class: Any = self.get_serializer_class()
@@ -127,19 +149,22 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         return self.get_paginated_response(listed)
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        kept = read_cache.answer_of(self.kept)
+        if kept is not None:
+            return not_modified(request, kept[0]) or kept[1]
         read = read_object(self)
         if read is None:
             instance = self.get_object()
-            return not_modified(request, instance.etag) or self.answer(instance)
+            return not_modified(request, instance.etag) or read_cache.keep(self, self.answer(instance))
         data, etag = read
-        return not_modified(request, etag) or self.answer_with(data, etag)
+        return not_modified(request, etag) or read_cache.keep(self, self.answer_with(data, etag))
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
         """One object, with its version."""
         return self.answer_with(self.get_serializer(instance).data, instance.etag, status, **headers)
 
     def answer_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache", **headers}
+        headers = {"ETag": etag, "Cache-Control": read_cache.PRIVATE, **headers}
         return Response(data, status=status, headers=headers)
 
     # --- writing ------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryVie
     filterset_class = ResourceFilter
     compiled = True
     watched_lists: ClassVar = frozenset({"list", "trash"})
+    watched_objects = True
     sort_fields: ClassVar = {
         "createdAt": "created_at",
         "updatedAt": "updated_at",
@@ -92,6 +93,7 @@ class TagViewSet(BaseViewSet):
     filterset_class = TagFilter
     compiled = True
     watched_lists: ClassVar = frozenset({"list"})
+    watched_objects = True
     exposed: ClassVar = frozenset({"list", "retrieve", "partial_update", "destroy"})
     sort_fields: ClassVar = {"name": "name", "createdAt": "created_at"}
     default_sort = "name"

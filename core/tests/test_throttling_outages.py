@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from core import throttling
+from core import redis_link
+from core.redis_link import RedisLink
+from core.tests.links import forget_link
 from core.tests.parallel import together
 from core.throttling import RedisCounter, check
 
@@ -18,17 +20,17 @@ REFUSED = "redis://127.0.0.1:1/0"
 @pytest.fixture
 def without_redis(settings):
     settings.REDIS_URL = ""
-    throttling.redis_counter.cache_clear()
+    forget_link()
     yield
-    throttling.redis_counter.cache_clear()
+    forget_link()
 
 
 @pytest.fixture
 def refused_redis(settings):
     settings.REDIS_URL = REFUSED
-    throttling.redis_counter.cache_clear()
+    forget_link()
     yield
-    throttling.redis_counter.cache_clear()
+    forget_link()
 
 
 def allowed(scope, identity="someone", most=100):
@@ -89,7 +91,7 @@ def black_hole():
 
 def test_a_silent_redis_is_asked_once_and_then_left_alone(black_hole):
     url, connections = black_hole
-    counter = RedisCounter(url, timeout=0.1)
+    counter = RedisCounter(RedisLink(url, timeout=0.1))
     started = time.monotonic()
     counts = {counter.count("limit:test:a", 60) for _ in range(1000)}
 
@@ -99,9 +101,9 @@ def test_a_silent_redis_is_asked_once_and_then_left_alone(black_hole):
 
 
 def test_after_its_time_the_breaker_asks_again(black_hole, monkeypatch):
-    monkeypatch.setattr(throttling, "BREAKER_SECONDS", 0)
+    monkeypatch.setattr(redis_link, "BREAKER_SECONDS", 0)
     url, connections = black_hole
-    counter = RedisCounter(url, timeout=0.01)
+    counter = RedisCounter(RedisLink(url, timeout=0.01))
     for _ in range(3):
         counter.count("limit:test:a", 60)
 
@@ -109,7 +111,7 @@ def test_after_its_time_the_breaker_asks_again(black_hole, monkeypatch):
 
 
 def test_an_outage_is_one_line_in_the_log_and_not_one_per_request(black_hole, caplog):
-    counter = RedisCounter(black_hole[0], timeout=0.01)
+    counter = RedisCounter(RedisLink(black_hole[0], timeout=0.01))
     caplog.set_level("WARNING")
     for _ in range(100):
         counter.count("limit:test:a", 60)
@@ -118,7 +120,7 @@ def test_an_outage_is_one_line_in_the_log_and_not_one_per_request(black_hole, ca
 
 
 def test_threads_that_wait_for_redis_do_not_wait_for_each_other(black_hole):
-    counter = RedisCounter(black_hole[0], timeout=0.2)
+    counter = RedisCounter(RedisLink(black_hole[0], timeout=0.2))
     started = time.monotonic()
     together(*[lambda: counter.count("limit:test:a", 60)] * 10)
 
