@@ -31,7 +31,7 @@ class SessionTokenAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
-        header = request.META.get("HTTP_AUTHORIZATION")
+        header = request._request.META.get("HTTP_AUTHORIZATION")
         if not header:
             return self.from_cookie(request)
         scheme, _, token = header.partition(" ")

@@ -50,6 +50,7 @@ import django  # noqa: E402
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts.models import User  # noqa: E402
@@ -125,31 +126,16 @@ def requests(scenario: str) -> Iterator[dict[str, Any]]:
 # --- figures --------------------------------------------------------------------------------------
 
 
-def spelled(query: Any) -> str:
-    if isinstance(query, bytes):
-        return query.decode()
-    return query if isinstance(query, str) else str(query.as_string(None))
-
-
 def statements(one: Callable[[], object]) -> list[str]:
-    """What one request says to PostgreSQL, read where psycopg is told it: no wrapper can pass that by."""
+    """What one request says to PostgreSQL."""
     found: list[str] = []
-    originals = {name: getattr(psycopg.Cursor, name) for name in ("execute", "executemany")}
 
-    def recording(name: str) -> Any:
-        def call(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-            found.append(spelled(query))
-            return originals[name](self, query, *args, **kwargs)
+    def recording(execute: Any, sql: Any, *rest: Any) -> Any:
+        found.append(str(sql))
+        return execute(sql, *rest)
 
-        return call
-
-    for name in originals:
-        setattr(psycopg.Cursor, name, recording(name))
-    try:
+    with connection.execute_wrapper(recording):
         one()
-    finally:
-        for name, original in originals.items():
-            setattr(psycopg.Cursor, name, original)
     return found
 
 

@@ -59,7 +59,7 @@ def start(stack: ExitStack, chosen: argparse.Namespace, folder: Path) -> tuple[l
     ready = []
     for name in chosen.only:
         contender, secret, url = contenders.ALL[name], new_secret(), ours_url
-        if contender is not contenders.OURS:
+        if contender.folder != contenders.ROOT:
             say(f"Filling {name}")
             url = stack.enter_context(database(chosen.database_url, name))
             fill_peer(contender, url, ours_url, secret)

@@ -16,7 +16,7 @@ import psycopg
 
 from benchmarks import data, settings
 from benchmarks.client import Client, Unexpected, signed_token
-from benchmarks.contenders import OURS, PEERS, Contender, libpq
+from benchmarks.contenders import PEERS, ROOT, Contender, libpq
 from benchmarks.data import Caller
 
 START_SECONDS, STOP_SECONDS = 60, 40
@@ -102,8 +102,8 @@ def peer_environment(contender: Contender, url: str, secret: str, port: int) -> 
 @contextmanager
 def server(contender: Contender, url: str, redis_url: str, secret: str, folder: Path) -> Iterator[Running]:
     port = free_port()
-    if contender is OURS:
-        environment = shell() | settings.ours(url, redis_url)
+    if contender.folder == ROOT:
+        environment = shell() | settings.ours(url, redis_url) | contender.environment
     else:
         environment = peer_environment(contender, url, secret, port)
     log = folder / f"{contender.name}.log"

@@ -29,6 +29,8 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from psycopg.pq import Format
 
+from core.postgresql.prepared import Prepared, rows_of
+
 MOST_SHAPES = 2000
 EPOCH = datetime(1, 1, 2, tzinfo=UTC)
 
@@ -40,21 +42,26 @@ class Slot:
     name: str
 
 
-class Statement:
-    """A SELECT with slots. `run` gives its rows as tuples."""
+class Statement(Prepared):
+    """SQL with slots among its parameters. `run` gives its rows as tuples."""
 
-    __slots__ = ("params", "sql")
+    __slots__ = ("params",)
 
     def __init__(self, sql: str, params: tuple[Any, ...]) -> None:
-        self.sql, self.params = sql, params
+        super().__init__(sql)
+        self.params = params
 
     def run(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         params = [values[item.name] if type(item) is Slot else item for item in self.params]
-        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        database = connections[DEFAULT_DB_ALIAS]
+        rows = rows_of(database, self, params)
+        if rows is not None:
+            return rows
+        with database.cursor() as cursor:
             cursor.cursor.format = Format.BINARY
             cursor.execute(self.sql, params)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
 
 
 class UncompilableError(TypeError):
@@ -158,7 +165,8 @@ def insertion(model: type[Model], rows: int) -> tuple[str, tuple[tuple[str, Any,
     given = tuple(
         (field.attname, plain_type(getattr(field, "target_field", field)), field) for field in fields
     )
-    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES {values}", given  # noqa: S608
+    sql = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES {values}"  # noqa: S608
+    return sql, given
 
 
 def plain_type(field: Any) -> type | None:
@@ -167,12 +175,13 @@ def plain_type(field: Any) -> type | None:
 
 def insert(*rows: Model) -> None:
     """New rows of one model, with one statement that is compiled once: `bulk_create` without what it must find out
-    each time. A key that the database makes is not read back. For a few rows; nothing is sent to signals."""
+    each time. A key that the database makes is not read back. For a few rows; nothing is sent to signals. In a
+    transaction they may go together with the next rows or statement (core/postgresql/base.py)."""
     model = type(rows[0])
     if not applies():
         model._base_manager.bulk_create(rows)
         return
-    database = connections[DEFAULT_DB_ALIAS]
+    database: Any = connections[DEFAULT_DB_ALIAS]
     sql, given = insertion(model, len(rows))
     values = [
         value if type(value) is plain or value is None else field.get_db_prep_save(value, database)
@@ -180,7 +189,6 @@ def insert(*rows: Model) -> None:
         for name, plain, field in given
         for value in (getattr(row, name),)
     ]
-    with database.cursor() as cursor:
-        cursor.execute(sql, values)
+    database.insert(sql, values)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS

@@ -32,14 +32,22 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 def not_modified(request: Request, etag: str) -> Response | None:
     """A 304 when the client holds this version already. The comparison is weak, as the RFC asks for reads."""
-    header = request.META.get("HTTP_IF_NONE_MATCH")
+    header = request._request.META.get(
+        "HTTP_IF_NONE_MATCH"
+    )  # not through DRF's request, which costs ten times that
     if not header:
         return None
+    if header == etag:  # as nearly always
+        return unchanged(etag)
     held = {tag.removeprefix("W/") for tag in parse_etags(header)}
     good = next((tag for tag in held if is_good(tag, etag)), etag if "*" in held else None)
     if good is None:
         return None
-    return Response(status=304, headers={"ETag": good, "Cache-Control": "private, no-cache"})
+    return unchanged(good)
+
+
+def unchanged(etag: str) -> Response:
+    return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
 
 
 def with_links(etag: str, made_at: int) -> str:

@@ -1,6 +1,7 @@
 """The client's real address, for limits, audit and sessions alike."""
 
 import ipaddress
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -32,6 +33,7 @@ def limit_key(address: str | None) -> str:
     return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> str | None:
     try:
         parsed = ipaddress.ip_address(text.strip())

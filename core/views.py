@@ -84,13 +84,7 @@ class ApiView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code == 405 or request.method == "OPTIONS":
             response.headers["Allow"] = ", ".join(self.allowed_methods)
-        response = super().finalize_response(request, response, *args, **kwargs)
-        django_request = getattr(request, "_request", request)
-        decision = getattr(django_request, "rate_limit", None)
-        if decision is not None:
-            for name, value in decision.headers.items():
-                response.headers[name] = value
-        return response
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 class PublicAuthView(ApiView):

@@ -32,9 +32,11 @@ class TagNameTaken(ApiError):
 def create_resource(*, user: User, tags: list[str], **values: Any) -> Resource:
     resource = Resource(user=user, **values)
     resource.index_words(tags)
+    given = [(resource, tags)]
     with transaction.atomic(savepoint=False):
+        held = tags_of(given)  # before anything is new, so that all that is new goes together
         resource.insert()
-        link_tags([(resource, tags)])
+        link_held(given, held)
     return resource
 
 
@@ -122,10 +124,17 @@ def delete_resources(*, resources: Sequence[Resource]) -> None:
 
 def link_tags(given: Sequence[tuple[Resource, list[str]]]) -> None:
     """Give resources without tags these, in this order; missing ones are created for their owners."""
+    link_held(given, tags_of(given))
+
+
+def tags_of(given: Sequence[tuple[Resource, list[str]]]) -> "dict[TagKey, Tag]":
     wanted: dict[UUID, set[str]] = {}
     for resource, names in given:
         wanted.setdefault(resource.user_id, set()).update(names)
-    tags = ensure_tags(wanted)
+    return ensure_tags(wanted)
+
+
+def link_held(given: Sequence[tuple[Resource, list[str]]], tags: "dict[TagKey, Tag]") -> None:
     if tags:
         links = [
             ResourceTag(resource_id=resource.pk, tag_id=tags[resource.user_id, name].pk, position=position)
