@@ -95,8 +95,6 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
 
 def own_copy(field: Any) -> Any:
     """Of a field that is bound to no serializer yet. Its validators and choices are shared: nobody changes them."""
-    if isinstance(field, serializers.BaseSerializer):
-        return copy.deepcopy(field)
     copied = copy.copy(field)
     if getattr(field, "child", None) is not None:
         copied.child = own_copy(field.child)

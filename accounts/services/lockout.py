@@ -26,12 +26,14 @@ def address_hash(email: str) -> str:
     return salted_hmac("groundwork.lockout", email, algorithm="sha256").hexdigest()
 
 
-def refuse_locked(email: str) -> None:
-    """Raises AccountLocked. Nothing is counted, so that tries during a lock do not extend it."""
+def refuse_locked(email: str) -> bool:
+    """Whether there are failures to clear. Raises AccountLocked. Nothing is counted, so that tries during a lock do
+    not extend it."""
     lockout = Lockout.objects.filter(address_hash=address_hash(email)).first()
     if lockout is not None and lockout.seconds_left:
         metrics.logins_total.labels("locked").inc()
         raise AccountLocked(retry_after=lockout.seconds_left)
+    return lockout is not None and bool(lockout.failed_at or lockout.locked_until)
 
 
 def count_failure(email: str, user: User | None) -> None:

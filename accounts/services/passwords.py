@@ -59,12 +59,13 @@ def check_credentials(email: str, password: str) -> User:
     """
     address = lookup_email(email)
     with gate.slot():
-        refuse_locked(address)
+        failed_before = refuse_locked(address)
         user = User.objects.with_email(address).first()
         if user is None:
             make_password(normalize_password(password))
         elif matches(user, password):
-            clear_failures(address)
+            if failed_before:
+                clear_failures(address)
             metrics.logins_total.labels("success").inc()
             return user
         count_failure(address, user)
@@ -74,9 +75,10 @@ def check_credentials(email: str, password: str) -> User:
 def check_current_password(user: User, password: str, *, field: str = "currentPassword") -> None:
     """Ask somebody who is logged in for the password again. Raises FieldError, or AccountLocked."""
     with gate.slot():
-        refuse_locked(user.email)
+        failed_before = refuse_locked(user.email)
         if matches(user, password):
-            clear_failures(user.email)
+            if failed_before:
+                clear_failures(user.email)
             return
         count_failure(user.email, user)
     raise FieldError(field, "wrong_password", "This is not the current password.")

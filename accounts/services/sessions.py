@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -12,6 +13,7 @@ from accounts import tokens
 from accounts.models import Session, User
 from accounts.services.passwords import InvalidCredentials, check_credentials
 from core import audit, context, outbox
+from core.compiled import insert
 from core.errors import ApiError
 
 
@@ -45,7 +47,10 @@ def login(*, email: str, password: str) -> TokenPair:
 def tell_of_new_device(session: Session) -> None:
     """A mail when somebody who has logged in before does so from a device not seen on this account."""
     earlier = Session.objects.filter(user_id=session.user_id).exclude(pk=session.pk)
-    if earlier.exists() and not earlier.filter(user_agent=session.user_agent).exists():
+    same = Q(user_agent=session.user_agent)
+    # None: there was no earlier one.
+    known = earlier.annotate(same=same).order_by("-same").values_list("same", flat=True).first()
+    if known is False:
         payload = {"user": str(session.user_id), "session": str(session.pk)}
         outbox.enqueue("accounts.new_device", payload, expires_in=timedelta(days=2))
 
@@ -65,7 +70,7 @@ def open_session(user: User) -> TokenPair:
         rotated_at=now,
         expires_at=expiry(now, now),
     )
-    session.save(force_insert=True)
+    insert(session)
     return pair_for(session, jti)
 
 

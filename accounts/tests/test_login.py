@@ -2,6 +2,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.hashers import BCryptHasher
@@ -217,11 +219,13 @@ def test_a_hash_of_another_cost_is_renewed_and_other_sessions_stay(anonymous, lo
 
 
 # What comes after the slow hash of a right password: the count of failures is cleared.
-AFTER_THE_HASH = 'UPDATE "accounts_lockout"'
+AFTER_THE_HASH = 'UPDATE "accounts_lockout"'  # where there was a failure before
+WRONG = {**ANN, "password": "not-the-password-9"}
 
 
 def test_a_password_replaced_meanwhile_opens_no_session(anonymous, ann, just_before):
     token = issue_token(ann, "password_reset", ann.email, timedelta(hours=1))
+    anonymous.post(URL, WRONG)
     with just_before(AFTER_THE_HASH, lambda: reset_password(token=token, password=NEW_PASSWORD)):
         answer = anonymous.post(URL, ANN)
 
@@ -230,6 +234,7 @@ def test_a_password_replaced_meanwhile_opens_no_session(anonymous, ann, just_bef
 
 
 def test_an_account_deleted_meanwhile_opens_no_session(anonymous, ann, just_before):
+    anonymous.post(URL, WRONG)
     with just_before(AFTER_THE_HASH, ann.soft_delete):
         answer = anonymous.post(URL, ANN)
 
@@ -278,3 +283,12 @@ def test_the_open_doors_share_one_limit_per_address(anonymous, settings, path):
     assert answer["RateLimit-Remaining"] == "0"
     assert 1 <= int(answer["Retry-After"]) <= 900
     assert anonymous.post(URL, {}, REMOTE_ADDR="203.0.113.10").status_code == 400
+
+
+def test_a_login_after_no_failure_clears_nothing(anonymous, ann):
+    anonymous.post(URL, WRONG)
+    anonymous.post(URL, ANN)
+    with CaptureQueriesContext(connection) as queries:
+        assert anonymous.post(URL, ANN).status_code == 200
+
+    assert not [query for query in queries if query["sql"].startswith(AFTER_THE_HASH)]

@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.db.backends.utils import debug_transaction
+from psycopg.pq import TransactionStatus
 
-from core.postgresql.prepared import Prepared, rows_of
+from core.postgresql.prepared import Prepared, checked, rows_of
 
 IDLE_SECONDS = 30.0
 
@@ -72,7 +74,12 @@ class DatabaseWrapper(Parent):
 
     def _commit(self) -> None:
         self.flush()
-        super()._commit()
+        raw = self.connection
+        if raw is None or raw.pgconn.transaction_status != TransactionStatus.INTRANS:
+            super()._commit()
+            return
+        with debug_transaction(self, "COMMIT"), self.wrap_database_errors:
+            checked(raw, raw.pgconn.exec_(b"COMMIT"))
 
     def _rollback(self) -> None:
         self.waiting = []
