@@ -55,7 +55,8 @@ class DatabaseWrapper(Parent):
         """An INSERT that returns nothing. In a transaction what it breaks may be raised by a later statement."""
         self.validate_no_broken_transaction()
         self.waiting.append((sql, values))
-        if not self.in_atomic_block:
+        # Django marks the block that it puts around a test: what is outside of any other is so in the test too.
+        if not self.in_atomic_block or self.atomic_blocks[-1]._from_testcase:
             self.flush()
 
     def flush(self) -> None:
