@@ -61,8 +61,7 @@ class Pagination(BasePagination):
                 raise FieldError("cursor", "invalid", "Either cursor or page.")
             rows, self.meta = keyset_page(queryset, cursor, limit)
             return rows
-        most = getattr(queryset, "most_counted", None)  # of a search, see core.search
-        total = queryset.order_by()[:most].count() if most else queryset.count()
+        total = queryset.count()
         self.meta = page_meta(page, limit, total)
         offset = (page - 1) * limit
         if offset >= total:

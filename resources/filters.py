@@ -12,7 +12,7 @@ class ResourceFilter(django_filters.FilterSet):
         method="by_words",
         max_length=200,
         help_text="Every word begins a word of the title, the content or a tag, whatever the case or accent. Without "
-        "`sort` and `cursor` those come first whose title has the words. Numbered pages show 1000 at most.",
+        "`sort` and `cursor` those come first whose title has the words. Numbered pages show 500 at most.",
     )
     createdAfter = Moment(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
     createdBefore = Moment(field_name="created_at", lookup_expr="lt", help_text="Before this time.")

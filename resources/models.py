@@ -49,7 +49,8 @@ class ResourceQuerySet(SearchQuerySet):
 
     def tagged(self, names: Iterable[str]) -> Self:
         """With all of these tags."""
-        rows, wanted = self, set(names)
+        wanted = set(names)
+        rows = self.implying(wanted)
         links = ResourceTag.objects.filter(resource=OuterRef("pk"))
         if self.owner is None:
             for name in wanted:

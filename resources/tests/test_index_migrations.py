@@ -5,13 +5,14 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.migrations.state import ProjectState
 
-from core.indexes import AddIndexOnline, AddSearchIndex, patience
+from core.indexes import AddIndexOnline, AddSearchIndex, RebuildSearchIndex, patience
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
 INDEX = AddIndexOnline("resource", models.Index(fields=["version"], name="resource_for_a_test"))
 WORDS = AddSearchIndex("resource", "resource_words")
+REBUILT = RebuildSearchIndex("resource", "resource_words")
 
 
 def indexes():
@@ -70,3 +71,18 @@ def test_only_the_build_has_no_timeout():
     with connection.schema_editor(atomic=False) as editor, patience(editor):
         assert timeouts() == ("0", "0")
     assert timeouts() == ("10s", "3s")
+
+
+@on_postgresql
+def test_a_search_index_is_rebuilt_beside_the_old_one_whatever_a_broken_build_has_left():
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX resource_words")
+        for name in ("resource_words", "resource_words_new"):
+            cursor.execute(f"CREATE INDEX {name} ON resources_resource (id)")
+    apply(REBUILT)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname LIKE 'resource_words%'")
+        [(definition,)] = cursor.fetchall()
+    assert "USING gin" in definition
+    apply(REBUILT, "database_backwards")
+    assert "resource_words" in indexes()

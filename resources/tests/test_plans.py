@@ -2,13 +2,12 @@
 
 import pytest
 from django.db import connection
-from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory
+from core import search
 from core.cursor import keyset_page
-from core.search import MOST_FOUND, HasWords
 from resources.models import Resource, ResourceTag, Tag
 from resources.seeding import seed_resources
 from resources.tests.factories import ResourceFactory
@@ -141,32 +140,56 @@ def test_the_counts_of_tags_are_read_from_indexes(many, crowd):
     assert "Seq Scan" not in kinds(counts)
 
 
+def plans_of_search(rows):
+    """Of all that is sent for a page, with its values, as it is planned."""
+    with CaptureQueriesContext(connection) as sent:
+        assert list(rows[:20]) is not None
+    return [plan_of(query["sql"]) for query in sent]
+
+
+def ways_of_search(rows):
+    """The indexes that are read, and `words` for one that is asked for them and not just for their owner."""
+    found = [node for nodes in plans_of_search(rows) for node in nodes]
+    asked = {"words" for node in found if "@@" in node.get("Index Cond", "")}
+    assert "@@" not in "".join(node.get("Filter", "") for node in found)
+    return asked | {node["Index Name"] for node in found if "Index Name" in node}
+
+
+@pytest.fixture
+def short_look(monkeypatch):
+    """As if the crowd were much larger."""
+    monkeypatch.setattr(search, "SAMPLE", 100)
+
+
 @pytest.mark.parametrize("words", ["zozozo", "xyzzy plugh", "zozozo the"])
 @pytest.mark.parametrize("order", [["-created_at", "-id"], ["title", "id"]])
-def test_a_rare_word_is_looked_up_in_the_index_whatever_the_order(many, words, order):
-    page = many.matching(words).order_by(*order)[:20]
-
-    assert "resource_words" in indexes(page)
-    assert "Seq Scan" not in kinds(page)
+def test_a_rare_word_is_looked_up_in_the_index_whatever_the_order(many, short_look, words, order):
+    assert "words" in ways_of_search(many.matching(words).order_by(*order))
 
 
-def test_a_rare_word_is_counted_and_ranked_by_the_index(many):
-    found = many.matching("zozozo")
-
-    for rows in (found.by_relevance()[:20], found.order_by()[:MOST_FOUND]):
-        assert "resource_words" in indexes(rows)
-        assert "Seq Scan" not in kinds(rows)
+def test_a_rare_word_is_ranked_by_the_index(many, short_look):
+    assert "words" in ways_of_search(many.matching("zozozo").by_relevance())
 
 
-def test_an_admins_search_of_everybodys_uses_the_index_too(many):
-    assert "resource_words" in indexes(Resource.objects.alive().matching("zozozo"))
+def test_an_admins_search_of_everybodys_uses_the_index_too(many, short_look):
+    rows = Resource.objects.alive().matching("zozozo").order_by("-created_at", "-id")
+
+    assert "words" in ways_of_search(rows)
 
 
-def test_a_common_word_is_walked_from_the_newest(many):
-    page = many.matching("the").order_by("-created_at", "-id")[:20]
+def test_a_common_word_is_found_among_the_newest(many, short_look):
+    used = ways_of_search(many.matching("the").order_by("-created_at", "-id"))
 
-    assert indexes(page) == {"resource_newest"}
-    assert "Sort" not in kinds(page)
+    assert "resource_newest" in used
+    assert "words" not in used
+
+
+def test_a_word_that_is_neither_is_walked_to_in_the_order(many, short_look, monkeypatch):
+    monkeypatch.setattr(search, "COMMON", 0.01)
+    [_, walk, *_] = plans_of_search(many.matching("that").order_by("title", "id"))
+
+    assert "resource_by_title" in {node.get("Index Name") for node in walk}
+    assert "Sort" not in {node["Node Type"] for node in walk}
 
 
 def test_the_index_takes_owner_and_words_at_once(many):
@@ -174,7 +197,8 @@ def test_the_index_takes_owner_and_words_at_once(many):
     with connection.cursor() as cursor:
         for way in ("seqscan", "indexscan", "indexonlyscan"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
-    found = many.filter(HasWords(F("search_text"), ["zozozo", "gara"]))
+    found = many.matching("zozozo gara")
+    found.query.asked_of_index = ["zozozo", "gara"]
     [scan] = [node for node in plan(found) if node.get("Index Name") == "resource_words"]
 
     assert "user_id =" in scan["Index Cond"]

@@ -4,9 +4,10 @@ import random
 
 import pytest
 from django.db import connection
-from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from core.search import COMMON, SAMPLE, HasWords, words
+from core.search import COMMON, MOST_FOUND, NEWEST, SAMPLE, words
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 
@@ -46,7 +47,7 @@ def plainly(rows, text):
 
 
 def found(rows):
-    return sorted(rows.values_list("title", flat=True))
+    return sorted(row.title for row in rows)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_finds_what_the_contract_says_whatever_the_texts(shelf):
 
 
 @on_postgresql
-def test_the_index_agrees_with_the_plain_comparison_on_every_beginning(shelf):
+def test_the_index_agrees_with_the_plain_comparison_on_every_beginning(owner, shelf):
     beginnings = {
         word[:length]
         for row in shelf
@@ -89,8 +90,11 @@ def test_the_index_agrees_with_the_plain_comparison_on_every_beginning(shelf):
         for length in range(1, len(word) + 1)
     }
     for beginning in beginnings:
-        by_index = Resource.objects.filter(HasWords(F("search_text"), [beginning]))
-        assert found(by_index) == found(Resource.objects.filter(search_text__contains=f" {beginning}"))
+        for rows in (Resource.objects.all(), Resource.objects.owned_by(owner.user)):
+            by_index = rows.matching(beginning)
+            by_index.query.asked_of_index = [beginning]
+            assert "tsquery" in str(by_index.query)
+            assert found(by_index) == found(rows.matching(beginning))
 
 
 @pytest.mark.parametrize("text", ["", "☕ —", "\x00".strip("\x00")])
@@ -128,26 +132,117 @@ def crowd(user, number, **common):
     Resource.objects.bulk_create(rows)
 
 
+def sent(rows):
+    with CaptureQueriesContext(connection) as asked:
+        titles = [row.title for row in rows.order_by(*NEWEST)[:20]]
+    return titles, [query["sql"] for query in asked]
+
+
+@pytest.fixture
+def library(owner):
+    """More than one look sees. `often` is in every tenth row, `seldom` in few; `once` in the oldest of all."""
+    ResourceFactory(user=owner.user, title="first", content="once seldom", tags=["red"])
+    crowd(owner.user, int(SAMPLE * COMMON) - 10, content="seldom often")
+    crowd(owner.user, SAMPLE, content="other")
+    crowd(owner.user, int(SAMPLE * COMMON) + 10, content="often")
+    return Resource.objects.owned_by(owner.user)
+
+
 @on_postgresql
-def test_a_rare_word_asks_the_index_and_a_common_one_does_not(owner):
-    crowd(owner.user, int(SAMPLE * COMMON) - 1, content="seldom often")
-    crowd(owner.user, 3, content="often")
-    rows = Resource.objects.owned_by(owner.user)
+def test_a_rare_word_asks_the_index_and_a_common_one_does_not(library):
+    for text, by_index in [
+        ("seldom", True),
+        ("once", True),
+        ("never", True),
+        ("often", False),
+        ("other", False),
+    ]:
+        titles, statements = sent(library.matching(text))
 
-    assert rows.rare_among(["seldom", "often", "never"]) == ["seldom", "never"]
-    assert "tsquery" in str(rows.matching("seldom").query)
-    assert "tsquery" not in str(rows.matching("often").query)
-    assert (
-        rows.matching("often seldom").count() == rows.matching("seldom").count() == int(SAMPLE * COMMON) - 1
-    )
+        assert any("tsquery" in statement for statement in statements) == by_index, text
+        assert len(titles) == {"once": 1, "never": 0}.get(text, 20)
 
 
 @on_postgresql
-def test_only_ones_own_rows_make_a_word_common(owner, stranger):
-    crowd(stranger.user, 60, content="often")
+def test_a_short_list_is_compared_with_one_statement_and_read_with_another(owner):
+    crowd(owner.user, 60, content="often")
+    crowd(owner.user, 1, content="seldom")
+    for text in ("often", "seldom"):
+        _, statements = sent(Resource.objects.owned_by(owner.user).matching(text))
 
-    assert Resource.objects.owned_by(owner.user).rare_among(["often"]) == ["often"]
-    assert Resource.objects.all().rare_among(["often"]) == []
+        assert len(statements) == 2
+        assert "tsquery" not in "".join(statements)
+
+
+@on_postgresql
+def test_a_common_word_stays_common_deep_in_the_list(library):
+    first = Resource.objects.get(title="first")
+    oldest = library.filter(created_at__gt=first.created_at).order_by("created_at")[30].created_at
+    titles, statements = sent(library.matching("row").filter(created_at__lt=oldest))
+
+    assert len(titles) == 20
+    assert "tsquery" not in "".join(statements)
+
+
+@on_postgresql
+def test_the_rarest_words_are_asked_for_and_the_others_compared(library):
+    _, statements = sent(library.matching("once often other seldom row"))
+    [asked] = [statement for statement in statements if "tsquery" in statement]
+
+    assert all(f"{word}'':*" in asked or f"{word}':*" in asked for word in ("once", "often", "seldom"))
+    assert "' other'" in asked
+    assert "' row'" in asked
+
+
+def test_all_ways_find_the_same(library):
+    for text in (
+        "seldom",
+        "once",
+        "often",
+        "other",
+        "sel oft",
+        "once seldom",
+        "o s",
+        "row often other seldom r",
+    ):
+        everything = [row.pk for row in library.order_by(*NEWEST) if plainly([row], text)]
+        rows = library.matching(text)
+
+        assert [row.pk for row in rows.order_by(*NEWEST)[:60]] == everything[:60], text
+        assert [row.pk for row in rows.order_by("created_at", "id")[:60]] == everything[::-1][:60], text
+        assert rows.count() == min(len(everything), MOST_FOUND), text
+        assert len(list(rows)) == len(everything), text
+
+
+def test_filters_before_and_after_are_kept(library):
+    first = Resource.objects.get(title="first")
+    later = Resource.objects.filter(created_at__gt=first.created_at)
+
+    assert found(library.tagged(["red"]).matching("seldom")[:5]) == ["first"]
+    assert found(library.tagged(["red"]).matching("other")[:5]) == []
+    assert found(library.matching("seldom").filter(created_at__lte=first.created_at)[:5]) == ["first"]
+    assert library.matching("once").filter(pk__in=later.values("pk")).count() == 0
+
+
+@on_postgresql
+def test_a_tag_is_asked_of_the_index_too(library):
+    titles, statements = sent(library.tagged(["red"]).matching("seldom"))
+
+    assert titles == ["first"]
+    assert any("red" in statement and "tsquery" in statement for statement in statements)
+
+
+@on_postgresql
+def test_the_trash_is_searched_without_the_index_which_leaves_it_out(library):
+    library.update(deleted_at=timezone.now())
+    titles, statements = sent(Resource.objects.trashed().matching("once"))
+
+    assert titles == ["first"]
+    assert "tsquery" not in "".join(statements)
+
+
+def test_values_can_be_sliced(library):
+    assert list(library.matching("once").values_list("title", flat=True)[:5]) == ["first"]
 
 
 @on_postgresql
@@ -157,4 +252,5 @@ def test_the_index_leads_with_the_owner_and_leaves_out_the_trash():
         [definition] = cursor.fetchone()
 
     assert "USING gin (user_id, array_to_tsvector(" in definition
+    assert '"right"((user_id)::text, 1)' in definition
     assert definition.endswith("WHERE (deleted_at IS NULL)")

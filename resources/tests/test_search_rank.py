@@ -118,7 +118,7 @@ def crowd(owner):
 
 
 @pytest.mark.parametrize("sort", [{}, {"sort": "createdAt"}])
-def test_numbered_pages_of_a_search_end_after_a_thousand(owner, crowd, sort):
+def test_numbered_pages_of_a_search_end_after_so_many(owner, crowd, sort):
     last = owner.get(URL, {"search": "often", "limit": 100, "page": MOST_FOUND // 100, **sort}).json()
     beyond = owner.get(URL, {"search": "often", "limit": 30, "page": -(-MOST_FOUND // 30), **sort}).json()
 
@@ -130,7 +130,14 @@ def test_numbered_pages_of_a_search_end_after_a_thousand(owner, crowd, sort):
 
 def test_the_newest_are_ranked(owner, crowd):
     assert search(owner, "often", limit=2) == [f"{MOST_FOUND + 4} often", f"{MOST_FOUND + 3} often"]
-    assert search(owner, "often", limit=100, page=10)[-1] == "5 often"
+    assert search(owner, "often", limit=100, page=MOST_FOUND // 100)[-1] == "5 often"
+
+
+def test_a_slice_is_the_beginning_of_all_that_is_ranked(owner):
+    shelve(owner.user, ("word", ""), ("a", "word"), ("b", "word"))
+    ranked = Resource.objects.owned_by(owner.user).matching("word").by_relevance()
+
+    assert [row.title for row in ranked[:1]] == ["word"]
 
 
 def test_a_cursor_goes_on_to_the_last(owner, crowd):
