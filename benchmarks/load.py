@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ NO_WRK = (
 )
 REQUESTS = 2000  # prepared for each scenario, then again from the first
 WARM_UP_SHARE, LEAST_WARM_UP = 0.2, 1
+PAUSE_SECONDS = 1.5
 TIMEOUT_SECONDS = 10
 ATTEMPTS = 3
 
@@ -211,6 +213,8 @@ def measure(
     warm_up = max(LEAST_WARM_UP, round(seconds * WARM_UP_SHARE))
     for _attempt in range(ATTEMPTS):
         finish(start(running, requests, connections, warm_up, folder))
+        # What the warm-up has left behind is answered to nobody, and would be in the way: a log-in takes its time.
+        time.sleep(PAUSE_SECONDS)
         result = finish(start(running, requests, connections, seconds, folder))
         if result.requests:
             return result
