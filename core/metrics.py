@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 import os
+from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -29,8 +30,14 @@ logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     # A client can invent methods; labels must stay a bounded set.
-    requests_total.labels(method if method in METHODS else "other", route, str(status)).inc()
-    request_seconds.labels(route).observe(seconds)
+    total, lengths = series(method if method in METHODS else "other", route, status)
+    total.inc()
+    lengths.observe(seconds)
+
+
+@cache
+def series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return requests_total.labels(method, route, str(status)), request_seconds.labels(route)
 
 
 def metrics_view(request: HttpRequest) -> HttpResponse:

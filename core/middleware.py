@@ -18,7 +18,7 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core import context, metrics
