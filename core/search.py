@@ -81,7 +81,7 @@ class SearchQuerySet(BaseQuerySet):
     implied: tuple[str, ...] = ()  # words that each row has for another reason
     unnarrowed: Any = None  # the rows before conditions that are slow to test
     indexed = True
-    keys: list[Any] | None = None
+    found_keys: list[Any] | None = None  # not `keys`, which dict() takes for those of a mapping
 
     def _clone(self) -> Self:
         clone: Any = super()._clone()  # type: ignore[misc]
@@ -125,14 +125,14 @@ class SearchQuerySet(BaseQuerySet):
         with the table. A cursor goes on to the last row."""
         if self.search is None:
             return super().count()
-        if self.keys is None:
-            self.keys = self.first_keys(MOST_FOUND)
-        return len(self.keys)
+        if self.found_keys is None:
+            self.found_keys = self.first_keys(MOST_FOUND)
+        return len(self.found_keys)
 
     def __getitem__(self, at: Any) -> Any:
         if self.search is None or self._fields is not None or not isinstance(at, slice):  # type: ignore[attr-defined]
             return super().__getitem__(at)
-        keys = self.keys
+        keys = self.found_keys
         if keys is None:
             keys = self.first_keys(MOST_FOUND if self.search.ranked else at.stop)
         with planned_for_its_values(self.db):
