@@ -20,7 +20,7 @@ NO_WRK = (
 )
 REQUESTS = 2000  # prepared for each scenario, then again from the first
 WARM_UP_SHARE, LEAST_WARM_UP = 0.2, 1
-PAUSE_SECONDS = 1.5
+PAUSE_SECONDS = 1.0
 TIMEOUT_SECONDS = 10
 ATTEMPTS = 3
 

@@ -59,10 +59,12 @@ def start(stack: ExitStack, chosen: argparse.Namespace, folder: Path) -> tuple[l
     ready = []
     for name in chosen.only:
         contender, secret, url = contenders.ALL[name], new_secret(), ours_url
-        if contender.folder != contenders.ROOT:
+        if contender is not contenders.OURS:
             say(f"Filling {name}")
-            url = stack.enter_context(database(chosen.database_url, name))
-            fill_peer(contender, url, ours_url, secret)
+            ours_too = contender.folder == contenders.ROOT
+            url = stack.enter_context(database(chosen.database_url, name, ours_url if ours_too else ""))
+            if not ours_too:
+                fill_peer(contender, url, ours_url, secret)
         data.settle(url)
         ready.append((contender, url, secret))
     people = data.callers(ours_url)

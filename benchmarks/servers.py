@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -76,10 +77,12 @@ def require(contender: Contender) -> None:
 
 
 @contextmanager
-def database(server_url: str, name: str) -> Iterator[str]:
+def database(server_url: str, name: str, copy_of: str = "") -> Iterator[str]:
+    """`copy_of` is the URL of one that nobody is connected to."""
+    template = urlsplit(copy_of).path.lstrip("/") or "template1"
     full_name = f"groundwork_bench_{name}_{os.getpid()}"
     try:
-        yield settings.create_database(server_url, full_name)
+        yield settings.create_database(server_url, full_name, template)
     finally:
         settings.drop_database(server_url, full_name)
 

@@ -43,10 +43,10 @@ def administer(server_url: str, *statements: str) -> None:
             connection.execute(statement)
 
 
-def create_database(server_url: str, name: str) -> str:
-    """A new, empty one; what a run before has left goes."""
+def create_database(server_url: str, name: str, template: str = "template1") -> str:
+    """A new one, empty or a copy; what a run before has left goes."""
     drop_database(server_url, name)
-    administer(server_url, f'CREATE DATABASE "{name}"')
+    administer(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return database_url(server_url, name)
 
 
