@@ -181,6 +181,8 @@ def test_idle_threads_go(monkeypatch):
         pass
     Crowd(turns).finish(5)  # and come again
 
+    assert turns._started <= 1
+
 
 def test_outside_of_a_request_there_is_nothing_to_give():
     turns = Turns(1, threads=1)
