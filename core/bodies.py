@@ -31,37 +31,56 @@ def is_chunked(environ: dict[str, Any]) -> bool:
     return undeclared and bool(environ.get("wsgi.input_terminated"))
 
 
+class Lost(BytesIO):
+    """A body that could not be taken: whoever reads it is told why."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def read(self, *_size: Any) -> bytes:
+        raise self.error
+
+    readline = read
+
+
 def taken(environ: dict[str, Any]) -> IO[bytes]:
     """All of the body, of which the environment then tells as if it had come at once. For its taker to close.
 
     Of one that is longer than anything here takes only so much is read that the limits of the parsers answer.
     """
-    stream = environ["wsgi.input"]
-    body: IO[bytes]
-    if is_chunked(environ):
-        body = temporary()
-        environ["CONTENT_LENGTH"] = str(spool(stream, body, settings.MAX_BODY_BYTES + 1))
-    else:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > settings.MAX_BODY_BYTES:
-            body = BytesIO()
-        elif length > LONGEST_IN_MEMORY:
-            body = temporary()
-            spool(stream, body, length)
-        else:
-            body = BytesIO(stream.read(length) if length else b"")
+    try:
+        body = whole(environ)
+    except OSError as error:  # a full disk is for the parsers to answer, in the envelope
+        body = Lost(error)
+        environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
     environ["wsgi.input"] = body
     return body
 
 
-def temporary() -> IO[bytes]:
-    return SpooledTemporaryFile(LONGEST_IN_MEMORY, dir=settings.FILE_UPLOAD_TEMP_DIR)
+def whole(environ: dict[str, Any]) -> IO[bytes]:
+    stream = environ["wsgi.input"]
+    if is_chunked(environ):
+        body, copied = spooled(stream, settings.MAX_BODY_BYTES + 1)
+        environ["CONTENT_LENGTH"] = str(copied)
+        return body
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if length > settings.MAX_BODY_BYTES:
+        return BytesIO()
+    if length <= LONGEST_IN_MEMORY:
+        return BytesIO(stream.read(length) if length else b"")
+    return spooled(stream, length)[0]
 
 
-def spool(stream: IO[bytes], body: Any, limit: int) -> int:
-    """Copy at most `limit` bytes: a small body stays in memory, an upload goes onto the disk. Says how many."""
-    while chunk := stream.read(min(CHUNK_BYTES, limit - body.tell())):
-        body.write(chunk)
-    length = int(body.tell())
-    body.seek(0)
-    return length
+def spooled(stream: IO[bytes], limit: int) -> tuple[IO[bytes], int]:
+    """A copy of at most `limit` bytes, and of how many: a small body stays in memory, an upload goes onto the disk."""
+    body: IO[bytes] = SpooledTemporaryFile(LONGEST_IN_MEMORY, dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    try:
+        while chunk := stream.read(min(CHUNK_BYTES, limit - body.tell())):
+            body.write(chunk)
+        length = int(body.tell())
+        body.seek(0)
+    except BaseException:
+        body.close()
+        raise
+    return body, length

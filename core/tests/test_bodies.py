@@ -1,12 +1,15 @@
 """Bodies whose length nobody declared, as a server of the gateway interface hands them on."""
 
+import errno
 from io import BytesIO
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory
 
-from core.bodies import LONGEST_IN_MEMORY, taken, with_length
+from core.bodies import LONGEST_IN_MEMORY, Lost, taken, with_length
+from core.tests.answers import code
+from resources.tests.factories import ResourceFactory
 
 # A connection that an earlier test has left open is looked at when a request begins.
 pytestmark = [pytest.mark.urls("core.tests.urls"), pytest.mark.django_db]
@@ -79,3 +82,25 @@ def test_a_body_is_taken_whole_and_a_long_one_onto_the_disk(length, read, on_dis
         assert getattr(body, "_rolled", None) is on_disk
         assert environ["wsgi.input"].read() == b"x" * read
     assert environ["CONTENT_LENGTH"] == str(length)
+
+
+@pytest.mark.parametrize(
+    "declared", [{"CONTENT_LENGTH": str(2 * LONGEST_IN_MEMORY)}, {"HTTP_TRANSFER_ENCODING": "chunked"}]
+)
+def test_whoever_reads_what_found_no_room_is_told(settings, tmp_path, declared):
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "gone")
+    stream = BytesIO(b"x" * (2 * LONGEST_IN_MEMORY))
+    environ = {"wsgi.input": stream, "wsgi.input_terminated": True, **declared}
+    with taken(environ):
+        assert int(environ["CONTENT_LENGTH"]) > 0
+        with pytest.raises(FileNotFoundError):
+            environ["wsgi.input"].read(1)
+
+
+@pytest.mark.urls("config.urls")
+def test_an_upload_for_which_there_is_no_room_is_answered(owner):
+    path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
+    lost = {"wsgi.input": Lost(OSError(errno.ENOSPC, "No space left on device"))}
+    answer = owner.generic("POST", path, b"x", "multipart/form-data; boundary=b", **lost)
+
+    assert code(answer) == (507, "INSUFFICIENT_STORAGE")

@@ -9,6 +9,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from core import server
 from core.turns import Turns
 
+pytestmark = pytest.mark.django_db  # a response that is closed looks after its connections
 SECONDS = 10
 
 
