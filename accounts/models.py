@@ -3,15 +3,19 @@
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from accounts.addresses import canonical_email
+from accounts.addresses import canonical_email, lookup_email
+from accounts.validators import normalize_password
 from core.models import BaseModel, BaseQuerySet
 
 
@@ -47,7 +51,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return self.create_user(email, name, password, role=Role.ADMIN, **extra)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.alive().get(email=username)
+        return self.alive().get(email=lookup_email(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin, BaseModel):
@@ -103,6 +107,37 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
 
     def clean(self) -> None:
         self.email = canonical_email(self.email)
+
+    # --- the password -------------------------------------------------------------------------
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Raises ValidationError for a text that cannot be a password. The rules are the services' to check."""
+        super().set_password(raw_password if raw_password is None else normalize_password(raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether this is the password. A hash of another work than BCRYPT_ROUNDS says is replaced on the way, but only
+        while it is still the stored one: a log-in that began before a reset must not undo the reset."""
+        try:
+            text = normalize_password(raw_password or "")
+        except ValidationError:
+            return False
+        was_replaced = False
+
+        def replace_hash(raw: str) -> None:
+            nonlocal was_replaced
+            encoded = make_password(raw)
+            rows = User.objects.filter(pk=self.pk)
+            was_replaced = not rows.filter(password=self.password).update(password=encoded)
+            if was_replaced:
+                encoded = rows.values_list("password", flat=True).first() or self.password
+            self.password = encoded
+
+        is_right = check_password(text, self.password, replace_hash)
+        # The new hash is that of a parallel log-in with the same password, or of another password.
+        return is_right and (not was_replaced or check_password(text, self.password))
+
+    async def acheck_password(self, raw_password: str | None) -> bool:
+        return await sync_to_async(self.check_password)(raw_password)
 
     def get_session_auth_hash(self) -> str:
         return f"{super().get_session_auth_hash()}{self.session_epoch}"

@@ -21,7 +21,7 @@ from accounts.serializers import (
     UpdateUserSerializer,
     UserSerializer,
 )
-from accounts.services import accounts, sessions
+from accounts.services import accounts, passwords, sessions
 from core.conditional import check_if_match
 from core.export import EXPORT_SCHEMA
 from core.idempotency import idempotent
@@ -88,10 +88,13 @@ class UserViewSet(BaseViewSet):
         changes = self.input(partial=partial)
         password = changes.pop("currentPassword", None)
         user = self.get_object()
-        accounts.authorize_changes(user=user, actor=request.user, changes=changes, password=password)
+        verified = accounts.authorize_changes(
+            user=user, actor=request.user, changes=changes, password=password
+        )
         with transaction.atomic():
             accounts.lock_admins(user)
             user = self.locked_object()
+            passwords.refuse_replaced(user, verified)
             check_if_match(request, user)
             accounts.update_account(user=user, actor=request.user, changes=changes)
         return self.answer(user)
@@ -102,10 +105,11 @@ class UserViewSet(BaseViewSet):
     def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         password = self.input().get("currentPassword")
         user = self.get_object()
-        accounts.authorize_deletion(user=user, actor=request.user, password=password)
+        verified = accounts.authorize_deletion(user=user, actor=request.user, password=password)
         with transaction.atomic():
             accounts.lock_admins(user)
             user = self.locked_object()
+            passwords.refuse_replaced(user, verified)
             check_if_match(request, user)
             accounts.delete_account(user=user, actor=request.user)
         return Response(status=204)

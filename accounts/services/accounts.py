@@ -119,11 +119,15 @@ def prove_email(*, token: str) -> User:
     return user
 
 
-def authorize_changes(*, user: User, actor: User, changes: dict[str, Any], password: str | None) -> None:
+def authorize_changes(
+    *, user: User, actor: User, changes: dict[str, Any], password: str | None
+) -> str | None:
     """Whoever moves their own account to a new address gives their password again. Outside the transaction of
-    the change, because a wrong one must be counted. Raises ApiError (currentPassword), AccountLocked."""
+    the change, because a wrong one must be counted. Returns the hash that was verified, for `refuse_replaced` in that
+    transaction, or None. Raises ApiError (currentPassword), AccountLocked."""
     if actor.pk == user.pk and changes.get("email", user.email) not in {user.email, user.pending_email}:
-        require_password(user, password)
+        return require_password(user, password)
+    return None
 
 
 def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
@@ -166,10 +170,11 @@ def change_address(user: User, address: str) -> bool:
     return True
 
 
-def require_password(user: User, password: str | None) -> None:
+def require_password(user: User, password: str | None) -> str:
     if password is None:
         raise FieldError("currentPassword", "required", "This field is required.")
     check_current_password(user, password)
+    return user.password
 
 
 def change_role(user: User, role: str, actor: User) -> None:
@@ -196,10 +201,9 @@ def admins() -> UserQuerySet:
     return User.objects.alive().filter(role=Role.ADMIN).order_by("pk")
 
 
-def authorize_deletion(*, user: User, actor: User, password: str | None) -> None:
-    """Whoever deletes their own account gives their password. Raises ApiError (currentPassword), AccountLocked."""
-    if actor.pk == user.pk:
-        require_password(user, password)
+def authorize_deletion(*, user: User, actor: User, password: str | None) -> str | None:
+    """Whoever deletes their own account gives their password. Returns and raises as `authorize_changes`."""
+    return require_password(user, password) if actor.pk == user.pk else None
 
 
 def delete_account(*, user: User, actor: User) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -21,6 +21,11 @@ from core.errors import ApiError, FieldError
 
 class InvalidCredentials(ApiError):
     code = "INVALID_CREDENTIALS"
+
+
+class WrongPassword(FieldError):
+    def __init__(self, field: str) -> None:
+        super().__init__(field, "wrong_password", "This is not the current password.")
 
 
 class InvalidToken(FieldError):
@@ -62,8 +67,8 @@ def check_credentials(email: str, password: str) -> User:
         failed_before = refuse_locked(address)
         user = User.objects.with_email(address).first()
         if user is None:
-            make_password(normalize_password(password))
-        elif matches(user, password):
+            make_password(password)
+        elif user.check_password(password):
             if failed_before:
                 clear_failures(address)
             metrics.logins_total.labels("success").inc()
@@ -73,25 +78,24 @@ def check_credentials(email: str, password: str) -> User:
 
 
 def check_current_password(user: User, password: str, *, field: str = "currentPassword") -> None:
-    """Ask somebody who is logged in for the password again. Raises FieldError, or AccountLocked."""
+    """Check the password of somebody who is logged in. Raises FieldError, or AccountLocked.
+
+    The caller then locks the row and calls `refuse_replaced`, because the hash takes long."""
     with gate.slot():
         failed_before = refuse_locked(user.email)
-        if matches(user, password):
+        if user.check_password(password):
             if failed_before:
                 clear_failures(user.email)
             return
         count_failure(user.email, user)
-    raise FieldError(field, "wrong_password", "This is not the current password.")
+    raise WrongPassword(field)
 
 
-def matches(user: User, password: str) -> bool:
-    """A hash of fewer rounds than the setting says is replaced on the way."""
-
-    def store_upgraded(raw: str) -> None:
-        user.password = make_password(raw)
-        user.save(update_fields=["password"])
-
-    return check_password(normalize_password(password), user.password, store_upgraded)
+def refuse_replaced(user: User, verified: str | None, *, field: str = "currentPassword") -> None:
+    """Raise FieldError unless `verified`, the hash against which a password was checked, is still the one of the row.
+    A reset that was committed meanwhile must count, not the old password. None: no password was needed."""
+    if verified is not None and user.password != verified:
+        raise WrongPassword(field)
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -102,8 +106,10 @@ def change_password(*, session: Session, current: str, new: str) -> None:
     user = session.user
     check_current_password(user, current)
     check_rules(new, user, "newPassword")
-    encoded = hash_password(new)
+    encoded, verified = hash_password(new), user.password
     with transaction.atomic():
+        lock(user)
+        refuse_replaced(user, verified)
         _store_password(user, encoded)
         user.sessions.exclude(pk=session.pk).end("password_changed")
         audit.record("password.changed", actor_id=user.pk, target=user)
@@ -135,19 +141,30 @@ def reset_password(*, token: str, password: str) -> None:
         audit.record("password.reset", actor_id=user.pk, target=user)
 
 
-def set_password(*, user: User, password: str, actor: User) -> None:
-    """By staff, or by somebody who has just given the old one. Every session ends, the lock opens, the person
-    is told. Raises ApiError for a weak password."""
+def set_password(*, user: User, password: str, actor: User | None) -> None:
+    """Set a password: by staff, by the operator on the command line (no actor), or by somebody who has just given the
+    old one. Every session ends, the lock opens, the person is told. Raises ApiError for a weak password, and FieldError
+    when the actor's own password has been replaced since `user` was read."""
     check_rules(password, user, "password")
-    encoded = hash_password(password)
+    encoded, known = hash_password(password), user.password
     with transaction.atomic():
+        lock(user)
+        if actor is not None and actor.pk == user.pk:
+            refuse_replaced(user, known, field="password")
         _store_password(user, encoded)
         user.sessions.end("password_changed")
         clear_failures(user.email)
-        audit.record("password.changed", actor_id=actor.pk, target=user)
+        audit.record("password.changed", actor_id=actor.pk if actor else None, target=user)
+
+
+def lock(user: User) -> None:
+    """Lock the user's row until the transaction ends, and read what a change of the password depends on."""
+    rows = User.objects.select_for_update()
+    user.refresh_from_db(fields=["password", "session_epoch", "email"], from_queryset=rows)
 
 
 def _store_password(user: User, encoded: str) -> None:
+    """The caller has locked the row."""
     user.password = encoded
     user.session_epoch += 1
     user.save(update_fields=["password", "session_epoch"])

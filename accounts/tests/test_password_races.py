@@ -1,0 +1,226 @@
+"""A password that is set while a slow hash of the old one runs counts: nothing that began before undoes it, or opens a
+way in by the old password."""
+
+from datetime import timedelta
+from functools import partial
+from threading import Lock
+
+import bcrypt
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.hashers import make_password
+from django.db import connections
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.hashers import BCryptHasher
+from accounts.models import User
+from accounts.services import passwords
+from accounts.services.passwords import issue_token
+from accounts.tests.checks import API, NEW_PASSWORD, log_in_with, problems, refusal
+from accounts.tests.factories import PASSWORD, UserFactory
+from core.gate import Gate
+from core.tests.office import browser_of
+from core.tests.parallel import together
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THIRD_PASSWORD = "Th1rd-staple-correct"
+
+
+@pytest.fixture(autouse=True)
+def _many_slots(monkeypatch):
+    """What happens during a hash may hash too."""
+    monkeypatch.setattr(passwords, "gate", Gate(at_once=20, waiting=100, patience=10))
+
+
+@pytest.fixture
+def during_hash(monkeypatch):
+    """`during_hash(number, act)`: `act` is called, once, while this hash from now on is made."""
+    original, lock = bcrypt.hashpw, Lock()
+    plan = {"left": 0, "act": None}
+
+    def hashpw(password, salt):
+        with lock:
+            plan["left"] -= 1
+            act = plan["act"] if plan["left"] == 0 else None
+        if act is not None:
+            plan["act"] = None
+            try:
+                act()
+            finally:
+                connections.close_all()
+        return original(password, salt)
+
+    def arrange(number, act):
+        plan.update(left=number, act=act)
+        return plan
+
+    monkeypatch.setattr(bcrypt, "hashpw", hashpw)
+    return arrange
+
+
+@pytest.fixture
+def cheap(monkeypatch):
+    """A user whose hash is from before BCRYPT_ROUNDS was raised."""
+    user = UserFactory()
+    monkeypatch.setattr(BCryptHasher, "rounds", BCryptHasher.rounds + 1)
+    return user
+
+
+def reset(user, password=NEW_PASSWORD):
+    """The owner resets the password by mail."""
+    token = issue_token(user, "password_reset", user.email, timedelta(hours=1))
+    answer = APIClient().post(f"{API}/auth/reset-password", {"token": token, "password": password})
+    assert answer.status_code == 204
+
+
+def is_new(user, password=NEW_PASSWORD):
+    """Whether the reset has the last word: its password is the only one, and no session is left."""
+    user.refresh_from_db()
+    return (
+        user.check_password(password)
+        and not user.check_password(PASSWORD)
+        and not user.sessions.live().exists()
+    )
+
+
+# --- a hash with more rounds ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hash_number", [1, 2], ids=["while it is verified", "while it is made anew"])
+def test_a_login_does_not_undo_a_reset(cheap, during_hash, hash_number):
+    plan = during_hash(hash_number, partial(reset, cheap))
+
+    assert refusal(log_in_with(cheap.email)) == (401, "INVALID_CREDENTIALS")
+    assert plan["act"] is None
+    assert is_new(cheap)
+
+
+@pytest.mark.parametrize("hash_number", [1, 2])
+def test_a_login_to_the_admin_does_not_undo_a_reset(cheap, during_hash, hash_number):
+    User.objects.filter(pk=cheap.pk).update(role="staff")
+    during_hash(hash_number, partial(reset, cheap))
+    browser = Client()
+
+    browser.post("/admin/login/", {"username": cheap.email, "password": PASSWORD})
+
+    assert browser.get("/admin/").status_code == 302
+    assert is_new(cheap)
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["check_password", "acheck_password"])
+def test_djangos_own_check_does_not_undo_a_reset(cheap, during_hash, is_async):
+    during_hash(2, partial(reset, cheap))
+    check = async_to_sync(cheap.acheck_password) if is_async else cheap.check_password
+
+    assert not check(PASSWORD)
+    assert is_new(cheap)
+
+
+def test_parallel_logins_with_a_cheap_hash_all_succeed(cheap):
+    for _ in range(3):
+        User.objects.filter(pk=cheap.pk).update(password=cheap.password)
+        answers = together(*[partial(log_in_with, cheap.email)] * 10)
+
+        assert [answer.status_code for answer in answers] == [200] * 10
+        stored = User.objects.get(pk=cheap.pk).password
+        assert f"${BCryptHasher.rounds:02}$" in stored
+    assert cheap.sessions.live().count() == 30
+
+
+def test_parallel_logins_to_the_admin_all_stay_logged_in(cheap):
+    User.objects.filter(pk=cheap.pk).update(role="staff")
+    browsers = [Client() for _ in range(5)]
+    body = {"username": cheap.email, "password": PASSWORD}
+
+    together(*(partial(browser.post, "/admin/login/", body) for browser in browsers))
+
+    assert [browser.get("/admin/").status_code for browser in browsers] == [200] * 5
+
+
+def test_a_login_while_another_one_replaces_the_hash_succeeds(cheap, during_hash):
+    def other_login():
+        User.objects.filter(pk=cheap.pk).update(password=make_password(PASSWORD))
+
+    during_hash(2, other_login)
+
+    assert log_in_with(cheap.email).status_code == 200
+
+
+# --- what needs the current password --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hash_number", [1, 2], ids=["while it is verified", "while the new one is made"])
+def test_a_change_does_not_undo_a_reset(owner, during_hash, hash_number):
+    during_hash(hash_number, partial(reset, owner.user))
+
+    body = {"currentPassword": PASSWORD, "newPassword": THIRD_PASSWORD}
+    answer = owner.post(f"{API}/auth/change-password", body)
+
+    assert problems(answer) == [("currentPassword", "wrong_password")]
+    assert is_new(owner.user)
+
+
+def test_of_two_changes_at_once_one_counts(log_in):
+    user = UserFactory()
+    one, other = log_in(user), log_in(user)
+
+    answers = together(
+        *(
+            partial(
+                caller.post, f"{API}/auth/change-password", {"currentPassword": PASSWORD, "newPassword": new}
+            )
+            for caller, new in ((one, NEW_PASSWORD), (other, THIRD_PASSWORD))
+        )
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [204, 400]
+    user.refresh_from_db()
+    winner = NEW_PASSWORD if answers[0].status_code == 204 else THIRD_PASSWORD
+    assert user.check_password(winner)
+
+
+@pytest.mark.parametrize("hash_number", [1, 2])
+def test_a_change_in_the_admin_does_not_undo_a_reset(during_hash, hash_number):
+    user = UserFactory(role="staff")
+    browser = browser_of(user)
+    during_hash(hash_number, partial(reset, user))
+
+    new = {"new_password1": THIRD_PASSWORD, "new_password2": THIRD_PASSWORD}
+    answer = browser.post("/admin/password_change/", {"old_password": PASSWORD, **new})
+
+    assert answer.status_code == 400
+    assert is_new(user)
+
+
+def test_a_new_address_is_refused_when_the_password_is_reset_meanwhile(owner, during_hash):
+    during_hash(1, partial(reset, owner.user))
+
+    body = {"email": "thief@example.com", "currentPassword": PASSWORD}
+    answer = owner.patch(f"{API}/users/me", body)
+
+    assert problems(answer) == [("currentPassword", "wrong_password")]
+    assert User.objects.get().pending_email is None
+
+
+def test_an_account_is_not_deleted_when_the_password_is_reset_meanwhile(owner, during_hash):
+    during_hash(1, partial(reset, owner.user))
+
+    answer = owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
+
+    assert problems(answer) == [("currentPassword", "wrong_password")]
+    assert User.objects.alive().exists()
+
+
+def test_a_password_set_by_staff_ends_browser_sessions_whatever_else_ends_them_meanwhile(during_hash, admin):
+    """The epoch of sessions is read when the row is locked, and not before the slow hash."""
+    user = UserFactory()
+
+    def log_out_everywhere():
+        User.objects.filter(pk=user.pk).update(session_epoch=5)
+
+    during_hash(1, log_out_everywhere)
+    passwords.set_password(user=user, password=NEW_PASSWORD, actor=admin.user)
+
+    assert User.objects.get(pk=user.pk).session_epoch == 6
