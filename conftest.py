@@ -15,7 +15,7 @@ from accounts.tests.factories import UserFactory
 from core import append_only, outbox, throttling
 from core.tests.contract import contradictions
 
-pytest_plugins = ["core.tests.storages"]
+pytest_plugins = ["core.tests.storages", "core.tests.normalisation"]
 
 
 class Caller(APIClient):

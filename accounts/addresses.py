@@ -1,11 +1,11 @@
 """One canonical form of an email address, computed here and unique in the database."""
 
 import re
-import unicodedata
 
-import idna
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
+
+from core.text import ascii_domain, normalize
 
 LONGEST = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 LONGEST_LOCAL = 64
@@ -20,15 +20,14 @@ def canonical_email(text: str) -> str:
     ASCII before the @ are refused after NFKC instead of being folded: upper-casing or casefolding them maps
     different addresses onto each other (CVE-2019-19844). Raises django's ValidationError.
     """
-    text = unicodedata.normalize("NFKC", text.strip())
+    text = normalize("NFKC", text.strip(), max_length=LONGEST)
     local, at, domain = text.rpartition("@")
     if not at or INVISIBLE.search(text) or not local.isascii() or len(local) > LONGEST_LOCAL:
         raise ValidationError("Enter a valid email address.", code="invalid")
     try:
-        ascii_domain = idna.encode(domain.lower(), uts46=True).decode()
-    except (idna.IDNAError, UnicodeError) as error:
+        address = f"{local.lower()}@{ascii_domain(domain.lower())}"
+    except ValueError as error:
         raise ValidationError("Enter a valid email address.", code="invalid") from error
-    address = f"{local.lower()}@{ascii_domain}"
     if len(address) > LONGEST:
         raise ValidationError(f"At most {LONGEST} characters.", code="max_length")
     _validate(address)

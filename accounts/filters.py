@@ -2,6 +2,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 
 from accounts.models import Role, User
+from core.filters import TextFilter
 
 
 class UserFilter(django_filters.FilterSet):
@@ -11,8 +12,9 @@ class UserFilter(django_filters.FilterSet):
         method="by_status",
         help_text="Only the living accounts are listed, unless this asks for the deleted ones.",
     )
-    search = django_filters.CharFilter(
-        method="by_words", max_length=200, help_text="Every word is part of the email or the name."
+    search = TextFilter(
+        method="by_words",
+        help_text="Every word is part of the email or the name.",
     )
 
     class Meta:

@@ -12,19 +12,18 @@ from accounts.addresses import LONGEST, canonical_email
 from accounts.models import User
 from accounts.services import passwords
 from accounts.services.lockout import AccountLocked
-from accounts.validators import refuse_control_characters
+from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
 from core import context, throttling
 from core.errors import ApiError
+from core.forms import BoundedForm, BoundedModelForm
 from core.modeladmin import VersionedForm, reason
 from core.network import limit_key
-
-MOST_PASSWORD_INPUT = 1024  # bounds the hashing
 
 
 def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
     return forms.CharField(
-        label=label, strip=False, max_length=MOST_PASSWORD_INPUT, widget=widget, help_text=help_text
+        label=label, strip=False, max_length=MAX_PASSWORD_INPUT, widget=widget, help_text=help_text
     )
 
 
@@ -44,9 +43,16 @@ def check_rules(form: Any, field: str, user: User) -> None:
             form.add_error(field, [problem["message"] for problem in refusal.details])
 
 
-class LogInForm(AdminAuthenticationForm):
+class LogInForm(BoundedForm, AdminAuthenticationForm):
     """Refuses as the API's log-in does, but in words above the form."""
 
+    # Not Django's UsernameField, which normalises before it validates.
+    username = forms.CharField(
+        max_length=LONGEST,
+        widget=forms.TextInput(
+            attrs={"autofocus": True, "autocapitalize": "none", "autocomplete": "username"}
+        ),
+    )
     password = password_field("Password", "current-password")
 
     def clean(self) -> dict[str, Any]:
@@ -70,7 +76,7 @@ class ByOurRules:
         check_rules(self, password_field_name, user)
 
 
-class OwnPasswordForm(ByOurRules, AdminPasswordChangeForm):
+class OwnPasswordForm(ByOurRules, BoundedForm, AdminPasswordChangeForm):
     """For whoever is logged in. The old password is asked for under the lock-out."""
 
     def clean_old_password(self) -> str:
@@ -88,7 +94,7 @@ class OwnPasswordForm(ByOurRules, AdminPasswordChangeForm):
         return self.user
 
 
-class NewPasswordForm(ByOurRules, SetPasswordForm):
+class NewPasswordForm(ByOurRules, BoundedForm, SetPasswordForm):
     """For somebody else's password. The view saves it, because it knows who is doing so."""
 
 
@@ -100,7 +106,7 @@ class UserForm(VersionedForm):
         fields = ("name", "role", "groups")
 
 
-class NewUserForm(forms.ModelForm):
+class NewUserForm(BoundedModelForm):
     email = forms.CharField(max_length=LONGEST, help_text="A mail goes there to prove it.")
     name = forms.CharField(min_length=2, max_length=100, validators=[refuse_control_characters])
     password = password_field(

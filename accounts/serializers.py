@@ -11,16 +11,13 @@ from accounts.cookies import csrf_token
 from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
 from accounts.validators import LONGEST as LONGEST_PASSWORD
-from accounts.validators import refuse_control_characters
+from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
 from core.serializers import ModelSerializer, StringField
 
 # The control and format characters that occur, for a pattern; the rarer ones are refused all the same.
 UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 
 UPPER, DIGIT = r"[^\x00-@\[-\x7f]", r"[^\x00-/:-\x7f]"
-
-# Log-in accepts what registration would refuse, so that old passwords still work; this only bounds the hashing.
-MOST_PASSWORD_INPUT = 1024
 
 EXAMPLE_JWT = "eyJhbGciOi.eyJzdWIiOi.Zk3vN0c8yQ"  # shortened, so that no scanner takes it for a leak
 EXAMPLE_SECRET = "Zk3vN0c8yQ1rT5uW7xA2bD4eF6gH9jK0lM3nP5qR8sU"  # noqa: S105 - opens nothing
@@ -62,7 +59,7 @@ class PasswordField(StringField):
     example = "Summer rain 47"
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("max_length", MOST_PASSWORD_INPUT)
+        kwargs.setdefault("max_length", MAX_PASSWORD_INPUT)
         super().__init__(write_only=True, trim_whitespace=False, style={"input_type": "password"}, **kwargs)
 
 

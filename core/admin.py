@@ -66,6 +66,8 @@ class OutboxAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        if not self.is_searchable(request, search_term):
+            return queryset.none(), False
         for word in search_term.split():
             found = Q(payload_text__icontains=word)
             if as_uuid(word):
@@ -225,6 +227,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
+        if not self.is_searchable(request, term):
+            return queryset.none(), False
         found = Q(request_id=term)
         if "@" in term:
             people = get_user_model()._default_manager.filter(email=term.lower())

@@ -14,6 +14,7 @@ from core.errors import FieldError
 
 SALT = "groundwork.cursor"
 FORWARD, BACKWARD = "n", "p"
+LONGEST = 8192  # of a title with as many characters as it may have, each outside the basic plane
 
 
 def keyset_page(queryset: QuerySet[Any], cursor: str, limit: int) -> tuple[list[Any], dict[str, Any]]:
@@ -47,6 +48,8 @@ def portable(value: Any) -> str:
 
 
 def read(cursor: str, order: list[str]) -> tuple[str, list[str]]:
+    if len(cursor) > LONGEST:
+        raise FieldError("cursor", "invalid", "Not a cursor of this list.")
     try:
         direction, written_for, values = signing.loads(cursor, salt=SALT)
     except signing.BadSignature as error:

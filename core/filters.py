@@ -13,6 +13,7 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from core.errors import ApiError, FieldError
+from core.text import refuse_mark_runs
 
 LONGEST_TEXT = 200
 
@@ -116,7 +117,16 @@ class TextsField(forms.Field):
         texts = [text.strip() for text in value or []]
         if any("\x00" in text or len(text) > LONGEST_TEXT for text in texts):
             raise forms.ValidationError("Not a valid value.", code="invalid")
+        for text in texts:
+            refuse_mark_runs(text)
         return [text for text in texts if text]
+
+
+class TextFilter(django_filters.CharFilter):
+    """A short text."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, max_length=LONGEST_TEXT, validators=[refuse_mark_runs], **kwargs)
 
 
 class MomentField(IsoDateTimeField):

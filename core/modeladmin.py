@@ -14,8 +14,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from core.errors import ApiError
+from core.filters import LONGEST_TEXT
+from core.forms import BoundedModelForm
+from core.text import is_stream_safe
 
 MOST_COUNTED = 10_000
 
@@ -29,7 +33,7 @@ class BoundedPaginator(Paginator):
         return int(rows.count())
 
 
-class VersionedForm(forms.ModelForm):
+class VersionedForm(BoundedModelForm):
     """Remembers the version that the person has looked at."""
 
     seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -45,6 +49,7 @@ class BaseAdmin(admin.ModelAdmin):
     Django's own log of admin actions stays empty: it would keep people's addresses after they were erased.
     """
 
+    form: Any = BoundedModelForm
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count of the table for each choice of each filter
@@ -80,6 +85,24 @@ class BaseAdmin(admin.ModelAdmin):
     def say(self, request: HttpRequest, refusal: ApiError) -> HttpResponse:
         messages.error(request, reason(refusal))
         return redirect(request.get_full_path())
+
+    # --- searching ----------------------------------------------------------------------------
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not self.is_searchable(request, search_term):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def is_searchable(self, request: HttpRequest, search_term: str) -> bool:
+        """Return whether the text is short enough to search for, else add a message that says why nothing is found.
+        Each word becomes a condition of its own, and a long text would become thousands."""
+        if len(search_term) <= LONGEST_TEXT and is_stream_safe(search_term):
+            return True
+        message = _("A search has at most %(max_length)d characters, and few combining marks in a row.")
+        messages.error(request, message % {"max_length": LONGEST_TEXT})
+        return False
 
     # --- editing ------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ On PostgreSQL an index of the same words (`core.indexes.AddSearchIndex`) says wh
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
@@ -17,6 +16,7 @@ from django.db.models import BooleanField, Count, Exists, F, Func, OrderBy, Q, V
 from django.db.models.functions import Coalesce, Left
 
 from core.models.base import BaseQuerySet
+from core.text import fold
 
 LONGEST_WORD = 64
 LONGEST_SEARCH_TEXT = 200_000
@@ -40,11 +40,7 @@ VECTOR = (
 
 def words(text: str) -> list[str]:
     """The runs of letters and digits in `text`, without case and accents: what search compares."""
-    flat = text.casefold()
-    if not flat.isascii():
-        decomposed = unicodedata.normalize("NFKD", flat)
-        flat = "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
-    found = WORD.findall(flat)
+    found = WORD.findall(fold(text))
     if max(map(len, found), default=0) > LONGEST_WORD:  # hardly ever
         found = [word[:LONGEST_WORD] for word in found]
     return found

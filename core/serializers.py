@@ -9,6 +9,8 @@ from django.core.validators import ProhibitNullCharactersValidator
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
+from core.text import refuse_mark_runs
+
 HUMP = re.compile(r"(?<!^)([A-Z])")
 
 
@@ -33,7 +35,9 @@ class Storable:
 
 
 class StringField(serializers.CharField):
-    """DRF turns 12 into "12"; here a number is not a string."""
+    """DRF turns 12 into "12"; here a number is not a string. Bounded before anything else looks at the text."""
+
+    max_input: ClassVar[int | None] = None  # where `max_length` counts what is left after normalisation
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,7 +47,12 @@ class StringField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        text = super().to_internal_value(data)
+        limit = self.max_input or self.max_length
+        if limit is not None and len(text) > limit:
+            self.fail("max_length", max_length=self.max_length)
+        refuse_mark_runs(text)
+        return text
 
 
 class ModelSerializer(serializers.ModelSerializer[Any]):

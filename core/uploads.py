@@ -19,10 +19,12 @@ from rest_framework.parsers import BaseParser, DataAndFiles
 from core.errors import ApiError, FieldError
 from core.files import refusal
 from core.parsers import refuse_encodings
+from core.text import normalize, without_mark_runs
 
 FIELD = "file"
 TAIL_BYTES = 1024
 LONGEST_NAME = 255
+LONGEST_INPUT = 1024  # what is cut off later counts after normalisation
 # Control characters, signs that turn the direction of writing, halves of characters, private signs.
 INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 NAMELESS = "file"
@@ -136,7 +138,8 @@ def clean_name(name: str) -> str:
 
     It is a label: nothing is ever opened by it. What is too long loses of its stem, not of its ending.
     """
-    name = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
+    name = without_mark_runs(name.replace("\\", "/").rpartition("/")[2])
+    name = normalize("NFC", name[-LONGEST_INPUT:], max_length=LONGEST_INPUT)
     name = "".join(char for char in name if unicodedata.category(char) not in INVISIBLE).strip().rstrip(". ")
     if not name.strip(". "):
         return NAMELESS

@@ -13,7 +13,7 @@ from core import audit
 from core.attachment_admin import BaseAttachmentAdmin
 from core.modeladmin import BaseAdmin, TrashFilter, VersionedForm
 from resources import services
-from resources.models import MOST_TAGS, Attachment, Resource, Tag, canonical_name
+from resources.models import MAX_NAME_INPUT, MOST_TAGS, Attachment, Resource, Tag, canonical_name
 
 LONGEST_NAME = Tag._meta.get_field("name").max_length or 0
 
@@ -23,6 +23,7 @@ class ResourceForm(VersionedForm):
     tag_names = forms.CharField(
         label="Tags",
         required=False,
+        max_length=MOST_TAGS * (MAX_NAME_INPUT + 2),  # with their line breaks
         widget=forms.Textarea(attrs={"rows": 4, "cols": 40}),
         help_text=f"One a line, {MOST_TAGS} at the most.",
     )

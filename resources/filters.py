@@ -1,16 +1,15 @@
 import django_filters
 from django.db.models import QuerySet
 
-from core.filters import Choices, Moment, Texts
+from core.filters import Choices, Moment, TextFilter, Texts
 from resources.models import Resource, Tag, canonical_name
 
 
 class ResourceFilter(django_filters.FilterSet):
     status = Choices(choices=Resource.Status.choices, help_text="Repeatable: any of them.")
     tag = Texts(method="by_tags", help_text="Repeatable: all of them.")
-    search = django_filters.CharFilter(
+    search = TextFilter(
         method="by_words",
-        max_length=200,
         help_text="Every word begins a word of the title, the content or a tag, whatever the case or accent. Without "
         "`sort` and `cursor` those come first whose title has the words. Numbered pages show 500 at most.",
     )
@@ -31,9 +30,7 @@ class ResourceFilter(django_filters.FilterSet):
 
 
 class TagFilter(django_filters.FilterSet):
-    search = django_filters.CharFilter(
-        method="by_beginning", max_length=200, help_text="How the name begins."
-    )
+    search = TextFilter(method="by_beginning", help_text="How the name begins.")
 
     class Meta:
         model = Tag

@@ -1,6 +1,5 @@
 """Resource and Tag: the example that every app beside this one is written after."""
 
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
@@ -13,13 +12,18 @@ from django.db.models.functions import Coalesce
 from accounts.models import User
 from core.models import BaseAttachment, BaseModel, BaseQuerySet, HasAttachments
 from core.search import SearchQuerySet, index_text
+from core.text import normalize
 
 MOST_TAGS = 20
+MAX_NAME_INPUT = 200  # of a tag, with letters and accents apart: 50 when they are composed
 
 
 def canonical_name(text: str) -> str:
-    """The one spelling of a tag name: trimmed, in lower case, letters and their accents composed (NFC)."""
-    return unicodedata.normalize("NFC", text.strip().lower())
+    """The one spelling of a tag name: trimmed, in lower case, letters and their accents composed (NFC).
+
+    Raises ValidationError for what is too long to be a name.
+    """
+    return normalize("NFC", text.strip().lower(), max_length=MAX_NAME_INPUT)
 
 
 class ResourceQuerySet(SearchQuerySet):

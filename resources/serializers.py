@@ -6,12 +6,13 @@ from rest_framework import serializers
 from core.attachments import AttachmentSerializer
 from core.serializers import ModelSerializer, StringField
 from resources import services
-from resources.models import MOST_TAGS, Resource, Tag, canonical_name
+from resources.models import MAX_NAME_INPUT, MOST_TAGS, Resource, Tag, canonical_name
 
 
 class TagNameField(StringField):
     """In its one spelling."""
 
+    max_input = MAX_NAME_INPUT
     example = "meeting"
 
     def __init__(self, **kwargs: Any) -> None:
@@ -30,6 +31,8 @@ class TagListField(serializers.ListField):
         super().__init__(max_length=MOST_TAGS, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[str]:
+        if isinstance(data, list) and len(data) > MOST_TAGS:  # before each of them is looked at
+            self.fail("max_length", max_length=MOST_TAGS)
         return list(dict.fromkeys(super().to_internal_value(data)))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from core.errors import ApiError
 from core.tests.answers import code, problems
+from core.tests.normalisation import HOSTILE
 from core.uploads import Bounded, clean_name
 from resources.models import Attachment
 from resources.tests.factories import ResourceFactory
@@ -161,3 +162,13 @@ def test_no_name_decides_where_a_file_lies(disk, send, sent):
     assert answer.json()["data"]["filename"].strip("x") == ""
     assert [path.name for path in disk.folder.parent.iterdir()] == ["media"]
     assert {path.parent.parent for path in disk.folder.rglob("*") if path.is_file()} == {disk.folder}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_name_that_is_slow_to_normalise_loses_its_marks(send, normalised, text):
+    name = f"{text[:200]}.txt"
+    answer = send(part(b"Hello", filename=f'filename="{name}"') + END)
+
+    assert answer.json()["data"]["filename"] == "a.txt"
+    assert clean_name(f"{text}.txt") == "a.txt"
+    assert normalised == []

@@ -5,6 +5,7 @@ from uuid_utils.compat import uuid7
 
 from core.models import AuditEvent
 from core.tests.job_results import content, finished
+from core.tests.normalisation import HOSTILE
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 from resources.tests.importing import counts, imported, titles, wrong
@@ -173,3 +174,14 @@ def test_what_was_exported_is_unchanged_when_it_comes_back(owner):
     for form in ("csv", "json"):
         written = content(finished(owner, owner.post("/api/v1/resources/export", {"format": form})))
         assert counts(imported(owner, written, f"rows.{form}")) == (0, 0, 6, 0)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_text_that_is_slow_to_normalise_is_a_bad_row(owner, normalised, kind):
+    text = HOSTILE[kind]
+    rows = [{"title": text}, {"title": "T", "content": text}, {"title": "T", "tags": ["fine", text]}]
+    result = imported(owner, json.dumps([*rows, {"title": "Good"}]), "rows.json")
+
+    assert (counts(result), titles()) == ((1, 0, 0, 3), ["Good"])
+    assert [field for _row, field, _code in wrong(result)] == ["title", "content", "tags.1"]
+    assert normalised == []
