@@ -1,19 +1,23 @@
+"""`manage.py createsuperuser`: the same rules and services as registration."""
+
 import pytest
 from django.core.management import CommandError, call_command
+from rest_framework.test import APIClient
 
 from accounts.models import User
+from accounts.tests.checks import API, event, log_in_with
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
+
+EMAIL = "root@example.com"
 
 
 @pytest.fixture
 def create(monkeypatch):
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
-
-    def run(email):
-        call_command("createsuperuser", interactive=False, email=email, name="Root", verbosity=0)
+    def run(email=EMAIL, name="Root", password=PASSWORD):
+        monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+        call_command("createsuperuser", interactive=False, email=email, name=name, verbosity=0)
 
     return run
 
@@ -21,21 +25,97 @@ def create(monkeypatch):
 def test_makes_an_admin_who_can_log_in(create):
     create("Root@Example.com")
 
-    made = User.objects.get(email="root@example.com")
+    made = User.objects.get(email=EMAIL)
     assert (made.role, made.is_superuser, made.email_verified) == ("admin", True, True)
-    assert made.check_password(PASSWORD)
+    assert log_in_with(EMAIL).status_code == 200
 
 
-def test_leaves_an_event(create):
-    create("root@example.com")
+def test_leaves_an_event_and_no_email(create, deliver):
+    create()
 
-    assert AuditEvent.objects.get(event="user.created").subject_id == User.objects.get().pk
+    made = event("user.created")
+    assert (made.subject_id, made.actor_id) == (User.objects.get().pk, None)
+    assert made.changes == {"role": [None, "admin"]}
+    assert deliver() == []
 
 
-@pytest.mark.parametrize("email", ["no address", "root@example.com"])
-def test_a_wrong_or_taken_address_is_one_clear_line(create, email):
-    UserFactory(email="root@example.com")
+def test_takes_everything_from_the_environment(monkeypatch):
+    for name, value in {"EMAIL": "ann@bücher.example", "NAME": "Ann", "PASSWORD": PASSWORD}.items():
+        monkeypatch.setenv(f"DJANGO_SUPERUSER_{name}", value)
 
-    with pytest.raises(CommandError, match="email"):
-        create(email)
+    call_command("createsuperuser", interactive=False, verbosity=0)
+
+    assert User.objects.get().email == "ann@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        *(
+            ("email", text)
+            for text in ("no address", EMAIL, EMAIL.upper(), "e" + "\u0301" * 40 + "@example.com")
+        ),
+        *(("name", text) for text in ("", "R", "Root\u202e", "x" * 101, "e" + "\u0301" * 40)),
+        *(
+            ("password", text)
+            for text in ("short", "no-digit-Here", "Root@example.com1", "A1" + "\u0301" * 40)
+        ),
+    ],
+    ids=ascii,
+)
+def test_what_is_wrong_is_one_line_that_names_the_field(create, field, wrong):
+    UserFactory(email=EMAIL)
+    values = {"email": "new@example.com", field: wrong}
+
+    with pytest.raises(CommandError, match=rf"^{field}: [^\n]+$"):
+        create(**values)
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("missing", ["EMAIL", "NAME", "PASSWORD"])
+def test_what_is_missing_is_named_with_its_variable(monkeypatch, missing):
+    for name, value in {"EMAIL": EMAIL, "NAME": "Root", "PASSWORD": PASSWORD}.items():
+        if name == missing:
+            monkeypatch.delenv(f"DJANGO_SUPERUSER_{name}", raising=False)
+        else:
+            monkeypatch.setenv(f"DJANGO_SUPERUSER_{name}", value)
+
+    with pytest.raises(CommandError, match=f"set DJANGO_SUPERUSER_{missing}"):
+        call_command("createsuperuser", interactive=False)
+
+
+def test_the_password_is_that_of_every_keyboard(create):
+    create(password="A\u030angstro\u0308m-n0w")
+
+    assert log_in_with(EMAIL, "Ångström-n0w").status_code == 200
+
+
+def test_an_address_that_was_deleted_can_be_used_again(create):
+    UserFactory(email=EMAIL).soft_delete()
+
+    create()
+
+    assert log_in_with(EMAIL).status_code == 200
+
+
+def test_a_lock_of_the_address_is_opened(create):
+    for _ in range(5):
+        log_in_with(EMAIL, "Wr0ng-guess")
+    assert log_in_with(EMAIL).status_code == 423
+
+    create()
+
+    assert log_in_with(EMAIL).status_code == 200
+
+
+def test_without_a_terminal_it_says_so(monkeypatch):
+    with pytest.raises(CommandError, match="not a terminal"):
+        call_command("createsuperuser")
+
+
+def test_the_managers_own_way_makes_the_same_hash():
+    """`create_superuser` is what Django documents for scripts."""
+    User.objects.create_superuser(EMAIL, "Root", "A\u030angstro\u0308m-n0w")
+
+    answer = APIClient().post(f"{API}/auth/login", {"email": EMAIL, "password": "Ångström-n0w"})
+    assert answer.status_code == 200

@@ -1,27 +1,71 @@
+import os
+from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth.management.commands.createsuperuser import Command as CreateSuperuser
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError
-from django.db import IntegrityError, transaction
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
+from accounts.management.prompts import ask, ask_new_password, named_refusals, require_terminal
 from accounts.models import User
-from core import audit
+from accounts.serializers import RegisterSerializer
+from accounts.services import accounts
 
 
-class Command(CreateSuperuser):
-    """Django's, with one clear line instead of a traceback for an address that is taken or none."""
+class Command(BaseCommand):
+    """In place of Django's, which stores a password past the rules and the services."""
 
-    help = "Create an admin. --noinput takes --email, --name and DJANGO_SUPERUSER_PASSWORD."
+    help = (
+        "Create an admin. It asks for what no option names. With --noinput the rest comes from "
+        "DJANGO_SUPERUSER_EMAIL, DJANGO_SUPERUSER_NAME and DJANGO_SUPERUSER_PASSWORD."
+    )
+    requires_migrations_checks = True
 
-    def handle(self, *args: Any, **options: Any) -> str | None:
-        try:
-            with transaction.atomic():
-                printed = super().handle(*args, **options)
-                made = User.objects.latest("id")
-                audit.record("user.created", target=made, changes={"role": [None, made.role]})
-        except ValidationError as error:
-            raise CommandError(f"email: {error.messages[0]}") from error
-        except IntegrityError as error:
-            raise CommandError("email: an account with this email exists.") from error
-        return printed
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--email", help="The address to log in with. It counts as verified.")
+        parser.add_argument("--name", help="The name of the person.")
+        parser.add_argument(
+            "--noinput", "--no-input", action="store_false", dest="interactive", help="Ask for nothing."
+        )
+
+    def handle(
+        self, *, interactive: bool, email: str | None, name: str | None, verbosity: int, **_options: Any
+    ) -> None:
+        if interactive:
+            require_terminal()
+        values = {
+            "email": self.value("email", email, interactive),
+            "name": self.value("name", name, interactive),
+        }
+        if interactive:
+            password = ask_new_password(self, User(**values))
+        else:
+            password = from_environment("password", "DJANGO_SUPERUSER_PASSWORD")
+        with named_refusals():
+            user = accounts.create_admin(**values, password=password)
+        if verbosity:
+            self.stdout.write(_("Created the admin %(user)s.") % {"user": user})
+
+    def value(self, name: str, given: str | None, interactive: bool) -> str:
+        """Of an option, else of the environment or the person. Raises CommandError that names the field."""
+        if given is not None:
+            return checked(name, given)
+        if interactive:
+            return ask(self, f"{name.capitalize()}: ", lambda text: checked(name, text))
+        return checked(name, from_environment(f"--{name}", f"DJANGO_SUPERUSER_{name.upper()}"))
+
+
+def from_environment(what: str, variable: str) -> str:
+    if variable not in os.environ:
+        raise CommandError(_("%(what)s: set %(variable)s.") % {"what": what, "variable": variable})
+    return os.environ[variable]
+
+
+def checked(name: str, text: str) -> str:
+    """By the rules of the API. Raises CommandError."""
+    serializer = RegisterSerializer(data={name: text}, partial=True)
+    if not serializer.is_valid():
+        raise CommandError(f"{name}: {' '.join(map(str, serializer.errors[name]))}")
+    value: str = serializer.validated_data[name]
+    if name == "email" and User.objects.with_email(value).exists():
+        raise CommandError(f"email: {accounts.EmailTaken().message}")
+    return value

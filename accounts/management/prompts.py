@@ -1,0 +1,64 @@
+"""What the commands about accounts ask of the person at the terminal."""
+
+import getpass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import passwords
+from core.errors import ApiError
+
+MAX_TRIES = 3
+
+
+@contextmanager
+def named_refusals() -> Iterator[None]:
+    """Turn what a service refuses into one line that names the field."""
+    try:
+        yield
+    except ApiError as refusal:
+        problems = [f"{problem['field']}: {problem['message']}" for problem in refusal.details]
+        raise CommandError(" ".join(problems) or refusal.message) from refusal
+
+
+def require_terminal() -> None:
+    if not sys.stdin.isatty():
+        raise CommandError(_("Nobody can be asked here: this is not a terminal."))
+
+
+def typed(read: Callable[[str], str], prompt: str) -> str:
+    try:
+        return read(prompt)
+    except (EOFError, KeyboardInterrupt) as error:
+        raise CommandError(_("Cancelled.")) from error
+
+
+def ask(command: BaseCommand, prompt: str, check: Callable[[str], str]) -> str:
+    """Ask until `check` takes the answer."""
+    while True:
+        text = typed(input, prompt)
+        try:
+            return check(text)
+        except CommandError as refusal:
+            command.stderr.write(str(refusal))
+
+
+def ask_new_password(command: BaseCommand, user: User) -> str:
+    """Ask twice, until both are equal and the rules are kept. Raises CommandError after MAX_TRIES."""
+    for _try in range(MAX_TRIES):
+        password = typed(getpass.getpass, _("Password: "))
+        if password != typed(getpass.getpass, _("Password (again): ")):
+            command.stderr.write(_("The passwords are not the same."))
+            continue
+        try:
+            with named_refusals():
+                passwords.check_rules(password, user, "password")
+        except CommandError as refusal:
+            command.stderr.write(str(refusal))
+            continue
+        return password
+    raise CommandError(_("No password was set."))

@@ -1,0 +1,134 @@
+"""`manage.py changepassword`: what it sets is set as staff would set it."""
+
+import getpass
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.services.passwords import issue_token
+from accounts.tests.checks import API, NEW_PASSWORD, access_of, event, fate, log_in_with, problems
+from accounts.tests.factories import PASSWORD, UserFactory
+from core.tests.office import browser_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """What the operator types when asked for a password; each twice."""
+
+    def type_(*texts):
+        answers = [text for text in texts for _ in range(2)]
+        monkeypatch.setattr(getpass, "getpass", lambda prompt="": answers.pop(0))
+
+    return type_
+
+
+def test_sets_the_password(typed):
+    user = UserFactory()
+    typed(NEW_PASSWORD)
+
+    call_command("changepassword", f" {user.email.upper()} ")
+
+    assert log_in_with(user.email, PASSWORD).status_code == 401
+    assert log_in_with(user.email, NEW_PASSWORD).status_code == 200
+
+
+def test_ends_every_session_and_voids_reset_links(typed, owner, anonymous):
+    owner.user.role = "staff"
+    owner.user.save()
+    browser = browser_of(owner.user)
+    link = issue_token(owner.user, "password_reset", owner.user.email, timedelta(hours=1))
+    typed(NEW_PASSWORD)
+
+    call_command("changepassword", owner.user.email)
+
+    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert browser.get("/admin/").status_code == 302
+    answer = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": PASSWORD})
+    assert problems(answer) == [("token", "invalid_token")]
+
+
+def test_opens_the_lock(typed):
+    user = UserFactory()
+    for _ in range(5):
+        log_in_with(user.email, "Wr0ng-guess")
+    typed(NEW_PASSWORD)
+
+    call_command("changepassword", user.email)
+
+    assert log_in_with(user.email, NEW_PASSWORD).status_code == 200
+
+
+def test_tells_the_owner_and_the_audit_log(typed, deliver):
+    user = UserFactory()
+    typed(NEW_PASSWORD)
+
+    call_command("changepassword", user.email)
+
+    [message] = deliver()
+    assert message.to == [user.email]
+    changed = event("password.changed")
+    assert (changed.actor_id, changed.subject_id) == (None, user.pk)
+
+
+def test_of_an_address_that_was_deleted_and_registered_again_it_is_the_account_there_is(typed):
+    gone = UserFactory(email="ann@xn--bcher-kva.example")
+    gone.soft_delete()
+    user = UserFactory(email=gone.email)
+    typed(NEW_PASSWORD)
+
+    call_command("changepassword", "Ann@bücher.example")
+
+    user.refresh_from_db()
+    gone.refresh_from_db()
+    assert (user.check_password(NEW_PASSWORD), gone.check_password(PASSWORD)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "weak",
+    ["short", "no-digit-Here", "Passw0rd", "A1" + "\u0301" * 40, "A1" * 1000],
+    ids=["short", "digit", "common", "marks", "long"],
+)
+def test_a_weak_password_is_asked_for_again_three_times(typed, weak, capsys):
+    user = UserFactory()
+    typed(weak, weak, weak)
+
+    with pytest.raises(CommandError, match="No password was set"):
+        call_command("changepassword", user.email)
+    assert capsys.readouterr().err.count("\npassword: ") == 2
+    assert log_in_with(user.email).status_code == 200
+
+
+def test_two_different_passwords_are_asked_for_again(monkeypatch):
+    user = UserFactory()
+    answers = [NEW_PASSWORD, PASSWORD, NEW_PASSWORD, NEW_PASSWORD]
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": answers.pop(0))
+
+    call_command("changepassword", user.email)
+
+    assert log_in_with(user.email, NEW_PASSWORD).status_code == 200
+
+
+@pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
+def test_who_gives_up_changes_nothing(monkeypatch, end):
+    user = UserFactory()
+
+    def give_up(prompt=""):
+        raise end
+
+    monkeypatch.setattr(getpass, "getpass", give_up)
+    with pytest.raises(CommandError, match="Cancelled"):
+        call_command("changepassword", user.email)
+    assert log_in_with(user.email).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address", ["nobody@example.com", "gone@example.com", "no address", "e" + "\u0301" * 400]
+)
+def test_an_unknown_address_is_one_clear_line(address):
+    UserFactory(email="gone@example.com").soft_delete()
+
+    with pytest.raises(CommandError, match=r"^email: no account"):
+        call_command("changepassword", address)
