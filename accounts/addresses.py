@@ -5,7 +5,7 @@ import re
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
-from core.text import ascii_domain, normalize
+from core.text import ascii_domain, normalize, unicode_domain
 
 LONGEST = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 LONGEST_LOCAL = 64
@@ -40,3 +40,9 @@ def lookup_email(text: str) -> str:
         return canonical_email(text)
     except ValidationError:
         return text.strip().lower()
+
+
+def readable_email(address: str) -> str:
+    """Return a canonical address with its domain in the script of its language, as people write it."""
+    local, at, domain = address.rpartition("@")
+    return f"{local}{at}{unicode_domain(domain)}"

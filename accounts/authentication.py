@@ -82,7 +82,7 @@ def session_of(claims: tokens.Claims) -> Session | None:
 
 
 SESSION_COLUMNS = ("id", "user_id", "expires_at", "ended_at")
-USER_COLUMNS = tuple(field.attname for field in User._meta.concrete_fields)
+USER_COLUMNS = tuple(field.attname for field in User._meta.concrete_fields if field.name != "search_text")
 
 
 COLUMNS = (*SESSION_COLUMNS, *(f"user__{name}" for name in USER_COLUMNS), "user__revision__number")

@@ -1,5 +1,5 @@
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import Role, User
 from core.filters import TextFilter
@@ -14,7 +14,7 @@ class UserFilter(django_filters.FilterSet):
     )
     search = TextFilter(
         method="by_words",
-        help_text="Every word is part of the email or the name.",
+        help_text="Every word is a part of the email or the name, whatever the case or accent.",
     )
 
     class Meta:
@@ -25,6 +25,4 @@ class UserFilter(django_filters.FilterSet):
         return queryset.filter(deleted_at__isnull=value == "active")
 
     def by_words(self, queryset: QuerySet[User], _name: str, value: str) -> QuerySet[User]:
-        for word in value.split():
-            queryset = queryset.filter(Q(email__icontains=word) | Q(name__icontains=word))
-        return queryset
+        return queryset.matching(value)  # type: ignore[attr-defined]

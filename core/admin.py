@@ -231,7 +231,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
             return queryset.none(), False
         found = Q(request_id=term)
         if "@" in term:
-            people = get_user_model()._default_manager.filter(email=term.lower())
+            user_model: Any = get_user_model()
+            people = user_model._default_manager.filter(email=user_model.normalize_username(term))
             ids = list(people.values_list("pk", flat=True))
             found = Q(actor_id__in=ids) | Q(subject_id__in=ids)
         elif key := as_uuid(term):

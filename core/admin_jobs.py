@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import get_resolver
@@ -61,7 +62,11 @@ class JobAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        return super().get_search_results(request, queryset, search_term.strip().lower())
+        term = search_term.strip().lower()
+        if "@" in term:
+            user_model: Any = get_user_model()
+            term = user_model.normalize_username(term)
+        return super().get_search_results(request, queryset, term)
 
     @admin.display(description="last error")
     def short_error(self, job: Job) -> str:

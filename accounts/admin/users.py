@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
@@ -64,7 +65,8 @@ class UserAdmin(BaseAdmin):
     form = UserForm
     list_display = ("email", "name", "role", "verified", "live_sessions", "lock", "state", "created_at")
     list_filter = (TrashFilter, "role", VerifiedFilter, LockedFilter)
-    search_fields = ("email", "name")
+    search_fields = ("search_text",)
+    search_help_text = _("Parts of the name or the email address, in any case and with or without accents.")
     ordering = ("-created_at", "-id")
     sortable_by = ("email", "name", "role", "created_at")
     filter_horizontal = ("groups",)
@@ -105,7 +107,9 @@ class UserAdmin(BaseAdmin):
         match = request.resolver_match
         if match and match.url_name == "autocomplete":  # nothing is given to who is gone
             queryset = queryset.filter(deleted_at=None)
-        return super().get_search_results(request, queryset, search_term)
+        if not self.is_searchable(request, search_term):
+            return queryset.none(), False
+        return queryset.matching(search_term), False  # type: ignore[attr-defined]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UserChangeList

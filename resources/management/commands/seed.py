@@ -112,6 +112,7 @@ def ensure_users(emails: list[str], password: str) -> tuple[dict[str, User], int
         for user in made:
             user.password = secret
             user.updated_at = user.created_at
+            user.index_words()
         with transaction.atomic():
             load_rows(made)
         there |= {user.email: user for user in made}

@@ -1,0 +1,162 @@
+"""Search among users: by what people type, whatever the case, the accents or the form of an international domain."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection
+
+from accounts.models import User
+from accounts.services.erasure import erase
+from accounts.tests.checks import API, data, token_in
+from accounts.tests.factories import PASSWORD, UserFactory
+from core.models import AuditEvent, Job
+from core.tests.factories import JobFactory
+from core.tests.office import browser_of, queries_of, rows, url_of
+
+pytestmark = pytest.mark.django_db
+
+SEARCHES = [
+    ("müller", "Zoë Müller"),
+    ("MULLER", "Zoë Müller"),
+    ("mu\u0308ller zoe", "Zoë Müller"),
+    ("ler@exa", "Zoë Müller"),
+    ("bücher.example", "Jürgen Groß"),
+    ("BÜCHER", "Jürgen Groß"),
+    ("bu\u0308cher", "Jürgen Groß"),
+    ("bucher.ex", "Jürgen Groß"),
+    ("xn--bcher-kva", "Jürgen Groß"),
+    ("jg@bücher.example", "Jürgen Groß"),
+    ("gross", "Jürgen Groß"),
+    ("ОЛЬГА", "Ольга Ёлкина"),
+    ("елкина", "Ольга Ёлкина"),
+    ("почта.рф", "Ольга Ёлкина"),
+    ("ｏｌｇａ＠", "Ольга Ёлкина"),
+    ("100%", "100% Ann_Able"),
+    ("n_a", "100% Ann_Able"),
+]
+NOTHING = ["%", "_", "\\", "ller@exam zoe q", "müller jürgen", "\u0301", "' OR 1=1 --"]
+
+
+@pytest.fixture
+def people(db):
+    UserFactory(email="miller@example.com", name="Zoë Müller")
+    UserFactory(email="jg@xn--bcher-kva.example", name="Jürgen Groß")
+    UserFactory(email="olga@xn--80a1acny.xn--p1ai", name="Ольга Ёлкина")
+    UserFactory(email="ann@example.org", name="100% Ann_Able")
+
+
+@pytest.mark.parametrize(("text", "name"), SEARCHES)
+def test_the_api_finds_what_is_typed(admin, people, text, name):
+    assert [row["name"] for row in data(admin.get(f"{API}/users", {"search": text}))] == [name]
+
+
+@pytest.mark.parametrize(("text", "name"), SEARCHES)
+def test_the_admin_finds_what_is_typed(people, text, name):
+    browser = browser_of(UserFactory(role="admin", name="Somebody Else"))
+
+    assert [user.name for user in rows(browser.get(url_of(User), {"q": text}))] == [name]
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_signs_of_the_database_mean_themselves(admin, people, text):
+    found = {row["name"] for row in data(admin.get(f"{API}/users", {"search": text}))}
+
+    assert found <= ({"100% Ann_Able"} if text in {"%", "_"} else set())
+
+
+def test_a_choice_by_autocomplete_is_found_too(people):
+    browser = browser_of(UserFactory(role="admin"))
+    field = {"app_label": "resources", "model_name": "resource", "field_name": "user"}
+
+    found = browser.get("/admin/autocomplete/", {**field, "term": "BÜCHER"}).json()["results"]
+
+    assert [choice["text"] for choice in found] == ["jg@xn--bcher-kva.example"]
+
+
+def test_more_words_ask_the_database_no_more_often(people):
+    browser = browser_of(UserFactory(role="admin"))
+
+    assert queries_of(browser, f"{url_of(User)}?q=zoe") == queries_of(browser, f"{url_of(User)}?q=z+o+e+m")
+
+
+# --- what keeps the column right ------------------------------------------------------------------
+
+
+def found(text):
+    return list(User.objects.matching(text).values_list("email", flat=True))
+
+
+def test_registration_a_new_name_and_a_new_address_move_it(anonymous, admin, deliver):
+    body = {"email": "zoe@example.com", "password": PASSWORD, "name": "Zoë One"}
+    anonymous.post(f"{API}/auth/register", body)
+    assert found("zoe one") == ["zoe@example.com"]
+    user = User.objects.get(email="zoe@example.com")
+
+    admin.patch(f"{API}/users/{user.pk}", {"name": "Ève Two"})
+    assert (found("zoe one"), found("eve")) == ([], ["zoe@example.com"])
+
+    admin.patch(f"{API}/users/{user.pk}", {"email": "eve@bücher.example"})
+    [message] = [mail for mail in deliver() if mail.to == ["eve@xn--bcher-kva.example"]]
+    assert anonymous.post(f"{API}/auth/verify-email", {"token": token_in(message)}).status_code == 204
+    assert (found("zoe"), found("bücher")) == ([], ["eve@xn--bcher-kva.example"])
+
+
+def test_what_is_saved_without_the_name_leaves_it(people):
+    user = User.objects.only("id", "role").get(name="Zoë Müller")
+    user.role = "staff"
+
+    user.save(update_fields=["role"])
+
+    assert found("müller") == ["miller@example.com"]
+
+
+def test_seeded_users_are_found(settings):
+    settings.DEBUG = True
+    call_command("seed", users=1, resources=0, verbosity=0)
+
+    assert found(User.objects.get().name.upper()) == [User.objects.get().email]
+
+
+def test_the_migration_fills_it_for_users_of_before(people):
+    User.objects.update(search_text="")
+    assert found("müller") == []
+
+    fill = import_module("accounts.migrations.0003_fill_user_search_text").fill
+    fill(apps, connection.schema_editor())
+
+    assert found("müller") == ["miller@example.com"]
+
+
+def test_a_release_that_does_not_know_the_column_can_insert():
+    user = UserFactory.build(email="old@example.com")
+    fields = [field for field in User._meta.concrete_fields if field.name != "search_text"]
+    columns = ", ".join(field.column for field in fields)
+    values = [field.get_db_prep_save(getattr(user, field.attname), connection) for field in fields]
+
+    with connection.cursor() as cursor:
+        marks = ", ".join(["%s"] * len(fields))
+        cursor.execute(f"INSERT INTO accounts_user ({columns}) VALUES ({marks})", values)
+
+    assert User.objects.get().search_text == ""
+
+
+def test_an_erased_person_is_nowhere_in_it(people):
+    user = User.objects.get(name="Jürgen Groß")
+    user.soft_delete()
+
+    erase(user=user)
+
+    assert found("bücher") == found("groß") == []
+
+
+def test_the_audit_log_and_jobs_are_searched_by_an_address_as_people_write_it(people):
+    browser = browser_of(UserFactory(role="admin"))
+    user = User.objects.get(name="Jürgen Groß")
+    event = AuditEvent.objects.create(event="user.updated", actor_id=user.pk, subject_id=user.pk)
+
+    job = JobFactory(user=user)
+
+    assert rows(browser.get(url_of(AuditEvent), {"q": "JG@bücher.example"})) == [event]
+    assert rows(browser.get(url_of(Job), {"q": "JG@bücher.example"})) == [job]
