@@ -56,7 +56,7 @@ class LogInForm(BoundedForm, AdminAuthenticationForm):
     password = password_field("Password", "current-password")
 
     def clean(self) -> dict[str, Any]:
-        decision = throttling.check("auth", limit_key(context.current.get().ip_address))
+        decision = throttling.check("auth", limit_key(context.current.get().limit_address))
         if not decision.allowed:
             raise locked(ApiError("RATE_LIMITED", retry_after=decision.reset))
         try:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 class RequestContext:
     request_id: str = ""
     ip_address: str | None = None
+    peer_address: str | None = None
     user_agent: str = ""
+
+    @property
+    def limit_address(self) -> str | None:
+        """The address that limits count by: the client's, or the peer's where nobody knows the client's."""
+        return self.ip_address or self.peer_address
 
 
 current: ContextVar[RequestContext] = ContextVar(

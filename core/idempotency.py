@@ -132,7 +132,7 @@ class Preparation:
 def caller_of(request: Request) -> str:
     if request.user and request.user.is_authenticated:
         return f"user {request.user.pk}"
-    return f"address {limit_key(context.current.get().ip_address)}"
+    return f"address {limit_key(context.current.get().limit_address)}"
 
 
 def secrets_of(caller: str, key: str) -> tuple[str, Fernet]:

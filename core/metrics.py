@@ -51,7 +51,8 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
 
 
 def may_read(request: HttpRequest) -> bool:
-    """The token where one is set; otherwise only this machine, seen through no proxy."""
+    """The token where one is set; otherwise only this machine, and nobody where proxies are configured: then
+    `client_ip` is never loopback."""
     if settings.METRICS_TOKEN:
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(sent.encode(), settings.METRICS_TOKEN.encode())

@@ -24,7 +24,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from core import context, metrics
 from core.errors import ApiError, error_response, translate
 from core.logs import log_request
-from core.network import client_ip
+from core.network import client_ip, normalize_scheme, peer_ip
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -73,9 +73,11 @@ class RequestMiddleware:
         request_id = request.META.get("HTTP_X_REQUEST_ID", "")
         if not CLIENT_REQUEST_ID.fullmatch(request_id):
             request_id = uuid7().hex
+        normalize_scheme(request)
         asking = context.RequestContext(
             request_id=request_id,
             ip_address=client_ip(request),
+            peer_address=peer_ip(request),
             user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
         )
         token = context.current.set(asking)

@@ -1,27 +1,61 @@
-"""The client's real address, for limits, audit and sessions alike."""
+"""The client's address and scheme behind proxies, for limits, audit, sessions and the HTTPS check."""
 
 import ipaddress
+import re
+import threading
+import time
 from functools import lru_cache
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest
 
+log = structlog.get_logger(__name__)
+
+FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+PROBES = ("/health", "/metrics")  # load balancers and Prometheus call them without the proxy
+WARNING_SECONDS = 60
+MAX_NODE_LENGTH = 100
+# `[2001:db8::1]:443`, `[2001:db8::1]`, `203.0.113.5:51234`; an IPv6 address without brackets has no port.
+NODE_WITH_PORT = re.compile(r"\[(?P<v6>[^\[\]]+)\](:[0-9]{1,5})?|(?P<v4>[^:]+):[0-9]{1,5}")
+
+
+def peer_ip(request: HttpRequest) -> str | None:
+    """Return the address of the other end of the connection: the client's own, or that of the nearest proxy."""
+    return parse_address(request.META.get("REMOTE_ADDR", ""))
+
 
 def client_ip(request: HttpRequest) -> str | None:
-    """The address that the outermost trusted proxy saw; the peer's own when there is no proxy.
+    """Return the address that the outermost trusted proxy saw, the peer's without proxies, or None.
 
     With TRUSTED_PROXIES = n, each of n proxies has appended the address it saw, so the n-th from the right of
-    X-Forwarded-For is the client. What stands left of it was sent by the client and proves nothing. A header
-    that is too short or holds no address falls back to the peer.
+    X-Forwarded-For is the client. What stands left of it was sent by the client and proves nothing. A header that
+    is too short or holds no address there names nobody. Neither does loopback: it is the address of a proxy that
+    TRUSTED_PROXIES does not count, and must not pass for this machine.
     """
-    peer = _address(request.META.get("REMOTE_ADDR", ""))
     proxies = settings.TRUSTED_PROXIES
     if not proxies:
-        return peer
-    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    if len(hops) < proxies:
-        return peer
-    return _address(hops[-proxies]) or peer
+        return peer_ip(request)
+    forwarded = request.META.get(FORWARDED_FOR, "")
+    hops = forwarded.rsplit(",", proxies)[-proxies:]
+    address = parse_address(hops[0]) if len(hops) == proxies else None
+    if address is None or ipaddress.ip_address(address).is_loopback:
+        warn_of_unusable_header(request, forwarded)
+        return None
+    return address
+
+
+def normalize_scheme(request: HttpRequest) -> None:
+    """Replace X-Forwarded-Proto with the one word that the outermost trusted proxy said of it, in lower case.
+
+    Django compares the first item of the header with SECURE_PROXY_SSL_HEADER literally. Where a proxy appends to a
+    list, the first item is whatever the client has sent. A list shorter than the number of proxies was replaced by
+    one of them, and its first item is theirs.
+    """
+    proxies, sent = settings.TRUSTED_PROXIES, request.META.get(FORWARDED_PROTO)
+    if proxies and sent is not None:
+        request.META[FORWARDED_PROTO] = sent.split(",")[-proxies:][0].strip().strip('"').lower()
 
 
 def limit_key(address: str | None) -> str:
@@ -33,12 +67,47 @@ def limit_key(address: str | None) -> str:
     return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
 
 
+def parse_address(text: str) -> str | None:
+    """Return the address in its one spelling: without port, brackets, quotes and zone, IPv4 also where it is mapped
+    into IPv6. None for anything else, `unknown` and `_hidden` (RFC 7239, 6) among it."""
+    return _parse(text) if len(text) <= MAX_NODE_LENGTH else None
+
+
 @lru_cache(maxsize=4096)
-def _address(text: str) -> str | None:
+def _parse(text: str) -> str | None:
+    node = text.strip().strip('"').strip()
+    match = NODE_WITH_PORT.fullmatch(node)
     try:
-        parsed = ipaddress.ip_address(text.strip())
+        if match is not None and match["v6"] is None:
+            return str(ipaddress.IPv4Address(match["v4"]))
+        parsed = ipaddress.ip_address(match["v6"] if match is not None else node)
     except ValueError:
         return None
     if isinstance(parsed, ipaddress.IPv6Address):
         parsed = parsed.ipv4_mapped or ipaddress.IPv6Address(int(parsed))  # int() drops a %zone
+    elif match is not None:
+        return None  # IPv4 in brackets
     return str(parsed)
+
+
+_warning_lock = threading.Lock()
+_next_warning = 0.0
+
+
+def warn_of_unusable_header(request: HttpRequest, forwarded: str) -> None:
+    """Log it, once a minute in each process, since every request of a wrong set-up would."""
+    global _next_warning  # noqa: PLW0603 - one clock for the process
+    if request.path_info.startswith(PROBES):
+        return
+    now = time.monotonic()
+    with _warning_lock:
+        if now < _next_warning:
+            return
+        _next_warning = now + WARNING_SECONDS
+    log.warning(
+        "client_address_unknown",
+        hint="X-Forwarded-For does not name a client as TRUSTED_PROXIES says it should",
+        trusted_proxies=settings.TRUSTED_PROXIES,
+        x_forwarded_for=forwarded[-200:],
+        peer=request.META.get("REMOTE_ADDR", ""),
+    )

@@ -154,7 +154,7 @@ class RateLimit(BaseThrottle):
             self.decision = check("user", str(user.pk), kept)
             view.kept = Kept(kept, self.decision.kept) if kept else None
         else:
-            self.decision = check(scope or "anon", limit_key(context.current.get().ip_address))
+            self.decision = check(scope or "anon", limit_key(context.current.get().limit_address))
         # DRF makes a new throttle for each request, so the answer finds the decision here (core/middleware.py).
         request._request.rate_limit = self.decision  # type: ignore[attr-defined]
         return self.decision.allowed
