@@ -7,6 +7,7 @@ sent again under the same key (as Stripe does; draft-ietf-httpapi-idempotency-ke
 
 import base64
 import hashlib
+import hmac
 import json
 import re
 import threading
@@ -84,8 +85,8 @@ def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> 
             return preparation.around(act, repeated)
         if not VISIBLE_ASCII.fullmatch(key):
             raise FieldError(HEADER, "invalid", "Must be 1 to 255 visible ASCII characters.")
-        said = fingerprint(request)  # reads the body, before a transaction is open
-        name, cipher = secrets_of(caller_of(request), key)
+        name, cipher, print_key = secrets_of(caller_of(request), key)
+        said = fingerprint(request, print_key)  # reads the body, before a transaction is open
         with alone(name):
             return replay(name, cipher, said) or preparation.around(
                 act, lambda write: repeated(partial(perform, name, cipher, said, write))
@@ -135,23 +136,27 @@ def caller_of(request: Request) -> str:
     return f"address {limit_key(context.current.get().limit_address)}"
 
 
-def secrets_of(caller: str, key: str) -> tuple[str, Fernet]:
-    """The name of the row, and the cipher of its body. Both need the client's own key, which is not stored: the
-    database alone does not tell what was answered, tokens included."""
-    name = salted_hmac("groundwork.idempotency-name", f"{caller} {key}", algorithm="sha256").hexdigest()
-    secret = salted_hmac("groundwork.idempotency-body", f"{caller} {key}", algorithm="sha256").digest()
-    return name, Fernet(base64.urlsafe_b64encode(secret))
+def secrets_of(caller: str, key: str) -> tuple[str, Fernet, bytes]:
+    """Return the name of the row, the cipher of its content and the key of its fingerprint. Each is made from
+    SECRET_KEY and the client's own key, which are not stored: the database alone does not tell what was answered,
+    tokens included, nor whether a guess of what was sent, password included, is right."""
+
+    def made_for(purpose: str) -> Any:
+        return salted_hmac(f"groundwork.idempotency-{purpose}", f"{caller} {key}", algorithm="sha256")
+
+    cipher = Fernet(base64.urlsafe_b64encode(made_for("body").digest()))
+    return made_for("name").hexdigest(), cipher, made_for("fingerprint").digest()
 
 
-def fingerprint(request: Request) -> str:
-    """The same request: method, path, query and body."""
+def fingerprint(request: Request, key: bytes) -> str:
+    """Return an HMAC of what makes requests the same: method, path, query and body."""
     data: Any = request.data
     if isinstance(data, MultiValueDict):
         data = dict(data.lists())
     # The standard library's: a field that is ignored may hold an integer beyond 64 bits, which orjson refuses.
     body = json.dumps(data, sort_keys=True, default=digest).encode()
     said = f"{request.method} {request.get_full_path()} ".encode() + body
-    return hashlib.sha256(said).hexdigest()
+    return hmac.new(key, said, hashlib.sha256).hexdigest()
 
 
 def digest(upload: Any) -> list[Any]:

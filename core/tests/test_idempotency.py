@@ -1,6 +1,8 @@
 """A retried POST that carries its key has its effect once, and gets the first answer again."""
 
 import datetime
+import hashlib
+import json
 import threading
 
 import pytest
@@ -162,6 +164,28 @@ def test_the_stored_answer_does_not_tell_what_it_holds(anonymous):
     for secret in (tokens["accessToken"], tokens["refreshToken"], "ann@example.com", "k-1"):
         assert secret.encode() not in bytes(stored.content)
         assert secret not in stored.name
+
+
+@one_transaction
+def test_the_fingerprint_cannot_be_made_without_the_clients_key(owner):
+    """A registration's body holds a password: from the row alone no guess of the body can be tested."""
+    send(owner, key="k-1")
+    send(owner, key="k-2")
+    body = json.dumps(TITLE).encode()
+    first, second = StoredAnswer.objects.values_list("fingerprint", flat=True)
+
+    assert first != second
+    assert hashlib.sha256(f"POST {URL} ".encode() + body).hexdigest() not in {first, second}
+
+
+@one_transaction
+def test_the_fingerprint_cannot_be_made_without_the_servers_key(owner, settings):
+    send(owner)
+    settings.SECRET_KEY = "another" * 10
+    send(owner)
+    first, second = StoredAnswer.objects.values_list("fingerprint", flat=True)
+
+    assert first != second
 
 
 @one_transaction
