@@ -154,15 +154,18 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- mail ----------------------------------------------------------------------------------------
 EMAIL_HOST: str = env.str("EMAIL_HOST", "") or ""
-EMAIL_PORT = env.int("EMAIL_PORT", 25)
+EMAIL_USE_TLS = bool(env.bool("EMAIL_USE_TLS", False))  # STARTTLS
+EMAIL_USE_SSL = bool(env.bool("EMAIL_USE_SSL", False))  # TLS from the first byte (RFC 8314)
+if EMAIL_USE_TLS and EMAIL_USE_SSL:
+    env.refuse("EMAIL_USE_SSL", "cannot be set together with EMAIL_USE_TLS: choose implicit TLS or STARTTLS")
+EMAIL_PORT = env.int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 25, validate=validate.Range(1, 65535))
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
 EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
     "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "core.mail.TerminalBackend"
 )
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Groundwork <noreply@localhost>")
+DEFAULT_FROM_EMAIL: str = env.sender("DEFAULT_FROM_EMAIL", "Groundwork <noreply@localhost>") or ""
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- accounts ------------------------------------------------------------------------------------

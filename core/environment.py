@@ -4,12 +4,17 @@ Imported by config/settings.py before Django is ready, so nothing here may touch
 """
 
 import re
+from email.errors import ObsoleteHeaderDefect
+from email.policy import default as default_policy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+from django.core.exceptions import ValidationError
+from django.core.mail.message import sanitize_address
+from django.core.validators import validate_email
 from environs import Env, EnvError, EnvValidationError
 
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
@@ -95,6 +100,24 @@ def parse_origins(text: str) -> list[str]:
     return [parse_origin(item.strip()) for item in text.split(",") if item.strip()]
 
 
+def parse_sender(text: str) -> str:
+    """Return one address with or without a name, as it can stand in a From header."""
+    refusal = EnvError("must be one address, like Example <noreply@example.com>")
+    try:
+        header = default_policy.header_factory("From", text)
+        [address] = header.addresses
+        validate_email(address.addr_spec)
+        sanitize_address(text, "utf-8")  # what Django does with it
+    except (ValueError, TypeError, ValidationError) as error:
+        raise refusal from error
+    # A dot in an unquoted name ("Acme Inc.") is obsolete and common; a local part beyond ASCII needs SMTPUTF8.
+    if not address.username.isascii() or any(
+        type(flaw) is not ObsoleteHeaderDefect for flaw in header.defects
+    ):
+        raise refusal
+    return text
+
+
 class Environment(Env):
     """Reads every variable before it complains, so that one start shows every mistake."""
 
@@ -107,6 +130,7 @@ class Environment(Env):
             ("broker", parse_broker),
             ("origin", parse_origin),
             ("origins", parse_origins),
+            ("sender", parse_sender),
         ):
             self.add_parser(name, parser)
         self.problems: dict[str, str] = {}

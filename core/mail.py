@@ -1,26 +1,30 @@
 """Mail: one function that renders and sends, and the backend that shows mails in a developer's terminal."""
 
+import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from email.utils import parseaddr
-from smtplib import (
-    SMTPAuthenticationError,
-    SMTPConnectError,
-    SMTPHeloError,
-    SMTPRecipientsRefused,
-    SMTPResponseException,
-)
+from smtplib import SMTPDataError, SMTPRecipientsRefused
 from typing import Any
 
 import css_inline
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.message import sanitize_address
 from django.template.loader import render_to_string
 
 from core.models import OutboxMessage
 from core.outbox import PermanentError
+
+# Replies that stand however often a mail is sent, since they are about its recipient or its content: by the enhanced
+# code (RFC 3463; 5.1.7 and 5.1.8 are about the sender, 5.2.2 is a full mailbox, 5.7 mostly our own rights), and by
+# the plain code where there is no enhanced one or a vague one (RFC 5321, 4.2.3; 552 is a quota).
+ENHANCED_CODE = re.compile(rb"\s*\d\.\d{1,3}\.\d{1,3}\b")
+FINAL_ENHANCED_CODE = re.compile(rb"\s*5\.(1\.([1-6]|10)|2\.[13]|3\.4|6\.\d{1,3})\b")
+VAGUE_ENHANCED_CODE = re.compile(rb"\s*5\.[0-2]\.0\b")
+FINAL_CODES = frozenset({550, 551, 553, 554, 556})
 
 inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
 
@@ -47,27 +51,34 @@ def compose(template: str, *, to: str, context: dict[str, Any], message_id: str)
 def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:
     """Send it now. A retry of the same cause carries the same Message-ID, so that clients fold duplicates.
 
-    Raises PermanentError when the mail server refuses for good (5xx, RFC 5321, 4.2.1), and whatever else the
-    transport raises when a later attempt may help.
+    Raises PermanentError when the mail server refuses the recipient or the content for good, and whatever else the
+    transport raises when a later attempt may help: a refused log-in or sender is about our own set-up.
     """
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    # As it is sent: a domain beyond ASCII in punycode.
+    domain = parseaddr(sanitize_address(settings.DEFAULT_FROM_EMAIL, "utf-8"))[1].rpartition("@")[2]
     message = compose(template, to=to, context=context, message_id=f"<{cause.pk}@{domain}>")
     message.connection = get_connection()
     try:
         message.send()
     except SMTPRecipientsRefused as error:
-        codes = [code for code, _reason in error.recipients.values()]
-        if all(code >= 500 for code in codes):
-            raise PermanentError(f"recipient refused: {codes}") from error
+        [(code, reply)] = error.recipients.values()
+        if is_final(code, reply):
+            raise PermanentError(f"recipient refused: {code} {reply!r}") from error
         raise
-    except (SMTPAuthenticationError, SMTPConnectError, SMTPHeloError):
-        raise  # about our own access and not about this mail: it can be sent when that is mended
-    except SMTPResponseException as error:
-        if error.smtp_code >= 500:
-            raise PermanentError(f"{error.smtp_code} {error.smtp_error!r}") from error
+    except SMTPDataError as error:
+        reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
+        if is_final(error.smtp_code, reply):
+            raise PermanentError(f"mail refused: {error.smtp_code} {reply!r}") from error
         raise
     finally:
         message.connection.close()  # Django leaves it open when the log-in fails
+
+
+def is_final(code: int, reply: bytes) -> bool:
+    """Tell whether a refusal of a recipient or of a mail's content stands however often it is sent."""
+    if ENHANCED_CODE.match(reply) and not VAGUE_ENHANCED_CODE.match(reply):
+        return code >= 500 and FINAL_ENHANCED_CODE.match(reply) is not None
+    return code in FINAL_CODES
 
 
 class TerminalBackend(BaseEmailBackend):

@@ -46,6 +46,7 @@ for name in (
     "WEB_CONCURRENCY",
     "JOB_LEASE_SECONDS",
     "API_URL",
+    *(f"EMAIL_{part}" for part in ("PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")),
     "UPLOAD_QUOTA_MB",
     *(f"S3_{part}" for part in ("BUCKET", "ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),
 ):

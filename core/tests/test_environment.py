@@ -11,6 +11,7 @@ from core.environment import (
     parse_origins,
     parse_rate,
     parse_redis,
+    parse_sender,
     weak_secret,
 )
 from core.tests.interpreter import python
@@ -80,6 +81,33 @@ def test_a_url_has_a_scheme_that_is_understood(parse, good, bad):
     assert parse(good) == good
     with pytest.raises(EnvError, match="must look like"):
         parse(bad)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "noreply@localhost",
+        "Groundwork <noreply@example.com>",
+        "Acme Inc. <noreply@example.com>",
+        '"Acme, Inc." <noreply@example.com>',
+        "Büro <noreply@bücher.example>",
+    ],
+)
+def test_a_sender_is_an_address_with_or_without_a_name(text):
+    assert parse_sender(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("noreply", "<>", "X <x@>", "X <@example.com>", "X <x@example.com", "X <x@example.com> y"),
+        *("a@example.com, b@example.com", "Acme, Inc. <x@example.com>", "undisclosed:;", "x@exam ple.com"),
+        *("X <x@example.com>\r\nBcc: evil@example.com", "X\nY <x@example.com>", "ü@example.com"),
+    ],
+)
+def test_any_other_sender_is_refused(text):
+    with pytest.raises(EnvError, match="must be one address"):
+        parse_sender(text)
 
 
 def test_origins_are_a_list_without_slashes_at_the_end():
@@ -182,6 +210,7 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
         "LOG_LEVEL": "LOUD",
         "LOG_FORMAT": "xml",
         "EMAIL_PORT": "smtp",
+        "DEFAULT_FROM_EMAIL": "noreply",
         "SECURE_SSL_REDIRECT": "perhaps",
     }
     said = start(**wrong)
@@ -189,6 +218,26 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
 
     assert named == set(wrong) - {"DEBUG"}
     assert GOOD_KEY not in said
+
+
+def test_tls_from_the_first_byte_and_starttls_exclude_each_other():
+    assert "  EMAIL_USE_SSL cannot be set together with EMAIL_USE_TLS" in start(
+        EMAIL_USE_SSL="1", EMAIL_USE_TLS="1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "port"),
+    [
+        ({}, "25"),
+        ({"EMAIL_USE_SSL": "true"}, "465"),
+        ({"EMAIL_USE_SSL": "true", "EMAIL_PORT": "2465"}, "2465"),
+    ],
+)
+def test_implicit_tls_has_a_port_of_its_own(environment, port):
+    shown = python("import config.settings as s; print(s.EMAIL_PORT)", **PRODUCTION, **environment)
+
+    assert shown.stdout.split() == [port]
 
 
 def test_debug_that_is_neither_true_nor_false_is_not_taken_for_either():

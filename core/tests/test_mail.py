@@ -82,6 +82,13 @@ def test_it_is_sent_from_the_configured_address(mailoutbox, settings):
     assert message.extra_headers["Message-ID"].endswith("@groundwork.example>")
 
 
+def test_the_message_id_is_ascii_whatever_the_senders_domain(mailoutbox, settings):
+    settings.DEFAULT_FROM_EMAIL = "Büro <noreply@bücher.example>"
+    send()
+
+    assert mailoutbox[0].message()["Message-ID"].endswith("@xn--bcher-kva.example>")
+
+
 def test_one_cause_has_one_message_id_however_often_it_is_sent(mailoutbox):
     cause, other = OutboxMessageFactory(), OutboxMessageFactory()
     for message in (cause, cause, other):
