@@ -11,6 +11,7 @@ from environs import validate
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from core.environment import Environment, file_storage, weak_secret
 from core.logs import configure_logging
+from core.service_urls import broker_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -122,7 +123,9 @@ if REDIS_URL:
     }
 
 # --- jobs ----------------------------------------------------------------------------------------
-CELERY_BROKER_URL: str = env.broker("CELERY_BROKER_URL", REDIS_URL) or ""
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(env.broker("CELERY_BROKER_URL", REDIS_URL) or "")
+# Celery takes the environment's CELERY_BROKER_URL before the setting, as it was before it was checked; these win.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 240

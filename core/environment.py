@@ -17,6 +17,8 @@ from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
 from environs import Env, EnvError, EnvValidationError
 
+from core.service_urls import parse_broker, parse_redis
+
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
 
@@ -75,18 +77,6 @@ def postgresql_like(database: dict[str, Any]) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": database.get("OPTIONS", {}) | options,
     }
-
-
-def parse_redis(text: str) -> str:
-    if text and urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
-        raise EnvError("must look like redis://host:6379/0")
-    return text
-
-
-def parse_broker(text: str) -> str:
-    if text and urlsplit(text).scheme not in {"redis", "rediss", "amqp", "amqps", "pyamqp"}:
-        raise EnvError("must look like redis://host:6379/0 or amqp://user:password@host:5672//")
-    return text
 
 
 def parse_origin(text: str) -> str:

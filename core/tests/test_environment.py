@@ -5,15 +5,14 @@ from environs import EnvError
 
 from core.environment import (
     Environment,
-    parse_broker,
     parse_database,
     parse_origin,
     parse_origins,
     parse_rate,
-    parse_redis,
     parse_sender,
     weak_secret,
 )
+from core.service_urls import parse_broker, parse_redis
 from core.tests.interpreter import python
 
 GOOD_KEY = "k3yB1fP0zQ7vX9mT2sW8rD4gH6jL5nC1aE0uI3oY7bV9xZ2qM4wS8"
@@ -68,7 +67,8 @@ def test_any_other_database_is_refused(text):
     ("parse", "good", "bad"),
     [
         (parse_redis, "redis://127.0.0.1:6379/0", "http://127.0.0.1"),
-        (parse_redis, "rediss://:pw@cache.example.com:6380/1", "127.0.0.1:6379"),
+        (parse_redis, "redis://:pw@cache.example.com:6380/1", "127.0.0.1:6379"),
+        (parse_redis, "unix:///run/redis.sock?db=1", "redis.sock"),
         (parse_redis, "", "amqp://x"),
         (parse_broker, "amqp://u:p@mq.example.com:5672//", "kafka://x"),
         (parse_broker, "redis://127.0.0.1:6379/0", "mq.example.com"),
