@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.cache import close_caches
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class CoreConfig(AppConfig):
@@ -17,5 +18,8 @@ class CoreConfig(AppConfig):
         request_finished.disconnect(close_caches)
         if not settings.DEBUG:
             request_started.disconnect(reset_queries)
+        append_only = import_module("core.append_only")
+        pre_migrate.connect(append_only.before_migrations, sender=self)
+        post_migrate.connect(append_only.after_migrations, sender=self)
         import_module("core.tasks")
         import_module("core.privacy")
