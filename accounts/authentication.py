@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from accounts import tokens
 from accounts.cookies import ACCESS_COOKIE, check_csrf
 from accounts.models import Session, User
+from accounts.services.sessions import record_refused_token
 from core import compiled
 from core.compiled import Statement
 from core.errors import ApiError
@@ -60,6 +61,7 @@ def live_session(claims: tokens.Claims) -> Session:
     """The session of a genuine token, with its user. Raises ApiError TOKEN_REVOKED when either has ended."""
     session = session_of(claims)
     if session is None or not session.is_live or not session.user.is_active:
+        record_refused_token(claims, session)
         raise ApiError("TOKEN_REVOKED")
     return session
 

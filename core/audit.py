@@ -1,17 +1,24 @@
 """The only writer of audit events. Called inside the transaction of what it records."""
 
+import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models
+from django.db import DatabaseError, models, transaction
 
 from core import context
 from core.compiled import insert
 from core.models import AuditEvent
+from core.throttling import is_first
+
+log = structlog.get_logger(__name__)
 
 LONGEST_VALUE = 500
+BOUNDED_SECONDS = 60
 
 Changes = dict[str, list[Any]]  # {field: [before, after]}
 
@@ -24,16 +31,61 @@ def record(
     changes: Changes | None = None,
 ) -> None:
     """`event` is `<noun>.<past verb>`; `changes` holds no secret."""
-    insert(_event(event, actor_id, target, changes))
+    written = _event(event, actor_id, target, changes)
+    insert(written)
+    log_after_commit([written])
+
+
+def record_bounded(
+    event: str,
+    *,
+    caller: Any,
+    actor_id: UUID | None = None,
+    target: models.Model | None = None,
+    changes: Changes | None = None,
+) -> None:
+    """Record what a caller may do without end, as being refused: at most once a minute for each event and caller.
+
+    For a refusal call it outside the transaction that is rolled back. Where nothing can be written, what happens to
+    the request stands, and the log has the event.
+    """
+    if not is_first(f"{event}:{caller}", BOUNDED_SECONDS):
+        return
+    try:
+        with transaction.atomic():
+            record(event, actor_id=actor_id, target=target, changes=changes)
+    except DatabaseError as error:
+        log.error("audit_event_lost", kind=event, actor_id=str(actor_id), error=type(error).__name__)
 
 
 def record_many(
     happened: Iterable[tuple[str, models.Model, Changes | None]], *, actor_id: UUID | None = None
 ) -> None:
     """One event for each (event, target, changes), in this order, with one statement."""
-    AuditEvent.objects.bulk_create(
-        _event(event, actor_id, target, changes) for event, target, changes in happened
-    )
+    events = [_event(event, actor_id, target, changes) for event, target, changes in happened]
+    AuditEvent.objects.bulk_create(events)
+    log_after_commit(events)
+
+
+def log_after_commit(events: list[AuditEvent]) -> None:
+    """Write each event to the log too: where logs are shipped, that is a second record, which nobody who gets hold of
+    the database can change. Without the values that changed, which may be personal."""
+    if log.is_enabled_for(logging.INFO):
+        transaction.on_commit(partial(_log, events))
+
+
+def _log(events: list[AuditEvent]) -> None:
+    for event in events:
+        log.info(
+            "audit_event",
+            kind=event.event,
+            audit_id=str(event.pk),
+            actor_id=event.actor_id and str(event.actor_id),
+            target=f"{event.target_type} {event.target_id}" if event.target_id else None,
+            subject_id=event.subject_id and str(event.subject_id),
+            ip=event.ip_address,
+            changed=sorted(event.changes),
+        )
 
 
 def _event(

@@ -25,6 +25,7 @@ from core import context, metrics
 from core.errors import ApiError, error_response, translate
 from core.logs import log_request
 from core.network import client_ip, normalize_scheme, peer_ip
+from core.refusals import record_forbidden
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -175,6 +176,8 @@ class ErrorMiddleware:
         if error is None:
             log.error("unhandled_exception", path=request.path, exc_info=exception)
             error = ApiError("INTERNAL_ERROR")
+        if error.code == "FORBIDDEN":
+            record_forbidden(request)
         return error_response(error)
 
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from core.errors import ApiError
 from core.filters import LONGEST_TEXT
 from core.forms import BoundedModelForm
+from core.refusals import record_forbidden
 from core.text import is_stream_safe
 
 MOST_COUNTED = 10_000
@@ -83,6 +84,8 @@ class BaseAdmin(admin.ModelAdmin):
             return self.say(request, refusal)
 
     def say(self, request: HttpRequest, refusal: ApiError) -> HttpResponse:
+        if refusal.code == "FORBIDDEN":
+            record_forbidden(request)
         messages.error(request, reason(refusal))
         return redirect(request.get_full_path())
 
@@ -139,6 +142,8 @@ class BaseAdmin(admin.ModelAdmin):
                     with transaction.atomic():
                         happened = act(row)
                 except ApiError as refusal:
+                    if refusal.code == "FORBIDDEN":
+                        record_forbidden(request)
                     messages.error(request, f"{row}: {reason(refusal)}")
                     continue
             if happened is False:

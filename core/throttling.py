@@ -140,6 +140,14 @@ def check(scope: str, identity: str, kept: str | None = None) -> Decision:
     return decide(local_counter.count(key, period), limit)
 
 
+def is_first(key: str, seconds: float) -> bool:
+    """Count one of `key`, and tell whether it is the first within so many seconds. Without Redis each process counts
+    for itself."""
+    shared = redis_counter()
+    counted = shared.count(f"limit:first:{key}", seconds) if shared is not None else None
+    return (counted or local_counter.count(f"limit:first:{key}", seconds)).requests == 1
+
+
 class RateLimit(BaseThrottle):
     """Per user where there is one, else per address; `throttle_scope = "auth"` on a view counts those apart."""
 

@@ -14,9 +14,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.deadlocks import repeated, was_undone
-from core.errors import ApiError, error_response
+from core.errors import ApiError, error_response, translate
 from core.filters import refuse_unknown
 from core.read_cache import Kept
+from core.refusals import record_forbidden
 from core.throttling import RateLimit
 
 View = Callable[..., HttpResponseBase]
@@ -71,6 +72,9 @@ class ApiView(APIView):
             except Exception as error:  # whatever the handler raises, as the first time
                 exc = error
         response: Response = super().handle_exception(exc)
+        refusal = translate(exc)
+        if refusal is not None and refusal.code == "FORBIDDEN":  # its transaction has been rolled back
+            record_forbidden(self.request)
         return response
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:

@@ -15,8 +15,9 @@ from accounts.hash_gate import gate
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.validators import normalize_password
-from core import audit, metrics, outbox
+from core import audit, context, metrics, outbox
 from core.errors import ApiError, FieldError
+from core.network import limit_key
 
 
 class InvalidCredentials(ApiError):
@@ -118,9 +119,17 @@ def change_password(*, session: Session, current: str, new: str) -> None:
 def request_password_reset(*, email: str) -> None:
     """Promise a mail, without looking whether anybody has this address: the worker looks. So a known and an
     unknown address cost the request exactly the same."""
-    outbox.enqueue(
-        "accounts.password_reset", {"email": lookup_email(email)}, expires_in=settings.PASSWORD_RESET_LIFETIME
-    )
+    with transaction.atomic():
+        outbox.enqueue(
+            "accounts.password_reset",
+            {"email": lookup_email(email)},
+            expires_in=settings.PASSWORD_RESET_LIFETIME,
+        )
+        # Without the address, which may be nobody's. A mail that is sent has an event of its own, under the same
+        # request id.
+        audit.record_bounded(
+            "password.reset_requested", caller=limit_key(context.current.get().limit_address)
+        )
 
 
 def reset_password(*, token: str, password: str) -> None:
@@ -178,12 +187,16 @@ def void_reset_tokens(user: User) -> None:
 
 def find_token(token: str, purpose: str) -> OneTimeToken:
     """The unspent token of a living user. Raises InvalidToken."""
-    secret = (
-        OneTimeToken.objects.select_related("user")
-        .filter(token_hash=tokens.digest(token), purpose=purpose, used_at=None)
-        .first()
+    known = OneTimeToken.objects.select_related("user").filter(
+        token_hash=tokens.digest(token), purpose=purpose
     )
-    if secret is None or secret.expires_at <= timezone.now() or not secret.user.is_active:
+    secret = known.first()
+    if secret is None:
+        raise InvalidToken
+    if secret.used_at is not None or secret.expires_at <= timezone.now() or not secret.user.is_active:
+        audit.record_bounded(
+            "link.refused", caller=secret.pk, target=secret, changes={"purpose": [None, purpose]}
+        )
         raise InvalidToken
     return secret
 

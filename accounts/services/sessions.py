@@ -104,6 +104,7 @@ def refresh(*, token: str) -> TokenPair:
     now = timezone.now()
     session = Session.objects.select_related("user").filter(pk=claims.session_id, user=claims.user_id).first()
     if session is None or not session.is_live or not session.user.is_active:
+        record_refused_token(claims, session)
         raise TokenRevoked
     asking = context.current.get()
     rotated = Session.objects.filter(pk=session.pk, refresh_hash=presented, ended_at=None).update(
@@ -117,12 +118,22 @@ def refresh(*, token: str) -> TokenPair:
     )
     session = Session.objects.select_related("user").get(pk=session.pk)
     if session.ended_at is not None:
+        record_refused_token(claims, session)
         raise TokenRevoked
     in_grace = session.previous_hash == presented and now - session.rotated_at <= settings.REFRESH_GRACE
     if rotated or in_grace:
         return pair_for(session, child)
     end_reused(session)
     raise TokenRevoked
+
+
+def record_refused_token(claims: tokens.Claims, session: Session | None) -> None:
+    """Record that a genuine token of a session that is over was used. One whose signature is wrong is not recorded:
+    anybody can make those without end. A session that is not there any more names nobody, since its user may have
+    been erased."""
+    audit.record_bounded(
+        "token.refused", caller=claims.session_id, target=session, changes={"token": [None, claims.kind]}
+    )
 
 
 def end_reused(session: Session) -> None:

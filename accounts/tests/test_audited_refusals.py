@@ -1,0 +1,210 @@
+"""Refused tokens, refused roles and requests for a reset are in the audit log, and nobody can fill it with them."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import OneTimeToken
+from accounts.services.passwords import issue_token
+from accounts.tests.checks import API, refresh_with
+from accounts.tests.factories import PASSWORD, UserFactory
+from core.models import AuditEvent
+from core.tests.interpreter import django_python
+
+pytestmark = pytest.mark.django_db
+ME = f"{API}/users/me"
+FROM_THERE = {"headers": {"X-Request-ID": "req-1"}, "REMOTE_ADDR": "203.0.113.9"}
+
+
+def events(name):
+    return AuditEvent.objects.filter(event=name).order_by("id")
+
+
+# --- tokens ---------------------------------------------------------------------------------------
+
+
+def test_a_token_of_a_closed_session_is_recorded_once_a_minute(owner):
+    owner.post(f"{API}/auth/logout")
+    statuses = {owner.get(ME, **FROM_THERE).status_code for _ in range(3)}
+    [refused] = events("token.refused")
+
+    assert statuses == {401}
+    assert (refused.actor_id, refused.subject_id, refused.target_id) == (
+        None,
+        owner.user.pk,
+        owner.session_id,
+    )
+    assert (refused.ip_address, refused.request_id) == ("203.0.113.9", "req-1")
+    assert refused.changes == {"token": [None, "access"]}
+
+
+def test_a_token_of_a_closed_session_in_a_cookie_is_recorded(anonymous, owner):
+    token = owner._credentials["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+    owner.post(f"{API}/auth/logout")
+    anonymous.cookies["__Host-access"] = token
+
+    assert anonymous.get(ME).status_code == 401
+    assert events("token.refused").get().target_id == owner.session_id
+
+
+def test_a_token_of_a_deleted_user_is_recorded(owner):
+    owner.user.soft_delete()
+
+    assert owner.get(ME).status_code == 401
+    assert events("token.refused").get().subject_id == owner.user.pk
+
+
+def test_a_refresh_token_of_a_closed_session_is_recorded(anonymous, owner):
+    owner.post(f"{API}/auth/logout")
+
+    assert refresh_with(owner.refresh_token).status_code == 401
+    assert events("token.refused").get().changes == {"token": [None, "refresh"]}
+
+
+def test_a_reused_refresh_token_is_recorded_when_it_ends_the_session_and_when_it_comes_again(owner):
+    refresh_with(owner.refresh_token)
+    owner.user.sessions.update(rotated_at=timezone.now() - timedelta(minutes=1))
+    for _ in range(2):
+        assert refresh_with(owner.refresh_token).status_code == 401
+
+    assert events("session.token_reused").get().target_id == owner.session_id
+    assert events("token.refused").get().target_id == owner.session_id
+
+
+def test_a_token_whose_session_is_gone_names_nobody(owner):
+    owner.user.sessions.all().delete()
+
+    assert owner.get(ME).status_code == 401
+    assert events("token.refused").values_list("subject_id", "target_id").get() == (None, None)
+
+
+def test_a_forged_or_expired_token_is_not_recorded(anonymous, owner):
+    forged = owner._credentials["HTTP_AUTHORIZATION"][:-4] + "AAAA"
+    expired = tokens.access_token(
+        user_id=owner.user.pk, session_id=owner.session_id, now=timezone.now() - timedelta(days=1)
+    )
+    for header in (forged, f"Bearer {expired}", "Bearer x"):
+        assert anonymous.get(ME, HTTP_AUTHORIZATION=header).status_code == 401
+
+    assert not events("token.refused").exists()
+
+
+@pytest.mark.parametrize("over", ["used_at", "expires_at"])
+def test_a_mailed_link_that_is_over_is_recorded_once_a_minute(anonymous, over):
+    user = UserFactory()
+    secret = issue_token(user, OneTimeToken.Purpose.PASSWORD_RESET, user.email, timedelta(hours=1))
+    OneTimeToken.objects.update(**{over: timezone.now()})
+    for _ in range(2):
+        body = {"token": secret, "password": PASSWORD}
+        assert anonymous.post(f"{API}/auth/reset-password", body).status_code == 400
+
+    assert events("link.refused").get().subject_id == user.pk
+
+
+def test_a_link_that_nobody_has_mailed_is_not_recorded(anonymous):
+    anonymous.post(f"{API}/auth/reset-password", {"token": "x" * 43, "password": PASSWORD})
+
+    assert not AuditEvent.objects.exists()
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+def test_what_a_role_does_not_allow_is_recorded_once_a_minute_for_each_route(owner):
+    for _ in range(2):
+        assert owner.get(f"{API}/users", **FROM_THERE).status_code == 403
+        assert owner.get(f"{API}/resources?scope=all").status_code == 403
+    first, second = events("access.refused")
+
+    assert (first.actor_id, first.ip_address, first.request_id) == (owner.user.pk, "203.0.113.9", "req-1")
+    assert first.changes == {"method": [None, "GET"], "route": [None, "api/v1/users"]}
+    assert second.changes["route"] == [None, "api/v1/resources"]
+
+
+def test_a_path_with_somebodys_id_leaves_only_the_route(owner, stranger):
+    assert owner.delete(f"{API}/users/{stranger.user.pk}").status_code in {403, 404}
+
+    assert str(stranger.user.pk) not in json.dumps(list(AuditEvent.objects.values_list("changes", flat=True)))
+
+
+def test_what_the_admin_refuses_is_recorded():
+    browser, user = Client(), UserFactory(role="staff")
+    browser.force_login(user)
+
+    assert browser.get("/admin/core/outboxmessage/").status_code == 403
+    refused = events("access.refused").get()
+    assert (refused.actor_id, refused.changes["method"]) == (user.pk, [None, "GET"])
+
+
+def test_a_missing_csrf_token_or_log_in_is_no_lack_of_rights(anonymous):
+    assert anonymous.get(f"{API}/users").status_code == 401
+    assert Client(enforce_csrf_checks=True).post("/admin/login/").status_code == 403
+
+    assert not AuditEvent.objects.exists()
+
+
+def test_the_refusal_stands_when_nothing_can_be_written(owner):
+    def read_only(execute, sql, params, many, context):
+        if sql.startswith("INSERT"):
+            sql, params = "SELECT * FROM no_such_table", ()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(read_only):
+        assert owner.get(f"{API}/users").status_code == 403
+
+
+# --- requests for a reset -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("email", ["known@example.com", "unknown@example.com"])
+def test_a_request_for_a_reset_is_recorded_without_its_address(anonymous, email):
+    UserFactory(email="known@example.com")
+    for _ in range(2):
+        assert (
+            anonymous.post(f"{API}/auth/forgot-password", {"email": email}, **FROM_THERE).status_code == 202
+        )
+    asked = AuditEvent.objects.get()
+
+    assert (asked.event, asked.ip_address, asked.request_id) == (
+        "password.reset_requested",
+        "203.0.113.9",
+        "req-1",
+    )
+    assert (asked.actor_id, asked.subject_id, asked.target_id, asked.changes) == (None, None, None, {})
+
+
+def test_the_mail_that_follows_is_recorded_under_the_same_request_id(anonymous, deliver):
+    user = UserFactory()
+    anonymous.post(f"{API}/auth/forgot-password", {"email": user.email}, **FROM_THERE)
+    deliver()
+
+    assert events("password.reset_link_sent").values_list("subject_id", "request_id").get() == (
+        user.pk,
+        "req-1",
+    )
+
+
+# --- the second record ----------------------------------------------------------------------------
+
+WRITE = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+Client().post("/api/v1/auth/register", {"email": "ann@example.com", "name": "Ann", "password": "Corr3ct-horse"},
+              content_type="application/json", headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
+"""
+
+
+def test_each_event_is_a_line_of_the_log_too_without_values(tmp_path):
+    database = f"sqlite:///{tmp_path / 'log.sqlite3'}"
+    done = django_python(WRITE, DATABASE_URL=database, LOG_LEVEL="INFO", REDIS_URL="", CELERY_BROKER_URL="")
+    lines = [json.loads(line) for line in done.stderr.splitlines() if '"audit_event"' in line]
+    created = next(line for line in lines if line["kind"] == "user.created")
+
+    assert created["subject_id"] in created["target"]
+    assert (created["ip"], created["request_id"], created["level"]) == ("203.0.113.9", "req-1", "info")
+    assert "ann@example.com" not in json.dumps(lines)
