@@ -92,14 +92,17 @@ def _event(
     event: str, actor_id: UUID | None, target: models.Model | None, changes: Changes | None
 ) -> AuditEvent:
     asking = context.current.get()
+    subject_id = subject_of(target)
+    names_somebody = actor_id is not None or subject_id is not None
     return AuditEvent(
         event=event,
         actor_id=actor_id,
         target_type=target._meta.model_name or "" if target else "",
         target_id=target.pk if target else None,
-        subject_id=subject_of(target),
+        subject_id=subject_id,
         ip_address=asking.ip_address,
-        user_agent=asking.user_agent,
+        # An event that names nobody is not found when its person is erased.
+        user_agent=asking.user_agent if names_somebody else "",
         request_id=asking.request_id,
         changes=changes or {},
     )

@@ -18,7 +18,7 @@ from core.tests.interpreter import django_python
 
 pytestmark = pytest.mark.django_db
 ME = f"{API}/users/me"
-FROM_THERE = {"headers": {"X-Request-ID": "req-1"}, "REMOTE_ADDR": "203.0.113.9"}
+FROM_THERE = {"headers": {"X-Request-ID": "req-1", "User-Agent": "Firefox"}, "REMOTE_ADDR": "203.0.113.9"}
 
 
 def events(name):
@@ -176,6 +176,7 @@ def test_a_request_for_a_reset_is_recorded_without_its_address(anonymous, email)
         "req-1",
     )
     assert (asked.actor_id, asked.subject_id, asked.target_id, asked.changes) == (None, None, None, {})
+    assert asked.user_agent == ""  # nobody could find it when its person is erased
 
 
 def test_the_mail_that_follows_is_recorded_under_the_same_request_id(anonymous, deliver):
