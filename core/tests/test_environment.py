@@ -9,7 +9,6 @@ from core.environment import (
     parse_origin,
     parse_origins,
     parse_rate,
-    parse_sender,
     weak_secret,
 )
 from core.service_urls import parse_broker, parse_redis
@@ -81,33 +80,6 @@ def test_a_url_has_a_scheme_that_is_understood(parse, good, bad):
     assert parse(good) == good
     with pytest.raises(EnvError, match="must look like"):
         parse(bad)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "noreply@localhost",
-        "Groundwork <noreply@example.com>",
-        "Acme Inc. <noreply@example.com>",
-        '"Acme, Inc." <noreply@example.com>',
-        "Büro <noreply@bücher.example>",
-    ],
-)
-def test_a_sender_is_an_address_with_or_without_a_name(text):
-    assert parse_sender(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("noreply", "<>", "X <x@>", "X <@example.com>", "X <x@example.com", "X <x@example.com> y"),
-        *("a@example.com, b@example.com", "Acme, Inc. <x@example.com>", "undisclosed:;", "x@exam ple.com"),
-        *("X <x@example.com>\r\nBcc: evil@example.com", "X\nY <x@example.com>", "ü@example.com"),
-    ],
-)
-def test_any_other_sender_is_refused(text):
-    with pytest.raises(EnvError, match="must be one address"):
-        parse_sender(text)
 
 
 def test_origins_are_a_list_without_slashes_at_the_end():
