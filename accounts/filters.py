@@ -2,15 +2,15 @@ import django_filters
 from django.db.models import QuerySet
 
 from accounts.models import Role, User
-from core.filters import TextFilter
+from core.filters import Choices, TextFilter
 
 
 class UserFilter(django_filters.FilterSet):
-    role = django_filters.ChoiceFilter(choices=Role.choices, help_text="Those with this role.")
-    status = django_filters.ChoiceFilter(
+    role = Choices(choices=Role.choices, help_text="Repeatable: any of them.")
+    status = Choices(
         choices=[("active", "active"), ("deleted", "deleted")],
         method="by_status",
-        help_text="Only the living accounts are listed, unless this asks for the deleted ones.",
+        help_text="Repeatable. Only accounts that are not deleted are listed without it.",
     )
     search = TextFilter(
         method="by_words",
@@ -21,8 +21,10 @@ class UserFilter(django_filters.FilterSet):
         model = User
         fields: tuple[str, ...] = ()
 
-    def by_status(self, queryset: QuerySet[User], _name: str, value: str) -> QuerySet[User]:
-        return queryset.filter(deleted_at__isnull=value == "active")
+    def by_status(self, queryset: QuerySet[User], _name: str, statuses: list[str]) -> QuerySet[User]:
+        if len(set(statuses)) == 1:
+            return queryset.filter(deleted_at__isnull="active" in statuses)
+        return queryset
 
     def by_words(self, queryset: QuerySet[User], _name: str, value: str) -> QuerySet[User]:
         return queryset.matching(value)  # type: ignore[attr-defined]

@@ -235,6 +235,7 @@ class AttachmentViewSet(BaseViewSet):
         return self.answer_list(self.get_queryset)
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        self.wanted_fields()  # raises for a wrong one, also where the object is unchanged
         attachment = self.get_object()
         return not_modified(request, attachment.etag) or self.answer(attachment)
 
@@ -284,6 +285,9 @@ class ShowsAttachments(BaseViewSet):
 
     def answer_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
         """The serializer says how many there are; only where there are any, one query more brings them."""
+        wanted = self.wanted_fields()
+        if wanted is not None and "attachments" not in wanted:
+            return super().answer_with(data, etag, status, **headers)
         if not data["attachments"]:
             return super().answer_with({**data, "attachments": []}, etag, status, **headers)
         self.kept = None  # addresses run out

@@ -12,6 +12,8 @@ from core.errors import ApiError
 
 # In the ETag of an answer with addresses that run out: the second when they were made.
 LINKS = re.compile(r'\.(\d{1,12})"$')
+# What a proxy that compresses makes of an ETag: nginx weakens it, Apache and Caddy append the name of the coding.
+COMPRESSED = re.compile(r'^W/|-(?:gzip|br|zstd|deflate)(?="$)')
 LINKS_STAY_GOOD_SECONDS = 240  # of the 300 that they live
 
 # How OpenAPI says which header a request may bear.
@@ -39,11 +41,16 @@ def not_modified(request: Request, etag: str) -> Response | None:
         return None
     if header == etag:  # as nearly always
         return unchanged(etag)
-    held = {tag.removeprefix("W/") for tag in parse_etags(header)}
+    held = tags_in(header)
     good = next((tag for tag in held if is_good(tag, etag)), etag if "*" in held else None)
     if good is None:
         return None
     return unchanged(good)
+
+
+def tags_in(header: str) -> set[str]:
+    """Return the ETags of the header as this API has sent them, also where a proxy has changed them."""
+    return {COMPRESSED.sub("", tag) for tag in parse_etags(header)}
 
 
 def unchanged(etag: str) -> Response:
@@ -68,15 +75,19 @@ def is_good(held: str, etag: str) -> bool:
 
 
 def check_if_match(request: Request, instance: Any) -> None:
-    """Raises ApiError PRECONDITION_FAILED on a stale If-Match. Call it with the row locked, or it proves nothing."""
+    """Raises ApiError PRECONDITION_FAILED, with the current ETag, on a stale If-Match. Call it with the row locked, or
+    it proves nothing."""
     header = request.META.get("HTTP_IF_MATCH")
     if header is None:
         return
     if not matches(header, instance.etag):
-        raise ApiError("PRECONDITION_FAILED")
+        raise ApiError("PRECONDITION_FAILED", headers={"ETag": instance.etag})
 
 
 def matches(if_match: str, etag: str) -> bool:
-    """Whether an If-Match allows a write to what has this ETag. The comparison is strong."""
-    wanted = parse_etags(if_match)
-    return wanted == ["*"] or lasting(etag) in {lasting(tag) for tag in wanted}
+    """Return whether an If-Match allows a write to what has this ETag.
+
+    RFC 9110 asks for a strong comparison, and would refuse `W/"v1"`. No ETag of this API is weak, so a weak one was
+    weakened by a proxy that compresses. It names the same version.
+    """
+    return if_match.strip() == "*" or lasting(etag) in {lasting(tag) for tag in tags_in(if_match)}

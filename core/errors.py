@@ -58,12 +58,14 @@ class ApiError(Exception):
         message: str | None = None,
         details: list[dict[str, Any]] | None = None,
         retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code = code or self.code
         self.status, default_message = CATALOGUE[self.code]
         self.message = message or default_message
         self.details = details or []
         self.retry_after = retry_after
+        self.headers = headers or {}
         super().__init__(self.message)
 
 
@@ -154,7 +156,7 @@ def error_body(error: ApiError) -> dict[str, Any]:
 
 
 def error_headers(error: ApiError) -> dict[str, str]:
-    headers = {}
+    headers = dict(error.headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:  # RFC 9110, 11.6.1: a 401 names the scheme

@@ -33,7 +33,6 @@ FORMATS: dict[str, tuple[str, Pieces]] = {
     "json": ("application/json", json_pieces),
 }
 CHUNK = 500  # rows held in memory at a time
-JOINED = ("sort", "fields")  # one text with commas in a query, a list in a body
 
 
 class ExportViewSet(BaseViewSet):
@@ -98,8 +97,7 @@ def texts_of(name: str, value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     if not all(isinstance(item, str | int | float) for item in values):
         raise FieldError(name, "invalid", "Must be a text, or a list of texts.")
-    texts = [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
-    return [",".join(texts)] if name in JOINED else texts
+    return [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
 
 
 # --- the job --------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from core.errors import ApiError, FieldError
 from core.text import refuse_mark_runs
 
 LONGEST_TEXT = 200
+# The parameters whose value is a list of names with commas. Repeated ones combine.
+NAME_LISTS = frozenset({"sort", "fields"})
 
 
 class FilterBackend(django_filters.DjangoFilterBackend):
@@ -48,13 +50,13 @@ class SortBackend(BaseFilterBackend):
         query = request.query_params
         if getattr(queryset, "search", None) and "sort" not in query and "cursor" not in query:
             return queryset.by_relevance()  # type: ignore[attr-defined]
-        return queryset.order_by(*order_of(query.get("sort", view.default_sort), columns))
+        return queryset.order_by(*sort_order(query, view))
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         columns = getattr(view, "sort_fields", None)
         if not columns:
             return []
-        text = "Comma-separated, each with - for descending; ties are broken by id."
+        text = "Names with commas, or the parameter repeated; - for descending. Ties are broken by id."
         parameter = names_parameter("sort", text, [f"{sign}{name}" for name in columns for sign in ("", "-")])
         parameter["schema"]["default"] = view.default_sort.split(",")
         return [parameter]
@@ -66,6 +68,17 @@ def names_parameter(name: str, description: str, choices: list[str]) -> dict[str
     schema = {"type": "array", "items": items, "minItems": 1}
     style = {"style": "form", "explode": False}
     return {"name": name, "in": "query", "description": description, "schema": schema, **style}
+
+
+def names_in(query: QueryDict, name: str) -> str | None:
+    """Return the names in a parameter of NAME_LISTS with commas, or None where it is not given."""
+    return ",".join(query.getlist(name)) if name in query else None
+
+
+def sort_order(query: QueryDict, view: Any) -> list[str]:
+    """Return the columns that a list is ordered by. Raises FieldError."""
+    sort = names_in(query, "sort")
+    return order_of(view.default_sort if sort is None else sort, view.sort_fields)
 
 
 def order_of(sort: str, columns: dict[str, str]) -> list[str]:
@@ -98,7 +111,7 @@ def refuse_unknown(query: QueryDict, known: frozenset[str], repeatable: frozense
 
 def wanted_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
     """The `fields` parameter as a set that always holds `id`; None when it is not given."""
-    text = request.query_params.get("fields")
+    text = names_in(request.query_params, "fields")
     if text is None:
         return None
     wanted = {name.strip() for name in text.split(",")}

@@ -10,7 +10,7 @@ from django.http import Http404
 
 from core import compiled
 from core.compiled import Statement, shapes
-from core.filters import Choices, Moment, order_of, refuse_empty
+from core.filters import Choices, Moment, refuse_empty, sort_order
 from core.models.base import BaseModel, etag_of
 from core.pagination import DEEP, page_meta, read_page
 
@@ -31,7 +31,7 @@ def read_list(
     filters = filter_values(view, query)
     if filters is None:
         return None
-    order = order_of(query.get("sort", view.default_sort), view.sort_fields)
+    order = sort_order(query, view)
     page, limit = read_page(view.request)
     if (page - 1) * limit >= DEEP:
         return None
@@ -54,17 +54,20 @@ def read_list(
     return listed, page_meta(page, limit, found[0][-1] if found else 0)
 
 
-def read_object(view: Any) -> tuple[dict[str, Any], str] | None:
+def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any], str] | None:
     """One row and its ETag. Raises Http404 where the caller may see none; None as above."""
     columns = columns_of(view)
     if columns is None or view.queryset.model.etag is not BaseModel.etag:  # it says more than the version
         return None
-    shape = (type(view), view.action, view.shape())
-    statement = shapes.get(shape) or shapes.put(shape, object_statement(view, list(columns.values())))
+    names = tuple(name for name in columns if fields is None or name in fields)
+    shape = (type(view), view.action, view.shape(), names)
+    statement = shapes.get(shape) or shapes.put(
+        shape, object_statement(view, [columns[name] for name in names])
+    )
     rows = statement.run({"user": view.request.user.pk, "pk": view.kwargs["pk"]})
     if not rows:
         raise Http404
-    return dict(zip(columns, rows[0], strict=False)), etag_of(rows[0][-1])
+    return dict(zip(names, rows[0], strict=False)), etag_of(rows[0][-1])  # the version stands last
 
 
 def columns_of(view: Any) -> dict[str, str] | None:

@@ -60,7 +60,7 @@ DONE = {"200": "Done.", "201": "Created.", "202": "Accepted, and done in the bac
 # Whose body is the view's serializer, unless the view says otherwise.
 WRITES = frozenset({"create", "update", "partial_update"})
 VERSIONED_ACTIONS = frozenset({"create", "retrieve", "update", "partial_update", "restore"})
-CONDITIONAL_WRITES = frozenset({"update", "partial_update", "destroy"})
+CONDITIONAL_WRITES = frozenset({"update", "partial_update", "destroy", "restore"})
 
 
 class EnvelopeSchema(FieldSchema):
@@ -118,9 +118,10 @@ class EnvelopeSchema(FieldSchema):
 
     def _get_parameters(self) -> list[Schema]:
         parameters: list[Schema] = super()._get_parameters()
-        if self._is_list_view():
-            text = "Comma-separated names: the objects hold only these, and `id`."
-            parameters.append(names_parameter("fields", text, list(self.view.serializer_class.Meta.fields)))
+        if self._is_list_view() or self.is_single_read():
+            text = "Names with commas, or the parameter repeated: each object holds only these, and `id`."
+            serializer_class: Any = self.view.get_serializer_class()
+            parameters.append(names_parameter("fields", text, list(serializer_class.Meta.fields)))
         if self.is_read_conditionally() or (self.is_versioned() and self.action in CONDITIONAL_WRITES):
             name = "If-None-Match" if self.is_read_conditionally() else "If-Match"
             kind = ResolvedComponent.PARAMETER
@@ -129,6 +130,10 @@ class EnvelopeSchema(FieldSchema):
             kind = ResolvedComponent.PARAMETER
             parameters.append(register(self.registry, kind, HEADER.replace("-", ""), PARAMETER))
         return parameters
+
+    def is_single_read(self) -> bool:
+        """Whether it answers with one object, whole or narrowed by `fields`."""
+        return self.action == "retrieve" and "fields" in self.view.known_parameters()[0]
 
     def is_idempotent(self) -> bool:
         """Whether a repetition under the same Idempotency-Key has its effect once."""
@@ -237,9 +242,12 @@ class EnvelopeSchema(FieldSchema):
             return schema
         name = reference.rsplit("/", 1)[1]
         if "items" not in data:
+            if self.is_single_read():
+                properties["data"] = {"anyOf": [data, self.part(name, "Part")]}
+                return register(self.registry, ResolvedComponent.SCHEMA, f"{name}ReadEnvelope", schema)
             return register(self.registry, ResolvedComponent.SCHEMA, f"{name}Envelope", schema)
         if self._is_list_view():
-            properties["data"] = {"type": "array", "items": self.listed(name)}
+            properties["data"] = {"type": "array", "items": self.part(name, "InList")}
         properties["meta"] = {
             "oneOf": [
                 register(self.registry, ResolvedComponent.SCHEMA, "PageMeta", PAGE_META),
@@ -249,11 +257,11 @@ class EnvelopeSchema(FieldSchema):
         schema["required"] = ["success", "data", "meta"]
         return register(self.registry, ResolvedComponent.SCHEMA, f"{name}ListEnvelope", schema)
 
-    def listed(self, name: str) -> Schema:
-        """The object as lists show it: with `fields`, any part of it may be missing but the id."""
+    def part(self, name: str, suffix: str) -> Schema:
+        """Return the object as `fields` narrows it: any part of it may be missing but the id."""
         schema = copy.deepcopy(self.registry[name, ResolvedComponent.SCHEMA].schema)
         schema |= {"required": ["id"], "description": "Whole, or with `fields` only these and `id`."}
-        return register(self.registry, ResolvedComponent.SCHEMA, f"{name}InList", schema)
+        return register(self.registry, ResolvedComponent.SCHEMA, f"{name}{suffix}", schema)
 
 
 def describe_envelope(result: Schema, generator: Any, request: Any, public: bool) -> Schema:

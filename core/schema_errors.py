@@ -176,7 +176,10 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str], d
     name += "Here" if detailed else ""
     limits = () if status in UNCOUNTED else LIMIT_HEADERS
     body = register(registry, ResolvedComponent.SCHEMA, f"{name}Answer", error_schema(codes, detailed))
-    headers = header_refs(registry, ("X-Request-ID", *limits, *EXTRA_HEADERS.get(status, ())))
+    extra = EXTRA_HEADERS.get(status, ())
+    if status == 412 and not detailed:  # of several objects there is no single ETag
+        extra = ("ETag",)
+    headers = header_refs(registry, ("X-Request-ID", *limits, *extra))
     if "IDEMPOTENCY_IN_PROGRESS" in codes:  # the other conflicts do not go away by waiting
         headers["Retry-After"] = {**HEADERS["Retry-After"], "required": False}
     response = {

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from core.conditional import check_if_match
 from core.viewsets import BaseViewSet
 
 
@@ -31,6 +32,7 @@ class TrashViewSet(BaseViewSet):
         """Take it out of the trash."""
         with transaction.atomic():
             instance = self.locked_object(self.get_trash())
+            check_if_match(request, instance)
             instance.restore()
             self.record("restored", instance)
         return self.answer(instance)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from core import audit, read_cache
 from core.conditional import check_if_match, not_modified
 from core.errors import ApiError
-from core.filters import wanted_fields
+from core.filters import NAME_LISTS, wanted_fields
 from core.idempotency import idempotent
 from core.models import with_seen_version
 from core.pagination import Pagination, with_meta
@@ -58,9 +58,13 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         cls._known = {
             action: (frozenset(names), frozenset()) for action, names in cls.action_parameters.items()
         }
+        cls._known["retrieve"] = (
+            cls.action_parameters.get("retrieve", frozenset()) | {"fields"},
+            frozenset({"fields"}),
+        )
         for action in cls.list_actions:
             extra = cls.action_parameters.get(action, frozenset())
-            cls._known[action] = (frozenset(listed | extra), repeatable)
+            cls._known[action] = (frozenset(listed | extra), repeatable | (listed & NAME_LISTS))
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
         return self._known.get(self.action or "", (frozenset(), frozenset()))
@@ -136,23 +140,25 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         return read_cache.key_of(self.request.user.pk, tag, self.request.path) if tag else None
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
-        serializer_class: Any = self.get_serializer_class()
-        wanted = wanted_fields(self.request, frozenset(serializer_class.Meta.fields))
+        wanted = self.wanted_fields()
         read = read_list(self, rows, wanted)
         if read is not None:
             listed, meta = read
             return with_meta(listed, meta)
         page = self.paginate_queryset(self.filter_queryset(rows()))
         listed = self.get_serializer(page, many=True).data
-        if wanted is not None:
-            listed = [{name: value for name, value in row.items() if name in wanted} for row in listed]
-        return self.get_paginated_response(listed)
+        return self.get_paginated_response([narrowed(row, wanted) for row in listed])
+
+    def wanted_fields(self) -> frozenset[str] | None:
+        """Return the names that `fields` asks for, or None for all. Raises FieldError."""
+        serializer_class: Any = self.get_serializer_class()
+        return wanted_fields(self.request, frozenset(serializer_class.Meta.fields))
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         kept = read_cache.answer_of(self.kept)
         if kept is not None:
             return not_modified(request, kept[0]) or kept[1]
-        read = read_object(self)
+        read = read_object(self, self.wanted_fields())
         if read is None:
             instance = self.get_object()
             return not_modified(request, instance.etag) or read_cache.keep(self, self.answer(instance))
@@ -165,7 +171,7 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
 
     def answer_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
         headers = {"ETag": etag, "Cache-Control": read_cache.PRIVATE, **headers}
-        return Response(data, status=status, headers=headers)
+        return Response(narrowed(data, self.wanted_fields()), status=status, headers=headers)
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -218,3 +224,8 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
             target=instance,
             changes=changes,
         )
+
+
+def narrowed(data: Any, names: frozenset[str] | None) -> Any:
+    """Return the object with these fields only; None stands for all."""
+    return data if names is None else {name: value for name, value in data.items() if name in names}

@@ -227,3 +227,10 @@ def test_the_export_of_a_person_holds_their_jobs(owner):
     assert owner.get("/api/v1/users/me/export").json()["data"]["jobs"][0]["parameters"] == {
         "query": {"search": ["me"]}
     }
+
+
+def test_fields_narrows_a_job_of_any_kind(owner, with_file):
+    answer = owner.get(f"{url_of(with_file)}?fields=status&fields=result")
+
+    assert set(answer.json()["data"]) == {"id", "status", "result"}
+    assert problems(owner.get(f"{url_of(with_file)}?fields=position")) == {"fields": "invalid"}

@@ -71,6 +71,15 @@ def test_single_objects_too(owner, resource):
     assert owner.get(path, HTTP_IF_NONE_MATCH=kept["ETag"]).status_code == 304
 
 
+def test_a_part_is_kept_apart_from_the_whole(owner, resource):
+    path = f"{LIST}/{resource.pk}"
+    whole, part = hot(owner, path), hot(owner, f"{path}?fields=title")
+
+    assert part.json()["data"] == {"id": str(resource.pk), "title": "First"}
+    assert owner.get(path).content == whole.content
+    assert owner.get(f"{path}?fields=nope").status_code == 400
+
+
 def test_once_is_not_enough(owner, resource):
     owner.get(LIST)
 

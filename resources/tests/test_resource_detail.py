@@ -1,9 +1,12 @@
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.tests.answers import code, problems
-from resources.tests.factories import ResourceFactory
+from resources.models import Attachment
+from resources.tests.factories import AttachmentFactory, ResourceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -68,10 +71,62 @@ def test_the_same_path_with_a_slash_answers_the_same(owner):
     assert owner.get(f"{URL}/{resource.pk}/").json() == owner.get(f"{URL}/{resource.pk}").json()
 
 
-def test_takes_no_parameters(owner):
+def test_takes_no_other_parameter_than_fields(owner):
     resource = ResourceFactory(user=owner.user)
 
     assert problems(owner.get(f"{URL}/{resource.pk}?page=1")) == {"page": "unknown_parameter"}
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", ["fields=title,tags", "fields=title&fields=tags", "fields=tags, title,id"])
+def test_fields_narrows_it_and_keeps_the_id(owner, query):
+    resource = ResourceFactory(user=owner.user, title="One", tags=["red"])
+    answer = owner.get(f"{URL}/{resource.pk}?{query}")
+
+    assert answer.json()["data"] == {"id": str(resource.pk), "title": "One", "tags": ["red"]}
+    assert answer["ETag"] == '"v1"'
+
+
+def test_attachments_are_looked_up_only_where_they_are_asked_for(owner):
+    resource = AttachmentFactory(resource=ResourceFactory(user=owner.user)).resource
+    with CaptureQueriesContext(connection) as queries:
+        part = owner.get(f"{URL}/{resource.pk}?fields=title")
+    shown = owner.get(f"{URL}/{resource.pk}?fields=attachments").json()["data"]
+
+    assert not any(f'FROM "{Attachment._meta.db_table}"' in query["sql"] for query in queries)
+    assert "." not in part["ETag"]  # no address in it runs out
+    assert set(shown) == {"id", "attachments"}
+    assert len(shown["attachments"]) == 1
+
+
+@pytest.mark.parametrize("held", ['"v1"', "*", None])
+@pytest.mark.parametrize("fields", ["", "title,", "password", "created_at"])
+def test_an_unknown_field_is_refused_whatever_the_client_holds(owner, fields, held):
+    resource = ResourceFactory(user=owner.user)
+    headers = {} if held is None else {"If-None-Match": held}
+
+    assert problems(owner.get(f"{URL}/{resource.pk}?fields={fields}", headers=headers)) == {
+        "fields": "invalid"
+    }
+
+
+def test_who_holds_a_part_is_not_sent_it_again(owner):
+    url = f"{URL}/{ResourceFactory(user=owner.user).pk}?fields=title"
+    held = {"If-None-Match": owner.get(url)["ETag"]}
+
+    assert owner.get(url, headers=held).status_code == 304
+    owner.patch(url.partition("?")[0], {"title": "Two"}, headers={"If-Match": held["If-None-Match"]})
+    assert owner.get(url, headers=held).json()["data"]["title"] == "Two"
+
+
+def test_the_answer_to_a_write_is_whole(owner):
+    url = f"{URL}/{ResourceFactory(user=owner.user, title='One').pk}"
+
+    for refused in (owner.patch(f"{url}?fields=title", {"title": "Two"}), owner.put(f"{url}?fields=id", {})):
+        assert problems(refused) == {"fields": "unknown_parameter"}
+    assert owner.get(url).json()["data"]["title"] == "One"
 
 
 def test_head_has_the_headers_and_no_body(owner):

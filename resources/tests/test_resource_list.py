@@ -198,6 +198,21 @@ def test_fields_narrows_the_rows_and_keeps_the_id(owner):
     assert answer.json()["data"] == [{"id": str(row.pk), "title": "one", "tags": ["red"]}]
 
 
+def test_repeated_names_are_one_list(owner):
+    for title, status in [("b", "draft"), ("a", "draft"), ("c", "archived")]:
+        ResourceFactory(user=owner.user, title=title, status=status)
+    repeated = owner.get(f"{URL}?fields=title&fields=status,userId&sort=status&sort=-title")
+    with_commas = owner.get(f"{URL}?fields=title,status,userId&sort=status,-title")
+
+    assert names(repeated) == ["c", "b", "a"]
+    assert repeated.json() == with_commas.json()
+
+
+@pytest.mark.parametrize("query", ["sort=title&sort=", "sort=title&sort=nope", "fields=&fields=title"])
+def test_each_of_the_repeated_names_must_be_known(owner, query):
+    assert problems(owner.get(f"{URL}?{query}")) == {query.partition("=")[0]: "invalid"}
+
+
 @pytest.mark.parametrize("fields", ["", "title,", "password", "title,user__email", "created_at"])
 def test_an_unknown_field_is_refused(owner, fields):
     assert problems(owner.get(URL, {"fields": fields})) == {"fields": "invalid"}
@@ -240,7 +255,7 @@ def test_every_unknown_parameter_is_named_at_once(owner):
     }
 
 
-@pytest.mark.parametrize("name", ["page", "limit", "sort", "search", "fields", "scope", "createdAfter"])
+@pytest.mark.parametrize("name", ["page", "limit", "cursor", "search", "scope", "createdAfter"])
 def test_a_parameter_that_is_given_twice_is_refused(owner, name):
     assert problems(owner.get(f"{URL}?{name}=1&{name}=1")) == {name: "repeated_parameter"}
 
