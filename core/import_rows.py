@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from core.bulk import Operation, validated
 from core.cells import texts_of
-from core.tables import BadRow, Row
+from core.table_rows import BadRow, Row
 
 BATCH_CHARACTERS = 1_000_000
 ID = "id"
@@ -139,17 +139,18 @@ def key_in(row: Mapping[str, Any]) -> UUID | None:
 
 def repeated_ids(rows: Iterator[tuple[int, Row]]) -> tuple[int, dict[int, int]]:
     """How many rows there are, and {row: the earlier one with the same id}."""
-    number = 0
+    count = 0
     first: dict[bytes, int] = {}
     repeated = {}
     for number, row in rows:
+        count += 1
         try:
             key = None if isinstance(row, BadRow) else key_in(row)
         except Wrong:
             continue
         if key is not None and first.setdefault(key.bytes, number) != number:
             repeated[number] = first[key.bytes]
-    return number, repeated
+    return count, repeated
 
 
 def weight(row: Row) -> int:
@@ -171,6 +172,14 @@ def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) 
     try:
         if isinstance(item, serializers.ListField):
             return texts_of(cell) if isinstance(item.child, serializers.CharField) else json.loads(cell)
+        if isinstance(item, serializers.ChoiceField):
+            return choice_of(item, cell)
         return json.loads(cell) if isinstance(item, DEEP) else cell
     except ValueError as error:
         raise Wrong(BadRow(name, "invalid", "This cell cannot be read.")) from error
+
+
+def choice_of(item: serializers.ChoiceField, cell: str) -> Any:
+    """Return the choice whose name it is, in any case; the cell where there is none."""
+    text = cell.strip().casefold()
+    return next((choice for choice in item.choices if str(choice).casefold() == text), cell)

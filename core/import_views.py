@@ -24,7 +24,7 @@ from core.parsers import StrictJSONParser
 from core.tables import open_table
 from core.uploads import UploadParser, uploaded_file
 
-CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+CONTENT_TYPES = {"csv": "text/csv", "json": "application/json"}
 
 
 class ImportParser(UploadParser):
@@ -36,7 +36,7 @@ class ImportSerializer(serializers.Serializer[Any]):
 
     file = serializers.FileField(
         required=False,
-        help_text="CSV with a header, or a JSON array of objects, in UTF-8; up to 10 MiB and 100,000 rows.",
+        help_text="CSV as spreadsheets write it, or a JSON array of objects; up to 10 MiB and 100,000 rows.",
     )
     dryRun = serializers.BooleanField(
         default=False, help_text="Report what every row would do, and write nothing."

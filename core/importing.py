@@ -22,7 +22,8 @@ from core.import_rows import BATCH_CHARACTERS, Importer, Problem, repeated_ids, 
 from core.job_caller import view_for
 from core.job_run import Run
 from core.models import Job, StoredFile
-from core.tables import Row, Table, open_table
+from core.table_rows import Row
+from core.tables import Table, open_table
 
 BATCH = 200
 MOST_ERRORS = 1000

@@ -37,7 +37,11 @@ ROW_ERROR: Schema = {
     "type": "object",
     "required": ["row", "field", "code", "message"],
     "properties": {
-        "row": {"type": "integer", "minimum": 1, "description": "1 is the first row; a header is none."},
+        "row": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "1 is the row below the header; empty rows count.",
+        },
         "field": {"type": ["string", "null"], "examples": ["title"]},
         "code": {"type": "string", "examples": ["blank"]},
         "message": {"type": "string", "examples": ["This field may not be blank."]},
@@ -56,7 +60,7 @@ IMPORT_RESULT: Schema = {
             "type": "boolean",
             "description": "Nothing was written; the counts say what would have been.",
         },
-        "rows": counted("How many rows were read.", 3),
+        "rows": counted("How many rows were read, without empty ones.", 3),
         "created": counted("New objects.", 1),
         "updated": counted("Objects that a row has changed.", 1),
         "unchanged": counted("Objects that were as their row says already.", 0),

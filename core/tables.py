@@ -1,27 +1,24 @@
 """Reading uploaded tables, CSV or JSON, row by row in constant memory.
 
-The first row is number 1, whatever the format; a header is no row. A row that cannot be a row is a `BadRow` among
-the others; what makes the rest of the file unreadable raises BadTable.
+Rows are numbered as a spreadsheet does it, from 1 for the row below the header: a row whose cells have line breaks is
+one row, and an empty row has a number too. A row that cannot be a row is a `BadRow` among the others; what makes the
+rest of the file unreadable raises BadTable.
 """
 
-import csv
 import io
 import json
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from core.cells import unguarded
-from core.errors import ApiError
+from core.csv_table import csv_table
 from core.parsers import MAX_DEPTH, depth_of
+from core.table_rows import BadRow, BadTable, Row, Rows
 
 MOST_ROWS = 100_000
-MOST_COLUMNS = 100
-LONGEST_HEADER = 64 * 1024
 LONGEST_OBJECT = 1024 * 1024  # characters
 PIECE = 64 * 1024
-DELIMITERS = ",;\t"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks of "Unicode text"
 BINARY = (
     b"PK\x03\x04",
     b"\x1f\x8b",
@@ -35,51 +32,33 @@ BINARY = (
 SPACE = " \t\r\n"
 
 
-class BadTable(ApiError):
-    """The file as a whole cannot be taken."""
-
-    code = "VALIDATION_ERROR"
-
-    def __init__(self, message: str, code: str | None = None) -> None:
-        details = [{"field": "file", "code": "invalid", "message": message}]
-        super().__init__(code, message=message, details=[] if code else details)
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    field: str | None
-    code: str
-    message: str
-
-
-Row = dict[str, Any] | BadRow
-
-
 @dataclass(frozen=True, slots=True)
 class Table:
     """`columns` is None where each row names its own (JSON)."""
 
     format: str
     columns: tuple[str, ...] | None
-    rows: Iterator[tuple[int, Row]]
+    rows: Rows
 
 
 def open_table(stream: IO[bytes], known: Collection[str]) -> Table:
     """`known` are the columns that mean something. Raises BadTable."""
     head = stream.read(PIECE)
-    refuse_binary(head)
-    text = io.TextIOWrapper(io.BufferedReader(Prefixed(head, stream)), encoding="utf-8-sig", newline="")
-    first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if first == b"[":
-        return Table("json", None, numbered(json_rows(text)))
-    if first in {b"{", b""}:
+    encoding = "utf-16" if head.startswith(UTF_16) else "utf-8-sig"
+    refuse_binary(head, encoding)
+    text = io.TextIOWrapper(io.BufferedReader(Prefixed(head, stream)), encoding=encoding, newline="")
+    first = head.decode(encoding, "replace").lstrip()[:1]
+    if first == "[":
+        return Table("json", None, bounded(enumerate(json_rows(text), start=1)))
+    if first in {"{", ""}:
         raise BadTable("A JSON file holds an array of objects." if first else "The file is empty.")
     with unreadable(0):
-        return csv_table(text, known)
+        columns, rows = csv_table(text, known)
+    return Table("csv", columns, bounded(rows))
 
 
-def refuse_binary(head: bytes) -> None:
-    if head.startswith(BINARY) or b"\x00" in head:
+def refuse_binary(head: bytes, encoding: str) -> None:
+    if head.startswith(BINARY) or (b"\x00" in head and encoding != "utf-16"):
         raise BadTable(
             "Send CSV or JSON in UTF-8, neither compressed nor a spreadsheet.", "UNSUPPORTED_MEDIA_TYPE"
         )
@@ -113,65 +92,26 @@ class unreadable:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         where = f" after row {self.row}" if self.row else ""
         if isinstance(error, UnicodeDecodeError):
-            raise BadTable(f"The file is not in UTF-8{where}.") from error
-        if isinstance(error, csv.Error):
-            raise BadTable(f"The file is not CSV{where}: {error}.") from error
+            raise BadTable(
+                f"The file is not in UTF-8{where}. Spreadsheets can save it as CSV UTF-8."
+            ) from error
         if isinstance(error, ValueError | RecursionError):
             raise BadTable(f"The file is not JSON{where}.") from error
 
 
-def numbered(rows: Iterator[Row]) -> Iterator[tuple[int, Row]]:
+def bounded(rows: Rows) -> Rows:
     """Raises BadTable also for a row too many."""
-    number = 0
+    last, count = 0, 0
     while True:
-        with unreadable(number):
-            row = next(rows, None)
-        if row is None:
+        with unreadable(last):
+            numbered_row = next(rows, None)
+        if numbered_row is None:
             return
-        number += 1
-        if number > MOST_ROWS:
+        last = numbered_row[0]
+        count += 1
+        if count > MOST_ROWS:
             raise BadTable(f"A file may have {MOST_ROWS:,} rows at most.", "PAYLOAD_TOO_LARGE")
-        yield number, row
-
-
-# --- CSV ------------------------------------------------------------------------------------------
-
-
-def csv_table(text: IO[str], known: Collection[str]) -> Table:
-    header = text.readline(LONGEST_HEADER)
-    delimiter, names = split_header(header, known)
-    if len(names) > MOST_COLUMNS:
-        raise BadTable(f"A file may have {MOST_COLUMNS} columns at most.")
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise BadTable(f"A column stands there twice: {', '.join(twice)}.")
-    if not known & set(names):  # type: ignore[operator]
-        raise BadTable(f"The first line names the columns, some of {', '.join(sorted(known))}.")
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
-    return Table("csv", names, numbered(csv_rows(reader, names)))
-
-
-def split_header(header: str, known: Collection[str]) -> tuple[str, tuple[str, ...]]:
-    """Spreadsheets of half the world separate by semicolons: the separator is what leaves most known names."""
-    readings: dict[str, tuple[str, ...]] = {}
-    for delimiter in DELIMITERS:
-        with suppress(csv.Error):  # quotes that end where another separator stands
-            cells = next(csv.reader([header], delimiter=delimiter, strict=True), [])
-            readings[delimiter] = tuple(unguarded(cell).strip() for cell in cells)
-    if not readings:
-        raise csv.Error("the quotes of its first line do not match")
-    best = max(readings, key=lambda delimiter: len(set(readings[delimiter]) & set(known)))
-    return best, readings[best]
-
-
-def csv_rows(reader: Any, names: tuple[str, ...]) -> Iterator[Row]:
-    for cells in reader:
-        if not cells:
-            continue  # a line without anything
-        if len(cells) != len(names):
-            yield BadRow(None, "cells", f"The row has {len(cells)} cells, the header {len(names)}.")
-        else:
-            yield {name: unguarded(cell) for name, cell in zip(names, cells, strict=True) if name}
+        yield numbered_row
 
 
 # --- JSON -----------------------------------------------------------------------------------------

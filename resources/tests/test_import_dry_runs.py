@@ -16,7 +16,7 @@ def test_a_dry_run_reports_everything_and_writes_nothing(owner, stranger):
     same = ResourceFactory(user=owner.user, title="Same")
     theirs = ResourceFactory(user=stranger.user)
     events = AuditEvent.objects.filter(event__startswith="resource.").count()
-    body = f"id,title,tags\n{mine.pk},New,new\n{same.pk},Same,\n,Fresh,new\n{theirs.pk},X,\n,,\n"
+    body = f"id,title,tags\n{mine.pk},New,new\n{same.pk},Same,\n,Fresh,new\n{theirs.pk},X,\n,,red\n"
     result = imported(owner, body, dryRun="true")
 
     assert (result["dryRun"], result["rows"], counts(result)) == (True, 5, (1, 1, 1, 2))

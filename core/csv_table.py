@@ -1,0 +1,132 @@
+"""CSV as spreadsheets write it: any delimiter, any case, empty rows and columns around the table.
+
+A stray quote is read as spreadsheets read it, and never fails the file. Only a quote that is not closed does, because
+nobody can tell where the next row would begin.
+"""
+
+import csv
+import re
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
+from typing import IO, Any
+
+from core.cells import unguarded
+from core.table_rows import BadRow, BadTable, Row, Rows
+
+MOST_COLUMNS = 100
+LONGEST_HEADER = 64 * 1024
+LONGEST_CELL = 128 * 1024  # characters
+DELIMITERS = ",;\t"
+# The first line may name the delimiter for Excel.
+SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*"?[\r\n]*', re.IGNORECASE)
+
+# The standard reader stops the file at a longer cell. The limit of uploads bounds the file; LONGEST_CELL is checked for
+# each cell that counts.
+csv.field_size_limit(2**31 - 1)
+
+
+class UnclosedQuoteError(Exception):
+    """The text ends within quotes."""
+
+
+def csv_table(text: IO[str], known: Collection[str]) -> tuple[tuple[str, ...], Rows]:
+    """Return the titles of the columns, the known ones in their own spelling, and the rows. Raises BadTable."""
+    head, delimiter = first_lines(text), None
+    said = SEPARATOR.fullmatch(head[0])
+    if said is not None:
+        head, delimiter = head[1:], said[1]
+    canonical = {squeezed(name): name for name in known}
+    found = records(chain(head, text), delimiter or best_delimiter(head, canonical))
+    try:
+        header = next(filter(has_text, found), [])
+    except UnclosedQuoteError as error:
+        raise BadTable("The file is not CSV: a quote that opens in its header is never closed.") from error
+    titles = [" ".join(unguarded(cell).split()) for cell in header]
+    names = [canonical.get(squeezed(title)) for title in titles]
+    refuse_header(titles, names, known)
+    columns = tuple(name or title for name, title in zip(names, titles, strict=True) if title)
+    return columns, csv_rows(found, names)
+
+
+def first_lines(text: IO[str]) -> list[str]:
+    """Return the lines from the first with text on, as many as a header may have."""
+    lines: list[str] = []
+    characters = 0
+    for line in text:
+        if lines or line.strip():
+            lines.append(line)
+            characters += len(line)
+        if characters > LONGEST_HEADER:
+            break
+    return lines
+
+
+def squeezed(title: str) -> str:
+    """Return a title as it is compared: without case, spaces and line breaks."""
+    return "".join(title.split()).casefold()
+
+
+def best_delimiter(head: list[str], canonical: Collection[str]) -> str:
+    """Spreadsheets of half the world separate by semicolons: the delimiter is what leaves most known names."""
+
+    def known_names(delimiter: str) -> int:
+        header = next(filter(has_text, csv.reader(head, delimiter=delimiter)), [])
+        return len({squeezed(unguarded(cell)) for cell in header} & set(canonical))
+
+    return max(DELIMITERS, key=known_names)
+
+
+def records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """Raises UnclosedQuoteError. Any other stray quote is read as spreadsheets do."""
+    is_over = False
+
+    def watched() -> Iterator[str]:
+        nonlocal is_over
+        yield from lines
+        is_over = True
+
+    for cells in csv.reader(watched(), delimiter=delimiter):
+        if is_over:  # only within quotes does a record need another line than its own
+            raise UnclosedQuoteError
+        yield cells
+
+
+def has_text(cells: list[str]) -> bool:
+    """Return whether this is more than an empty line, or a line of delimiters."""
+    return any(cells if len(cells) > 1 else map(str.strip, cells))
+
+
+def refuse_header(titles: list[str], names: list[str | None], known: Collection[str]) -> None:
+    if sum(map(bool, titles)) > MOST_COLUMNS:
+        raise BadTable(f"A file may have {MOST_COLUMNS} columns at most.")
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise BadTable(f"A column stands there twice: {', '.join(twice)}.")
+    if not any(names):
+        raise BadTable(f"The first line names the columns, some of {', '.join(sorted(known))}.")
+
+
+def csv_rows(found: Iterator[list[str]], names: list[str | None]) -> Rows:
+    """Empty rows are left out, but have their number."""
+    number = 0
+    try:
+        for number, cells in enumerate(found, start=1):
+            if has_text(cells):
+                yield number, csv_row(cells, names)
+    except UnclosedQuoteError as error:
+        message = f"The file is not CSV: a quote that opens in row {number + 1} is never closed."
+        raise BadTable(message) from error
+
+
+def csv_row(cells: list[str], names: list[str | None]) -> Row:
+    """A cell that a short row does not have is absent. Those beyond the header must be empty."""
+    if has_text(cells[len(names) :]):
+        return BadRow(None, "cells", f"The row has {len(cells)} cells, the header {len(names)}.")
+    row: dict[str, Any] = {}
+    for name, cell in zip(names, cells, strict=False):
+        if name is None:
+            continue
+        if len(cell) > LONGEST_CELL:
+            return BadRow(name, "max_length", f"A cell may have {LONGEST_CELL:,} characters at most.")
+        row[name] = unguarded(cell)
+    return row
