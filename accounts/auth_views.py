@@ -22,8 +22,12 @@ DELIVERY = OpenApiParameter(
 )
 LOGIN_SHAPES = {False: shapes.LoginAnswer, True: shapes.CookieLoginAnswer}
 REFRESH_SHAPES = {False: shapes.TokensAnswer, True: shapes.CookieTokensAnswer}
-LOGIN_ANSWERS = PolymorphicProxySerializer("AnyLoginAnswer", list(LOGIN_SHAPES.values()), None)
-REFRESH_ANSWERS = PolymorphicProxySerializer("AnyTokensAnswer", list(REFRESH_SHAPES.values()), None)
+LOGIN_ANSWERS = PolymorphicProxySerializer(
+    "AnyLoginAnswer", {"body": shapes.LoginAnswer, "cookie": shapes.CookieLoginAnswer}, "delivery"
+)
+REFRESH_ANSWERS = PolymorphicProxySerializer(
+    "AnyTokensAnswer", {"body": shapes.TokensAnswer, "cookie": shapes.CookieTokensAnswer}, "delivery"
+)
 
 
 def validated(serializer_class: Any, request: Request) -> dict[str, Any]:

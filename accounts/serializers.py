@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.addresses import LONGEST, canonical_email
@@ -12,6 +13,7 @@ from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
 from accounts.validators import LONGEST as LONGEST_PASSWORD
 from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
+from core.demo import DEMO_PASSWORD
 from core.serializers import ModelSerializer, StringField
 
 # The control and format characters that occur, for a pattern; the rarer ones are refused all the same.
@@ -56,7 +58,7 @@ class NameField(StringField):
 class PasswordField(StringField):
     """Not trimmed: a space at either end is part of the password."""
 
-    example = "Summer rain 47"
+    example = DEMO_PASSWORD  # so that the examples work for a demo account
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", MAX_PASSWORD_INPUT)
@@ -96,6 +98,8 @@ class CreateUserSerializer(RegisterSerializer):
     role = serializers.ChoiceField(
         choices=Role.choices, required=False, help_text="Counts when an admin gives it."
     )
+    # Another person than in the example of register, so that both can be tried.
+    examples: ClassVar = {"email": "grace@example.com", "name": "Grace Hopper"}
 
 
 class UpdateUserSerializer(serializers.Serializer[Any]):
@@ -178,30 +182,42 @@ class TokensSerializer(serializers.Serializer[Any]):
         }
 
 
+@extend_schema_field({"type": "string", "const": "body"})
+class InBodyField(serializers.ReadOnlyField):
+    """The discriminator of the answer whose tokens are in the body."""
+
+
+@extend_schema_field({"type": "string", "const": "cookie"})
+class InCookieField(serializers.ReadOnlyField):
+    """The discriminator of the answer whose tokens are in cookies."""
+
+
 class TokensAnswer(serializers.Serializer[Any]):
+    delivery = InBodyField()
     tokens = TokensSerializer()
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:
-        return {"tokens": TokensSerializer(pair).data}
+        return {"delivery": "body", "tokens": TokensSerializer(pair).data}
 
 
-class LoginAnswer(serializers.Serializer[Any]):
+class LoginAnswer(TokensAnswer):
     user = UserSerializer()
-    tokens = TokensSerializer()
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:
-        return {"user": UserSerializer(pair.session.user).data, "tokens": TokensSerializer(pair).data}
+        return {"user": UserSerializer(pair.session.user).data, **super().to_representation(pair)}
 
 
 class CookieTokensAnswer(serializers.Serializer[Any]):
     """The answer with `delivery=cookie`. The tokens are in cookies; `csrfToken` goes into `X-CSRFToken`."""
 
+    delivery = InCookieField()
     csrfToken = serializers.CharField()
     expiresIn = serializers.IntegerField(min_value=1)
     examples: ClassVar = {"csrfToken": EXAMPLE_SECRET, "expiresIn": 900}
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:
         return {
+            "delivery": "cookie",
             "csrfToken": csrf_token(pair.session.pk),
             "expiresIn": round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
         }

@@ -15,7 +15,7 @@ Every answer under `/api/v1` is in one envelope: `{"success": true, "data": …}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Groundwork",
     "DESCRIPTION": DESCRIPTION,
-    "LICENSE": {"name": "MIT"},
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",

@@ -23,11 +23,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "in": "header",
         "description": text,
         "schema": {"type": "string"},
-        "example": '"v1"',
     }
+    # Without an example: Swagger UI would send it.
     for name, text in (
-        ("If-Match", "Write only if the object still has this ETag."),
-        ("If-None-Match", "Answer 304 without a body if the object still has this ETag."),
+        ("If-Match", 'Write only if the object still has this ETag, such as `"v1"`.'),
+        ("If-None-Match", 'Answer 304 without a body if the object still has this ETag, such as `"v1"`.'),
     )
 }
 

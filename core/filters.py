@@ -56,10 +56,11 @@ class SortBackend(BaseFilterBackend):
         columns = getattr(view, "sort_fields", None)
         if not columns:
             return []
-        text = "Names with commas, or the parameter repeated; - for descending. Ties are broken by id."
-        parameter = names_parameter("sort", text, [f"{sign}{name}" for name in columns for sign in ("", "-")])
-        parameter["schema"]["default"] = view.default_sort.split(",")
-        return [parameter]
+        text = (
+            "Names with commas, or the parameter repeated; - for descending. Ties are broken by id. "
+            f"By default `{view.default_sort}`."
+        )
+        return [names_parameter("sort", text, [f"{sign}{name}" for name in columns for sign in ("", "-")])]
 
 
 def names_parameter(name: str, description: str, choices: list[str]) -> dict[str, Any]:

@@ -31,20 +31,27 @@ class ImportParser(UploadParser):
     known_fields: ClassVar = frozenset({"dryRun", "dryRunId"})
 
 
-class ImportSerializer(serializers.Serializer[Any]):
-    """Either a file, or the id of a dry run."""
-
+class ImportFileSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(
-        required=False,
         help_text="CSV as spreadsheets write it, or a JSON array of objects; up to 10 MiB and 100,000 rows.",
     )
     dryRun = serializers.BooleanField(
         default=False, help_text="Report what every row would do, and write nothing."
     )
-    dryRunId = serializers.UUIDField(
-        required=False, help_text="Import the file of this job, a dry run that has succeeded. Works once."
-    )
     examples: ClassVar = {"file": "(the bytes of the file)", "dryRun": True}
+
+
+class CommitDryRunSerializer(serializers.Serializer[Any]):
+    dryRunId = serializers.UUIDField(
+        help_text="Import the file of this job, a dry run that has succeeded. Works once."
+    )
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    """Either of the two, in either type of body. The file is looked at apart from them."""
+
+    dryRun = serializers.BooleanField(default=False)
+    dryRunId = serializers.UUIDField(required=False)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,10 @@ class ImportViewSet(BulkViewSet):
         if getattr(cls, "queryset", None) is not None:
             functions[import_kind(cls)] = partial(import_table, cls)
 
-    @extend_schema(request=ImportSerializer, responses={202: JobSerializer})
+    @extend_schema(
+        request={"multipart/form-data": ImportFileSerializer, "application/json": CommitDryRunSerializer},
+        responses={202: JobSerializer},
+    )
     @action(
         detail=False, methods=["post"], url_path="import", parser_classes=[ImportParser, StrictJSONParser]
     )

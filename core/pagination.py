@@ -77,9 +77,11 @@ class Pagination(BasePagination):
 
     def get_schema_operation_parameters(self, _view: Any) -> list[dict[str, Any]]:
         return [
-            integer_parameter("page", 1, None, 1, "A page past the end is an empty list."),
+            integer_parameter("page", 1, None, "From 1, the default. A page past the end is an empty list."),
             CURSOR_PARAMETER,
-            integer_parameter("limit", 1, MOST, DEFAULT_LIMIT, "How many objects a page holds."),
+            integer_parameter(
+                "limit", 1, MOST, f"How many objects a page holds; {DEFAULT_LIMIT} by default."
+            ),
         ]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +115,8 @@ def read_integer(request: Request, name: str, default: int, most: int | None = N
     return value
 
 
-def integer_parameter(name: str, least: int, most: int | None, default: int, text: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "integer", "minimum": least, "default": default}
+def integer_parameter(name: str, least: int, most: int | None, text: str) -> dict[str, Any]:
+    """Return the parameter without `default`: a generated client sends it, and `page` next to `cursor` is a 400."""
+    schema: dict[str, Any] = {"type": "integer", "minimum": least}
     schema["maximum"] = most or LARGEST
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import etag
 from drf_spectacular.generators import SchemaGenerator
@@ -266,6 +267,7 @@ class EnvelopeSchema(FieldSchema):
 
 def describe_envelope(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
     """The last hook: what belongs to no single operation."""
+    result["servers"] = [{"url": settings.API_URL or "/"}]  # "/": wherever the document was served
     add_health(result)
     add_files(result)
     add_examples(result)
@@ -281,7 +283,7 @@ generating = threading.Lock()
 
 @cache
 def document() -> bytes:
-    """Generated once per process: it depends on nothing but the code."""
+    """Generated once per process: it depends on nothing but the code and the settings."""
     with generating:
         return orjson.dumps(SchemaGenerator().get_schema(request=None, public=True))
 

@@ -22,9 +22,8 @@ def compose(schema: Schema, components: Schema) -> Any:
         return compose(components["schemas"][schema["$ref"].rsplit("/", 1)[1]], components)
     if "examples" in schema:
         return schema["examples"][0]
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]
+    if "const" in schema:
+        return schema["const"]
     if "enum" in schema:
         return schema["enum"][0]
     for key in ("allOf", "oneOf", "anyOf"):

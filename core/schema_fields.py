@@ -1,5 +1,6 @@
 """Fields in the OpenAPI document: the bounds of texts, and in each direction only what belongs to it."""
 
+import json
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -63,8 +64,11 @@ class FieldSchema(AutoSchema):
         for item in properties.values():
             item.pop("readOnly", None)
             item.pop("writeOnly", None)
-            if direction == "response" or is_patched_serializer(serializer, direction):
-                item.pop("default", None)  # what a PATCH leaves out stays as it is
+            default = item.pop("default", None)  # a generated client would send it
+            said = direction == "request" and not is_patched_serializer(serializer, direction)
+            if default is not None and said:  # what a PATCH leaves out stays as it is
+                default_text = f"By default `{json.dumps(default)}`."
+                item["description"] = f"{item.get('description', '')} {default_text}".strip()
         if direction == "response" and properties:
             schema["required"] = list(properties)  # an answer is always whole
         return schema

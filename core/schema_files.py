@@ -8,9 +8,9 @@ from core.schema_errors import error_example, error_schema
 Schema = dict[str, Any]
 
 REQUEST_ID = {"X-Request-ID": {"$ref": "#/components/headers/XRequestID"}}
-BYTES: Schema = {
-    "*/*": {"schema": {"type": "string", "format": "binary"}, "example": "(the bytes of the file)"}
-}
+MEDIA: Schema = {"schema": {"type": "string", "format": "binary"}, "example": "(the bytes of the file)"}
+# The former for generators of clients that know no ranges of media types.
+BYTES: Schema = {"application/octet-stream": MEDIA, "*/*": MEDIA}
 PARAMETERS: list[Schema] = [
     {
         "name": "token",
@@ -18,14 +18,12 @@ PARAMETERS: list[Schema] = [
         "required": True,
         "description": "As in the address: it says which file, under which name, and until when, and is signed.",
         "schema": {"type": "string"},
-        "example": "eyJkaXNwb3Np.3Jt0dGhpcyBpcyBub3Q",
     },
     {
         "name": "Range",
         "in": "header",
-        "description": "One range of bytes. Several are answered with the whole file.",
+        "description": "One range of bytes, such as `bytes=0-1023`. Several are answered with the whole file.",
         "schema": {"type": "string"},
-        "example": "bytes=0-1023",
     },
 ]
 

@@ -125,7 +125,7 @@ def export_request(schema: Any) -> Schema:
 
 def in_body(parameter: Schema) -> Schema:
     """What may be repeated in a query is a list in a body; a single one need not be."""
-    schema = {key: value for key, value in parameter["schema"].items() if key != "default"}
+    schema = parameter["schema"]
     if schema.get("type") == "array":
         schema = {"anyOf": [schema, schema["items"]]}
     return {**schema, "description": parameter.get("description", "")}

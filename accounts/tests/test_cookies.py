@@ -39,7 +39,7 @@ def refused(answer):
 
 
 def test_the_body_holds_no_token(browser):
-    assert browser.answer.json()["data"].keys() == {"user", "csrfToken", "expiresIn"}
+    assert browser.answer.json()["data"].keys() == {"delivery", "user", "csrfToken", "expiresIn"}
     for name in (ACCESS_COOKIE, REFRESH_COOKIE):
         assert browser.cookies[name].value not in browser.answer.content.decode()
 
@@ -112,7 +112,7 @@ def test_refresh_by_cookie_rotates_the_cookies(browser, user):
     answer = browser.post("/api/v1/auth/refresh", HTTP_X_CSRFTOKEN=browser.csrf)
 
     assert answer.status_code == 200
-    assert answer.json()["data"].keys() == {"csrfToken", "expiresIn"}
+    assert answer.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
     assert browser.cookies[REFRESH_COOKIE].value != before
     assert browser.get(ME).status_code == 200
 

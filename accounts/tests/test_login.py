@@ -38,7 +38,7 @@ def ann():
 def test_answers_with_the_user_and_a_pair_of_tokens(anonymous, ann):
     answer = data(anonymous.post(URL, ANN))
 
-    assert answer.keys() == {"user", "tokens"}
+    assert answer.keys() == {"delivery", "user", "tokens"}
     assert answer["user"].keys() == {
         *("id", "email", "pendingEmail", "name", "role", "emailVerified", "createdAt", "updatedAt")
     }

@@ -33,7 +33,7 @@ def rotated(token):
 def test_answers_with_a_new_pair(owner):
     answer = data(refresh_with(owner.refresh_token))
 
-    assert answer.keys() == {"tokens"}
+    assert answer.keys() == {"delivery", "tokens"}
     assert answer["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}
     assert (answer["tokens"]["tokenType"], answer["tokens"]["expiresIn"]) == ("Bearer", 900)
     assert answer["tokens"]["refreshToken"] != owner.refresh_token

@@ -25,7 +25,7 @@ ANN = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
 def test_answers_with_the_user_and_a_pair_of_tokens(anonymous):
     answer = data(anonymous.post(URL, ANN), 201)
 
-    assert answer.keys() == {"user", "tokens"}
+    assert answer.keys() == {"delivery", "user", "tokens"}
     user = User.objects.get()
     assert answer["user"] == {
         "id": str(user.pk),
