@@ -14,8 +14,8 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services check lock fuzz bench clean base-env prod-env test-env dev-env services-env \
-	tools-env bench-env express-env wrk-env
+.PHONY: help run test test-services test-clients check lock fuzz bench clean base-env prod-env test-env dev-env \
+	services-env tools-env bench-env express-env wrk-env clients-env npm-env
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
 
 test-services: test-env ## the same suite on real PostgreSQL, Redis and a Celery worker
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(ARGS)
+
+test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
+	@$(BIN)/python .ci/clients.py
 
 check: dev-env ## lint, format, types, imports, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .
@@ -60,7 +63,8 @@ bench: prod-env bench-env express-env wrk-env ## measure this project beside its
 		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## remove the environments, the local database and every cache
-	rm -rf .venv .venv-services .venv-tools .venv-bench benchmarks/peers/express/node_modules
+	rm -rf .venv .venv-services .venv-tools .venv-bench .venv-clients
+	rm -rf benchmarks/peers/express/node_modules clients/node_modules clients/generated
 	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -82,15 +86,20 @@ tools-env:
 bench-env:
 	$(call install,.venv-bench,bench,)
 
+clients-env:
+	$(call install,.venv-clients,clients,)
+
 EXPRESS := benchmarks/peers/express
+CLIENTS := clients
 
 # Without npm the run says so, and how to leave this peer out.
 express-env:
-	@command -v npm >/dev/null || exit 0; cd $(EXPRESS) && \
-	cmp -s package-lock.json node_modules/installed-lock.json || { \
-		echo "Installing $(EXPRESS)/package-lock.json …" && \
-		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
-		cp package-lock.json node_modules/installed-lock.json; }
+	@command -v npm >/dev/null || exit 0; $(call npm-install,$(EXPRESS))
+
+npm-env:
+	@command -v npm >/dev/null || { \
+		echo "make test-clients needs Node.js 20 or newer with npm: apt-get install nodejs npm, or https://nodejs.org" >&2; \
+		exit 1; }; $(call npm-install,$(CLIENTS))
 
 # The load generator. Without root the run says how to install it.
 wrk-env:
@@ -99,6 +108,14 @@ wrk-env:
 		{ apt-get install -y -qq wrk || { apt-get update -qq && apt-get install -y -qq wrk; }; } >/dev/null; }
 
 OLD_PYTHON := needs Python 3.11 or newer, but $(PYTHON) is %s. Name one that is: make PYTHON=python3.13 run
+
+# $(call npm-install,FOLDER): as below, with the lock of npm.
+define npm-install
+cd $(1) && cmp -s package-lock.json node_modules/installed-lock.json || { \
+		echo "Installing $(1)/package-lock.json …" && \
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
+		cp package-lock.json node_modules/installed-lock.json; }
+endef
 
 # $(call install,ENVIRONMENT,LOCK,LOCKS IT HOLDS)
 # An environment keeps a copy of each lock it was made from: while that equals the lock, nothing is

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
-# dev holds base, prod and test; the other two are installed into environments of their own.
-LOCKS = ("dev", "services", "tools", "bench")
+# dev holds base, prod and test; the others are installed into environments of their own.
+LOCKS = ("dev", "services", "tools", "bench", "clients")
 
 
 class NotDone(Exception):

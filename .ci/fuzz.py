@@ -10,11 +10,9 @@ import argparse
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,15 +23,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 from fuzz_objects import call, make_objects
+from live import ROOT, environment, live_server
 from psycopg import sql
-from services import free_port, stop
 
-ROOT = Path(__file__).resolve().parent.parent
 SCHEMATHESIS = ROOT / ".venv-tools" / "bin" / "schemathesis"
 CONFIG = ROOT / ".ci" / "schemathesis.toml"
 HOOKS = ROOT / ".ci" / "fuzz_hooks.py"
-START_SECONDS = 30
-UNLIMITED = "1000000/min"  # the limits have tests of their own; here they would hide everything else
 # They end the session that the rest of the run needs.
 LEFT_OUT = "/auth/(logout|logout-all|sessions)"
 ROLES = ("user", "admin")
@@ -53,19 +48,7 @@ class Caller:
         return token
 
 
-def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            call(url)
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit("fuzz: the server did not start")
-            time.sleep(0.1)
-
-
-def make_caller(base: str, environment: dict[str, str], role: str) -> Caller:
+def make_caller(base: str, variables: dict[str, str], role: str) -> Caller:
     caller = Caller(role, f"fuzz-{role}@example.com", f"A1{secrets.token_hex(8)}")
     if role == "user":
         account = {"email": caller.email, "name": "Fuzz", "password": caller.password}
@@ -75,7 +58,7 @@ def make_caller(base: str, environment: dict[str, str], role: str) -> Caller:
         subprocess.run(
             [sys.executable, "manage.py", "createsuperuser", *options],
             cwd=ROOT,
-            env=environment | {"DJANGO_SUPERUSER_PASSWORD": caller.password},
+            env=variables | {"DJANGO_SUPERUSER_PASSWORD": caller.password},
             stdout=subprocess.DEVNULL,
             check=True,
         )
@@ -91,10 +74,10 @@ def fuzz(base: str, caller: Caller, arguments: list[str], log: Path) -> tuple[in
         known, report = Path(folder) / "known.json", Path(folder) / "report.json"
         known.write_text(json.dumps(make_objects(base, token, admin=caller.role == "admin")))
         command += ["--report-json-path", report, *DEFAULTS, *arguments]
-        environment = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "FUZZ_KNOWN": str(known)}
+        hooked = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "FUZZ_KNOWN": str(known)}
         with log.open("wb") as said:
             code = subprocess.run(
-                command, cwd=ROOT, env=environment, stdout=said, stderr=said, check=False
+                command, cwd=ROOT, env=hooked, stdout=said, stderr=said, check=False
             ).returncode
         cases = json.loads(report.read_text())["test_cases"]["generated"] if report.exists() else 0
     try:
@@ -123,36 +106,13 @@ def database(folder: str) -> Iterator[str]:
 
 def run(role: str, arguments: list[str], log: Path) -> tuple[int, int]:
     with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-") as folder, database(folder) as url:
-        return run_on(folder, url, role, arguments, log)
+        return run_on(url, role, arguments, log)
 
 
-def run_on(folder: str, url: str, role: str, arguments: list[str], log: Path) -> tuple[int, int]:
-    port = free_port()
-    base = f"http://127.0.0.1:{port}"
-    environment = os.environ | {
-        "DEBUG": "true",
-        "DATABASE_URL": url,
-        "REDIS_URL": "",
-        "CELERY_BROKER_URL": "",
-        "EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
-        "ACCESS_TOKEN_MINUTES": "600",
-        "BCRYPT_ROUNDS": "4",
-        "LOG_LEVEL": "ERROR",
-        **{f"THROTTLE_{who}": UNLIMITED for who in ("USER", "ANON", "AUTH")},
-    }
-    manage = [sys.executable, "manage.py"]
-    subprocess.run([*manage, "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
-    server = subprocess.Popen(
-        [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,  # its greeting; errors stay
-    )
-    try:
-        wait_for(f"{base}/health", server)
-        return fuzz(base, make_caller(base, environment, role), arguments, log)
-    finally:
-        stop(server, signal.SIGTERM)
+def run_on(url: str, role: str, arguments: list[str], log: Path) -> tuple[int, int]:
+    variables = environment(url)
+    with live_server(variables) as base:
+        return fuzz(base, make_caller(base, variables, role), arguments, log)
 
 
 def main() -> int:

@@ -24,6 +24,7 @@ SOURCES = {
     "services": ("services",),
     "tools": ("tools",),
     "bench": ("bench",),
+    "clients": ("clients",),
 }
 CHAIN = ("base", "prod", "test", "dev")
 
