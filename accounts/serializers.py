@@ -109,6 +109,9 @@ class UpdateUserSerializer(serializers.Serializer[Any]):
     email = EmailField(required=False)
     role = serializers.ChoiceField(choices=Role.choices, required=False)
     currentPassword = PasswordField(required=False, help_text="Required to change one's own `email`.")
+    example: ClassVar = {
+        "name": "Ada Lovelace"
+    }  # an address may be taken, and needs the caller's own password
 
 
 class DeleteAccountSerializer(serializers.Serializer[Any]):

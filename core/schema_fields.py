@@ -21,7 +21,10 @@ def documented_nowhere() -> list[type]:
 
 
 class FieldSchema(AutoSchema):
-    """A field class may name a `pattern` and an `example`; a serializer the `examples` of its fields."""
+    """A field class may name a `pattern` and an `example`, a serializer the `examples` of its fields.
+
+    A serializer whose example is only a part of its fields names that as `example`.
+    """
 
     def _get_filter_parameters(self) -> list[Schema]:
         """With the words of the filters, and the bounds that their form fields check."""
@@ -69,6 +72,8 @@ class FieldSchema(AutoSchema):
             if default is not None and said:  # what a PATCH leaves out stays as it is
                 default_text = f"By default `{json.dumps(default)}`."
                 item["description"] = f"{item.get('description', '')} {default_text}".strip()
+        if direction == "request" and hasattr(serializer, "example"):
+            schema["examples"] = [serializer.example]
         if direction == "response" and properties:
             schema["required"] = list(properties)  # an answer is always whole
         return schema
