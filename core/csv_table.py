@@ -10,18 +10,20 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
+
 from core.cells import unguarded
 from core.table_rows import BadRow, BadTable, Row, Rows
 
-MOST_COLUMNS = 100
-LONGEST_HEADER = 64 * 1024
-LONGEST_CELL = 128 * 1024  # characters
+MAX_COLUMNS = 100
+MAX_HEADER_LENGTH = 64 * 1024
+MAX_CELL_LENGTH = 128 * 1024  # characters
 DELIMITERS = ",;\t"
 # The first line may name the delimiter for Excel.
 SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*"?[\r\n]*', re.IGNORECASE)
 
-# The standard reader stops the file at a longer cell. The limit of uploads bounds the file; LONGEST_CELL is checked for
-# each cell that counts.
+# The standard reader stops the file at a longer cell. The limit of uploads bounds the file; MAX_CELL_LENGTH is checked
+# for each cell that counts.
 csv.field_size_limit(2**31 - 1)
 
 
@@ -32,20 +34,20 @@ class UnclosedQuoteError(Exception):
 def csv_table(text: IO[str], known: Collection[str]) -> tuple[tuple[str, ...], Rows]:
     """Return the titles of the columns, the known ones in their own spelling, and the rows. Raises BadTable."""
     head, delimiter = first_lines(text), None
-    said = SEPARATOR.fullmatch(head[0])
-    if said is not None:
-        head, delimiter = head[1:], said[1]
+    separator = SEPARATOR.fullmatch(head[0])
+    if separator is not None:
+        head, delimiter = head[1:], separator[1]
     canonical = {squeezed(name): name for name in known}
-    found = records(chain(head, text), delimiter or best_delimiter(head, canonical))
+    cell_rows = records(chain(head, text), delimiter or best_delimiter(head, canonical))
     try:
-        header = next(filter(has_text, found), [])
+        header = next(filter(has_text, cell_rows), [])
     except UnclosedQuoteError as error:
-        raise BadTable("The file is not CSV: a quote that opens in its header is never closed.") from error
+        raise BadTable(_("The file is not CSV: a quote that opens in its header is never closed.")) from error
     titles = [" ".join(unguarded(cell).split()) for cell in header]
     names = [canonical.get(squeezed(title)) for title in titles]
     refuse_header(titles, names, known)
     columns = tuple(name or title for name, title in zip(names, titles, strict=True) if title)
-    return columns, csv_rows(found, names)
+    return columns, csv_rows(cell_rows, names)
 
 
 def first_lines(text: IO[str]) -> list[str]:
@@ -56,7 +58,7 @@ def first_lines(text: IO[str]) -> list[str]:
         if lines or line.strip():
             lines.append(line)
             characters += len(line)
-        if characters > LONGEST_HEADER:
+        if characters > MAX_HEADER_LENGTH:
             break
     return lines
 
@@ -97,36 +99,39 @@ def has_text(cells: list[str]) -> bool:
 
 
 def refuse_header(titles: list[str], names: list[str | None], known: Collection[str]) -> None:
-    if sum(map(bool, titles)) > MOST_COLUMNS:
-        raise BadTable(f"A file may have {MOST_COLUMNS} columns at most.")
+    if sum(map(bool, titles)) > MAX_COLUMNS:
+        raise BadTable(_("A file may have %(limit)d columns at most.") % {"limit": MAX_COLUMNS})
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise BadTable(f"A column stands there twice: {', '.join(twice)}.")
+        raise BadTable(_("These columns are there twice: %(names)s.") % {"names": ", ".join(twice)})
     if not any(names):
-        raise BadTable(f"The first line names the columns, some of {', '.join(sorted(known))}.")
+        names_known = {"names": ", ".join(sorted(known))}
+        raise BadTable(_("The first row must name columns, at least one of %(names)s.") % names_known)
 
 
-def csv_rows(found: Iterator[list[str]], names: list[str | None]) -> Rows:
+def csv_rows(cell_rows: Iterator[list[str]], names: list[str | None]) -> Rows:
     """Empty rows are left out, but have their number."""
     number = 0
     try:
-        for number, cells in enumerate(found, start=1):
+        for number, cells in enumerate(cell_rows, start=1):
             if has_text(cells):
                 yield number, csv_row(cells, names)
     except UnclosedQuoteError as error:
-        message = f"The file is not CSV: a quote that opens in row {number + 1} is never closed."
-        raise BadTable(message) from error
+        message = _("The file is not CSV: a quote that opens in row %(row)d is never closed.")
+        raise BadTable(message % {"row": number + 1}) from error
 
 
 def csv_row(cells: list[str], names: list[str | None]) -> Row:
     """A cell that a short row does not have is absent. Those beyond the header must be empty."""
     if has_text(cells[len(names) :]):
-        return BadRow(None, "cells", f"The row has {len(cells)} cells, the header {len(names)}.")
+        counts = {"cells": len(cells), "columns": len(names)}
+        return BadRow(None, "cells", _("The row has %(cells)d cells, the header %(columns)d.") % counts)
     row: dict[str, Any] = {}
     for name, cell in zip(names, cells, strict=False):
         if name is None:
             continue
-        if len(cell) > LONGEST_CELL:
-            return BadRow(name, "max_length", f"A cell may have {LONGEST_CELL:,} characters at most.")
+        if len(cell) > MAX_CELL_LENGTH:
+            message = _("A cell may have %(limit)d characters at most.") % {"limit": MAX_CELL_LENGTH}
+            return BadRow(name, "max_length", message)
         row[name] = unguarded(cell)
     return row

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from core.csv_table import LONGEST_CELL
+from core.csv_table import MAX_CELL_LENGTH
 from core.tests.job_results import content, finished
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
@@ -109,7 +109,7 @@ def test_a_row_whose_cells_have_line_breaks_is_one_row(owner):
 @pytest.mark.parametrize("column", ["content", "title", "tags", "id"])
 def test_a_cell_that_is_too_long_is_one_row(owner, column):
     header = ["title", "content", "tags", "id"]
-    long = ",".join("x" * (LONGEST_CELL + 1) if name == column else "" for name in header)
+    long = ",".join("x" * (MAX_CELL_LENGTH + 1) if name == column else "" for name in header)
     result = imported(owner, f"{','.join(header)}\nBefore\n{long}\nAfter\n")
 
     assert (titles(), wrong(result)) == (["After", "Before"], [(2, column, "max_length")])
