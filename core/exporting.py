@@ -116,7 +116,7 @@ def export(view_class: Any, run: Run) -> None:
     result = {
         "format": job.parameters["format"],
         "rows": counter.done,
-        "filename": filename,
+        "filename": stored.filename,
         "contentType": content_type,
         "size": stored.size,
     }

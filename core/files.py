@@ -28,6 +28,7 @@ from django.utils.http import content_disposition_header
 
 from core import outbox
 from core.errors import ApiError
+from core.file_names import name_for
 from core.models import StoredFile
 from core.turns import turns
 
@@ -83,7 +84,8 @@ def store(
     With `size`, known beforehand, it takes from the quota of `user`; without, it is the server's own work, such as
     an export. Raises QuotaExceeded, NoSpace, StorageAway; then nothing is left.
     """
-    stored = StoredFile(user=user, content_type=content_type, filename=filename, size=size or 0)
+    stored = StoredFile(user=user, content_type=content_type, size=size or 0)
+    stored.filename = name_for(filename, content_type)
     stored.counted = size is not None
     with transaction.atomic():
         if stored.counted:
@@ -169,12 +171,16 @@ def signed_url(
 ) -> str:
     """An address that hands the file out to anybody for LINK_LIFETIME, counted from `made_at` (seconds).
 
+    The name is made to fit the type here too, since older records hold what a client sent.
+
     With `inline` browsers show it; for nothing that could hold a script.
     """
     return str(
         storage.link(
             stored,
-            disposition=content_disposition_header(not inline, filename or stored.filename or "file"),
+            disposition=content_disposition_header(
+                not inline, name_for(filename or stored.filename, stored.content_type)
+            ),
             expires_at=(made_at or int(time.time())) + int(LINK_LIFETIME.total_seconds()),
         )
     )

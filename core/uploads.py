@@ -1,7 +1,6 @@
 """Uploads: one file in a multipart body, bounded in every way, on the disk and never in memory."""
 
 import tempfile
-import unicodedata
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import IO, Any, ClassVar
@@ -13,25 +12,30 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http import QueryDict
 from django.http.multipartparser import MultiPartParser as DjangoParser
 from django.http.multipartparser import MultiPartParserError
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, DataAndFiles
 
 from core.errors import ApiError, FieldError
+from core.file_names import clean_name
 from core.files import refusal
 from core.parsers import refuse_encodings
-from core.text import normalize, without_mark_runs
 
 FIELD = "file"
 TAIL_BYTES = 1024
 LONGEST_NAME = 255
-LONGEST_INPUT = 1024  # what is cut off later counts after normalisation
-# Control characters, signs that turn the direction of writing, halves of characters, private signs.
-INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
-NAMELESS = "file"
+
+
+class FileTooLarge(ApiError):
+    code = "PAYLOAD_TOO_LARGE"
+
+    def __init__(self) -> None:
+        message = _("The file is too large: it may have at most %(max)d bytes.")
+        super().__init__(message=message % {"max": settings.MAX_UPLOAD_BYTES})
 
 
 class Bounded:
-    """A stream that gives no more than it may. Raises ApiError PAYLOAD_TOO_LARGE at the first byte too many."""
+    """A stream that gives no more than it may. Raises FileTooLarge at the first byte too many."""
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         self._stream, self._left, self.tail = stream, limit, b""
@@ -41,7 +45,7 @@ class Bounded:
         chunk = self._stream.read(size)
         self._left -= len(chunk)
         if self._left < 0:
-            raise ApiError("PAYLOAD_TOO_LARGE")
+            raise FileTooLarge
         self.tail = (self.tail + chunk)[-TAIL_BYTES:]
         return chunk
 
@@ -71,7 +75,7 @@ class OntoTheDisk(FileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
-            raise ApiError("PAYLOAD_TOO_LARGE")
+            raise FileTooLarge
         self.spool.write(raw_data)
 
     def file_complete(self, file_size: int) -> UploadedFile:
@@ -97,7 +101,7 @@ class UploadParser(BaseParser):
         refuse_encodings(meta, "")
         declared = meta.get("CONTENT_LENGTH", "")
         if declared.isdecimal() and int(declared) > settings.MAX_BODY_BYTES:
-            raise ApiError("PAYLOAD_TOO_LARGE")
+            raise FileTooLarge
         handler = OntoTheDisk()
         with ExitStack() as unless_whole:
             unless_whole.callback(handler.close)
@@ -131,19 +135,3 @@ def uploaded_file(data: Any) -> UploadedFile:
     if not upload.size:
         raise FieldError(FIELD, "empty", "The file is empty.")
     return upload
-
-
-def clean_name(name: str) -> str:
-    """The last part of a path, without what a terminal, a browser or a reader of another script could trip over.
-
-    It is a label: nothing is ever opened by it. What is too long loses of its stem, not of its ending.
-    """
-    name = without_mark_runs(name.replace("\\", "/").rpartition("/")[2])
-    name = normalize("NFC", name[-LONGEST_INPUT:], max_length=LONGEST_INPUT)
-    name = "".join(char for char in name if unicodedata.category(char) not in INVISIBLE).strip().rstrip(". ")
-    if not name.strip(". "):
-        return NAMELESS
-    stem, dot, ending = name.rpartition(".")
-    if len(name) > LONGEST_NAME and stem and len(ending) <= 20:
-        return stem[: LONGEST_NAME - len(ending) - 1] + dot + ending
-    return name[:LONGEST_NAME]

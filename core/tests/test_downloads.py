@@ -199,6 +199,14 @@ def test_the_name_is_written_as_the_rfc_has_it(disk, name, said):
     assert disk.fetch(files.signed_url(stored))[1]["Content-Disposition"] == said
 
 
+def test_a_record_of_before_is_handed_out_under_a_name_that_fits(disk, stored):
+    StoredFile.objects.update(filename="invoice.bat", content_type="text/plain")
+    stored.refresh_from_db()
+    headers = disk.fetch(files.signed_url(stored))[1]
+
+    assert headers["Content-Disposition"] == 'attachment; filename="invoice.txt"'
+
+
 def test_addresses_begin_where_the_settings_say(settings, stored):
     assert files.signed_url(stored).startswith("/api/v1/files?token=")
     settings.API_URL = "https://api.groundwork.example"

@@ -3,9 +3,10 @@
 import pytest
 
 from core.errors import ApiError
+from core.file_names import clean_name
 from core.tests.answers import code, problems
 from core.tests.normalisation import HOSTILE
-from core.uploads import Bounded, clean_name
+from core.uploads import Bounded
 from resources.models import Attachment
 from resources.tests.factories import ResourceFactory
 
@@ -37,7 +38,9 @@ def test_the_file_may_be_as_large_as_the_limit_and_no_larger(send, settings):
     settings.MAX_UPLOAD_BYTES = 200_000
 
     assert send(part(b"a" * 200_000) + END).status_code == 201
-    assert code(send(part(b"a" * 200_001) + END)) == (413, "PAYLOAD_TOO_LARGE")
+    refusal = send(part(b"a" * 200_001) + END)
+    assert code(refusal) == (413, "PAYLOAD_TOO_LARGE")
+    assert "200000 bytes" in refusal.json()["error"]["message"]
 
 
 def test_what_says_that_it_is_too_large_is_not_read(send, settings):
@@ -128,31 +131,6 @@ def test_base_64_full_of_spaces_is_only_bytes(send):
     answer = send(part(b" " * 500_000 + b"YQ==", extra=b"Content-Transfer-Encoding: base64\r\n") + END)
 
     assert answer.json()["data"]["size"] == 1
-
-
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        ("../../etc/passwd", "passwd"),
-        ("..\\..\\boot.ini", "boot.ini"),
-        ("C:\\fakepath\\me.png", "me.png"),
-        ("/etc/x", "x"),
-        ("a\x00b.txt", "ab.txt"),
-        ("a\r\nSet-Cookie: b.txt", "aSet-Cookie: b.txt"),
-        ("gnp.\u202egpj", "gnp.gpj"),
-        ("trailing. . .", "trailing"),
-        ("CON", "CON"),
-        ("😀.txt", "😀.txt"),
-        ("e\u0301.txt", "é.txt"),
-        ("..", "file"),
-        ("\u200b", "file"),
-        ("a" * 300 + ".jpeg", "a" * 250 + ".jpeg"),
-        ("a" * 300, "a" * 255),
-        ("a." + "b" * 300, "a." + "b" * 253),
-    ],
-)
-def test_names_are_only_labels(sent, kept):
-    assert clean_name(sent) == kept
 
 
 @pytest.mark.parametrize("sent", ["../../x", "..\\\\x", "/etc/x", "x", "%2e%2e/x", "x" * 300])

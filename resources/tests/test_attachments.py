@@ -57,6 +57,30 @@ def test_an_image_comes_with_a_thumbnail(storage, owner, path):
     assert headers["Content-Disposition"] == 'inline; filename="home.jpg"'
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "shown", "said"),
+    [
+        (b"@echo off", "invoice.bat", "invoice.txt", 'attachment; filename="invoice.txt"'),
+        (b"alert(1)", "grüße.JS", "grüße.txt", "attachment; filename*=utf-8''gr%C3%BC%C3%9Fe.txt"),
+        (samples.png(), "a.html", "a.png", 'inline; filename="a.png"'),
+    ],
+)
+def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name, shown, said):
+    data = attach(owner, path, content, name).json()["data"]
+
+    assert data["filename"] == shown
+    assert storage.fetch(data["url"])[1]["Content-Disposition"] == said
+    assert AuditEvent.objects.get(event="attachment.created").changes == {"attachments": [None, shown]}
+
+
+def test_a_thumbnail_has_the_ending_of_its_own_type(storage, owner, path):
+    data = attach(owner, path, samples.png(mode="RGB"), "a.png").json()["data"]
+    headers = storage.fetch(data["thumbnailUrl"])[1]
+
+    assert headers["Content-Type"] == "image/jpeg"
+    assert headers["Content-Disposition"] == 'inline; filename="a.jpg"'
+
+
 def test_a_part_of_it_may_be_asked_for(storage, owner, path):
     url = attach(owner, path, b"0123456789", "digits.txt").json()["data"]["url"]
     status, headers, body = storage.fetch(url, Range="bytes=2-5")

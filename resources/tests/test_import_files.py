@@ -103,6 +103,15 @@ def test_the_same_key_imports_once(owner):
     assert code(upload(owner, "title\nTwo\n", HTTP_IDEMPOTENCY_KEY="once"))[0] == 422
 
 
+@pytest.mark.parametrize(
+    ("body", "name", "kept"), [("title\nOne\n", "rows.bat", "rows.csv"), ("[]", "rows.js", "rows.json")]
+)
+def test_the_file_is_kept_under_a_name_of_its_type(owner, body, name, kept):
+    upload(owner, body, name)
+
+    assert StoredFile.objects.get().filename == Job.objects.get().parameters["filename"] == kept
+
+
 def test_the_file_is_gone_when_its_rows_are_stored(owner):
     job = Job.objects.get(pk=finished(owner, upload(owner, "title\nOne\n"))["id"])
 

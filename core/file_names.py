@@ -1,0 +1,78 @@
+"""Names of files, as their owners see them and as browsers store them. They are labels: nothing is opened by them."""
+
+import re
+import unicodedata
+
+from core.text import normalize, without_mark_runs
+
+MAX_BYTES = 255  # in UTF-8: the longest name that every file system takes
+MAX_ENDING_BYTES = 20
+MAX_INPUT = 1024  # characters before normalisation
+NAMELESS = "file"
+# Control characters, signs that turn the direction of writing, halves of characters, private signs.
+INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
+JOINERS = (
+    "\u200c\u200d"  # ZWNJ and ZWJ belong to the spelling of Persian and of Indian languages, and to emoji
+)
+BLANK = JOINERS + "".join(filter(str.isspace, map(chr, range(0x3001))))
+ENDING = re.compile(r"\.(?=[0-9]*[a-z])[a-z0-9_~-]{1,16}", re.IGNORECASE)
+# Windows takes these for devices, whatever their ending.
+RESERVED = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+# The endings of each type; the first one is given to a name that has none of them.
+ENDINGS = {
+    "image/png": (".png", ".apng"),
+    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "image/webp": (".webp",),
+    "image/gif": (".gif",),
+    "application/pdf": (".pdf",),
+    "application/json": (".json",),
+    "text/csv": (".csv", ".tsv", ".txt"),
+    "text/plain": (".txt", ".text", ".log", ".md"),
+}
+UNKNOWN = (".bin",)
+
+
+def clean_name(name: str) -> str:
+    """Return the last part of a path, without what a terminal, a browser or a reader of another script could take for
+    something else. What is too long loses of its stem, not of its ending."""
+    name = name.replace("\\", "/").rpartition("/")[2]
+    visible = "".join(char for char in name if char in JOINERS or not is_invisible(char))
+    bounded = without_mark_runs(visible)[-MAX_INPUT:]
+    name = trimmed(normalize("NFC", bounded, max_length=MAX_INPUT))
+    stem, dot, last = name.rpartition(".")
+    is_ending = stem and len(last.encode()) <= MAX_ENDING_BYTES
+    return shortened(stem, dot + last) if is_ending else shortened(name, "")
+
+
+def name_for(name: str, content_type: str) -> str:
+    """Return the name with an ending of its type: by it a system chooses the program that opens the file. Another
+    ending is replaced, `invoice.bat` of a text by `invoice.txt`. A name without an ending stays without."""
+    endings = ENDINGS.get(content_type.partition(";")[0], UNKNOWN)
+    # A leading dot hides a file, or makes it the settings of a server.
+    name = trimmed(clean_name(name).lstrip(f".{BLANK}"))
+    stem, dot, last = name.rpartition(".")
+    if not dot:
+        return shortened(name, "")
+    ending = dot + last
+    if ending.lower() in endings:
+        return shortened(stem, ending)
+    if not ENDING.fullmatch(ending):
+        return shortened(name, endings[0])
+    return shortened(stem, "" if stem.lower().endswith(endings) else endings[0])
+
+
+def is_invisible(char: str) -> bool:
+    return unicodedata.category(char) in INVISIBLE
+
+
+def trimmed(name: str) -> str:
+    """Without blanks around it, nor dots at its end, which Windows drops. NAMELESS when nothing is left."""
+    return name.lstrip(BLANK).rstrip(f".{BLANK}") or NAMELESS
+
+
+def shortened(stem: str, ending: str) -> str:
+    """Return both together, no longer than MAX_BYTES, cut between characters, and not the name of a device."""
+    if RESERVED.match(stem + ending):
+        stem = f"_{stem}"
+    room = MAX_BYTES - len(ending.encode())
+    return trimmed(stem.encode()[:room].decode(errors="ignore")) + ending
