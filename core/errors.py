@@ -74,8 +74,12 @@ class FieldError(ApiError):
 
     code = "VALIDATION_ERROR"
 
-    def __init__(self, field: str | None, code: str, message: str) -> None:
-        super().__init__(details=[{"field": field, "code": code, "message": message}])
+    def __init__(
+        self, field: str | None, code: str, message: str, *, params: Mapping[str, Any] | None = None
+    ) -> None:
+        """`params` holds the values that the message names."""
+        detail = {"field": field, "code": code, "message": message}
+        super().__init__(details=[{**detail, "params": dict(params)} if params else detail])
 
 
 def handle(exc: Exception, _context: Mapping[str, Any]) -> Response | None:

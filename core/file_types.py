@@ -19,9 +19,12 @@ ALLOWED = (*sorted(IMAGES), PDF, TEXT, CSV)
 
 HEAD_BYTES = 2048
 CHUNK_BYTES = 64 * 1024
-NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
-# Text that something would run or draw: HTML, SVG, XML, PHP, PostScript, RTF.
-ACTIVE_TEXT = re.compile(r"\s*(<[a-zA-Z!?/%]|%!|\{\\rtf)")
+# No text holds it, and nearly every binary file does.
+NUL = "\x00"
+BLANK = "\ufeff \t\r\n\v\f"  # what may stand before the first word: a byte order mark, and spaces
+# Text that a program would run or draw, were it not served as plain text: HTML, SVG, XML, PHP, PostScript, RTF.
+ACTIVE_TEXT = re.compile(r"(?i:<(!doctype\s+html|html|script|svg|\?xml|\?php)\b)|%!PS|\{\\rtf")
+MARKUP_CHARACTERS = 1024  # enough for the longest of these, spaces in a doctype included
 # In a PDF they mean that it is a page or an archive as well.
 ACTIVE_HEAD = re.compile(rb"<\s*(html|script|svg|!doctype|\?php|\?xml)", re.IGNORECASE)
 ARCHIVE_END = b"PK\x05\x06"
@@ -51,7 +54,7 @@ def type_of(file: IO[bytes], name: str) -> str:
     for kind in sorted(IMAGES):
         if kind in guesses:
             return kind
-    if PDF in guesses and PDF_HEAD.match(head):
+    if PDF_HEAD.match(head.lstrip(BLANK.encode())):
         check_pdf(file, head)
         return PDF
     check_text(file)
@@ -76,15 +79,18 @@ def check_pdf(file: IO[bytes], head: bytes) -> None:
 
 
 def check_text(file: IO[bytes]) -> None:
-    """Raises NotAllowed for what is not UTF-8, holds signs that no text has, or is text that something runs."""
-    first = True
+    """Raises NotAllowed for what is not UTF-8, holds NUL, or begins as text that a program runs."""
+    beginning = ""
     try:
         for text in texts(file):
-            if NOT_TEXT.search(text) or (first and ACTIVE_TEXT.match(text.removeprefix("\ufeff"))):
+            if NUL in text:
                 raise NotAllowed
-            first = first and not text.strip("\ufeff \t\r\n\f")
+            if len(beginning) < MARKUP_CHARACTERS:
+                beginning = (beginning + text).lstrip(BLANK)[:MARKUP_CHARACTERS]
     except UnicodeDecodeError as error:
         raise NotAllowed from error
+    if ACTIVE_TEXT.match(beginning):
+        raise NotAllowed
 
 
 def texts(file: IO[bytes]) -> Iterator[str]:

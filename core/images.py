@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from typing import IO, Any
 
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from core.errors import ApiError, FieldError
 from core.file_types import NotAllowed
@@ -21,8 +23,21 @@ log = structlog.get_logger(__name__)
 
 WORKER = Path(__file__).with_name("image_worker.py")
 NO_IMAGE = "no_image"  # as the worker says it
+UNREADABLE = "invalid_image"
+REFUSALS = {
+    UNREADABLE: _("This image cannot be read."),
+    "side_too_long": _("The image may be at most %(max)d pixels wide and high."),
+    "too_many_pixels": _("The image may have at most %(max)d pixels, in all its frames together."),
+    "too_many_frames": _("The image may have at most %(max)d frames."),
+    "too_many_bytes": _("The image may take at most %(max)d bytes after it was encoded again."),
+    "too_much_memory": _("The image may take at most %(max)d bytes of memory to decode."),
+    "too_much_time": _("The image may take at most %(max)d seconds to decode and encode."),
+}
 PATIENCE_SECONDS = 10.0  # in front of the gate
-LONGEST_SECONDS = 30.0  # behind it, on the clock: the worker limits its own time on the processor
+LONGEST_SECONDS = 30.0  # behind it, on the clock
+CPU_SECONDS = 15  # on the processor
+# Address space. A JPEG of 100 million pixels needs 710 MB if it is progressive, one of 48 million 120 to 350.
+MEMORY_BYTES = 1024 * 1024 * 1024
 RETRY_SECONDS = 5
 WAITING_FOR_EACH = 8
 
@@ -61,7 +76,8 @@ def encode_anew(source: IO[bytes]) -> Picture:
         if said.get("refused") == NO_IMAGE:
             raise NotAllowed
         if "refused" in said:
-            raise FieldError("file", said["refused"], said["message"])
+            params = said["params"]
+            raise FieldError("file", said["refused"], REFUSALS[said["refused"]] % params, params=params)
         image.seek(0)
         thumbnail.seek(0)
         stack.pop_all()  # they are the caller's now
@@ -72,8 +88,8 @@ def run_worker(source: IO[bytes], image: IO[bytes], thumbnail: IO[bytes]) -> dic
     os.lseek(source.fileno(), 0, os.SEEK_SET)
     outputs = (image.fileno(), thumbnail.fileno())
     try:
-        done = subprocess.run(  # noqa: S603 - our own file, and two numbers
-            [sys.executable, "-I", str(WORKER), *map(str, outputs)],
+        done = subprocess.run(  # noqa: S603 - our own file, and numbers
+            [sys.executable, "-I", str(WORKER), *map(str, (*outputs, CPU_SECONDS, MEMORY_BYTES))],
             stdin=source.fileno(),
             capture_output=True,
             pass_fds=outputs,
@@ -84,10 +100,12 @@ def run_worker(source: IO[bytes], image: IO[bytes], thumbnail: IO[bytes]) -> dic
     except subprocess.TimeoutExpired as error:
         log.warning("image_took_too_long", seconds=LONGEST_SECONDS)
         raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS) from error
+    if done.returncode == -signal.SIGXCPU:
+        return {"refused": "too_much_time", "params": {"max": CPU_SECONDS}}
     if done.returncode != 0:
         log.warning(
             "image_worker_failed", code=done.returncode, error=done.stderr[-500:].decode(errors="replace")
         )
-        return {"refused": "invalid_image", "message": "This image cannot be read."}
+        return {"refused": UNREADABLE, "params": {}}
     said: dict[str, Any] = json.loads(done.stdout)
     return said

@@ -119,6 +119,12 @@ ERROR_DETAIL: Schema = {
         },
         "code": {"type": "string", "minLength": 1},
         "message": {"type": "string", "minLength": 1},
+        "params": {
+            "type": "object",
+            "description": "The values that the message names, where it names any.",
+            "additionalProperties": True,
+            "examples": [{"max": 25_000_000}],
+        },
     },
 }
 ERROR: Schema = {

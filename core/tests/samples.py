@@ -44,16 +44,37 @@ def gif(frames=1, width=40, height=30):
     return encoded(pictures[0], "GIF", comment=SECRET.encode(), **(film if frames > 1 else {}))
 
 
+def film(kind, frames=4, width=40, height=30, **options):
+    """An animation whose frames have each their own colour; the first is red."""
+    colours = ("red", "green", "blue", "yellow", "white", "black")
+    pictures = [Image.new("RGBA", (width, height), colours[number % 6]) for number in range(frames)]
+    options = {"duration": 70, "loop": 3, **options}
+    return encoded(pictures[0], kind, save_all=True, append_images=pictures[1:], **options)
+
+
+def chunk(kind, content, damage=0):
+    """A chunk of a PNG; `damage` makes its checksum wrong."""
+    said = kind + content
+    return struct.pack(">I", len(content)) + said + struct.pack(">I", zlib.crc32(said) ^ damage)
+
+
+def with_chunk(inserted, image=None):
+    """A PNG with one chunk more, behind its header."""
+    image = image or encoded(Image.new("RGB", (40, 30), "red"), "PNG")
+    return image[:33] + inserted + image[33:]
+
+
 def bomb(width=50_000, height=50_000):
     """A few kilobytes that say they are so many pixels."""
-
-    def chunk(kind, content):
-        said = kind + content
-        return struct.pack(">I", len(content)) + said + struct.pack(">I", zlib.crc32(said))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(1_000_000), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def webp_bomb(width=16_000, height=16_000):
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in (width, height))
+    content = b"WEBPVP8X" + struct.pack("<II", 10, 0) + sides + b"VP8L" + bytes(8)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
 def upload(content, name="file.bin", content_type="application/octet-stream"):
