@@ -47,7 +47,7 @@ class Prepared:
         return [item for item in (self.file, self.thumbnail) if item is not None]
 
 
-def prepare(*, upload: UploadedFile, owner: Any) -> Prepared:
+def prepare(*, upload: UploadedFile, owner: Any, actor: Any) -> Prepared:
     """Check what it is, make an image anew, and store it, pending. Outside any transaction: it takes its time."""
     source = cast(IO[bytes], upload.file)
     name = str(upload.name)
@@ -56,7 +56,7 @@ def prepare(*, upload: UploadedFile, owner: Any) -> Prepared:
         return Prepared(
             files.store(chunks(source), user=owner, content_type=kind, filename=name, size=upload.size)
         )
-    picture = encode_anew(source)
+    picture = encode_anew(source, user=actor)
     try:
         made = [
             (picture.image, picture.content_type),
@@ -247,7 +247,7 @@ class AttachmentViewSet(BaseViewSet):
     def take_upload(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
         parent = self.get_parent()
         refuse_more(parent)
-        return prepare(upload=uploaded_file(request.data), owner=parent.user)
+        return prepare(upload=uploaded_file(request.data), owner=parent.user, actor=request.user)
 
     def drop_upload(self, prepared: Prepared) -> None:
         drop(prepared.files)

@@ -40,12 +40,26 @@ CPU_SECONDS = 15  # on the processor
 MEMORY_BYTES = 1024 * 1024 * 1024
 RETRY_SECONDS = 5
 WAITING_FOR_EACH = 8
+FREE_THREADS = 3  # of each server process, for everything else
 
-gate = Gate(
-    at_once=(at_once := max(1, (os.cpu_count() or 1) // settings.WEB_CONCURRENCY)),
-    waiting=at_once * WAITING_FOR_EACH,
-    patience=PATIENCE_SECONDS,
-)
+
+def gate_for_this_process() -> Gate:
+    """At least two slots, one of them never held by the user who has all the others. That holds in every process, so
+    it holds for all of them together: whichever process a request comes to, no single user can hold it up."""
+    at_once = max(2, (os.cpu_count() or 1) // settings.WEB_CONCURRENCY)
+    waiting = at_once * WAITING_FOR_EACH
+    if settings.WEB_THREADS:
+        waiting = max(0, min(waiting, settings.WEB_THREADS - at_once - FREE_THREADS))
+    return Gate(
+        at_once=at_once,
+        waiting=waiting,
+        patience=PATIENCE_SECONDS,
+        slots_each=at_once - 1,
+        waiting_each=waiting // 2,
+    )
+
+
+gate = gate_for_this_process()
 
 
 @dataclass
@@ -62,8 +76,8 @@ class Picture:
         self.thumbnail.close()
 
 
-def encode_anew(source: IO[bytes]) -> Picture:
-    """`source` is a file on the disk. Call it outside any transaction: it may wait, and takes its time.
+def encode_anew(source: IO[bytes], *, user: Any) -> Picture:
+    """`source` is a file on the disk, sent by `user`. Call it outside any transaction: it may wait, and takes its time.
 
     Raises NotAllowed for what is no image, FieldError for a broken or too large one, ApiError
     SERVICE_UNAVAILABLE when too many come at once.
@@ -71,7 +85,7 @@ def encode_anew(source: IO[bytes]) -> Picture:
     with ExitStack() as stack:
         image = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
         thumbnail = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
-        with gate.slot():
+        with gate.slot(user.pk):
             said = run_worker(source, image, thumbnail)
         if said.get("refused") == NO_IMAGE:
             raise NotAllowed

@@ -44,5 +44,5 @@ class AttachmentFactory(DjangoModelFactory):
     def _create(cls, model_class, *args, resource, content, **kwargs):
         owner = resource.user
         upload = SimpleUploadedFile("a.txt", content)
-        prepared = attachments.prepare(upload=upload, owner=owner)
+        prepared = attachments.prepare(upload=upload, owner=owner, actor=owner)
         return attachments.attach(to=resource, model=model_class, prepared=prepared, actor=owner)

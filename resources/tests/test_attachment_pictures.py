@@ -1,11 +1,13 @@
 """Pictures: what is taken, how it is made anew, and which limit refuses it."""
 
 import zlib
+from contextlib import suppress
 
 import pytest
 from PIL import Image, ImageCms
 
 from core import images
+from core.errors import ApiError
 from core.tests import samples
 from core.tests.answers import code, problems
 from core.tests.samples import SECRET, upload
@@ -206,3 +208,45 @@ def test_decoding_a_large_photo_takes_less_memory_than_its_pixels(attach, monkey
     monkeypatch.setattr(images, "MEMORY_BYTES", 180 * 1024 * 1024)  # 48 million pixels of 4 bytes are 183 MiB
 
     assert attach(phone_photo()).status_code == 201
+
+
+# --- fairness -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def storm(owner):
+    """The owner has as many pictures under way and waiting as one user may."""
+    places = []
+    with suppress(ApiError):
+        while True:
+            places.append(images.gate.enter(owner.user.pk))
+    yield places
+    for place in places:
+        images.gate.leave(owner.user.pk, place)
+
+
+def test_one_users_pictures_do_not_keep_a_neighbour_waiting(attach, disk, storm, stranger):
+    path = f"/api/v1/resources/{ResourceFactory(user=stranger.user).pk}/attachments"
+    theirs = stranger.post(path, upload(samples.png(8, 8), "a.png"), format="multipart")
+    own = attach(samples.png(8, 8))
+
+    assert any(place.is_set() for place in storm)
+    assert theirs.status_code == 201
+    assert (code(own), own["Retry-After"]) == ((503, "SERVICE_UNAVAILABLE"), "2")
+
+
+def test_it_is_who_sends_a_picture_that_counts(disk, storm, owner, admin):
+    path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
+
+    assert admin.post(path, upload(samples.png(8, 8), "a.png"), format="multipart").status_code == 201
+
+
+@pytest.mark.parametrize(("processes", "threads"), [(1, 20), (64, 20), (64, 4), (1, 0)])
+def test_every_process_holds_a_slot_back(settings, processes, threads):
+    settings.WEB_CONCURRENCY, settings.WEB_THREADS = processes, threads
+    gate = images.gate_for_this_process()
+    with suppress(ApiError):
+        for _ in range(100):
+            gate.enter("one user")
+
+    assert gate.enter("another").is_set()
