@@ -12,7 +12,7 @@ dies anywhere leaves a record that is not kept, and with it the purge finds the 
 
 import errno
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import timedelta
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ from django.db import models, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 
 from core import outbox
 from core.errors import ApiError
@@ -56,6 +57,12 @@ class StorageAway(ApiError):
 class QuotaExceeded(ApiError):
     code = "CONFLICT"
 
+    def __init__(self) -> None:
+        message = _(
+            "Your files may take %(max)d MiB together, those of your imports and exports too. Delete some first."
+        )
+        super().__init__(message=message % {"max": settings.UPLOAD_QUOTA // (1024 * 1024)})
+
 
 class FileGone(ApiError):
     """The purge took a pending file before it was kept: its writer was slower than PENDING_LIFETIME."""
@@ -64,16 +71,23 @@ class FileGone(ApiError):
 
 
 class Chunks(File):
-    """An iterator of bytes, as the storages want it."""
+    """An iterator of bytes, as the storages want it. Raises QuotaExceeded at the first byte without room."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes], room: int) -> None:
         super().__init__(None, name="")
-        self.size_so_far, self._chunks = 0, chunks
+        self.size_so_far, self._chunks, self._room = 0, chunks, room
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         for chunk in self._chunks:
             self.size_so_far += len(chunk)
+            if self.size_so_far > self._room:
+                raise QuotaExceeded
             yield chunk
+
+    def stop(self) -> None:
+        """End what makes the bytes: an export reads in a transaction in which nothing can be deleted."""
+        if isinstance(self._chunks, Generator):
+            self._chunks.close()
 
 
 def store(
@@ -81,38 +95,47 @@ def store(
 ) -> StoredFile:
     """Write a file, pending until `keep`. Call it outside any transaction, or the record is not there in time.
 
-    With `size`, known beforehand, it takes from the quota of `user`; without, it is the server's own work, such as
-    an export. Raises QuotaExceeded, NoSpace, StorageAway; then nothing is left.
+    It takes from the quota of `user` until it is discarded or purged. One whose `size` is known beforehand is refused
+    before it is written; any other, such as an export, as soon as it has no room. Raises QuotaExceeded, NoSpace,
+    StorageAway; then nothing is left.
     """
     stored = StoredFile(user=user, content_type=content_type, size=size or 0)
     stored.filename = name_for(filename, content_type)
-    stored.counted = size is not None
     with transaction.atomic():
-        if stored.counted:
-            check_quota(user, stored.size)
+        room = room_of(user)
+        if stored.size > room:
+            raise QuotaExceeded
         stored.save(force_insert=True)
-    content = Chunks(chunks)
+    content = Chunks(chunks, room)
     try:
         with turns.aside():  # a slow disk or bucket is no reason for others to wait
             storage.save(stored.name, content)
+        if content.size_so_far != stored.size:
+            settle(stored, content.size_so_far)
     except BaseException as error:
+        content.stop()
         forget(stored)
         if isinstance(error, OSError):
             raise refusal(error) from error
         raise
-    if content.size_so_far != stored.size:
-        stored.size = content.size_so_far
-        stored.save(update_fields=["size"])
     return stored
 
 
-def check_quota(user: Any, size: int) -> None:
-    """Exact, however many uploads run at once: each holds the user's row until its record is written."""
+def room_of(user: Any) -> int:
+    """How many bytes of the quota are left, in a transaction. Exact, however many uploads run at once: each holds the
+    user's row until its record is written."""
     get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
     used = StoredFile.objects.filter(user=user, counted=True).aggregate(total=Sum("size"))["total"] or 0
-    if used + size > settings.UPLOAD_QUOTA:
-        most = settings.UPLOAD_QUOTA // (1024 * 1024)
-        raise QuotaExceeded(message=f"Your files may take {most} MiB together. Delete some first.")
+    return int(settings.UPLOAD_QUOTA - used)
+
+
+def settle(stored: StoredFile, size: int) -> None:
+    """Record the size that was not known before. Others may have taken the room meanwhile."""
+    with transaction.atomic():
+        if size > room_of(stored.user) + stored.size:
+            raise QuotaExceeded
+        stored.size = size
+        stored.save(update_fields=["size"])
 
 
 def refusal(error: OSError) -> ApiError:

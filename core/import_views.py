@@ -118,6 +118,7 @@ class ImportViewSet(BulkViewSet):
             user=request.user,
             content_type=CONTENT_TYPES[table.format],
             filename=str(upload.name),
+            size=upload.size,
         )
         return Prepared(stored, is_dry=asked.validated_data["dryRun"])
 

@@ -1,4 +1,4 @@
-"""The caller's jobs: watch them, cancel them."""
+"""The caller's jobs: watch them, cancel them, delete their files."""
 
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from core import files
 from core.conditional import with_links
 from core.filters import Choices
-from core.jobs import cancel_job
+from core.jobs import dismiss_job
 from core.models import Job
 from core.schema_jobs import ERROR, RESULT
 from core.serializers import ModelSerializer
@@ -87,12 +87,12 @@ class JobViewSet(BaseViewSet):
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Cancel a job. One that waits is cancelled at once; one that runs stops at its next step, within seconds,
-        and its `result` says what it has done until then. Cancelling it again changes nothing; one that has
-        succeeded or failed is a 409."""
+        and its `result` says what it has done until then. Cancelling it again changes nothing. Of one that is over the
+        files are deleted, which frees the quota; without any it is a 409, unless it was cancelled."""
         return super().destroy(request, *args, **kwargs)
 
     def perform_destroy(self, instance: Job) -> None:
-        cancel_job(job=instance, actor=self.request.user)
+        dismiss_job(job=instance, actor=self.request.user)
 
     def record(self, *_event: Any) -> None:
         """The service records what happens to a job."""

@@ -18,9 +18,10 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.urls import get_resolver
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
-from core import audit, context, metrics
+from core import audit, context, files, metrics
 from core.dispatcher import dispatcher
 from core.errors import ApiError, translate
 from core.job_run import Heartbeat, JobCancelled, LeaseLost, Run
@@ -79,10 +80,34 @@ def cancel_job(*, job: Job, actor: Any) -> None:
     """Raises ApiError CONFLICT for one that is over. The caller holds the row."""
     before = job.status
     asked_before = job.cancel_requested_at is not None
-    if not job.cancel():
-        raise ApiError("CONFLICT", message="This job is over; there is nothing to cancel.")
-    if not asked_before:
-        audit.record("job.cancelled", actor_id=actor.pk, target=job, changes={"status": [before, job.status]})
+    with transaction.atomic():
+        if not job.cancel():
+            raise ApiError("CONFLICT", message=_("This job is over; there is nothing to cancel."))
+        if job.is_finished:  # nothing will read it any more
+            drop_files(job)
+        if not asked_before:
+            changes: audit.Changes = {"status": [before, job.status]}
+            audit.record("job.cancelled", actor_id=actor.pk, target=job, changes=changes)
+
+
+def dismiss_job(*, job: Job, actor: Any) -> None:
+    """Cancel a job, or delete the files of one that is over. Raises ApiError CONFLICT where there is nothing to do. The
+    caller holds the row."""
+    with transaction.atomic():
+        if job.is_finished and drop_files(job):
+            audit.record("job.files_deleted", actor_id=actor.pk, target=job)
+        else:
+            cancel_job(job=job, actor=actor)
+
+
+def drop_files(job: Job) -> bool:
+    """Delete what the job has read and made. Returns whether there was anything. In a transaction."""
+    stored = [item for item in (job.source_file, job.result_file) if item is not None]
+    if stored:
+        job.source_file = job.result_file = None
+        job.save_changes("source_file", "result_file")
+        files.discard(*stored)
+    return bool(stored)
 
 
 def retry_job(*, job: Job, actor: Any) -> bool:
@@ -180,7 +205,10 @@ def attempt(run: Run) -> None:
     except LeaseLost:
         raise
     except JobCancelled:
-        run.finish(Job.Status.CANCELLED, progress=run.percent, result=run.so_far)
+        with transaction.atomic():
+            run.finish(Job.Status.CANCELLED, progress=run.percent, result=run.so_far, source_file=None)
+            if job.source_file is not None:
+                files.discard(job.source_file)
     except Exception as error:
         refusal = None if isinstance(error, DatabaseError) else translate(error)
         if refusal is None or refusal.status >= 500:
@@ -192,7 +220,7 @@ def attempt(run: Run) -> None:
 def function_of(kind: str) -> Function:
     """Views bring their kinds of jobs along, and the routes bring the views."""
     if kind not in functions:
-        _ = get_resolver().url_patterns
+        _patterns = get_resolver().url_patterns
     return functions[kind]
 
 

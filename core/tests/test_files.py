@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 
 import pytest
@@ -239,27 +240,69 @@ def test_the_quota_is_of_all_files_of_one_user(disk, settings):
     assert StoredFile.objects.filter(user=user).count() == 2
 
 
-def test_what_the_server_makes_takes_nothing_from_it(disk, settings):
-    settings.UPLOAD_QUOTA = 3
+def test_a_file_of_unknown_size_counts_too(storage, settings):
+    settings.UPLOAD_QUOTA = 10
     user = UserFactory()
-    store(b"an export", user)
+    made = store(b"12345678", user)
+    with pytest.raises(files.QuotaExceeded):
+        store(b"123", user, size=3)
 
-    assert store(b"123", user, size=3).counted
+    assert (made.size, len(storage.names())) == (8, 1)
+
+
+def test_one_that_outgrows_the_quota_is_stopped_and_leaves_nothing(storage, settings):
+    settings.UPLOAD_QUOTA = 10
+    user = UserFactory()
+    store(b"123", user, size=3)
+    written = []
+
+    def endless():
+        while True:
+            written.append(4)
+            yield b"4444"
+
+    with pytest.raises(files.QuotaExceeded, match="together"):
+        files.store(endless(), user=user, content_type="text/csv", filename="a.csv")
+
+    assert (sum(written), len(storage.names()), StoredFile.objects.count()) == (8, 1, 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_quota_is_exact_however_many_upload_at_once(disk, settings):
+@pytest.mark.parametrize("size", [1, None])
+def test_the_quota_is_exact_however_many_upload_at_once(disk, settings, size):
     settings.UPLOAD_QUOTA = 5
     user = UserFactory()
 
     def upload():
         try:
-            return store(b"1", user, size=1).counted
+            return store(b"1", user, size=size).counted
         except files.QuotaExceeded:
             return False
 
     assert sum(together(*[upload] * 20)) == 5
     assert len(disk.names()) == StoredFile.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_are_written_at_once_share_the_room(disk, settings):
+    """Each has room when it begins; only one has when both end."""
+    settings.UPLOAD_QUOTA = 10
+    user = UserFactory()
+    both_under_way = threading.Barrier(2, timeout=20)
+
+    def export():
+        def chunks():
+            yield b"123"
+            both_under_way.wait()
+            yield b"456"
+
+        try:
+            return files.store(chunks(), user=user, content_type="text/csv", filename="a.csv").size
+        except files.QuotaExceeded:
+            return None
+
+    assert sorted(together(export, export), key=bool) == [None, 6]
+    assert len(disk.names()) == StoredFile.objects.count() == 1
 
 
 # --- what goes with its owner ----------------------------------------------------------------------

@@ -187,6 +187,18 @@ def test_one_that_is_over_cannot_be_cancelled(owner, status):
     assert Job.objects.get().status == status
 
 
+def test_the_files_of_one_that_is_over_are_deleted(owner, with_file):
+    before = owner.get(url_of(with_file))
+    assert owner.delete(url_of(with_file)).status_code == 204
+    after = owner.get(url_of(with_file), HTTP_IF_NONE_MATCH=before["ETag"])
+
+    assert (after.status_code, after.json()["data"]["result"]["url"]) == (200, None)
+    assert after.json()["data"]["status"] == "succeeded"
+    assert not StoredFile.objects.filter(user=owner.user).exists()
+    assert AuditEvent.objects.get(event="job.files_deleted").target_id == with_file.pk
+    assert code(owner.delete(url_of(with_file))) == (409, "CONFLICT")
+
+
 def test_a_stale_version_cancels_nothing(owner):
     job = JobFactory(user=owner.user)
 
