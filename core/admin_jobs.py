@@ -51,7 +51,7 @@ class JobAdmin(ReadOnlyAdmin):
     sortable_by = ("status", "kind", "created_at", "finished_at")
     actions = ("retry", "cancel")
     fields = (
-        *("id", "kind", "user", "status", "progress", "attempts", "last_error", "request_id"),
+        *("id", "kind", "user", "role", "status", "progress", "attempts", "last_error", "request_id"),
         *("formatted_parameters", "formatted_result", "error"),
         *("created_at", "due_at", "started_at", "lease_until", "cancel_requested_at", "finished_at"),
     )

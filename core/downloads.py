@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 
 from core import disk, files
 from core.errors import ApiError, error_response
-from core.models import StoredFile
+from core.models import Job, StoredFile
+from core.models.jobs import user_has
 
 CHUNK_BYTES = 64 * 1024
 RANGE = re.compile(r"bytes[ \t]*=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
@@ -27,9 +30,7 @@ def file_view(request: HttpRequest) -> HttpResponseBase:
     said = disk.read_token(token)
     if said is None:
         raise ApiError("FORBIDDEN", message="This address is not valid, or no longer.")
-    stored = StoredFile.objects.filter(pk=said["file"], state=StoredFile.State.KEPT).first()
-    if stored is None:
-        raise ApiError("NOT_FOUND")
+    stored = kept_file(said["file"])
     headers = {
         "ETag": f'"{stored.pk.hex}"',
         "Accept-Ranges": "bytes",
@@ -47,6 +48,19 @@ def file_view(request: HttpRequest) -> HttpResponseBase:
     except FileNotFoundError:
         raise ApiError("NOT_FOUND") from None
     return answer(request, source, stored, headers)
+
+
+def kept_file(key: str) -> StoredFile:
+    """Raises ApiError NOT_FOUND where there is none, FORBIDDEN for what a job made under a role that its owner has lost
+    since the address was signed."""
+    made_by = Job.objects.filter(result_file=OuterRef("pk"))
+    rows = StoredFile.objects.filter(pk=key, state=StoredFile.State.KEPT).select_related("user")
+    stored = rows.annotate(role=Subquery(made_by.values("role")[:1])).first()
+    if stored is None:
+        raise ApiError("NOT_FOUND")
+    if stored.role is not None and not user_has(stored.role, stored.user):
+        raise ApiError("FORBIDDEN", message=_("This file was made under another role than yours is now."))
+    return stored
 
 
 def answer(

@@ -12,7 +12,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import DataError, IntegrityError, transaction
 
 from core import audit, files
@@ -70,7 +69,7 @@ class Outcome:
 
 def import_table(view_class: Any, run: Run) -> None:
     job = run.job
-    user = get_user_model()._default_manager.get(pk=job.user_id)  # the role as it is now
+    user = job.user  # as the run has just read it
     importer = Importer(view_for(view_class, user, {}, "create"))
     source = source_of(job)
     total, importer.repeated = known_survey(job.position) or survey(source, importer)
@@ -128,7 +127,7 @@ def batches(table: Table, behind: int) -> Iterator[Batch]:
 
 
 def take(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
-    """One batch, its position with it. Raises LeaseLost, and then nothing of it was done."""
+    """One batch, its position with it. Raises LeaseLost and OwnerChanged, and then nothing of it was done."""
     operations, problems = importer.plan(batch)
     with transaction.atomic():
         try:

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 
 
 def view_for(view_class: Any, user: Any, query: dict[str, list[str]], action: str = "list") -> Any:
-    """The view as it would serve this user, who must be read from the database now: the role may have changed since
-    the job was asked for. Raises what the view's permissions raise."""
+    """The view as it would serve this user, who must have been read from the database just now: the role may have
+    changed since the job was asked for. Raises what the view's permissions raise."""
     asked = HttpRequest()
     asked.method = "GET" if action == "list" else "POST"
     parameters = QueryDict(mutable=True)

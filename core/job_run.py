@@ -1,7 +1,8 @@
 """What a job's function is given while it runs: progress, cancellation, and the lease that makes it the only one.
 
 A thread beats while the function works: it renews the lease, writes the progress at most once a second, and sees
-whether somebody has cancelled. So a long step needs no care, and a function may hold a transaction of its own.
+whether somebody has cancelled, or the owner has lost the role or the account. So a long step needs no care, and a
+function may hold a transaction of its own.
 """
 
 import threading
@@ -12,11 +13,14 @@ from typing import Any, Self
 
 import structlog
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, connections
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core import metrics
+from core.errors import ApiError
 from core.models import Job
 
 log = structlog.get_logger(__name__)
@@ -33,6 +37,18 @@ class LeaseLost(Exception):
     """It took too long to give a sign of life, and somebody else is at it."""
 
 
+class OwnerChanged(ApiError):
+    """What a job may do was decided for an active account with another role."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self) -> None:
+        message = _(
+            "The account is not active, or its role is no longer that of this job. Ask for a new one."
+        )
+        super().__init__(message=message)
+
+
 class Run:
     """One run of one job, by whoever holds its lease. Every write is fenced by the id of the lease."""
 
@@ -41,13 +57,13 @@ class Run:
         self.lease_id = job.lease_id
         self.percent = job.progress
         self.cancelled = job.cancel_requested_at is not None
-        self.lost = self.finished = False
+        self.lost = self.finished = self.refused = False
         self._slice_ends = time.monotonic() + SLICE_SECONDS
 
     # --- for the function -------------------------------------------------------------------------
 
     def progress(self, done: int, total: int) -> None:
-        """Say how far it is. Raises JobCancelled, LeaseLost."""
+        """Say how far it is. Raises JobCancelled, LeaseLost, OwnerChanged."""
         self.percent = min(99, done * 100 // total) if total else 0
         self.check()
 
@@ -56,6 +72,21 @@ class Run:
             raise LeaseLost
         if self.cancelled:
             raise JobCancelled
+        if self.refused:
+            raise OwnerChanged
+
+    def read_owner(self) -> None:
+        """Read the owner as they are now."""
+        owner = get_user_model()._default_manager.filter(pk=self.job.user_id).first()
+        self.refused = owner is None or not self.job.is_for(owner)
+        if owner is not None:
+            self.job.user = owner
+
+    def check_owner(self) -> None:
+        """In the transaction of what was done. Raises OwnerChanged."""
+        self.read_owner()
+        if self.refused:
+            raise OwnerChanged
 
     @property
     def should_pause(self) -> bool:
@@ -69,8 +100,9 @@ class Run:
 
     def checkpoint(self, position: dict[str, Any]) -> None:
         """Write how far it has come, in the transaction of what was done: whoever takes the job up goes on from
-        there. `position["result"]` is what has been done so far. Raises LeaseLost, and then that transaction must
-        not commit."""
+        there. `position["result"]` is what has been done so far. Raises LeaseLost and OwnerChanged, and then that
+        transaction must not commit."""
+        self.check_owner()
         self._write(
             position=position,
             progress=self.percent,
@@ -80,7 +112,8 @@ class Run:
         self.job.position = position
 
     def succeed(self, result: dict[str, Any], **values: Any) -> None:
-        """It is done. Raises LeaseLost, and then the transaction must not commit."""
+        """It is done. Raises LeaseLost and OwnerChanged, and then the transaction must not commit."""
+        self.check_owner()
         self.finish(Job.Status.SUCCEEDED, result=result, progress=100, **values)
 
     def finish(self, status: Job.Status, **values: Any) -> None:
@@ -144,6 +177,7 @@ class Heartbeat:
             run.lost = not run.finished
             return
         run.cancelled = seen[0] is not None
+        run.read_owner()
         moved = percent != self.written
         stale = time.monotonic() - self.renewed_at > settings.JOB_LEASE.total_seconds() / 4
         if not (moved or stale):

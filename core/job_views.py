@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from core import files
-from core.conditional import with_links
+from core.conditional import not_modified, with_links
 from core.filters import Choices
 from core.jobs import dismiss_job
 from core.models import Job
@@ -38,10 +38,11 @@ class JobSerializer(ModelSerializer):
 
     @extend_schema_field(RESULT)
     def get_result(self, job: Job) -> Any:
-        """With the address of its file, made for this answer: it lives for five minutes."""
+        """With the address of its file, made for this answer: it lives for five minutes. Without one when the role of
+        the caller is no longer that of the job, since the file may show what only that role may see."""
         if job.result is None or "filename" not in job.result:
             return job.result
-        stored = job.result_file
+        stored = job.result_file if job.is_for(self.context["request"].user) else None
         url = (
             files.signed_url(stored, filename=job.result["filename"], made_at=job.links_made_at)
             if stored
@@ -79,10 +80,17 @@ class JobViewSet(BaseViewSet):
     sort_fields: ClassVar = {"createdAt": "created_at"}
     documented_errors: ClassVar = {"destroy": ("CONFLICT",)}
 
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Who holds an address of a file does not go on with it when their role has changed."""
+        job = self.get_object()
+        unchanged = not_modified(request, job.etag) if job.is_for(request.user) else None
+        return unchanged or self.answer(job)
+
     def answer(self, instance: Job, status: int = 200, **headers: str) -> Response:
         """The address of a file runs out."""
         linked = with_links(instance.etag, instance.links_made_at)
-        etag = linked if instance.result_file_id else instance.etag
+        has_link = instance.result_file_id and instance.is_for(self.request.user)
+        etag = linked if has_link else instance.etag
         return self.answer_with(self.get_serializer(instance).data, etag, status, **headers)
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:

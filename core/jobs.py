@@ -70,7 +70,9 @@ def enqueue_job(*, user: Any, kind: str, parameters: dict[str, Any], **files: An
         if Job.objects.filter(user=user).unfinished().count() >= MOST_UNFINISHED:
             raise TooManyJobs
         request_id = context.current.get().request_id
-        job = Job.objects.create(user=user, kind=kind, parameters=parameters, request_id=request_id, **files)
+        job = Job.objects.create(
+            user=user, role=user.role, kind=kind, parameters=parameters, request_id=request_id, **files
+        )
         audit.record("job.queued", actor_id=user.pk, target=job, changes={"kind": [None, kind]})
         transaction.on_commit(dispatcher.wake_jobs)
     return job
@@ -197,8 +199,7 @@ def attempt(run: Run) -> None:
         run.check()
         if job.attempts > MAX_ATTEMPTS:  # every attempt so far has killed its worker
             raise RuntimeError(f"given up after {MAX_ATTEMPTS} attempts")
-        if not job.user.is_active:
-            raise ApiError("FORBIDDEN", message="The account has been deleted.")
+        run.check_owner()
         function_of(job.kind)(run)
         if not run.finished:
             run.release(due_at=timezone.now(), attempts=0)

@@ -28,7 +28,8 @@ EXPORT_RESULT: Schema = {
         "url": {
             "type": ["string", "null"],
             "description": "Hands the file out without a token, for five minutes: ask for the job again for a new "
-            "one. Null when the file has been deleted, seven days after the job.",
+            "one. Null when the file has been deleted, by its owner or seven days after the job, and when the role of "
+            "the caller is no longer that of the job.",
             "examples": ["/api/v1/files?token=eyJkaXNwb3Np.3Jt0dGhpcyBpcyBub3Q"],
         },
     },

@@ -43,6 +43,13 @@ class Job(BaseModel):
     UNFINISHED: ClassVar = (Status.QUEUED, Status.RUNNING)
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
+    role = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of its owner when it was asked for: it runs and hands out its file under no other",
+    )
     kind = models.CharField(max_length=80, help_text="Names what runs it, e.g. resource.export")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent")
@@ -103,6 +110,10 @@ class Job(BaseModel):
     def links_made_at(self) -> int:
         return int(time.time())
 
+    def is_for(self, user: Any) -> bool:
+        """Whether its owner, as `user` says who that is now, may still have it run and have what it made."""
+        return user_has(self.role, user)
+
     def cancel(self) -> bool:
         """Call it off; one that runs stops at its next step. False when it is over. The caller holds the row."""
         if self.status == self.Status.RUNNING and self.cancel_requested_at is None:
@@ -121,3 +132,8 @@ class Job(BaseModel):
         self.lease_until = self.lease_id = None
         columns = ("status", "attempts", "finished_at", "error", "cancel_requested_at", "due_at")
         self.save_changes(*columns, "lease_until", "lease_id")
+
+
+def user_has(role: str, user: Any) -> bool:
+    """Whether the user is active and still has the role under which a job was asked for."""
+    return bool(user.is_active and user.role == role)

@@ -31,6 +31,7 @@ class JobFactory(DjangoModelFactory):
         model = Job
 
     user = factory.SubFactory(UserFactory)
+    role = factory.SelfAttribute("user.role")
     kind = "test.job"
 
 

@@ -204,6 +204,36 @@ def test_one_whose_worker_died_is_cancelled_by_the_next(work, settings):
     assert (fresh(job).status, work.done) == (Status.CANCELLED, [])
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("deleted", [True, False])
+def test_one_that_runs_stops_when_its_owner_is_deleted_or_has_another_role(
+    work, owner, admin, monkeypatch, deleted
+):
+    seen, beat, steps = threading.Event(), Heartbeat.beat, []
+    path = f"/api/v1/users/{owner.user.pk}"
+
+    def beaten(heart):
+        beat(heart)
+        if heart.run.refused:
+            seen.set()
+
+    def act(run):
+        for step in range(10_000):
+            if step == 3:
+                _ = admin.delete(path) if deleted else admin.patch(path, {"role": "staff"})
+                assert seen.wait(20)
+            steps.append(step)
+            run.progress(step, 10_000)
+
+    monkeypatch.setattr(Heartbeat, "beat", beaten)
+    work.act = act
+    job = JobFactory(user=owner.user)
+    jobs.run_due()
+
+    assert (fresh(job).status, fresh(job).error["code"]) == (Status.FAILED, "FORBIDDEN")
+    assert (len(steps), work.done) == (4, [])
+
+
 # --- what must never be false ---------------------------------------------------------------------
 
 

@@ -1,0 +1,189 @@
+"""A job belongs to the role under which it was asked for: it runs and hands its file out under no other."""
+
+import importlib
+import urllib.parse
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+
+from accounts.tests.factories import UserFactory
+from core import jobs
+from core.job_run import Heartbeat
+from core.models import Job, StoredFile
+from core.tests.answers import code, names
+from core.tests.factories import JobFactory
+from core.tests.job_results import finished
+from resources.tests.factories import ResourceFactory
+from resources.tests.importing import titles, upload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EXPORT = "/api/v1/resources/export"
+EVERYBODYS = {"format": "json", "scope": "all"}
+
+
+@pytest.fixture
+def become(log_in):
+    """Give somebody a role, as an admin does it. `None` deletes the account."""
+    chief = log_in(UserFactory(role="admin"))
+
+    def change(caller, role):
+        path = f"/api/v1/users/{caller.user.pk}"
+        answer = chief.delete(path) if role is None else chief.patch(path, {"role": role})
+        assert answer.status_code in {200, 204}
+
+    return change
+
+
+@pytest.fixture
+def export(disk, admin):
+    """What an admin has made of everybody's resources."""
+    ResourceFactory(title="Somebody's")
+    return finished(admin, admin.post(EXPORT, EVERYBODYS))
+
+
+def shown(caller, job):
+    """Its result by its path, and in the list."""
+    single = caller.get(f"/api/v1/jobs/{job['id']}").json()["data"]["result"]
+    (listed,) = names(caller.get("/api/v1/jobs"), "result")
+    assert {**single, "url": None} == {**listed, "url": None}
+    return single["url"], listed["url"]
+
+
+# --- handing out ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["user", "staff"])
+def test_a_demoted_admin_gets_no_address_any_more(storage, admin, become, role):
+    job = finished(admin, admin.post(EXPORT, EVERYBODYS))
+    assert all(shown(admin, job))
+    become(admin, role)
+
+    assert shown(admin, job) == (None, None)
+    become(admin, "admin")
+    assert all(shown(admin, job))
+
+
+def test_nor_is_an_old_answer_still_good(admin, export, become):
+    path = f"/api/v1/jobs/{export['id']}"
+    etag = admin.get(path)["ETag"]
+    assert admin.get(path, headers={"If-None-Match": etag}).status_code == 304
+    become(admin, "user")
+    again = admin.get(path, headers={"If-None-Match": etag})
+
+    assert (again.status_code, again.json()["data"]["result"]["url"]) == (200, None)
+
+
+@pytest.mark.parametrize("role", ["user", None])
+def test_an_address_of_before_is_refused_by_the_disk(disk, export, admin, become, role):
+    url = export["result"]["url"]
+    assert disk.fetch(url)[0] == 200
+    become(admin, role)
+
+    assert disk.fetch(url)[0] == disk.fetch(url, Range="bytes=0-1")[0] == 403
+
+
+def test_the_own_data_of_somebody_promoted_have_to_be_exported_again(disk, owner, become):
+    job = finished(owner, owner.post(EXPORT, {"format": "csv"}))
+    become(owner, "admin")
+
+    assert shown(owner, job) == (None, None)
+
+
+def test_another_change_of_the_account_takes_nothing_away(disk, owner):
+    job = finished(owner, owner.post(EXPORT, {"format": "csv"}))
+    owner.patch("/api/v1/users/me", {"name": "Olive Oyl"})
+
+    assert all(shown(owner, job))
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "then"), [("admin", "user"), ("user", "admin"), ("admin", None)])
+def test_one_that_waits_fails_under_another_role(disk, log_in, become, first, then):
+    caller = log_in(UserFactory(role=first))
+    asked = [caller.post(EXPORT, {"format": "json"}), upload(caller, "title\nOne\n")]
+    become(caller, then)
+    jobs.run_due()
+
+    found = Job.objects.filter(pk__in=[answer.json()["data"]["id"] for answer in asked])
+    assert [(job.status, job.error["code"]) for job in found] == [("failed", "FORBIDDEN")] * 2
+    assert (titles(), StoredFile.objects.filter(made_by__isnull=False).count()) == ([], 0)
+
+
+@pytest.mark.parametrize("role", ["user", None])
+def test_an_export_that_ends_under_another_role_hands_nothing_out(disk, admin, become, monkeypatch, role):
+    """Even when no beat has seen it."""
+    asked = admin.post(EXPORT, EVERYBODYS)
+    monkeypatch.setattr(Heartbeat, "beat", lambda _heart: None)
+    ResourceFactory(title="Somebody's")
+    job = jobs.claim(asked.json()["data"]["id"])
+    serve, changed = jobs.function_of(job.kind), []
+
+    def meanwhile(run):
+        changed.append(become(admin, role))
+        serve(run)
+
+    monkeypatch.setitem(jobs.functions, job.kind, meanwhile)
+    jobs.run_job(job)
+    job.refresh_from_db()
+
+    assert (job.status, job.error["code"], job.result_file) == ("failed", "FORBIDDEN", None)
+    assert (disk.names(), StoredFile.objects.count()) == ([], 0)
+
+
+def test_no_batch_is_written_under_another_role(disk, admin, become, monkeypatch):
+    theirs = [ResourceFactory(title=f"Old {number}") for number in range(6)]
+    asked = upload(admin, "id,title\n" + "".join(f"{row.pk},New\n" for row in theirs))
+    monkeypatch.setattr("core.importing.BATCH", 2)
+    monkeypatch.setattr(Heartbeat, "beat", lambda _heart: None)
+    checkpoint, written = jobs.Run.checkpoint, []
+
+    def after_the_first(run, position):
+        if len(written) == 1:
+            become(admin, "user")
+        written.append(checkpoint(run, position))
+
+    monkeypatch.setattr(jobs.Run, "checkpoint", after_the_first)
+    jobs.run_due()
+
+    job = Job.objects.get(pk=asked.json()["data"]["id"])
+    assert (job.status, job.error["code"], job.result["updated"]) == ("failed", "FORBIDDEN", 2)
+    assert titles() == ["New"] * 2 + [f"Old {number}" for number in range(2, 6)]
+
+
+def test_staff_cannot_run_it_under_another_role_either(disk, admin, become):
+    asked = admin.post(EXPORT, EVERYBODYS)
+    become(admin, "user")
+    jobs.run_due()
+    job = Job.objects.get(pk=asked.json()["data"]["id"])
+    jobs.retry_job(job=job, actor=UserFactory(role="admin"))
+    jobs.run_due()
+
+    job.refresh_from_db()
+    assert (job.status, job.error["code"]) == ("failed", "FORBIDDEN")
+
+
+# --- before the column was there ------------------------------------------------------------------
+
+
+def test_a_job_without_a_role_hands_nothing_out(disk, admin, export):
+    Job.objects.update(role="")
+
+    assert shown(admin, export) == (None, None)
+    path = urllib.parse.urlsplit(export["result"]["url"])
+    assert code(admin.get(f"{path.path}?{path.query}")) == (403, "FORBIDDEN")
+
+
+def test_the_migration_gives_a_role_to_all_but_the_exports_of_everybodys_rows(admin):
+    scoped = {"format": "csv", "query": {"scope": ["all"]}}
+    over = {"status": "succeeded", "finished_at": timezone.now()}
+    everybodys = JobFactory(user=admin.user, parameters=scoped, role="", **over)
+    own = JobFactory(user=admin.user, parameters={"format": "csv", "query": {}}, role="", **over)
+    waiting = JobFactory(user=admin.user, parameters=scoped, role="")
+    importlib.import_module("core.migrations.0008_job_role").take_the_role_of_now(apps, None)
+
+    assert Job.objects.get(pk=everybodys.pk).role == ""
+    assert {Job.objects.get(pk=job.pk).role for job in (own, waiting)} == {"admin"}
