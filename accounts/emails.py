@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.utils import timezone
 
+from accounts.devices import device_name
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.passwords import issue_token, mark_mailed
 from core import audit, mail, outbox
@@ -71,10 +72,16 @@ def send_session_closed(message: OutboxMessage) -> None:
 
 @outbox.handles("accounts.new_device")
 def send_new_device(message: OutboxMessage) -> None:
+    """Where no earlier session has the same browser and system. Versions do not count."""
     user = living_user(message)
     session = Session.objects.filter(pk=message.payload["session"]).first()
-    if user is not None and session is not None:
-        mail.send("new_device", to=user.email, context={"user": user, "session": session}, cause=message)
+    if user is None or session is None:
+        return
+    device = device_name(session.user_agent)
+    earlier = Session.objects.filter(user=user, pk__lt=session.pk).order_by()
+    if device not in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
+        context = {"user": user, "session": session, "device": device}
+        mail.send("new_device", to=user.email, context=context, cause=message)
 
 
 def living_user(message: OutboxMessage) -> User | None:
@@ -95,14 +102,14 @@ def page_link(page: str, secret: str) -> str:
 def samples() -> dict[str, dict[str, Any]]:
     """A context for each mail, for the developers' preview. Nothing of it is stored."""
     user = User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
-    session = Session(user=user, ip_address="203.0.113.7", user_agent="Firefox on Linux")
+    session = Session(user=user, ip_address="203.0.113.7")
     return {
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
         "email_proof": {"user": user, "link": page_link("verify-email", "sample"), "changing": False},
         "email_change_requested": {"user": user, "new_email": "ann@new.example"},
         "password_changed": {"user": user},
         "session_closed": {"user": user},
-        "new_device": {"user": user, "session": session},
+        "new_device": {"user": user, "session": session, "device": "Firefox on Linux"},
     }
 
 

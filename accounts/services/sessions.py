@@ -45,7 +45,10 @@ def login(*, email: str, password: str) -> TokenPair:
 
 
 def tell_of_new_device(session: Session) -> None:
-    """A mail when somebody who has logged in before does so from a device not seen on this account."""
+    """A mail when somebody who has logged in before does so from a device not seen on this account.
+
+    Here only the header is compared: a browser that was updated differs too, so the worker compares the names.
+    """
     earlier = Session.objects.filter(user_id=session.user_id).exclude(pk=session.pk)
     same = Q(user_agent=session.user_agent)
     # None: there was no earlier one.

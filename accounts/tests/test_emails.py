@@ -14,7 +14,7 @@ TEMPLATES = {
     "email_change_requested": ("Your email address is about to change", {"new_email": "new@example.com"}),
     "password_changed": ("Your password was changed", {}),
     "session_closed": ("We closed a session of yours", {}),
-    "new_device": ("New log-in to your account", {"session": Session(user_agent="<i>Firefox</i>")}),
+    "new_device": ("New log-in to your account", {"session": Session(), "device": "<i>Firefox</i>"}),
 }
 WITH_LINK = ["password_reset", "email_proof"]
 GREETING = [name for name in TEMPLATES if name != "email_proof"]

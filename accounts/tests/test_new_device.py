@@ -5,6 +5,8 @@ from accounts.tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 
+FIREFOX = "Mozilla/5.0 ({system}; rv:{version}) Gecko/20100101 Firefox/{version}"
+
 
 @pytest.fixture
 def log_in_from():
@@ -30,11 +32,36 @@ def test_a_known_device_needs_no_notice(log_in_from, deliver):
     assert deliver() == []
 
 
-def test_another_device_is_told_by_mail(log_in_from, deliver):
-    log_in_from("Firefox on Linux")
-    log_in_from("Safari on iPhone")
+def test_an_update_of_browser_and_system_needs_no_notice(log_in_from, deliver):
+    log_in_from(FIREFOX.format(system="Windows NT 10.0; Win64; x64", version="133.0"))
+    log_in_from(FIREFOX.format(system="Windows NT 11.0; Win64; x64", version="134.0"))
+
+    assert deliver() == []
+
+
+@pytest.mark.parametrize("other", ["X11; Linux x86_64", "Macintosh; Intel Mac OS X 10.15"])
+def test_the_same_browser_on_another_system_is_told_by_mail(log_in_from, deliver, other):
+    log_in_from(FIREFOX.format(system="Windows NT 10.0; Win64; x64", version="133.0"))
+    log_in_from(FIREFOX.format(system=other, version="133.0"))
+
+    assert len(deliver()) == 1
+
+
+def test_another_device_is_told_by_mail_in_words(log_in_from, deliver):
+    log_in_from("curl/8.5.0")
+    log_in_from(FIREFOX.format(system="Windows NT 10.0; Win64; x64", version="133.0"))
 
     (notice,) = deliver()
     assert notice.subject == "New log-in to your account"
-    assert "Safari on iPhone" in notice.body
+    assert "Firefox on Windows" in notice.body
+    assert "Mozilla" not in notice.body
     assert "127.0.0.1" in notice.body
+
+
+def test_a_device_of_long_ago_is_known(log_in_from, deliver):
+    log_in_from("curl/8.5.0")
+    log_in_from("python-requests/2.32.3")
+    deliver()
+    log_in_from("curl/8.9.1")
+
+    assert deliver() == []
