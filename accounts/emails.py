@@ -3,20 +3,19 @@
 Secrets are made here, at the moment of sending, so that neither the database nor a queue ever holds one.
 """
 
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.devices import device_name
 from accounts.models import OneTimeToken, Session, User
-from accounts.services.passwords import issue_token, mark_mailed
+from accounts.services import mailboxes
+from accounts.services.passwords import issue_token
 from core import audit, mail, outbox
 from core.models import OutboxMessage
-
-MOST_PER_HOUR = 5  # of one kind to one person: a flood of requests must not become a flood of mails
 
 Purpose = OneTimeToken.Purpose
 
@@ -25,12 +24,15 @@ Purpose = OneTimeToken.Purpose
 def send_password_reset(message: OutboxMessage) -> None:
     """To whoever has the address, if anybody has: the request did not look."""
     user = User.objects.with_email(message.payload["email"]).first()
-    if user is not None and below_limit(user, Purpose.PASSWORD_RESET):
+    if user is None:
+        return
+    with transaction.atomic():
+        if not mailboxes.reserve(user.email):
+            return
         secret = issue_token(user, Purpose.PASSWORD_RESET, user.email, settings.PASSWORD_RESET_LIFETIME)
-        link = page_link("reset-password", secret)
-        mail.send("password_reset", to=user.email, context={"user": user, "link": link}, cause=message)
-        mark_mailed(secret)
-        audit.record("password.reset_link_sent", target=user)
+    context = {"user": user, "link": page_link("reset-password", secret)}
+    send_link("password_reset", to=user.email, context=context, cause=message)
+    audit.record("password.reset_link_sent", target=user)
 
 
 @outbox.handles("accounts.email_proof")
@@ -38,13 +40,26 @@ def send_email_proof(message: OutboxMessage) -> None:
     """To an address that waits to be proven; one that no longer waits needs no mail."""
     user = living_user(message)
     address = message.payload["email"]
-    if user is None or not below_limit(user, Purpose.EMAIL_PROOF):
+    if user is None or not (address == user.pending_email or address == unproven_email(user)):
         return
-    if address == user.pending_email or (address == user.email and not user.email_verified):
+    with transaction.atomic():
+        if not mailboxes.reserve(address):
+            return
         secret = issue_token(user, Purpose.EMAIL_PROOF, address, settings.EMAIL_PROOF_LIFETIME)
-        context = {"user": user, "link": page_link("verify-email", secret), "changing": address != user.email}
-        mail.send("email_proof", to=address, context=context, cause=message)
-        mark_mailed(secret)
+    context = {"user": user, "link": page_link("verify-email", secret), "changing": address != user.email}
+    send_link("email_proof", to=address, context=context, cause=message)
+
+
+def unproven_email(user: User) -> str | None:
+    return None if user.email_verified else user.email
+
+
+def send_link(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:
+    try:
+        mail.send(template, to=to, context=context, cause=cause)
+    except Exception:
+        mailboxes.release(to)
+        raise
 
 
 @outbox.handles("accounts.email_change_requested")
@@ -86,12 +101,6 @@ def send_new_device(message: OutboxMessage) -> None:
 
 def living_user(message: OutboxMessage) -> User | None:
     return User.objects.alive().filter(pk=message.payload["user"]).first()
-
-
-def below_limit(user: User, purpose: str) -> bool:
-    """Only what a mail server has taken counts, or an outage would use the hour up."""
-    since = timezone.now() - timedelta(hours=1)
-    return user.one_time_tokens.filter(purpose=purpose, mailed_at__gte=since).count() < MOST_PER_HOUR
 
 
 def page_link(page: str, secret: str) -> str:

@@ -1,4 +1,4 @@
-"""People, their sessions, the secrets mailed to them, and the count of their failed logins."""
+"""People, their sessions, the secrets mailed to them, and the counts of failed logins and of emails."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -242,7 +242,6 @@ class OneTimeToken(models.Model):
     email = models.CharField(max_length=254)
     token_hash = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)
-    mailed_at = models.DateTimeField(null=True, blank=True, help_text="When a mail server took it")
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
 
@@ -280,3 +279,17 @@ class Lockout(models.Model):
             return 0
         left = self.locked_until - timezone.now()
         return -(-left // timedelta(seconds=1)) if left > timedelta(0) else 0
+
+
+class Mailbox(models.Model):
+    """The emails with a link that one address got lately, whoever named it. Keyed by a hash, as a lockout is."""
+
+    address_hash = models.CharField(max_length=64, primary_key=True)
+    mailed_at = models.JSONField(default=list, help_text="Unix times within the last hour, oldest first")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["updated_at"], name="mailbox_by_update")]
+
+    def __str__(self) -> str:
+        return f"{len(self.mailed_at)} emails"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import Lockout, OneTimeToken, Session
+from accounts.models import Lockout, Mailbox, OneTimeToken, Session
 from accounts.services.erasure import erase_deleted, purge_browser_sessions
 from core.tasks import BATCH, purges_expired
 
@@ -33,3 +33,9 @@ def purge_one_time_tokens() -> int:
 def purge_lockouts() -> int:
     over = Lockout.objects.filter(updated_at__lt=timezone.now() - timedelta(days=1))
     return Lockout.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:BATCH])).delete()[0]
+
+
+@purges_expired("mailboxes")
+def purge_mailboxes() -> int:
+    over = Mailbox.objects.filter(updated_at__lt=timezone.now() - timedelta(days=1))
+    return Mailbox.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:BATCH])).delete()[0]

@@ -213,7 +213,3 @@ def issue_token(user: User, purpose: str, email: str, lifetime: timedelta) -> st
         expires_at=timezone.now() + lifetime,
     )
     return secret
-
-
-def mark_mailed(secret: str) -> None:
-    OneTimeToken.objects.filter(token_hash=tokens.digest(secret)).update(mailed_at=timezone.now())

@@ -1,0 +1,143 @@
+"""One mailbox gets at most five emails with a link in an hour, however many accounts name its address."""
+
+from datetime import timedelta
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import Mailbox
+from accounts.tasks import purge_mailboxes
+from accounts.tests.checks import API, NEW_PASSWORD
+from accounts.tests.factories import PASSWORD, UserFactory
+from core import outbox
+from core.models import OutboxMessage
+from core.tests.parallel import together
+
+pytestmark = pytest.mark.django_db
+
+VICTIM = "victim@example.com"
+ME = f"{API}/users/me"
+
+
+@pytest.fixture
+def name_by(log_in):
+    """A new account asks to be moved to the victim's address."""
+
+    def pend():
+        caller = log_in(UserFactory())
+        caller.patch(ME, {"email": VICTIM, "currentPassword": PASSWORD})
+        return caller
+
+    return pend
+
+
+def to_victim(mails):
+    return [mail for mail in mails if mail.to == [VICTIM]]
+
+
+def test_seven_accounts_that_name_one_address_are_five_mails(name_by, deliver):
+    for _ in range(7):
+        name_by()
+
+    assert len(to_victim(deliver())) == 5
+
+
+def test_calling_a_change_off_and_asking_again_wins_nothing(name_by, deliver):
+    caller, mails = name_by(), []
+    for _ in range(7):
+        mails += deliver()
+        caller.patch(ME, {"email": caller.user.email})
+        caller.patch(ME, {"email": VICTIM, "currentPassword": PASSWORD})
+
+    assert len(to_victim(mails + deliver())) == 5
+
+
+def test_deleting_the_account_and_registering_again_wins_nothing(anonymous, deliver):
+    mails = []
+    body = {"email": VICTIM, "password": PASSWORD, "name": "Some Body"}
+    for _ in range(7):
+        token = anonymous.post(f"{API}/auth/register", body).json()["data"]["tokens"]["accessToken"]
+        mails += deliver()
+        headers = {"Authorization": f"Bearer {token}"}
+        anonymous.delete(ME, {"currentPassword": PASSWORD}, headers=headers)
+
+    assert len(to_victim(mails)) == 5
+
+
+def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
+    victim = log_in(UserFactory(email=VICTIM))
+    name_by()  # refused: the address is taken
+    for _ in range(3):
+        anonymous.post(f"{API}/auth/forgot-password", {"email": "VICTIM@example.com "})
+        victim.post(f"{API}/auth/resend-verification")
+
+    assert len(to_victim(deliver())) == 5
+
+
+def test_the_answers_do_not_show_it(anonymous, deliver):
+    UserFactory(email=VICTIM)
+
+    def ask():
+        answer = anonymous.post(
+            f"{API}/auth/forgot-password", {"email": VICTIM}, headers={"X-Request-ID": "same"}
+        )
+        return answer.status_code, answer.content
+
+    answers = {ask() for _ in range(5)}
+    deliver()
+
+    assert answers == {ask()}
+    assert deliver() == []
+
+
+def test_another_mailbox_has_an_hour_of_its_own(name_by, anonymous, owner, deliver):
+    for _ in range(7):
+        name_by()
+    anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
+
+    assert [owner.user.email] in [mail.to for mail in deliver()]
+
+
+def test_notices_neither_count_nor_stop(anonymous, log_in, deliver):
+    victim = log_in(UserFactory(email=VICTIM))
+    for _ in range(7):
+        anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
+    deliver()
+    old, new = PASSWORD, NEW_PASSWORD
+    for _ in range(6):
+        body = {"currentPassword": old, "newPassword": new}
+        assert victim.post(f"{API}/auth/change-password", body).status_code == 204
+        old, new = new, old
+
+    assert [mail.subject for mail in to_victim(deliver())] == ["Your password was changed"] * 6
+
+
+def test_a_notice_uses_nothing_up(log_in, deliver):
+    victim = log_in(UserFactory(email=VICTIM))
+    APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, HTTP_USER_AGENT="curl/8")
+    victim.patch(ME, {"email": "other@example.com", "currentPassword": PASSWORD})
+    deliver()
+
+    assert Mailbox.objects.count() == 1  # that of other@example.com
+
+
+def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
+    name_by()
+    deliver()
+    assert VICTIM not in str(list(Mailbox.objects.values()))
+
+    clock.shift(timedelta(days=1, seconds=1))
+    purge_mailboxes()
+    assert not Mailbox.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_workers_send_five_mails_to_one_mailbox(mailoutbox):
+    for _ in range(20):
+        payload = {"user": str(UserFactory(pending_email=VICTIM).pk), "email": VICTIM}
+        OutboxMessage.objects.create(kind="accounts.email_proof", payload=payload)
+
+    together(*[outbox.drain] * 8)
+
+    assert OutboxMessage.objects.filter(status="done").count() == 20
+    assert len(mailoutbox) == 5
