@@ -67,7 +67,7 @@ def send_email_change_notice(message: OutboxMessage) -> None:
     """To the old address, so that its owner can object."""
     user = living_user(message)
     if user is not None:
-        context = {"user": user, "new_email": message.payload["new"]}
+        context = {"user": user, "act_link": act_link(), "new_email": message.payload["new"]}
         mail.send("email_change_requested", to=message.payload["email"], context=context, cause=message)
 
 
@@ -75,14 +75,16 @@ def send_email_change_notice(message: OutboxMessage) -> None:
 def send_password_changed(message: OutboxMessage) -> None:
     user = living_user(message)
     if user is not None:
-        mail.send("password_changed", to=user.email, context={"user": user}, cause=message)
+        context = {"user": user, "act_link": act_link()}
+        mail.send("password_changed", to=user.email, context=context, cause=message)
 
 
 @outbox.handles("accounts.session_closed")
 def send_session_closed(message: OutboxMessage) -> None:
     user = living_user(message)
     if user is not None:
-        mail.send("session_closed", to=user.email, context={"user": user}, cause=message)
+        context = {"user": user, "act_link": act_link()}
+        mail.send("session_closed", to=user.email, context=context, cause=message)
 
 
 @outbox.handles("accounts.new_device")
@@ -95,7 +97,7 @@ def send_new_device(message: OutboxMessage) -> None:
     device = device_name(session.user_agent)
     earlier = Session.objects.filter(user=user, pk__lt=session.pk).order_by()
     if device not in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
-        context = {"user": user, "session": session, "device": device}
+        context = {"user": user, "act_link": act_link(), "session": session, "device": device}
         mail.send("new_device", to=user.email, context=context, cause=message)
 
 
@@ -108,17 +110,23 @@ def page_link(page: str, secret: str) -> str:
     return f"{settings.FRONTEND_URL}/account/{page}?{urlencode({'token': secret})}"
 
 
+def act_link() -> str:
+    """Where somebody who is warned can act: a new password ends every session."""
+    return f"{settings.FRONTEND_URL}/account/forgot-password"
+
+
 def samples() -> dict[str, dict[str, Any]]:
     """A context for each mail, for the developers' preview. Nothing of it is stored."""
     user = User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
     session = Session(user=user, ip_address="203.0.113.7")
+    notice = {"user": user, "act_link": act_link()}
     return {
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
         "email_proof": {"user": user, "link": page_link("verify-email", "sample"), "changing": False},
-        "email_change_requested": {"user": user, "new_email": "ann@new.example"},
-        "password_changed": {"user": user},
-        "session_closed": {"user": user},
-        "new_device": {"user": user, "session": session, "device": "Firefox on Linux"},
+        "email_change_requested": {**notice, "new_email": "ann@new.example"},
+        "password_changed": notice,
+        "session_closed": notice,
+        "new_device": {**notice, "session": session, "device": "Firefox on Linux"},
     }
 
 

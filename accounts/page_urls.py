@@ -1,16 +1,23 @@
-"""Plain pages that finish the two email flows where no front end does."""
+"""Plain pages that finish the flows of the mails where no front end does, and where one can ask for a new password."""
 
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import path
 
 from core.views import Page, allowed
 
+read = allowed("GET", "HEAD")
+
+
+def change_password(request: HttpRequest) -> HttpResponseRedirect:
+    """Where password managers send people (W3C, "A Well-Known URL for Changing Passwords")."""
+    return redirect(f"{settings.FRONTEND_URL}/account/forgot-password")
+
+
 urlpatterns = [
-    path(
-        "account/reset-password",
-        allowed("GET", "HEAD")(Page.as_view(template_name="account/reset_password.html")),
-    ),
-    path(
-        "account/verify-email",
-        allowed("GET", "HEAD")(Page.as_view(template_name="account/verify_email.html")),
-    ),
+    path("account/forgot-password", read(Page.as_view(template_name="account/forgot_password.html"))),
+    path("account/reset-password", read(Page.as_view(template_name="account/reset_password.html"))),
+    path("account/verify-email", read(Page.as_view(template_name="account/verify_email.html"))),
+    path(".well-known/change-password", read(change_password)),
 ]

@@ -8,15 +8,23 @@ from accounts.models import Session, User
 from core import mail
 
 LINK = "https://app.example.com/account/x?token=Abc_1-2&kept=yes"
+ACT = "https://app.example.com/account/forgot-password"
 TEMPLATES = {
     "password_reset": ("Reset your password", {"link": LINK}),
     "email_proof": ("Confirm your email address", {"link": LINK, "changing": False}),
-    "email_change_requested": ("Your email address is about to change", {"new_email": "new@example.com"}),
-    "password_changed": ("Your password was changed", {}),
-    "session_closed": ("We closed a session of yours", {}),
-    "new_device": ("New log-in to your account", {"session": Session(), "device": "<i>Firefox</i>"}),
+    "email_change_requested": (
+        "Your email address is about to change",
+        {"new_email": "new@example.com", "act_link": ACT},
+    ),
+    "password_changed": ("Your password was changed", {"act_link": ACT}),
+    "session_closed": ("We closed a session of yours", {"act_link": ACT}),
+    "new_device": (
+        "New log-in to your account",
+        {"session": Session(), "device": "<i>Firefox</i>", "act_link": ACT},
+    ),
 }
 WITH_LINK = ["password_reset", "email_proof"]
+NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "email_proof"}]
 GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
 
@@ -80,7 +88,10 @@ def test_the_html_has_the_link_to_press_and_to_copy(template):
     assert LINK in page.text
 
 
-@pytest.mark.parametrize(("template", "life"), [("password_reset", "hour"), ("email_proof", "24 hours")])
+@pytest.mark.parametrize(
+    ("template", "life"),
+    [("password_reset", "hour"), ("email_proof", "24 hours")],
+)
 def test_a_link_says_how_long_it_works(template, life):
     message = written(template)
 
@@ -143,6 +154,14 @@ def test_the_html_carries_its_style_and_loads_nothing(template):
     assert "prefers-color-scheme: dark" in html
     assert not {"script", "img", "link", "iframe"} & set(page.tags)
     assert all(link.startswith("https://app.example.com") for link in page.links)
+
+
+@pytest.mark.parametrize("template", NOTICES)
+def test_every_notice_leads_to_where_one_can_act(template):
+    message = written(template)
+
+    assert ACT in message.body.split("\n")
+    assert ACT in Page(html_of(message)).links
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

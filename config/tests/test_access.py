@@ -32,7 +32,8 @@ OPEN_TO_ALL = {
     "GET /api/v1/files",
     *("GET /api/docs", "GET /api/redoc"),
     *("GET /health", "GET /health/live", "GET /health/ready", "GET /metrics"),
-    *("GET /", "GET /account/reset-password", "GET /account/verify-email"),
+    *("GET /", "GET /.well-known/change-password"),
+    *(f"GET /account/{name}" for name in ("forgot-password", "reset-password", "verify-email")),
 }
 
 

@@ -11,7 +11,9 @@ from django.test import Client
 
 from accounts.tests.factories import OneTimeTokenFactory
 
-PAGES = ["/", "/api/docs", "/api/redoc", "/account/reset-password", "/account/verify-email"]
+WITH_TOKEN = ["/account/reset-password", "/account/verify-email"]
+ACCOUNT = [*WITH_TOKEN, "/account/forgot-password"]
+PAGES = ["/", "/api/docs", "/api/redoc", *ACCOUNT]
 OWN_FILES = Path(settings.BASE_DIR, "templates", "static", "groundwork")
 
 
@@ -112,7 +114,7 @@ def test_the_docs_read_our_schema(client, path):
     assert '"/api/v1/schema"' in client.get(path).content.decode()
 
 
-@pytest.mark.parametrize("path", ["/account/reset-password", "/account/verify-email"])
+@pytest.mark.parametrize("path", WITH_TOKEN)
 def test_a_secret_in_the_address_is_neither_kept_nor_passed_on(client, path):
     answer = client.get(path, {"token": "s3cret"})
 
@@ -124,7 +126,7 @@ def test_a_secret_in_the_address_is_neither_kept_nor_passed_on(client, path):
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("path", "purpose"),
-    [("/account/reset-password", "password_reset"), ("/account/verify-email", "email_proof")],
+    list(zip(WITH_TOKEN, ["password_reset", "email_proof"], strict=True)),
 )
 def test_opening_the_link_spends_nothing(client, path, purpose):
     """Mail scanners open every link."""
@@ -136,7 +138,7 @@ def test_opening_the_link_spends_nothing(client, path, purpose):
     assert secret.used_at is None
 
 
-@pytest.mark.parametrize("path", ["/account/reset-password", "/account/verify-email"])
+@pytest.mark.parametrize("path", ACCOUNT)
 def test_the_forms_send_to_the_api_by_script_only(elements, path):
     forms = elements(path).of("form")
 
@@ -147,8 +149,9 @@ def test_the_forms_send_to_the_api_by_script_only(elements, path):
         assert "hidden" in form
 
 
-def test_every_field_has_a_label_and_a_place_for_its_problems(elements):
-    page = elements("/account/reset-password")
+@pytest.mark.parametrize("path", ["/account/reset-password", "/account/forgot-password"])
+def test_every_field_has_a_label_and_a_place_for_its_problems(elements, path):
+    page = elements(path)
     labelled = {attrs["for"] for attrs in page.of("label") if "for" in attrs}
     ids = {attrs["id"] for attrs in page.having("id")}
 
@@ -160,9 +163,35 @@ def test_every_field_has_a_label_and_a_place_for_its_problems(elements):
         assert f"{field['name']}-problems" in field["aria-describedby"]
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/account/reset-password", {"password": "new-password", "email": "username"}),
+        ("/account/forgot-password", {"email": "username"}),
+        ("/admin/login/", {"username": "username", "password": "current-password"}),
+    ],
+)
+def test_password_managers_know_the_fields(db, elements, path, names):
+    fields = {field.get("name"): field.get("autocomplete") for field in elements(path).of("input")}
+
+    assert {name: fields[name] for name in names} == names
+
+
+def test_password_managers_are_led_to_where_one_gets_a_new_password(client, settings):
+    """W3C, A Well-Known URL for Changing Passwords."""
+    answer = client.get("/.well-known/change-password")
+
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        f"{settings.FRONTEND_URL}/account/forgot-password",
+    )
+    assert client.get("/account/forgot-password").status_code == 200
+
+
 def test_the_script_takes_the_token_out_of_the_address_bar():
     script = (OWN_FILES / "account.js").read_text()
 
     assert "history.replaceState" in script
+    assert "history.state" in script  # which survives a reload
     assert 'addEventListener("submit"' in script
     assert script.count("fetch(") == 1

@@ -2,9 +2,14 @@
 // the page, because mail scanners open every link.
 
 const params = new URLSearchParams(window.location.search);
-const token = params.get("token");
-// Out of the address bar, the history and whatever else would keep or pass on the address.
-if (token) window.history.replaceState(null, "", window.location.pathname);
+// The state of the history entry outlives a reload and a way back to the page, and no other page or server reads it.
+const token = params.get("token") || window.history.state?.token || null;
+// Out of the address bar and whatever else would keep or pass on the address.
+if (params.has("token")) remember(token);
+
+function remember(secret) {
+  window.history.replaceState(secret ? { token: secret } : null, "", window.location.pathname);
+}
 
 const message = document.querySelector("[data-message]");
 
@@ -31,7 +36,10 @@ function clear(form) {
 function explain(form, error, retryAfter) {
   const elsewhere = [];
   for (const { field, code, message: text } of error.details) {
-    if (code === "invalid_token") offer(false);
+    if (code === "invalid_token") {
+      remember(null);
+      offer(false);
+    }
     const input = field && field !== "token" ? form.elements.namedItem(field) : null;
     if (!input) {
       elsewhere.push(text);
@@ -61,6 +69,7 @@ async function send(form) {
   });
   if (answer.ok) {
     form.hidden = true;
+    if ("once" in form.dataset) remember(null);
     say(form.dataset.done, true);
     return;
   }
