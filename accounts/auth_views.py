@@ -119,7 +119,7 @@ class VerifyEmailView(PublicAuthView):
 
     @extend_schema(request=shapes.TokenSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Prove an address by the mailed token."""
+        """Prove an address by the mailed token. Again: 204 while that address is the account's."""
         accounts.prove_email(**validated(shapes.TokenSerializer, request))
         return Response(status=204)
 
@@ -156,6 +156,6 @@ class ChangePasswordView(ApiView):
 class ResendVerificationView(ApiView):
     @extend_schema(request=None, responses={202: None})
     def post(self, request: UserRequest) -> Response:
-        """Send the verification email again, where an address waits to be proven."""
+        """Send the verification email again, to each address that is not proven: the account's and a pending one."""
         accounts.resend_proof(user=request.user, actor=request.user)
         return Response(None, status=202)

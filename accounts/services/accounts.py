@@ -96,25 +96,32 @@ def promise_proof(user: User, address: str) -> None:
 
 
 def resend_proof(*, user: User, actor: User) -> bool:
-    """The mail for the address that waits to be proven. False when none waits."""
-    address = user.pending_email or (None if user.email_verified else user.email)
-    if address is None:
+    """A new link to each address that is not verified, the own and a pending one. False when there is none."""
+    own = None if user.email_verified else user.email
+    addresses = [address for address in (own, user.pending_email) if address]
+    if not addresses:
         return False
     with transaction.atomic():
-        promise_proof(user, address)
+        for address in addresses:
+            promise_proof(user, address)
         audit.record("email.proof_requested", actor_id=actor.pk, target=user)
     return True
 
 
 def prove_email(*, token: str) -> User:
-    """Spend the token: its address is proven, and becomes the account's when it was pending.
+    """Spend the token: its address is verified, and becomes the account's when it was pending.
 
+    Where the address is the account's and verified already, nothing happens: a link that is opened twice, or after a
+    reset by mail, is confirmed again. It can change nothing then, so a change stays single use.
     Raises InvalidToken, or EmailTaken when somebody else has taken the address meanwhile.
     """
-    secret = find_token(token, OneTimeToken.Purpose.EMAIL_PROOF)
+    secret = find_token(token, OneTimeToken.Purpose.EMAIL_PROOF, or_spent=True)
     try:
         with transaction.atomic():
             user = User.objects.select_for_update().get(pk=secret.user_id)
+            if user.email_verified and user.email == secret.email:
+                secret.claim()
+                return user
             if secret.email not in {user.email, user.pending_email} or not secret.claim():
                 raise InvalidToken
             before = user.email

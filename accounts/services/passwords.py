@@ -145,6 +145,11 @@ def reset_password(*, token: str, password: str) -> None:
         if not secret.claim():
             raise InvalidToken
         _store_password(user, encoded)
+        if not user.email_verified:  # the link came to this address
+            user.email_verified_at = timezone.now()
+            user.save_changes("email_verified_at")
+            changes = {"email": [user.email, user.email]}
+            audit.record("email.verified", actor_id=user.pk, target=user, changes=changes)
         user.sessions.end("password_reset")
         clear_failures(user.email)
         audit.record("password.reset", actor_id=user.pk, target=user)
@@ -185,15 +190,16 @@ def void_reset_tokens(user: User) -> None:
     user.one_time_tokens.filter(purpose=OneTimeToken.Purpose.PASSWORD_RESET, used_at=None).delete()
 
 
-def find_token(token: str, purpose: str) -> OneTimeToken:
-    """The unspent token of a living user. Raises InvalidToken."""
+def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeToken:
+    """The unspent token of a living user; with `or_spent` a spent one too. Raises InvalidToken."""
     known = OneTimeToken.objects.select_related("user").filter(
         token_hash=tokens.digest(token), purpose=purpose
     )
     secret = known.first()
     if secret is None:
         raise InvalidToken
-    if secret.used_at is not None or secret.expires_at <= timezone.now() or not secret.user.is_active:
+    is_spent = secret.used_at is not None and not or_spent
+    if is_spent or secret.expires_at <= timezone.now() or not secret.user.is_active:
         audit.record_bounded(
             "link.refused", caller=secret.pk, target=secret, changes={"purpose": [None, purpose]}
         )

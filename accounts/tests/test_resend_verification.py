@@ -31,13 +31,17 @@ def test_a_verified_user_gets_the_same_answer_and_no_mail(owner, deliver):
     assert deliver() == []
 
 
-def test_goes_to_the_new_address_while_one_waits(owner, deliver, mailed_token):
+@pytest.mark.parametrize("verified", [False, True])
+def test_goes_to_each_address_that_is_not_verified_while_one_waits(owner, deliver, verified):
+    owner.user.email_verified_at = timezone.now() if verified else None
+    owner.user.save()
     owner.patch(f"{API}/users/me", {"email": "new@example.com", "currentPassword": PASSWORD})
     deliver()
 
     owner.post(URL)
 
-    assert mailed_token("new@example.com")
+    own = set() if verified else {owner.user.email}
+    assert {mail.to[0] for mail in deliver()} == {"new@example.com"} | own
 
 
 def test_is_not_sent_when_the_proof_comes_first(owner, deliver):

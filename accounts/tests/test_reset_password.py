@@ -10,6 +10,7 @@ from accounts.tests.checks import (
     NEW_PASSWORD,
     access_of,
     audit_holds,
+    data,
     event,
     fate,
     log_in_with,
@@ -61,6 +62,15 @@ def test_ends_every_session_and_opens_none(anonymous, owner, log_in, token):
         assert fate(access_of(caller)) == "TOKEN_REVOKED"
         assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
     assert not owner.user.sessions.live().exists()
+
+
+def test_proves_the_address_that_the_link_was_mailed_to(anonymous, owner, log_in, token, deliver):
+    owner.post(f"{API}/auth/resend-verification")
+    reset(anonymous, token)
+
+    assert data(log_in(owner.user).get(f"{API}/users/me"))["emailVerified"] is True
+    assert event("email.verified").target_id == owner.user.pk
+    assert "Confirm your email address" not in {mail.subject for mail in deliver()}
 
 
 def test_leaves_other_users_alone(anonymous, owner, stranger, token):

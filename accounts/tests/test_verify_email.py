@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import OneTimeToken, User
 from accounts.services.passwords import issue_token
-from accounts.tests.checks import API, audit_holds, data, event, events, problems, refusal
+from accounts.tests.checks import API, NEW_PASSWORD, audit_holds, data, event, events, problems, refusal
 from accounts.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -48,10 +48,44 @@ def test_is_a_new_version_of_the_user(anonymous, owner, token):
     assert owner.get(f"{API}/users/me")["ETag"] != before
 
 
-def test_a_token_works_once(anonymous, owner, token):
+def test_a_link_that_is_opened_twice_is_confirmed_twice_and_counts_once(anonymous, owner, token):
     verify(anonymous, token)
+    before = owner.get(f"{API}/users/me")["ETag"]
+
+    assert verify(anonymous, token).status_code == 204
+    assert owner.get(f"{API}/users/me")["ETag"] == before
+    assert events() == ["email.verified"]
+
+
+def test_a_spent_link_to_an_address_that_the_account_has_left_is_refused(anonymous, owner, token):
+    verify(anonymous, token)
+    User.objects.filter(pk=owner.user.pk).update(email="other@example.com")
 
     assert problems(verify(anonymous, token)) == SPENT
+
+
+def test_a_spent_link_changes_no_address_again(anonymous, owner):
+    User.objects.filter(pk=owner.user.pk).update(pending_email="new@example.com")
+    token = issue_token(owner.user, OneTimeToken.Purpose.EMAIL_PROOF, "new@example.com", DAY)
+    verify(anonymous, token)
+    User.objects.filter(pk=owner.user.pk).update(email=owner.user.email, pending_email="new@example.com")
+
+    assert problems(verify(anonymous, token)) == SPENT
+
+
+def test_a_spent_link_is_refused_after_its_day(clock, anonymous, owner):
+    token = new_token(owner.user)
+    verify(anonymous, token)
+    clock.shift(DAY)
+
+    assert problems(verify(anonymous, token)) == SPENT
+
+
+def test_a_link_that_was_not_opened_before_a_reset_by_mail_is_confirmed_after_it(anonymous, owner, token):
+    reset = new_token(owner.user, OneTimeToken.Purpose.PASSWORD_RESET)
+    anonymous.post(f"{API}/auth/reset-password", {"token": reset, "password": NEW_PASSWORD})
+
+    assert verify(anonymous, token).status_code == 204
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-1, 204), (0, 400)])
