@@ -10,7 +10,7 @@ from accounts import cookies
 from accounts import serializers as shapes
 from accounts.authentication import UserRequest
 from accounts.models import User
-from accounts.services import accounts, passwords, sessions
+from accounts.services import accounts, email_changes, passwords, sessions
 from accounts.services.sessions import TokenPair
 from core.idempotency import idempotent
 from core.views import ApiView, PublicAuthView
@@ -120,7 +120,17 @@ class VerifyEmailView(PublicAuthView):
     @extend_schema(request=shapes.TokenSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """Prove an address by the mailed token. Again: 204 while that address is the account's."""
-        accounts.prove_email(**validated(shapes.TokenSerializer, request))
+        email_changes.prove_email(**validated(shapes.TokenSerializer, request))
+        return Response(status=204)
+
+
+class UndoEmailChangeView(PublicAuthView):
+    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS",)}
+
+    @extend_schema(request=shapes.TokenSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Give the account its former address back by the token mailed there. Ends every session."""
+        email_changes.undo_email_change(**validated(shapes.TokenSerializer, request))
         return Response(status=204)
 
 
@@ -157,5 +167,5 @@ class ResendVerificationView(ApiView):
     @extend_schema(request=None, responses={202: None})
     def post(self, request: UserRequest) -> Response:
         """Send the verification email again, to each address that is not proven: the account's and a pending one."""
-        accounts.resend_proof(user=request.user, actor=request.user)
+        email_changes.resend_proof(user=request.user, actor=request.user)
         return Response(None, status=202)

@@ -1,6 +1,7 @@
 """The mails about accounts. Each function keeps one promise from the outbox, in the worker.
 
-Secrets are made here, at the moment of sending, so that neither the database nor a queue ever holds one.
+Secrets are made here, at the moment of sending, so that neither the database nor a queue ever holds one. They are made
+under the lock of the user, where the message is looked for again: what voids links deletes it under the same lock.
 """
 
 from typing import Any
@@ -11,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.devices import device_name
-from accounts.models import OneTimeToken, Session, User
+from accounts.models import OneTimeToken, Session, User, UserQuerySet
 from accounts.services import mailboxes
+from accounts.services.email_changes import was_undone_since
 from accounts.services.passwords import issue_token
 from core import audit, mail, outbox
 from core.models import OutboxMessage
@@ -20,14 +22,15 @@ from core.models import OutboxMessage
 Purpose = OneTimeToken.Purpose
 
 
+# --- links that anybody can ask for -----------------------------------------------------------------
+
+
 @outbox.handles("accounts.password_reset")
 def send_password_reset(message: OutboxMessage) -> None:
     """To whoever has the address, if anybody has: the request did not look."""
-    user = User.objects.with_email(message.payload["email"]).first()
-    if user is None:
-        return
     with transaction.atomic():
-        if not mailboxes.reserve(user.email):
+        user = User.objects.with_email(message.payload["email"]).select_for_update().first()
+        if user is None or not may_send_link(message, user.email):
             return
         secret = issue_token(user, Purpose.PASSWORD_RESET, user.email, settings.PASSWORD_RESET_LIFETIME)
     context = {"user": user, "link": page_link("reset-password", secret)}
@@ -38,12 +41,12 @@ def send_password_reset(message: OutboxMessage) -> None:
 @outbox.handles("accounts.email_proof")
 def send_email_proof(message: OutboxMessage) -> None:
     """To an address that waits to be proven; one that no longer waits needs no mail."""
-    user = living_user(message)
     address = message.payload["email"]
-    if user is None or not (address == user.pending_email or address == unproven_email(user)):
-        return
     with transaction.atomic():
-        if not mailboxes.reserve(address):
+        user = living_users(message).select_for_update().first()
+        if user is None or not (address == user.pending_email or address == unproven_email(user)):
+            return
+        if not may_send_link(message, address):
             return
         secret = issue_token(user, Purpose.EMAIL_PROOF, address, settings.EMAIL_PROOF_LIFETIME)
     context = {"user": user, "link": page_link("verify-email", secret), "changing": address != user.email}
@@ -54,6 +57,15 @@ def unproven_email(user: User) -> str | None:
     return None if user.email_verified else user.email
 
 
+def may_send_link(message: OutboxMessage, address: str) -> bool:
+    """Whether the message still counts, and the mailbox has room in this hour. The caller holds the user's row."""
+    return is_queued(message) and mailboxes.reserve(address)
+
+
+def is_queued(message: OutboxMessage) -> bool:
+    return OutboxMessage.objects.filter(pk=message.pk).exists()
+
+
 def send_link(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:
     try:
         mail.send(template, to=to, context=context, cause=cause)
@@ -62,47 +74,74 @@ def send_link(template: str, *, to: str, context: dict[str, Any], cause: OutboxM
         raise
 
 
+# --- notices, which never count ---------------------------------------------------------------------
+
+
 @outbox.handles("accounts.email_change_requested")
 def send_email_change_notice(message: OutboxMessage) -> None:
     """To the old address, so that its owner can object."""
-    user = living_user(message)
-    if user is not None:
-        context = {"user": user, "act_link": act_link(), "new_email": message.payload["new"]}
-        mail.send("email_change_requested", to=message.payload["email"], context=context, cause=message)
+    notify(message, "email_change_requested", to=message.payload["email"], new_email=message.payload["new"])
+
+
+@outbox.handles("accounts.email_changed")
+def send_email_changed(message: OutboxMessage) -> None:
+    """To the address that the account has left, with a link that undoes the change where it may have one."""
+    link = None
+    left = message.payload["email"]
+    with transaction.atomic():
+        user = living_users(message).select_for_update().first()
+        if user is None or not is_queued(message) or was_undone_since(user, message.created_at):
+            return
+        if message.payload["undo"]:
+            secret = issue_token(
+                user, Purpose.EMAIL_UNDO, left, settings.EMAIL_UNDO_LIFETIME, created_at=message.created_at
+            )
+            link = page_link("undo-email-change", secret)
+    notify(message, "email_changed", to=left, new_email=message.payload["new"], link=link)
+
+
+@outbox.handles("accounts.email_change_undone")
+def send_email_change_undone(message: OutboxMessage) -> None:
+    """To the address that an undo has taken from the account."""
+    notify(message, "email_change_undone", to=message.payload["email"])
 
 
 @outbox.handles("accounts.password_changed")
 def send_password_changed(message: OutboxMessage) -> None:
-    user = living_user(message)
-    if user is not None:
-        context = {"user": user, "act_link": act_link()}
-        mail.send("password_changed", to=user.email, context=context, cause=message)
+    notify(message, "password_changed")
 
 
 @outbox.handles("accounts.session_closed")
 def send_session_closed(message: OutboxMessage) -> None:
-    user = living_user(message)
-    if user is not None:
-        context = {"user": user, "act_link": act_link()}
-        mail.send("session_closed", to=user.email, context=context, cause=message)
+    notify(message, "session_closed")
 
 
 @outbox.handles("accounts.new_device")
 def send_new_device(message: OutboxMessage) -> None:
     """Where no earlier session has the same browser and system. Versions do not count."""
-    user = living_user(message)
     session = Session.objects.filter(pk=message.payload["session"]).first()
-    if user is None or session is None:
+    if session is None:
         return
     device = device_name(session.user_agent)
-    earlier = Session.objects.filter(user=user, pk__lt=session.pk).order_by()
+    earlier = Session.objects.filter(user=session.user_id, pk__lt=session.pk).order_by()
     if device not in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
-        context = {"user": user, "act_link": act_link(), "session": session, "device": device}
-        mail.send("new_device", to=user.email, context=context, cause=message)
+        notify(message, "new_device", session=session, device=device)
 
 
-def living_user(message: OutboxMessage) -> User | None:
-    return User.objects.alive().filter(pk=message.payload["user"]).first()
+def notify(message: OutboxMessage, template: str, *, to: str | None = None, **values: Any) -> None:
+    """Send it to the user whom the message names, or to another address of theirs."""
+    user = living_users(message).first()
+    if user is not None:
+        context = {"user": user, "act_link": act_link(), **values}
+        mail.send(template, to=to or user.email, context=context, cause=message)
+
+
+def living_users(message: OutboxMessage) -> UserQuerySet:
+    """At most one."""
+    return User.objects.alive().filter(pk=message.payload["user"])
+
+
+# --- addresses of pages -----------------------------------------------------------------------------
 
 
 def page_link(page: str, secret: str) -> str:
@@ -111,7 +150,7 @@ def page_link(page: str, secret: str) -> str:
 
 
 def act_link() -> str:
-    """Where somebody who is warned can act: a new password ends every session."""
+    """Where somebody who is warned can act: a new password ends every session and voids every open link."""
     return f"{settings.FRONTEND_URL}/account/forgot-password"
 
 
@@ -124,6 +163,12 @@ def samples() -> dict[str, dict[str, Any]]:
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
         "email_proof": {"user": user, "link": page_link("verify-email", "sample"), "changing": False},
         "email_change_requested": {**notice, "new_email": "ann@new.example"},
+        "email_changed": {
+            **notice,
+            "new_email": "ann@new.example",
+            "link": page_link("undo-email-change", "sample"),
+        },
+        "email_change_undone": notice,
         "password_changed": notice,
         "session_closed": notice,
         "new_device": {**notice, "session": session, "device": "Firefox on Linux"},

@@ -233,6 +233,7 @@ class OneTimeToken(models.Model):
     class Purpose(models.TextChoices):
         PASSWORD_RESET = "password_reset"  # noqa: S105 - names what the secret is for
         EMAIL_PROOF = "email_proof"
+        EMAIL_UNDO = "email_undo"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(

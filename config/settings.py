@@ -202,6 +202,7 @@ SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POS
 REFRESH_GRACE = timedelta(seconds=10)
 PASSWORD_RESET_LIFETIME = timedelta(hours=1)
 EMAIL_PROOF_LIFETIME = timedelta(hours=24)
+EMAIL_UNDO_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = timedelta(minutes=15)
 LOCKOUT_DURATION = timedelta(minutes=15)

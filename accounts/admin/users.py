@@ -16,12 +16,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import User
-from accounts.services import accounts, groups, lockout, passwords, sessions
+from accounts.services import accounts, email_changes, groups, lockout, passwords, sessions
 from core.errors import ApiError
 from core.modeladmin import BaseAdmin, TrashFilter
 
@@ -70,7 +71,7 @@ class UserAdmin(BaseAdmin):
     ordering = ("-created_at", "-id")
     sortable_by = ("email", "name", "role", "created_at")
     filter_horizontal = ("groups",)
-    actions = ("end_sessions", "unlock", "resend_verification")
+    actions = ("end_sessions", "unlock", "resend_verification", "cancel_email_change")
     delete_consequence = (
         "All sessions end at once and the address is free again."
         " What belongs to the account is erased 30 days later."
@@ -237,4 +238,12 @@ class UserAdmin(BaseAdmin):
 
     @admin.action(description="Resend verification", permissions=["change"])
     def resend_verification(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_each_in_reach(request, queryset, accounts.resend_proof, "Verification mails on their way")
+        self.for_each_in_reach(
+            request, queryset, email_changes.resend_proof, "Verification mails on their way"
+        )
+
+    @admin.action(description=_("Cancel the change of address"), permissions=["change"])
+    def cancel_email_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.for_each_in_reach(
+            request, queryset, email_changes.cancel_email_change, gettext("Changes cancelled")
+        )

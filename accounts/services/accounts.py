@@ -1,29 +1,18 @@
-"""Accounts: registration, profile, address, role, deletion and erasure."""
+"""Accounts: registration, profile, role, deletion and erasure."""
 
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import OneTimeToken, Role, User, UserQuerySet
+from accounts.models import Role, User, UserQuerySet
+from accounts.services.email_changes import EmailTaken, change_address, promise_proof
 from accounts.services.lockout import clear_failures
-from accounts.services.passwords import (
-    InvalidToken,
-    check_current_password,
-    check_rules,
-    find_token,
-    hash_password,
-    void_reset_tokens,
-)
+from accounts.services.passwords import check_current_password, check_rules, hash_password
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
-from core import audit, outbox
+from core import audit
 from core.errors import ApiError, FieldError
 from core.export import export_of
-
-
-class EmailTaken(ApiError):
-    code = "EMAIL_EXISTS"
 
 
 class LastAdmin(ApiError):
@@ -87,58 +76,6 @@ def store_user(user: User, actor: User | None) -> None:
         promise_proof(user, user.email)
 
 
-def promise_proof(user: User, address: str) -> None:
-    outbox.enqueue(
-        "accounts.email_proof",
-        {"user": str(user.pk), "email": address},
-        expires_in=settings.EMAIL_PROOF_LIFETIME,
-    )
-
-
-def resend_proof(*, user: User, actor: User) -> bool:
-    """A new link to each address that is not verified, the own and a pending one. False when there is none."""
-    own = None if user.email_verified else user.email
-    addresses = [address for address in (own, user.pending_email) if address]
-    if not addresses:
-        return False
-    with transaction.atomic():
-        for address in addresses:
-            promise_proof(user, address)
-        audit.record("email.proof_requested", actor_id=actor.pk, target=user)
-    return True
-
-
-def prove_email(*, token: str) -> User:
-    """Spend the token: its address is verified, and becomes the account's when it was pending.
-
-    Where the address is the account's and verified already, nothing happens: a link that is opened twice, or after a
-    reset by mail, is confirmed again. It can change nothing then, so a change stays single use.
-    Raises InvalidToken, or EmailTaken when somebody else has taken the address meanwhile.
-    """
-    secret = find_token(token, OneTimeToken.Purpose.EMAIL_PROOF, or_spent=True)
-    try:
-        with transaction.atomic():
-            user = User.objects.select_for_update().get(pk=secret.user_id)
-            if user.email_verified and user.email == secret.email:
-                secret.claim()
-                return user
-            if secret.email not in {user.email, user.pending_email} or not secret.claim():
-                raise InvalidToken
-            before = user.email
-            user.email, user.email_verified_at = secret.email, timezone.now()
-            if user.pending_email == secret.email:
-                user.pending_email = None
-            user.save_changes("email", "email_verified_at", "pending_email")
-            if before != user.email:
-                void_reset_tokens(user)
-            audit.record(
-                "email.verified", actor_id=user.pk, target=user, changes={"email": [before, user.email]}
-            )
-    except IntegrityError as error:
-        raise EmailTaken from error
-    return user
-
-
 def authorize_changes(
     *, user: User, actor: User, changes: dict[str, Any], password: str | None
 ) -> str | None:
@@ -172,22 +109,6 @@ def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
     if changed:
         audit.record("user.updated", actor_id=actor.pk, target=user, changes=changed)
     return user
-
-
-def change_address(user: User, address: str) -> bool:
-    """Let `address` wait to be proven; the account's own address calls a waiting one off. Says if anything moved."""
-    pending = None if address == user.email else address
-    if pending == user.pending_email:
-        return False
-    user.pending_email = pending
-    if pending:
-        if User.objects.with_email(pending).exists():
-            raise EmailTaken
-        promise_proof(user, pending)
-        outbox.enqueue(
-            "accounts.email_change_requested", {"user": str(user.pk), "email": user.email, "new": pending}
-        )
-    return True
 
 
 def require_password(user: User, password: str | None) -> str:

@@ -1,6 +1,7 @@
 """Checking and changing passwords, and resetting them by mail."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -14,6 +15,7 @@ from accounts.addresses import lookup_email
 from accounts.hash_gate import gate
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
+from accounts.services.recovery import lock_user, void_open_links
 from accounts.validators import normalize_password
 from core import audit, context, metrics, outbox
 from core.errors import ApiError, FieldError
@@ -103,15 +105,18 @@ def refuse_replaced(user: User, verified: str | None, *, field: str = "currentPa
 
 
 def change_password(*, session: Session, current: str, new: str) -> None:
-    """Every other session ends, and so does every reset link. Raises FieldError, AccountLocked, ApiError."""
+    """Every other session ends, and every open link is void. Raises FieldError, AccountLocked, ApiError."""
     user = session.user
     check_current_password(user, current)
     check_rules(new, user, "newPassword")
     encoded, verified = hash_password(new), user.password
     with transaction.atomic():
-        lock(user)
+        lock_user(user)
         refuse_replaced(user, verified)
-        _store_password(user, encoded)
+        # Log-out everywhere while the hashes ran has ended the session: its new password must not count after that.
+        if not user.sessions.live().filter(pk=session.pk).exists():
+            raise ApiError("TOKEN_REVOKED")
+        _store_password(user, encoded, user.pk)
         user.sessions.exclude(pk=session.pk).end("password_changed")
         audit.record("password.changed", actor_id=user.pk, target=user)
 
@@ -144,7 +149,7 @@ def reset_password(*, token: str, password: str) -> None:
         user = User.objects.select_for_update().get(pk=user.pk)
         if not secret.claim():
             raise InvalidToken
-        _store_password(user, encoded)
+        _store_password(user, encoded, user.pk)
         if not user.email_verified:  # the link came to this address
             user.email_verified_at = timezone.now()
             user.save_changes("email_verified_at")
@@ -160,34 +165,26 @@ def set_password(*, user: User, password: str, actor: User | None) -> None:
     old one. Every session ends, the lock opens, the person is told. Raises ApiError for a weak password, and FieldError
     when the actor's own password has been replaced since `user` was read."""
     check_rules(password, user, "password")
-    encoded, known = hash_password(password), user.password
+    encoded, known, epoch = hash_password(password), user.password, user.session_epoch
     with transaction.atomic():
-        lock(user)
+        lock_user(user)
         if actor is not None and actor.pk == user.pk:
             refuse_replaced(user, known, field="password")
-        _store_password(user, encoded)
+            if user.session_epoch != epoch:  # as in change_password
+                raise ApiError("TOKEN_REVOKED")
+        _store_password(user, encoded, actor.pk if actor else None)
         user.sessions.end("password_changed")
         clear_failures(user.email)
         audit.record("password.changed", actor_id=actor.pk if actor else None, target=user)
 
 
-def lock(user: User) -> None:
-    """Lock the user's row until the transaction ends, and read what a change of the password depends on."""
-    rows = User.objects.select_for_update()
-    user.refresh_from_db(fields=["password", "session_epoch", "email"], from_queryset=rows)
-
-
-def _store_password(user: User, encoded: str) -> None:
+def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
     """The caller has locked the row."""
     user.password = encoded
     user.session_epoch += 1
     user.save(update_fields=["password", "session_epoch"])
-    void_reset_tokens(user)
+    void_open_links(user=user, actor_id=actor_id)
     outbox.enqueue("accounts.password_changed", {"user": str(user.pk)}, expires_in=timedelta(days=2))
-
-
-def void_reset_tokens(user: User) -> None:
-    user.one_time_tokens.filter(purpose=OneTimeToken.Purpose.PASSWORD_RESET, used_at=None).delete()
 
 
 def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeToken:
@@ -200,22 +197,29 @@ def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeTo
         raise InvalidToken
     is_spent = secret.used_at is not None and not or_spent
     if is_spent or secret.expires_at <= timezone.now() or not secret.user.is_active:
-        audit.record_bounded(
-            "link.refused", caller=secret.pk, target=secret, changes={"purpose": [None, purpose]}
-        )
+        record_refused(secret)
         raise InvalidToken
     return secret
 
 
-def issue_token(user: User, purpose: str, email: str, lifetime: timedelta) -> str:
+def record_refused(secret: OneTimeToken) -> None:
+    changes = {"purpose": [None, secret.purpose]}
+    audit.record_bounded("link.refused", caller=secret.pk, target=secret, changes=changes)
+
+
+def issue_token(
+    user: User, purpose: str, email: str, lifetime: timedelta, *, created_at: datetime | None = None
+) -> str:
     """A new secret for a mail; only its hash is kept. Called where the mail is sent, so that no row and no queue
     ever holds it."""
     secret = tokens.new_jti()
+    now = timezone.now()
     OneTimeToken.objects.create(
         user=user,
         purpose=purpose,
         email=email,
         token_hash=tokens.digest(secret),
-        expires_at=timezone.now() + lifetime,
+        created_at=created_at or now,
+        expires_at=now + lifetime,
     )
     return secret

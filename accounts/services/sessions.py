@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from accounts import tokens
 from accounts.models import Session, User
 from accounts.services.passwords import InvalidCredentials, check_credentials
+from accounts.services.recovery import lock_user, void_open_links
 from core import audit, context, outbox
 from core.compiled import insert
 from core.errors import ApiError
@@ -141,8 +142,10 @@ def record_refused_token(claims: tokens.Claims, session: Session | None) -> None
 
 def end_reused(session: Session) -> None:
     with transaction.atomic():
+        lock_user(session.user)
         if Session.objects.filter(pk=session.pk).end("token_reused"):
             audit.record("session.token_reused", actor_id=session.user_id, target=session)
+            void_open_links(user=session.user, actor_id=None)
             outbox.enqueue(
                 "accounts.session_closed", {"user": str(session.user_id)}, expires_in=timedelta(days=2)
             )
@@ -162,10 +165,19 @@ def end_session(*, session: Session, actor: User) -> None:
 
 
 def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> int:
-    """Every session of the user, in the browser too. Says how many API sessions that were."""
+    """Every session of the user, in the browser too, and every open link. Says how many API sessions that were."""
     with transaction.atomic():
+        lock_user(user)
         count = user.sessions.end(reason)
         user.session_epoch += 1
         user.save(update_fields=["session_epoch"])
+        void_open_links(user=user, actor_id=actor.pk)
         audit.record("session.all_ended", actor_id=actor.pk, target=user, changes={"sessions": [count, 0]})
     return count
+
+
+def require_live(session: Session) -> None:
+    """Refuse what was checked for a session that has ended since. Called under the lock of its user, so that what
+    ends all sessions cannot be undone by a request that has begun before. Raises TokenRevoked."""
+    if not Session.objects.live().filter(pk=session.pk).exists():
+        raise TokenRevoked

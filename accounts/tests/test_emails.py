@@ -16,6 +16,11 @@ TEMPLATES = {
         "Your email address is about to change",
         {"new_email": "new@example.com", "act_link": ACT},
     ),
+    "email_changed": (
+        "Your email address was changed",
+        {"new_email": "new@example.com", "act_link": ACT, "link": LINK},
+    ),
+    "email_change_undone": ("A change of your email address was undone", {"act_link": ACT}),
     "password_changed": ("Your password was changed", {"act_link": ACT}),
     "session_closed": ("We closed a session of yours", {"act_link": ACT}),
     "new_device": (
@@ -23,7 +28,7 @@ TEMPLATES = {
         {"session": Session(), "device": "<i>Firefox</i>", "act_link": ACT},
     ),
 }
-WITH_LINK = ["password_reset", "email_proof"]
+WITH_LINK = ["password_reset", "email_proof", "email_changed"]
 NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "email_proof"}]
 GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
@@ -90,7 +95,7 @@ def test_the_html_has_the_link_to_press_and_to_copy(template):
 
 @pytest.mark.parametrize(
     ("template", "life"),
-    [("password_reset", "hour"), ("email_proof", "24 hours")],
+    [("password_reset", "hour"), ("email_proof", "24 hours"), ("email_changed", "7 days")],
 )
 def test_a_link_says_how_long_it_works(template, life):
     message = written(template)
@@ -105,6 +110,8 @@ def test_a_link_says_how_long_it_works(template, life):
         ("password_reset", "If it was not you, ignore this mail"),
         ("email_proof", "ignore this mail"),
         ("email_change_requested", "If it was not you"),
+        ("email_changed", "If it was not you"),
+        ("email_change_undone", "If it was not you"),
         ("password_changed", "If it was not you"),
         ("session_closed", "set a new password"),
         ("new_device", "If it was not"),
@@ -162,6 +169,13 @@ def test_every_notice_leads_to_where_one_can_act(template):
 
     assert ACT in message.body.split("\n")
     assert ACT in Page(html_of(message)).links
+
+
+def test_who_was_in_between_is_told_without_a_link_to_undo():
+    message = written("email_changed", link=None)
+
+    assert "token=" not in message.body + html_of(message)
+    assert "This undid an earlier change" in message.body
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

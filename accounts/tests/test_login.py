@@ -271,7 +271,16 @@ def test_a_malformed_attempt_is_no_attempt(anonymous, ann, hashes, body, expecte
 
 
 @pytest.mark.parametrize(
-    "path", ["login", "register", "refresh", "forgot-password", "reset-password", "verify-email"]
+    "path",
+    [
+        "login",
+        "register",
+        "refresh",
+        "forgot-password",
+        "reset-password",
+        "verify-email",
+        "undo-email-change",
+    ],
 )
 def test_the_open_doors_share_one_limit_per_address(anonymous, settings, path):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (2, 900)}

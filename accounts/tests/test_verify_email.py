@@ -62,6 +62,7 @@ def test_a_spent_link_to_an_address_that_the_account_has_left_is_refused(anonymo
     User.objects.filter(pk=owner.user.pk).update(email="other@example.com")
 
     assert problems(verify(anonymous, token)) == SPENT
+    assert events() == ["email.verified", "link.refused"]
 
 
 def test_a_spent_link_changes_no_address_again(anonymous, owner):

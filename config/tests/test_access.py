@@ -25,7 +25,14 @@ ATTACHING = "POST /api/v1/resources/{id}/attachments"
 OPEN_TO_ALL = {
     *(
         f"POST /api/v1/auth/{name}"
-        for name in ("register", "login", "forgot-password", "reset-password", "verify-email")
+        for name in (
+            "register",
+            "login",
+            "forgot-password",
+            "reset-password",
+            "verify-email",
+            "undo-email-change",
+        )
     ),
     "POST /api/v1/users",
     "GET /api/v1/schema",
@@ -33,7 +40,10 @@ OPEN_TO_ALL = {
     *("GET /api/docs", "GET /api/redoc"),
     *("GET /health", "GET /health/live", "GET /health/ready", "GET /metrics"),
     *("GET /", "GET /.well-known/change-password"),
-    *(f"GET /account/{name}" for name in ("forgot-password", "reset-password", "verify-email")),
+    *(
+        f"GET /account/{name}"
+        for name in ("forgot-password", "reset-password", "verify-email", "undo-email-change")
+    ),
 }
 
 
@@ -77,6 +87,7 @@ def world(owner, log_in):
             for purpose, lifetime in (
                 (Purpose.PASSWORD_RESET, house.settings.PASSWORD_RESET_LIFETIME),
                 (Purpose.EMAIL_PROOF, house.settings.EMAIL_PROOF_LIFETIME),
+                (Purpose.EMAIL_UNDO, house.settings.EMAIL_UNDO_LIFETIME),
             )
         },
     )
@@ -104,6 +115,7 @@ def body(world, caller, operation):
             "password": account["password"],
         },
         "POST /api/v1/auth/verify-email": {"token": token["email_proof"]},
+        "POST /api/v1/auth/undo-email-change": {"token": token["email_undo"]},
         "POST /api/v1/auth/change-password": {
             "currentPassword": PASSWORD,
             "newPassword": account["password"],

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.tests.factories import OneTimeTokenFactory
 
-WITH_TOKEN = ["/account/reset-password", "/account/verify-email"]
+WITH_TOKEN = ["/account/reset-password", "/account/verify-email", "/account/undo-email-change"]
 ACCOUNT = [*WITH_TOKEN, "/account/forgot-password"]
 PAGES = ["/", "/api/docs", "/api/redoc", *ACCOUNT]
 OWN_FILES = Path(settings.BASE_DIR, "templates", "static", "groundwork")
@@ -126,7 +126,7 @@ def test_a_secret_in_the_address_is_neither_kept_nor_passed_on(client, path):
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("path", "purpose"),
-    list(zip(WITH_TOKEN, ["password_reset", "email_proof"], strict=True)),
+    list(zip(WITH_TOKEN, ["password_reset", "email_proof", "email_undo"], strict=True)),
 )
 def test_opening_the_link_spends_nothing(client, path, purpose):
     """Mail scanners open every link."""

@@ -244,7 +244,16 @@ def test_guessing_tokens_has_a_price(rates, anonymous):
 
 
 @pytest.mark.parametrize(
-    "path", ["login", "register", "forgot-password", "reset-password", "refresh", "verify-email"]
+    "path",
+    [
+        "login",
+        "register",
+        "forgot-password",
+        "reset-password",
+        "refresh",
+        "verify-email",
+        "undo-email-change",
+    ],
 )
 def test_every_door_of_accounts_is_limited(rates, anonymous, path):
     rates(auth=1)

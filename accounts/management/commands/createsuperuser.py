@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from accounts.management.prompts import ask, ask_new_password, named_refusals, require_terminal
 from accounts.models import User
 from accounts.serializers import RegisterSerializer
-from accounts.services import accounts
+from accounts.services import accounts, email_changes
 
 
 class Command(BaseCommand):
@@ -67,5 +67,5 @@ def checked(name: str, text: str) -> str:
         raise CommandError(f"{name}: {' '.join(map(str, serializer.errors[name]))}")
     value: str = serializer.validated_data[name]
     if name == "email" and User.objects.with_email(value).exists():
-        raise CommandError(f"email: {accounts.EmailTaken().message}")
+        raise CommandError(f"email: {email_changes.EmailTaken().message}")
     return value

@@ -52,7 +52,8 @@ function explain(form, error, retryAfter) {
   }
   if (elsewhere.length || !error.details.length) {
     const wait = retryAfter > 0 ? ` You can try again in ${Math.ceil(retryAfter / 60)} min.` : "";
-    say((elsewhere.join(" ") || error.message) + wait);
+    const conflict = error.code === "EMAIL_EXISTS" && form.dataset.conflict;
+    say((conflict || elsewhere.join(" ") || error.message) + wait);
   } else {
     form.querySelector("[aria-invalid]").focus();
   }
@@ -69,6 +70,7 @@ async function send(form) {
   });
   if (answer.ok) {
     form.hidden = true;
+    for (const element of document.querySelectorAll("[data-after]")) element.hidden = false;
     if ("once" in form.dataset) remember(null);
     say(form.dataset.done, true);
     return;

@@ -1,0 +1,195 @@
+"""Addresses: verified by a link, changed by a link to the new one, changed back by a link to the old one."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import OneTimeToken, User
+from accounts.services.passwords import InvalidToken, find_token, record_refused
+from accounts.services.recovery import (
+    cancel_pending_email,
+    clear_pending_email,
+    lock_user,
+    queued,
+    void_open_links,
+)
+from accounts.services.sessions import end_all_sessions
+from core import audit, outbox
+from core.errors import ApiError
+from core.models import AuditEvent
+
+Purpose = OneTimeToken.Purpose
+
+
+class EmailTaken(ApiError):
+    code = "EMAIL_EXISTS"
+
+
+def promise_proof(user: User, address: str) -> None:
+    outbox.enqueue(
+        "accounts.email_proof",
+        {"user": str(user.pk), "email": address},
+        expires_in=settings.EMAIL_PROOF_LIFETIME,
+    )
+
+
+def resend_proof(*, user: User, actor: User) -> bool:
+    """A new link to each address that is not verified, the own and a pending one. False when there is none."""
+    own = None if user.email_verified else user.email
+    addresses = [address for address in (own, user.pending_email) if address]
+    if not addresses:
+        return False
+    with transaction.atomic():
+        for address in addresses:
+            promise_proof(user, address)
+        audit.record("email.proof_requested", actor_id=actor.pk, target=user)
+    return True
+
+
+def prove_email(*, token: str) -> User:
+    """Spend the token: its address is verified, and becomes the account's when it was pending.
+
+    Where the address is the account's and verified already, nothing happens: a link that is opened twice, or after a
+    reset by mail, is confirmed again. It can change nothing then, so a change stays single use.
+    Raises InvalidToken, or EmailTaken when somebody else has taken the address meanwhile.
+    """
+    secret = find_token(token, Purpose.EMAIL_PROOF, or_spent=True)
+    try:
+        with transaction.atomic():
+            user = locked_user(secret)
+            if user.email_verified and user.email == secret.email:
+                secret.claim()
+                return user
+            if secret.email not in {user.email, user.pending_email} or not secret.claim():
+                raise InvalidToken
+            before = user.email
+            user.email, user.email_verified_at = secret.email, timezone.now()
+            if user.pending_email == secret.email:
+                user.pending_email = None
+            user.save_changes("email", "email_verified_at", "pending_email")
+            audit.record(
+                "email.verified", actor_id=user.pk, target=user, changes={"email": [before, user.email]}
+            )
+            if before != user.email:
+                void_open_links(user=user, actor_id=user.pk)
+                offer_undo(user, before)
+    except InvalidToken:  # outside of the transaction, which would take the event with it
+        record_refused(secret)
+        raise
+    except IntegrityError as error:
+        raise EmailTaken from error
+    return user
+
+
+def locked_user(secret: OneTimeToken) -> User:
+    user: User | None = User.objects.alive().select_for_update().filter(pk=secret.user_id).first()
+    if user is None:
+        raise InvalidToken
+    return user
+
+
+def change_address(user: User, address: str) -> bool:
+    """Let `address` wait to be verified; the account's own address cancels a pending one. Says if anything moved.
+
+    The caller holds the row, and saves `pending_email` where this returns True. Raises EmailTaken.
+    """
+    pending = None if address == user.email else address
+    if pending == user.pending_email:
+        return False
+    if user.pending_email:
+        clear_pending_email(user)
+    if pending:
+        if User.objects.with_email(pending).exists():
+            raise EmailTaken
+        user.pending_email = pending
+        promise_proof(user, pending)
+        outbox.enqueue(
+            "accounts.email_change_requested", {"user": str(user.pk), "email": user.email, "new": pending}
+        )
+    return True
+
+
+def cancel_email_change(*, user: User, actor: User) -> bool:
+    """By staff. False when no address is pending."""
+    with transaction.atomic():
+        lock_user(user)
+        return cancel_pending_email(user=user, actor_id=actor.pk)
+
+
+# --- undoing --------------------------------------------------------------------------------------
+
+
+def offer_undo(user: User, left: str) -> None:
+    """Tell the address that the account has left, with a link that undoes the change.
+
+    A change back to an address that still has such a link is an undo itself: the address left by it gets no link, or
+    the thief who was in between could undo the undo.
+    """
+    since = undoable_since(user)
+    if since is not None:
+        void_undo_links(user, since=since)
+    outbox.enqueue(
+        "accounts.email_changed",
+        {"user": str(user.pk), "email": left, "new": user.email, "undo": since is None},
+        expires_in=settings.EMAIL_UNDO_LIFETIME,
+    )
+
+
+def undoable_since(user: User) -> datetime | None:
+    """The time of the oldest change away from the present address that can still be undone."""
+    queued_links = queued("accounts.email_changed", user=str(user.pk), email=user.email, undo=True)
+    mailed_links = open_undo_links(user).filter(email=user.email)
+    times = [
+        *mailed_links.values_list("created_at", flat=True),
+        *queued_links.values_list("created_at", flat=True),
+    ]
+    return min(times, default=None)
+
+
+def undo_email_change(*, token: str) -> User:
+    """Spend the token: the account has the address again that the token was mailed to, and every session ends.
+
+    Of several changes the oldest address wins: its link voids those of later changes, and no later change, new
+    password or log-out voids it. Raises InvalidToken, or EmailTaken, which does not spend the token.
+    """
+    secret = find_token(token, Purpose.EMAIL_UNDO)
+    try:
+        with transaction.atomic():
+            user = locked_user(secret)
+            if not secret.claim():
+                raise InvalidToken
+            left = user.email
+            user.email, user.email_verified_at = secret.email, timezone.now()
+            user.save_changes("email", "email_verified_at")
+            audit.record(
+                "email.change_undone", actor_id=user.pk, target=user, changes={"email": [left, user.email]}
+            )
+            void_undo_links(user, since=secret.created_at)
+            end_all_sessions(user=user, actor=user, reason="email_change_undone")
+            if left != user.email:
+                outbox.enqueue("accounts.email_change_undone", {"user": str(user.pk), "email": left})
+    except IntegrityError as error:
+        raise EmailTaken from error
+    return user
+
+
+def was_undone_since(user: User, moment: datetime) -> bool:
+    """Whether an undo has gone back behind this moment; staff may retry a message that failed before it."""
+    undone = AuditEvent.objects.filter(event="email.change_undone", target_id=user.pk)
+    return undone.filter(created_at__gte=moment).exists()
+
+
+def open_undo_links(user: User) -> QuerySet[OneTimeToken]:
+    links: QuerySet[OneTimeToken] = user.one_time_tokens.filter(
+        purpose=Purpose.EMAIL_UNDO, used_at=None, expires_at__gt=timezone.now()
+    )
+    return links
+
+
+def void_undo_links(user: User, *, since: datetime) -> None:
+    """Of this change and of those after it, sent or not. `created_at` of such a link is the time of its change."""
+    open_undo_links(user).filter(created_at__gte=since).delete()
+    queued("accounts.email_changed", user=str(user.pk)).filter(created_at__gte=since).delete()
