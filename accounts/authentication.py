@@ -13,6 +13,7 @@ from accounts.models import Session, User
 from accounts.services.sessions import record_refused_token
 from core import compiled
 from core.compiled import Statement
+from core.context import identify
 from core.errors import ApiError
 from core.revisions import remember
 
@@ -50,7 +51,7 @@ class SessionTokenAuthentication(BaseAuthentication):
         return self.accept(request, session)
 
     def accept(self, request: Request, session: Session) -> tuple[User, Session]:
-        request._request.api_user_id = str(session.user_id)  # type: ignore[attr-defined]  # for the access log
+        identify(session.user_id)
         return session.user, session
 
     def authenticate_header(self, request: Request) -> str:

@@ -9,6 +9,8 @@ from django.urls import reverse
 
 from accounts.forms import LogInForm, OwnPasswordForm
 from core import audit
+from core.context import identify
+from core.logs import log_on_commit
 
 
 class GroundworkAdminSite(AdminSite):
@@ -20,10 +22,18 @@ class GroundworkAdminSite(AdminSite):
         super().__init__(name)
         self.disable_action("delete_selected")  # it deletes rows for good, past the services
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Name the user of the session in the log; every view of the admin calls this first."""
+        if request.user.is_authenticated:
+            identify(request.user.pk)
+        return super().has_permission(request)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().login(request, extra_context)
         if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
             audit.record("admin.logged_in", actor_id=request.user.pk, target=request.user)
+            identify(request.user.pk)
+            log_on_commit("logged_in", admin=True)
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:

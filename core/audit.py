@@ -55,7 +55,7 @@ def record_bounded(
         with transaction.atomic():
             record(event, actor_id=actor_id, target=target, changes=changes)
     except DatabaseError as error:
-        log.error("audit_event_lost", kind=event, actor_id=str(actor_id), error=type(error).__name__)
+        log.error("audit_event_lost", kind=event, actorId=actor_id and str(actor_id), exc_info=error)
 
 
 def record_many(
@@ -79,10 +79,10 @@ def _log(events: list[AuditEvent]) -> None:
         log.info(
             "audit_event",
             kind=event.event,
-            audit_id=str(event.pk),
-            actor_id=event.actor_id and str(event.actor_id),
+            auditId=str(event.pk),
+            actorId=event.actor_id and str(event.actor_id),
             target=f"{event.target_type} {event.target_id}" if event.target_id else None,
-            subject_id=event.subject_id and str(event.subject_id),
+            subjectId=event.subject_id and str(event.subject_id),
             ip=event.ip_address,
             changed=sorted(event.changes),
         )

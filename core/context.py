@@ -1,7 +1,11 @@
-"""Who is asking, for the audit and the outbox: set once per request, empty in commands and workers."""
+"""The request that causes what happens, for audit, outbox and logs.
+
+Set once per request. The worker sets it again from the `request_id` of the outbox message or job. Empty elsewhere.
+"""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +14,7 @@ class RequestContext:
     ip_address: str | None = None
     peer_address: str | None = None
     user_agent: str = ""
+    user_id: str | None = None
 
     @property
     def limit_address(self) -> str | None:
@@ -21,3 +26,8 @@ current: ContextVar[RequestContext] = ContextVar(
     "request_context",
     default=RequestContext(),  # noqa: B039 - frozen
 )
+
+
+def identify(user_id: Any) -> None:
+    """Name the user of this request in every log line that follows. The middleware resets the context."""
+    current.set(replace(current.get(), user_id=str(user_id)))

@@ -38,14 +38,16 @@ def repeated(act: Callable[[], Result]) -> Result:
 
     Raises ApiError SERVICE_UNAVAILABLE when it never does.
     """
+    undone: OperationalError | None = None
     for attempt in range(MOST_ATTEMPTS):
         try:
             return act()
         except OperationalError as error:
             if not was_undone(error):
                 raise
+            undone = error
             log.info("transaction_repeated", attempt=attempt + 1)
         # By chance, or the same two would meet again.
         time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311
-    log.error("transaction_given_up", attempts=MOST_ATTEMPTS)
+    log.error("transaction_given_up", attempts=MOST_ATTEMPTS, exc_info=undone)
     raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS)

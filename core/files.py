@@ -140,7 +140,7 @@ def settle(stored: StoredFile, size: int) -> None:
 
 def refusal(error: OSError) -> ApiError:
     if error.errno in FULL:
-        log.error("storage_full", error=str(error))
+        log.error("storage_full", exc_info=error)
         return NoSpace()
     log.error("storage_unavailable", error=type(error).__name__, exc_info=error)
     return StorageAway(retry_after=UNAVAILABLE_RETRY_SECONDS)

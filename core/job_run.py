@@ -125,6 +125,8 @@ class Run:
     def release(self, **values: Any) -> None:
         """Give it back, for whoever is free."""
         self._write(lease_until=None, lease_id=None, progress=self.percent, **values)
+        self.finished = False  # a `finish` before this was rolled back
+        self.job.status = values.get("status", self.job.status)
 
     def _write(self, **values: Any) -> None:
         held = Job.objects.filter(pk=self.job.pk).held_by(self.lease_id)
@@ -163,7 +165,7 @@ class Heartbeat:
                 try:
                     self.beat()
                 except DatabaseError as error:  # the next beat may come through; the lease tells if none does
-                    log.warning("job_beat_failed", job_id=str(self.run.job.pk), error=repr(error))
+                    log.warning("job_beat_failed", jobId=str(self.run.job.pk), exc_info=error)
                     connections.close_all()
         finally:
             connections.close_all()

@@ -25,6 +25,7 @@ from core import audit, context, files, metrics
 from core.dispatcher import dispatcher
 from core.errors import ApiError, translate
 from core.job_run import Heartbeat, JobCancelled, LeaseLost, Run
+from core.logs import log_on_commit
 from core.models import Job
 
 log = structlog.get_logger(__name__)
@@ -90,6 +91,10 @@ def cancel_job(*, job: Job, actor: Any) -> None:
         if not asked_before:
             changes: audit.Changes = {"status": [before, job.status]}
             audit.record("job.cancelled", actor_id=actor.pk, target=job, changes=changes)
+        if job.status != before:  # else the worker ends it, and says so
+            log_on_commit(
+                "job_ended", jobId=str(job.pk), kind=job.kind, status=job.status, attempt=job.attempts
+            )
 
 
 def dismiss_job(*, job: Job, actor: Any) -> None:
@@ -175,8 +180,9 @@ def claim(pk: Any) -> Job | None:
 
 def run_job(job: Job) -> None:
     """In the name of the request that asked for it."""
-    token = context.current.set(context.RequestContext(request_id=job.request_id))
-    bound = structlog.contextvars.bind_contextvars(request_id=job.request_id, job_id=str(job.pk))
+    cause = context.RequestContext(request_id=job.request_id, user_id=str(job.user_id))
+    token = context.current.set(cause)
+    bound = structlog.contextvars.bind_contextvars(jobId=str(job.pk))
     run = Run(job)
     started = time.monotonic()
     try:
@@ -185,9 +191,11 @@ def run_job(job: Job) -> None:
     except LeaseLost:
         log.warning("job_lease_lost", kind=job.kind)
     finally:
-        seconds = round(time.monotonic() - started, 3)
+        seconds = time.monotonic() - started
         metrics.job_seconds.labels(job.kind).observe(seconds)
-        log.info("job_ran", kind=job.kind, status=job.status, attempt=job.attempts, seconds=seconds)
+        said = "job_ended" if run.finished else "job_interrupted"
+        milliseconds = round(seconds * 1000, 1)
+        log.info(said, duration=milliseconds, kind=job.kind, status=job.status, attempt=job.attempts)
         structlog.contextvars.reset_contextvars(**bound)
         context.current.reset(token)
 

@@ -9,6 +9,7 @@ from smtplib import SMTPDataError, SMTPRecipientsRefused
 from typing import Any
 
 import css_inline
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
@@ -25,6 +26,7 @@ ENHANCED_CODE = re.compile(rb"\s*\d\.\d{1,3}\.\d{1,3}\b")
 FINAL_ENHANCED_CODE = re.compile(rb"\s*5\.(1\.([1-6]|10)|2\.[13]|3\.4|6\.\d{1,3})\b")
 VAGUE_ENHANCED_CODE = re.compile(rb"\s*5\.[0-2]\.0\b")
 FINAL_CODES = frozenset({550, 551, 553, 554, 556})
+log = structlog.get_logger(__name__)
 
 inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
 
@@ -56,7 +58,8 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
     """
     # As it is sent: a domain beyond ASCII in punycode.
     domain = parseaddr(sanitize_address(settings.DEFAULT_FROM_EMAIL, "utf-8"))[1].rpartition("@")[2]
-    message = compose(template, to=to, context=context, message_id=f"<{cause.pk}@{domain}>")
+    message_id = f"<{cause.pk}@{domain}>"
+    message = compose(template, to=to, context=context, message_id=message_id)
     message.connection = get_connection()
     try:
         message.send()
@@ -72,6 +75,13 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
         raise
     finally:
         message.connection.close()  # Django leaves it open when the log-in fails
+    log.info("mail_sent", userId=recipient_id(context), template=template, messageId=message_id)
+
+
+def recipient_id(context: dict[str, Any]) -> str | None:
+    """Return the id of the person whom the mail is for: the log names no address."""
+    user = context.get("user")
+    return str(user.pk) if user is not None else None
 
 
 def is_final(code: int, reply: bytes) -> bool:

@@ -82,13 +82,11 @@ class RequestMiddleware:
             user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
         )
         token = context.current.set(asking)
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             response = refuse_early(request) or self.get_response(without_trailing_slash(request))
             seconds = time.perf_counter() - started
             finish(request, response, asking, seconds)
         finally:
-            structlog.contextvars.reset_contextvars(**bound)
             context.current.reset(token)
         return response
 
@@ -140,14 +138,14 @@ def finish(
     route = (match and match.route) or ("home" if request.path_info == "/" else "unmatched")
     metrics.observe_request(request.method or "", route, response.status_code, seconds)
     log_request(
-        request_id=asking.request_id,
+        requestId=asking.request_id,
+        userId=context.current.get().user_id,
+        duration=round(seconds * 1000, 1),
         method=request.method,
         path=request.path,  # never the query string: it may carry a secret
         route=route,
         status=response.status_code,
-        ms=round(seconds * 1000, 1),
         ip=asking.ip_address,
-        user_id=getattr(request, "api_user_id", None),
     )
 
 

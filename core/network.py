@@ -107,7 +107,7 @@ def warn_of_unusable_header(request: HttpRequest, forwarded: str) -> None:
     log.warning(
         "client_address_unknown",
         hint="X-Forwarded-For does not name a client as TRUSTED_PROXIES says it should",
-        trusted_proxies=settings.TRUSTED_PROXIES,
-        x_forwarded_for=forwarded[-200:],
+        trustedProxies=settings.TRUSTED_PROXIES,
+        forwardedFor=forwarded[-200:],
         peer=request.META.get("REMOTE_ADDR", ""),
     )

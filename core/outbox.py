@@ -94,7 +94,7 @@ def claim(pk: Any) -> OutboxMessage | None:
 def attempt(message: OutboxMessage) -> None:
     """Run the handler and write down how it went. A worker that dies here leaves the lease to run out."""
     token = context.current.set(context.RequestContext(request_id=message.request_id))
-    bound = structlog.contextvars.bind_contextvars(request_id=message.request_id, outbox_id=str(message.pk))
+    bound = structlog.contextvars.bind_contextvars(outboxId=str(message.pk))
     try:
         if message.expires_at and message.expires_at < timezone.now():
             raise PermanentError("expired before it could be handled")
@@ -116,7 +116,9 @@ def attempt(message: OutboxMessage) -> None:
 def _failed(message: OutboxMessage, error: Exception) -> None:
     text = f"{type(error).__name__}: {error}"[:2000]
     final = isinstance(error, PermanentError) or message.attempts >= MAX_ATTEMPTS
-    log.warning("outbox_attempt_failed", kind=message.kind, attempt=message.attempts, final=final, error=text)
+    log.warning(
+        "outbox_attempt_failed", kind=message.kind, attempt=message.attempts, final=final, exc_info=error
+    )
     if final:
         _finish(message, OutboxMessage.Status.FAILED, text)
         return

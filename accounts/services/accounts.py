@@ -11,8 +11,10 @@ from accounts.services.lockout import clear_failures
 from accounts.services.passwords import check_current_password, check_rules, hash_password
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
 from core import audit
+from core.context import identify
 from core.errors import ApiError, FieldError
 from core.export import export_of
+from core.logs import log_on_commit
 
 
 class LastAdmin(ApiError):
@@ -61,6 +63,8 @@ def register(*, user: User) -> TokenPair:
         store_user(user, user)
         pair = open_session(user)
         audit.record("session.opened", actor_id=user.pk, target=pair.session)
+        identify(user.pk)
+        log_on_commit("registered", sessionId=str(pair.session.pk))
     return pair
 
 

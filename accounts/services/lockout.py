@@ -15,6 +15,7 @@ from django.utils.crypto import salted_hmac
 from accounts.models import Lockout, User
 from core import audit, metrics
 from core.errors import ApiError
+from core.logs import log_on_commit
 from core.models import AuditEvent
 
 
@@ -50,6 +51,9 @@ def count_failure(email: str, user: User | None) -> None:
             lockout.locked_until = now + settings.LOCKOUT_DURATION if full else None
             lockout.save()
             audit.record("account.locked" if full else "login.failed", target=user)
+            if full:
+                seconds = int(settings.LOCKOUT_DURATION.total_seconds())
+                log_on_commit("account_locked", userId=str(user.pk) if user else None, seconds=seconds)
     metrics.logins_total.labels("failure").inc()
 
 

@@ -16,6 +16,7 @@ from accounts.services.recovery import lock_user, void_open_links
 from core import audit, context, outbox
 from core.compiled import insert
 from core.errors import ApiError
+from core.logs import log_on_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def login(*, email: str, password: str) -> TokenPair:
         user.save(update_fields=["last_login"])
         audit.record("session.opened", actor_id=user.pk, target=pair.session)
         tell_of_new_device(pair.session)
+        context.identify(user.pk)
+        log_on_commit("logged_in", sessionId=str(pair.session.pk))
     return pair
 
 

@@ -206,6 +206,6 @@ def test_each_event_is_a_line_of_the_log_too_without_values(tmp_path):
     lines = [json.loads(line) for line in done.stderr.splitlines() if '"audit_event"' in line]
     created = next(line for line in lines if line["kind"] == "user.created")
 
-    assert created["subject_id"] in created["target"]
-    assert (created["ip"], created["request_id"], created["level"]) == ("203.0.113.9", "req-1", "info")
+    assert created["subjectId"] in created["target"]
+    assert (created["ip"], created["requestId"], created["level"]) == ("203.0.113.9", "req-1", "info")
     assert "ann@example.com" not in json.dumps(lines)

@@ -54,7 +54,7 @@ def test_what_nobody_expected_is_logged_with_its_cause(browser, caplog, kind):
     [record] = [item for item in caplog.records if item.levelno >= logging.ERROR]
 
     assert record.msg["event"] == "unhandled_exception"
-    assert record.msg["request_id"] == response["X-Request-ID"]
+    assert record.msg["requestId"] == response["X-Request-ID"]
     assert record.msg["path"] == f"/test/{kind}/unexpected"
     assert str(record.msg["exc_info"]) == SECRET
 

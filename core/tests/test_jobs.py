@@ -4,7 +4,6 @@ import threading
 from datetime import timedelta
 
 import pytest
-import structlog
 import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -112,13 +111,11 @@ def test_parallel_workers_run_each_job_once(work):
 
 def test_it_works_in_the_name_of_the_request_that_asked(work):
     seen = []
-    work.act = lambda _run: seen.append(
-        (context.current.get().request_id, structlog.contextvars.get_contextvars()["request_id"])
-    )
-    JobFactory(request_id="asked-1")
+    work.act = lambda _run: seen.append(context.current.get())
+    job = JobFactory(request_id="asked-1")
     jobs.run_due()
 
-    assert seen == [("asked-1", "asked-1")]
+    assert [(cause.request_id, cause.user_id) for cause in seen] == [("asked-1", str(job.user_id))]
     assert context.current.get().request_id == ""
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 import structlog
 
+from core import context
 from core.logs import configure_logging, dumps
 from core.tests.interpreter import python
 
@@ -27,7 +28,7 @@ def test_a_record_of_any_library_is_one_line_of_json(lines):
     logging.getLogger("some.library").warning("took %d ms", 12)
     [line] = map(json.loads, lines())
 
-    assert (line["event"], line["level"], line["logger"]) == ("took 12 ms", "warning", "some.library")
+    assert (line["message"], line["level"], line["logger"]) == ("took 12 ms", "warning", "some.library")
     assert line["timestamp"].endswith("Z")
 
 
@@ -36,7 +37,7 @@ def test_what_a_value_holds_starts_no_line_and_no_field(lines, value):
     logging.getLogger("some.library").error("said %s", value)
     [line] = lines()
 
-    assert json.loads(line)["event"] == f"said {value}"
+    assert json.loads(line)["message"] == f"said {value}"
     assert "\x1b" not in line
 
 
@@ -51,13 +52,61 @@ def test_an_exception_is_part_of_its_line(lines):
 
 
 def test_what_is_bound_to_the_context_is_on_every_line(lines):
-    with structlog.contextvars.bound_contextvars(request_id="r-1"):
+    token = context.current.set(context.RequestContext(request_id="r-1", user_id="u-1"))
+    with structlog.contextvars.bound_contextvars(jobId="j-1"):
         logging.getLogger("some.library").info("within")
+    context.current.reset(token)
     logging.getLogger("some.library").info("after")
     within, after = map(json.loads, lines())
 
-    assert within["request_id"] == "r-1"
-    assert "request_id" not in after
+    assert (within["requestId"], within["userId"], within["jobId"]) == ("r-1", "u-1", "j-1")
+    assert (after["requestId"], after["userId"]) == (None, None)
+    assert "jobId" not in after
+
+
+def test_the_documented_fields_come_first(lines):
+    structlog.get_logger("ours").info("happened", kind="x")
+    [line] = map(json.loads, lines())
+
+    assert list(line) == ["timestamp", "level", "message", "requestId", "userId", "kind"]
+
+
+def test_a_warning_is_a_line_of_the_same_form():
+    code = "import config.settings, warnings; warnings.warn('old name', FutureWarning)"
+    line = json.loads(python(code, LOG_LEVEL="WARNING", LOG_FORMAT="json").stderr)
+
+    assert (line["level"], line["logger"]) == ("warning", "py.warnings")
+    assert "FutureWarning: old name" in line["message"]
+
+
+@pytest.mark.parametrize("name", ["botocore.auth", "urllib3.connectionpool"])
+def test_a_library_that_logs_signatures_at_debug_is_not_asked_for_them(name):
+    done = python(
+        f"import logging, config.settings; logging.getLogger({name!r}).debug('hunter2')", LOG_LEVEL="DEBUG"
+    )
+
+    assert "hunter2" not in done.stderr
+
+
+UNCAUGHT = """
+import logging, threading
+from core.logs import configure_logging
+configure_logging(level=logging.INFO, log_format="json")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+raise RuntimeError("broken")
+"""
+
+
+def test_what_ends_a_thread_or_a_process_is_a_line_with_its_exception():
+    done = python(UNCAUGHT)
+    thread, process = map(json.loads, done.stderr.splitlines())
+
+    assert done.returncode == 1
+    assert (thread["message"], thread["level"]) == ("uncaught_exception", "critical")
+    assert "ZeroDivisionError" in thread["exception"]
+    assert "RuntimeError: broken" in process["exception"]
 
 
 @pytest.mark.parametrize(

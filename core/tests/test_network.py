@@ -144,9 +144,9 @@ Client().get("/")
 
 def test_an_unusable_header_is_logged_once_a_minute_and_names_the_setting():
     lines = [json.loads(line) for line in django_python(WARN, LOG_LEVEL="WARNING").stderr.splitlines()]
-    warnings = [line for line in lines if line["event"] == "client_address_unknown"]
+    warnings = [line for line in lines if line["message"] == "client_address_unknown"]
 
-    assert [line["x_forwarded_for"] for line in warnings] == ["203.0.113.9, unknown", ""]
+    assert [line["forwardedFor"] for line in warnings] == ["203.0.113.9, unknown", ""]
     assert all("TRUSTED_PROXIES" in line["hint"] and line["level"] == "warning" for line in warnings)
 
 

@@ -27,10 +27,13 @@ SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte lose
 BACKLOG = 1024
 LEAST_MEMORY = 150  # MiB
 SLOW_BODIES = 128  # of so many clients a process waits for the rest of a request at once
-# Our own lines go to stderr as JSON; the server's few start and stop lines go the same way.
+# The server's own lines in the form of ours. Each worker process applies this before it reads the settings.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "core.logs.formatter", "log_format": settings.LOG_FORMAT}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "root": {"level": settings.LOG_LEVEL, "handlers": ["stderr"]},
     "loggers": {"_granian": {"level": "INFO", "handlers": [], "propagate": True}},
 }
 

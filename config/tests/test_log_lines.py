@@ -1,0 +1,129 @@
+"""The log of the product as its operators run it: web server, and worker and beat where there is a broker."""
+
+import http.cookiejar
+import json
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from config.tests.processes import Product
+
+PASSWORD = "Corr3ct-horse-battery"
+PLAN = ["timestamp", "level", "message", "requestId", "userId"]
+
+
+class Visitor:
+    """Calls the product under request ids of its own choice."""
+
+    def __init__(self, product):
+        self.product = product
+
+    def post(self, path, request_id, body=None, token=""):
+        return self.product.api("POST", path, body, token, X_Request_ID=request_id).json().get("data")
+
+    def log_in_to_the_admin(self):
+        jar = http.cookiejar.CookieJar()
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        url = f"{self.product.url}/admin/login/"
+        browser.open(url, timeout=30).close()
+        token = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
+        fields = {"username": "root@example.com", "password": PASSWORD, "csrfmiddlewaretoken": token}
+        data = urllib.parse.urlencode({**fields, "next": "/admin/core/job/"}).encode()
+        headers = {"Referer": url, "X-Request-ID": "admin-login"}
+        browser.open(urllib.request.Request(url, data, headers), timeout=30).close()
+        self.cookies = [cookie.value for cookie in jar]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What a day's work leaves in the log, after everything has stopped; and the secrets that were used."""
+    with Product(tmp_path_factory.mktemp("logs")) as product:
+        visitor = Visitor(product)
+        created = ("createsuperuser", "--noinput", "--email", "root@example.com", "--name", "Root")
+        product.manage(*created, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+        person = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
+        user = visitor.post("/auth/register", "registration", person)["user"]
+        proof = product.sink.next_mail()
+        pair = visitor.post("/auth/login", "log-in", person)["tokens"]
+        job = visitor.post("/resources/export", "export", {"format": "csv"}, pair["accessToken"])["id"]
+        while (done := product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"])[
+            "finishedAt"
+        ] is None:
+            pass
+        link = done["result"]["url"]
+        urllib.request.urlopen(product.url + link if link.startswith("/") else link, timeout=30).close()
+        for _ in range(5):
+            visitor.post("/auth/login", "lock-out", person | {"password": "wrong-Passw0rd"})
+        visitor.log_in_to_the_admin()
+        mailed = proof.get_body(("plain",)).get_content().split("token=")[1].split()[0]
+        secrets = [
+            PASSWORD,
+            pair["accessToken"],
+            pair["refreshToken"],
+            link.split("token=")[1],
+            mailed,
+            *visitor.cookies,
+        ]
+        sink = {"message_id": proof["Message-ID"]}
+    text = product.log_path.read_text()
+    return {"text": text, "user": user["id"], "job": job, "secrets": secrets, **sink}
+
+
+@pytest.fixture(scope="module")
+def lines(run):
+    return [json.loads(line) for line in run["text"].splitlines()]
+
+
+def one(lines, message, request_id):
+    [line] = [line for line in lines if (line["message"], line["requestId"]) == (message, request_id)]
+    return line
+
+
+def test_every_line_of_every_process_has_the_fields_of_the_plan(lines):
+    assert [line for line in lines if list(line)[:5] != PLAN] == []
+
+
+def test_the_server_speaks_in_the_same_form(lines):
+    assert {"_granian"} <= {line.get("logger") for line in lines}
+
+
+def test_no_line_holds_a_secret_or_an_address(run):
+    assert [secret for secret in run["secrets"] if str(secret) in run["text"]] == []
+    assert "ann@example.com" not in run["text"]
+
+
+@pytest.mark.parametrize(("message", "request_id"), [("registered", "registration"), ("logged_in", "log-in")])
+def test_who_comes_in_is_named(run, lines, message, request_id):
+    happened, request = one(lines, message, request_id), one(lines, "request", request_id)
+
+    assert (happened["level"], happened["userId"]) == ("info", run["user"])
+    assert request["userId"] == run["user"]
+
+
+def test_a_lock_out_is_told_once(run, lines):
+    line = one(lines, "account_locked", "lock-out")
+
+    assert (line["level"], line["userId"]) == ("info", run["user"])
+
+
+def test_the_user_of_an_admin_session_is_named(lines):
+    root = one(lines, "logged_in", "admin-login")["userId"]
+    [visit] = [line for line in lines if line.get("path") == "/admin/core/job/"]
+
+    assert root
+    assert visit["userId"] == root
+
+
+def test_a_mail_names_its_template_and_the_request_that_caused_it(run, lines):
+    line = one(lines, "mail_sent", "registration")
+
+    assert (line["template"], line["messageId"]) == ("email_proof", run["message_id"])
+    assert line["userId"] == run["user"]
+
+
+def test_a_job_that_ended_names_the_request_that_caused_it(run, lines):
+    line = one(lines, "job_ended", "export")
+
+    assert (line["jobId"], line["userId"], line["status"]) == (run["job"], run["user"], "succeeded")
+    assert line["duration"] > 0
