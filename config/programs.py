@@ -1,8 +1,14 @@
-"""Celery's worker and beat as programs: their output is log lines. Named by config/celery.py."""
+"""Celery's worker and beat as programs: their output is log lines, and the schedule's folder is made.
 
+Named by config/celery.py and by CELERY_BEAT_SCHEDULER.
+"""
+
+import os
+from pathlib import Path
 from typing import Any
 
 from celery.apps import beat, worker
+from celery.beat import PersistentScheduler
 from django.conf import settings
 
 
@@ -18,3 +24,24 @@ class Beat(beat.Beat):
 
     def __init__(self, *, quiet: bool = False, **options: Any) -> None:
         super().__init__(quiet=quiet or settings.LOG_FORMAT == "json", **options)
+
+
+class Scheduler(PersistentScheduler):
+    """Celery's default, on a host where the folder of its file does not exist yet."""
+
+    schedule_filename: str
+
+    def setup_schedule(self) -> None:
+        """Raise SystemExit naming the file when it cannot be written. Celery would take it for a corrupted one."""
+        file = Path(self.schedule_filename).absolute()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(file if file.exists() else file.parent, os.W_OK):
+                raise PermissionError("it is read-only")
+        except OSError as error:
+            reason = error.strerror or error
+            raise SystemExit(
+                f"beat cannot write its schedule to {file}: {reason}. Make the folder writable, or name another"
+                " file by `-s`."
+            ) from error
+        super().setup_schedule()

@@ -100,7 +100,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- data ----------------------------------------------------------------------------------------
 DATABASE: dict[str, Any] = env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}") or {}
 if "sqlite" in DATABASE.get("ENGINE", ""):
-    Path(DATABASE["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # Relative to this tree, wherever a command is started.
+    DATABASE["NAME"] = str(BASE_DIR / DATABASE["NAME"])
+    env.make_folder("DATABASE_URL", Path(DATABASE["NAME"]).parent)
     # Tests use a file too: threads cannot share a database in memory.
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
 DATABASES = {"default": DATABASE}
@@ -148,6 +150,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
 CELERY_TASK_ROUTES = {"core.tasks.run_jobs": {"queue": "jobs"}}
 JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
+CELERY_BEAT_SCHEDULER = "config.programs:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "drain-outbox": {"task": "core.tasks.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
@@ -268,7 +271,7 @@ STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
-    "default": file_storage(env, BASE_DIR / "var" / "media"),
+    "default": file_storage(env, BASE_DIR),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -278,9 +281,10 @@ STORAGES = {
 
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
-if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    # prometheus_client asks only whether it is there, and takes an empty one for the current directory.
-    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+# prometheus_client reads the variable itself: it takes an empty one for the current directory, and makes no folder.
+if metrics_folder := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(BASE_DIR / metrics_folder)
+    env.make_folder("PROMETHEUS_MULTIPROC_DIR", BASE_DIR / metrics_folder)
 LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
 LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json")
 if LOG_FORMAT not in {"json", "console"}:

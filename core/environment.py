@@ -134,6 +134,13 @@ class Environment(Env):
         """Reject a value that parses, but that this shape of deployment must not have."""
         self.problems.setdefault(name, reason)
 
+    def make_folder(self, name: str, folder: Path) -> None:
+        """Make the folder that a variable names, or refuse the variable."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.refuse(name, f"needs the folder {folder}, which cannot be made: {error.strerror}")
+
     def stop_if_wrong(self) -> None:
         """Raises SystemExit naming every wrong or missing variable, one line each."""
         try:
@@ -158,8 +165,8 @@ def weak_secret(key: str) -> str | None:
     return None
 
 
-def file_storage(env: Environment, root: Path) -> dict[str, Any]:
-    """Where files lie: a bucket when one is named, else a folder of this machine."""
+def file_storage(env: Environment, base: Path) -> dict[str, Any]:
+    """Return the storage of files: a bucket when one is named, else a folder, relative to `base`."""
     bucket = env.str("S3_BUCKET", "")
     key_id, secret = env.str("S3_ACCESS_KEY_ID", ""), env.str("S3_SECRET_ACCESS_KEY", "")
     options = {
@@ -170,8 +177,8 @@ def file_storage(env: Environment, root: Path) -> dict[str, Any]:
         "secret": secret,
     }
     if not bucket:
-        folder = env.str("MEDIA_ROOT", "") or str(root)
-        return {"BACKEND": "core.disk.DiskStorage", "OPTIONS": {"location": folder}}
+        folder = base / (env.str("MEDIA_ROOT", "") or "var/media")
+        return {"BACKEND": "core.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
     if bool(key_id) != bool(secret):
         missing = "S3_SECRET_ACCESS_KEY" if key_id else "S3_ACCESS_KEY_ID"
         env.refuse(

@@ -111,4 +111,10 @@ def collect_static_if_stale() -> None:
     collected = manifest.stat().st_mtime if manifest.exists() else 0.0
     sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
     if not settings.DEBUG and any(Path(source).stat().st_mtime > collected for source in sources):
-        call_command("collectstatic", interactive=False, verbosity=0)
+        try:
+            call_command("collectstatic", interactive=False, verbosity=0)
+        except OSError as error:
+            raise CommandError(
+                f"Static files cannot be collected into {settings.STATIC_ROOT}: {error.strerror}. Make it writable,"
+                " or run `collectstatic` where it is."
+            ) from error
