@@ -1,0 +1,110 @@
+"""Several containers that start at once on an empty database: one migrates, the others wait, all succeed."""
+
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from core.migrating import ADVISORY_LOCK
+
+SECONDS = 180
+SERVED = os.environ.get("TEST_DATABASE_URL", "")
+
+
+@pytest.fixture
+def url(tmp_path):
+    """Of a new, empty database."""
+    if not SERVED.startswith("postgres"):
+        yield f"sqlite:///{tmp_path / 'new.sqlite3'}"
+        return
+    name = f"groundwork_migrate_{os.getpid()}_{secrets.token_hex(3)}"
+    server = urlsplit(SERVED)._replace(path="/postgres").geturl()
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield urlsplit(SERVED)._replace(path=f"/{name}").geturl()
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def held_lock(url):
+    """Another migrate, in the middle of its work. Gives what its crash is."""
+    if url.startswith("postgres"):
+        with psycopg.connect(url, autocommit=True) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+            yield other.close
+        return
+    path = url.removeprefix("sqlite:///") + "-migrate"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield other.close
+
+
+def start(url, *options):
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "migrate", *options],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process):
+    out, err = process.communicate(timeout=SECONDS)
+    return process.returncode, out, err
+
+
+def test_of_three_at_once_one_migrates_and_all_succeed(url):
+    ended = [end(process) for process in [start(url) for _ in range(3)]]
+
+    assert [code for code, _out, _err in ended] == [0] * 3, ended
+    assert sum("Applying core.0001_initial" in out for _code, out, _err in ended) == 1
+    assert sum("No migrations to apply" in out for _code, out, _err in ended) == 2
+
+
+def test_one_that_waits_says_so_and_goes_on_when_the_other_has_crashed(url):
+    with held_lock(url) as crash:
+        process = start(url, "--verbosity", "0")
+        said = process.stderr.readline()
+        crash()
+        code, _out, err = end(process)
+
+    assert "Another migrate is running on this database. Waiting for it up to 600 seconds." in said
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("option", [(), ("--check",)])
+def test_the_wait_has_an_end(url, option):
+    with held_lock(url):
+        code, _out, err = end(start(url, "--lock-timeout", "0", *option))
+
+    assert code == 1
+    assert "is still running on this database after 0 seconds" in err
+    assert "Traceback" not in err
+
+
+def test_the_options_of_django_work_as_ever(url):
+    planned, check = end(start(url, "--plan")), end(start(url, "--check"))
+    assert "core.0001_initial" in planned[1]
+    assert (planned[0], check[0]) == (0, 1)
+
+    assert end(start(url, "--fake", "--verbosity", "0"))[0] == 0
+    assert end(start(url, "--check"))[0] == 0
+    assert end(start(url, "--lock-timeout", "-1"))[0] == 1
+
+
+@pytest.mark.skipif(SERVED.startswith("postgres"), reason="of SQLite")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "new.sqlite3-migrate").mkdir()
+    code, _out, err = end(start(f"sqlite:///{tmp_path / 'new.sqlite3'}"))
+
+    assert code == 1
+    assert f"{tmp_path}/new.sqlite3-migrate: unable to open database file" in err
