@@ -2,18 +2,23 @@
 
 import re
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
+from urllib.robotparser import RobotFileParser
 
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
+from PIL import Image
 
 from accounts.tests.factories import OneTimeTokenFactory
+from core.tests.interpreter import django_python
 
 WITH_TOKEN = ["/account/reset-password", "/account/verify-email", "/account/undo-email-change"]
 ACCOUNT = [*WITH_TOKEN, "/account/forgot-password"]
 PAGES = ["/", "/api/docs", "/api/redoc", *ACCOUNT]
+ICONS = {"/favicon.ico": "image/x-icon", "/apple-touch-icon.png": "image/png"}
 OWN_FILES = Path(settings.BASE_DIR, "templates", "static", "groundwork")
 
 
@@ -68,8 +73,8 @@ def test_scripts_and_styles_are_own_files_that_exist(elements, path):
     assert page.inline == []
     assert links
     for link in links:
-        assert link.startswith("/static/")
-        assert finders.find(link.removeprefix("/static/")), link
+        assert link.startswith("/static/") or link in ICONS
+        assert link in ICONS or finders.find(link.removeprefix("/static/")), link
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -121,6 +126,47 @@ def test_a_secret_in_the_address_is_neither_kept_nor_passed_on(client, path):
     assert answer["Referrer-Policy"] == "no-referrer"
     assert answer["Cache-Control"] == "no-store"
     assert "s3cret" not in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", [*PAGES, "/admin/login/"])
+def test_a_page_names_its_icons(elements, path):
+    links = {attrs["href"] for attrs in elements(path).of("link") if "icon" in attrs["rel"]}
+
+    assert links == {*ICONS, "/static/groundwork/favicon.svg"}
+
+
+@pytest.mark.parametrize("path", ICONS)
+def test_an_icon_is_there_for_browsers_that_look_for_it_unasked(client, path):
+    answer = client.get(path)
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, ICONS[path])
+    assert Image.open(BytesIO(answer.getvalue())).size >= (48, 48)
+    assert client.get(path, HTTP_IF_MODIFIED_SINCE=answer["Last-Modified"]).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/", True), ("/api/docs", True), ("/api/v1/users", False), ("/admin/", False), ("/account/x", False)],
+)
+def test_crawlers_are_told_what_is_for_them(client, path, allowed):
+    answer = client.get("/robots.txt")
+    rules = RobotFileParser()
+    rules.parse(answer.getvalue().decode().splitlines())
+
+    assert answer["Content-Type"].startswith("text/plain")
+    assert rules.can_fetch("anybot", f"https://testserver{path}") is allowed
+
+
+CACHED = """
+browser = Client()
+for path in ("/favicon.ico", "/apple-touch-icon.png", "/robots.txt"):
+    print(browser.get(path, secure=True)["Cache-Control"], browser.post(path, secure=True).status_code)
+"""
+
+
+def test_in_production_they_are_cached_for_a_day():
+    assert django_python(CACHED, DEBUG="false").stdout == "max-age=86400, public 405\n" * 3
 
 
 @pytest.mark.django_db
