@@ -100,9 +100,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- data ----------------------------------------------------------------------------------------
 DATABASE: dict[str, Any] = env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}") or {}
 if "sqlite" in DATABASE.get("ENGINE", ""):
-    # Relative to this tree, wherever a command is started.
-    DATABASE["NAME"] = str(BASE_DIR / DATABASE["NAME"])
-    env.make_folder("DATABASE_URL", Path(DATABASE["NAME"]).parent)
+    if DATABASE["NAME"] != ":memory:":  # relative to this tree, wherever a command is started
+        DATABASE["NAME"] = str(BASE_DIR / DATABASE["NAME"])
+        env.make_folder("DATABASE_URL", Path(DATABASE["NAME"]).parent)
     # Tests use a file too: threads cannot share a database in memory.
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
 DATABASES = {"default": DATABASE}

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dj_database_url
 from django.core.exceptions import ValidationError
 from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
 from environs import Env, EnvError, EnvValidationError
 
+from core.database_url import parse_database
 from core.service_urls import parse_broker, parse_redis
 
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
@@ -24,14 +24,6 @@ RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
 
 EXAMPLE_SECRETS = ("change-me", "changeme", "example", "insecure", "your-secret", "secret-key")
 MIN_SECRET_LENGTH = 50
-
-SQLITE: dict[str, Any] = {
-    "OPTIONS": {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-}
 
 PURPOSES = {
     "SECRET_KEY": "it signs tokens and cookies; make one with"
@@ -49,34 +41,6 @@ def parse_rate(text: str) -> tuple[int, int]:
     if limit == 0 or period == 0:  # a window without length would count nothing
         raise EnvError("must look like 100/min, 100/15min, 1000/h or 5000/day")
     return limit, period
-
-
-def parse_database(text: str) -> dict[str, Any]:
-    if urlsplit(text).scheme not in {"postgres", "postgresql", "sqlite"}:
-        raise EnvError("must look like postgres://user:password@host:5432/name or sqlite:///path/to/file")
-    try:
-        database: dict[str, Any] = dict(dj_database_url.parse(text))
-    except ValueError as error:
-        raise EnvError(f"is not a database URL: {error}") from error
-    return database | (SQLITE if "sqlite" in database["ENGINE"] else postgresql_like(database))
-
-
-def postgresql_like(database: dict[str, Any]) -> dict[str, Any]:
-    """Each thread keeps its connection, so the threads of a process bound its connections. Statements are bound and
-    prepared by the server, which parses and plans each of them once for a connection."""
-    options = {
-        "server_side_binding": True,
-        "prepare_threshold": 1,
-        "connect_timeout": 3,
-        "tcp_user_timeout": 5000,
-        "options": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s",
-    }
-    return {
-        "ENGINE": "core.postgresql",
-        "CONN_MAX_AGE": 1800,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": database.get("OPTIONS", {}) | options,
-    }
 
 
 def parse_origin(text: str) -> str:

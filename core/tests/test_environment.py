@@ -3,9 +3,9 @@
 import pytest
 from environs import EnvError
 
+from core.database_url import parse_database
 from core.environment import (
     Environment,
-    parse_database,
     parse_origin,
     parse_origins,
     parse_rate,
