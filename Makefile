@@ -14,8 +14,8 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-clients check lock fuzz bench clean base-env prod-env test-env dev-env \
-	services-env tools-env bench-env express-env wrk-env clients-env npm-env
+.PHONY: help run test test-services test-clients test-proxy check lock fuzz bench clean base-env prod-env test-env \
+	dev-env services-env tools-env bench-env express-env wrk-env clients-env npm-env nginx-env
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ test-services: test-env ## the same suite on real PostgreSQL, Redis and a Celery
 
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py
+
+test-proxy: test-env nginx-env ## the product behind nginx, set up by the text of docs/deployment.md
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py $(ARGS)
 
 check: dev-env ## lint, format, types, imports, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .
@@ -106,6 +109,12 @@ wrk-env:
 	@command -v wrk >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
 		echo "Installing the load generator: apt-get install wrk …" && \
 		{ apt-get install -y -qq wrk || { apt-get update -qq && apt-get install -y -qq wrk; }; } >/dev/null; }
+
+# Without root the tests say how to install it.
+nginx-env:
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+		echo "Installing the proxy: apt-get install nginx-light …" && \
+		{ apt-get install -y -qq nginx-light || { apt-get update -qq && apt-get install -y -qq nginx-light; }; } >/dev/null; }
 
 OLD_PYTHON := needs Python 3.11 or newer, but $(PYTHON) is %s. Name one that is: make PYTHON=python3.13 run
 
