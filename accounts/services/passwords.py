@@ -199,6 +199,7 @@ def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeTo
     if is_spent or secret.expires_at <= timezone.now() or not secret.user.is_active:
         record_refused(secret)
         raise InvalidToken
+    context.identify(secret.user_id)
     return secret
 
 

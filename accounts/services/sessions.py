@@ -129,6 +129,7 @@ def refresh(*, token: str) -> TokenPair:
         raise TokenRevoked
     in_grace = session.previous_hash == presented and now - session.rotated_at <= settings.REFRESH_GRACE
     if rotated or in_grace:
+        context.identify(session.user_id)
         return pair_for(session, child)
     end_reused(session)
     raise TokenRevoked

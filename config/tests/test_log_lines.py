@@ -20,7 +20,8 @@ class Visitor:
         self.product = product
 
     def post(self, path, request_id, body=None, token=""):
-        return self.product.api("POST", path, body, token, X_Request_ID=request_id).json().get("data")
+        answer = self.product.api("POST", path, body, token, X_Request_ID=request_id)
+        return answer.body and answer.json().get("data")
 
     def log_in_to_the_admin(self):
         jar = http.cookiejar.CookieJar()
@@ -57,6 +58,11 @@ def run(tmp_path_factory):
             visitor.post("/auth/login", "lock-out", person | {"password": "wrong-Passw0rd"})
         visitor.log_in_to_the_admin()
         mailed = proof.get_body(("plain",)).get_content().split("token=")[1].split()[0]
+        visitor.post("/auth/verify-email", "verification", {"token": mailed})
+        visitor.post("/auth/refresh", "refresh", {"refreshToken": pair["refreshToken"]})
+        product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"})
+        reset = product.sink.next_mail().get_body(("plain",)).get_content().split("token=")[1].split()[0]
+        visitor.post("/auth/reset-password", "reset", {"token": reset, "password": f"{PASSWORD}-2"})
         secrets = [
             PASSWORD,
             pair["accessToken"],
@@ -99,6 +105,11 @@ def test_who_comes_in_is_named(run, lines, message, request_id):
 
     assert (happened["level"], happened["userId"]) == ("info", run["user"])
     assert request["userId"] == run["user"]
+
+
+@pytest.mark.parametrize("request_id", ["verification", "refresh", "reset"])
+def test_who_shows_a_token_instead_of_a_password_is_named_too(run, lines, request_id):
+    assert one(lines, "request", request_id)["userId"] == run["user"]
 
 
 def test_a_lock_out_is_told_once(run, lines):
