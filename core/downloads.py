@@ -70,7 +70,7 @@ def answer(
     wanted = wanted_range(request, headers["ETag"], size)
     if wanted == UNSATISFIABLE:
         source.close()
-        response: HttpResponseBase = error_response(ApiError("RANGE_NOT_SATISFIABLE"))
+        response: HttpResponseBase = error_response(ApiError("RANGE_NOT_SATISFIABLE"), request)
         response["Content-Range"] = f"bytes */{size}"
         return response
     first, last = wanted or (0, size - 1)

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -118,7 +121,7 @@ EXPECTED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
     (drf.NotAcceptable, "NOT_ACCEPTABLE"),
     (drf.UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"),
     (RequestDataTooBig, "PAYLOAD_TOO_LARGE"),
-    (SuspiciousOperation, "MALFORMED_REQUEST"),
+    ((SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError), "MALFORMED_REQUEST"),
 )
 
 
@@ -154,9 +157,13 @@ def error_body(error: ApiError) -> dict[str, Any]:
             "code": error.code,
             "message": error.message,
             "details": error.details,
-            "requestId": context.current.get().request_id,
+            "requestId": request_id(),
         },
     }
+
+
+def request_id() -> str:
+    return context.current.get().request_id
 
 
 def error_headers(error: ApiError) -> dict[str, str]:
@@ -168,33 +175,52 @@ def error_headers(error: ApiError) -> dict[str, str]:
     return headers
 
 
-def error_response(error: ApiError) -> HttpResponse:
-    """The envelope for what never reached a DRF view."""
-    return HttpResponse(
-        render_error(error_body(error)),
-        status=error.status,
-        content_type="application/json",
-        headers=error_headers(error),
+def error_response(error: ApiError, request: HttpRequest) -> HttpResponse:
+    """Return the answer for what never reached a DRF view: a page for a person, else the envelope."""
+    if prefers_page(request):
+        context = {"error": error, "status": error.status, "request_id": request_id()}
+        content, content_type = render_to_string("error.html", context).encode(), "text/html; charset=utf-8"
+    else:
+        content, content_type = render_error(error_body(error)), "application/json"
+    response = HttpResponse(
+        content, status=error.status, content_type=content_type, headers=error_headers(error)
     )
+    if not is_api(request):
+        patch_vary_headers(response, ("Accept",))
+    return response
 
 
-def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def is_api(request: HttpRequest) -> bool:
+    return request.path_info == "/api" or request.path_info.startswith("/api/")
+
+
+def prefers_page(request: HttpRequest) -> bool:
+    """Whether HTML is what the client would rather have. Who takes anything, as curl does, gets JSON."""
+    if is_api(request):
+        return False
+    try:
+        return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    except ValueError:  # a parameter in an unknown encoding (RFC 2231)
+        return False
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     error = translate(exception) if exception else None
-    return error_response(error or ApiError("MALFORMED_REQUEST"))
+    return error_response(error or ApiError("MALFORMED_REQUEST"), request)
 
 
-def permission_denied(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_response(ApiError("FORBIDDEN"))
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(ApiError("FORBIDDEN"), request)
 
 
-def csrf_failure(_request: HttpRequest, reason: str = "") -> HttpResponse:
-    return error_response(ApiError("CSRF_FAILED"))
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return error_response(ApiError("CSRF_FAILED"), request)
 
 
 @csrf_exempt  # an unknown path is a 404 for every method
-def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_response(ApiError("NOT_FOUND"))
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(ApiError("NOT_FOUND"), request)
 
 
-def server_error(_request: HttpRequest) -> HttpResponse:
-    return error_response(ApiError("INTERNAL_ERROR"))
+def server_error(request: HttpRequest) -> HttpResponse:
+    return error_response(ApiError("INTERNAL_ERROR"), request)

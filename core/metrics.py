@@ -42,7 +42,7 @@ def series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
 
 def metrics_view(request: HttpRequest) -> HttpResponse:
     if not may_read(request):
-        return error_response(ApiError("FORBIDDEN"))
+        return error_response(ApiError("FORBIDDEN"), request)
     registry = PROCESS_REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()

@@ -97,11 +97,10 @@ def refuse_early(request: HttpRequest) -> HttpResponse | None:
     try:
         request.get_host()
     except DisallowedHost:
-        return error_response(
-            ApiError("MALFORMED_REQUEST", message="The Host header is not one of this server.")
-        )
+        refusal = ApiError("MALFORMED_REQUEST", message="The Host header is not one of this server.")
+        return error_response(refusal, request)
     if settings.SECURE_SSL_REDIRECT and request.path_info.startswith("/api/") and not request.is_secure():
-        return error_response(ApiError("FORBIDDEN", message="HTTPS is required."))
+        return error_response(ApiError("FORBIDDEN", message="HTTPS is required."), request)
     return None
 
 
@@ -176,7 +175,7 @@ class ErrorMiddleware:
             error = ApiError("INTERNAL_ERROR")
         if error.code == "FORBIDDEN":
             record_forbidden(request)
-        return error_response(error)
+        return error_response(error, request)
 
 
 class SkippedByPath:

@@ -114,7 +114,7 @@ def allowed(*methods: str) -> Callable[[View], View]:
             if request.method == "OPTIONS":
                 return HttpResponse(status=204, headers={"Allow": ", ".join((*methods, "OPTIONS"))})
             if request.method not in methods:
-                response = error_response(ApiError("METHOD_NOT_ALLOWED"))
+                response = error_response(ApiError("METHOD_NOT_ALLOWED"), request)
                 response["Allow"] = ", ".join((*methods, "OPTIONS"))
                 return response
             return view(request, *args, **kwargs)
