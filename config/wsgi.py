@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from core.bodies import with_length
+from core.content_types import with_readable_type
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -11,7 +12,7 @@ django_application = get_wsgi_application()
 
 from core.dispatcher import dispatcher  # noqa: E402 - they read the settings
 
-application = with_length(django_application)
+application = with_length(with_readable_type(django_application))
 
 if not settings.CELERY_BROKER_URL:
     dispatcher.start()  # without a broker this process is the worker

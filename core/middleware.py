@@ -22,6 +22,7 @@ from uuid_utils import uuid7
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core import context, metrics
+from core.content_types import UNREADABLE
 from core.errors import ApiError, error_response, translate
 from core.logs import log_request
 from core.network import client_ip, normalize_scheme, peer_ip
@@ -98,6 +99,11 @@ def refuse_early(request: HttpRequest) -> HttpResponse | None:
         request.get_host()
     except DisallowedHost:
         refusal = ApiError("MALFORMED_REQUEST", message="The Host header is not one of this server.")
+        return error_response(refusal, request)
+    if request.content_type == UNREADABLE:
+        refusal = ApiError(
+            "UNSUPPORTED_MEDIA_TYPE", message="The Content-Type is not valid, or not of UTF-8."
+        )
         return error_response(refusal, request)
     if settings.SECURE_SSL_REDIRECT and request.path_info.startswith("/api/") and not request.is_secure():
         return error_response(ApiError("FORBIDDEN", message="HTTPS is required."), request)
