@@ -1,16 +1,28 @@
-"""The admin's site: its name and its doors (log-in, log-out, own password), under the rules of accounts."""
+"""The admin's site: log-in, log-out and own password under the rules of accounts, and what holds for every page."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from django.apps import apps
 from django.contrib.admin import AdminSite
+from django.contrib.admin.exceptions import NotRegistered
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.views import PasswordChangeView
-from django.http import HttpRequest
-from django.urls import reverse
+from django.contrib.contenttypes.views import shortcut
+from django.core import checks
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, URLResolver, path, reverse
 
 from accounts.forms import LogInForm, OwnPasswordForm
 from core import audit
 from core.context import identify
 from core.logs import log_on_commit
+from core.modeladmin import BaseAdmin
+
+View = Callable[..., Any]
 
 
 class GroundworkAdminSite(AdminSite):
@@ -27,6 +39,47 @@ class GroundworkAdminSite(AdminSite):
         if request.user.is_authenticated:
             identify(request.user.pk)
         return super().has_permission(request)
+
+    def check(self, app_configs: Any) -> list[Any]:
+        """Refuse admins that do not inherit BaseAdmin: their lists could be filtered by every column."""
+        strangers = [
+            model
+            for model in apps.get_models()
+            if self.is_registered(model) and not isinstance(self.get_model_admin(model), BaseAdmin)
+        ]
+        return [
+            *super().check(app_configs),
+            *(
+                checks.Error(
+                    f"The admin of {model._meta.label} does not inherit core.modeladmin.BaseAdmin.",
+                    hint="Unregister it, and register one that does.",
+                    obj=type(self.get_model_admin(model)),
+                    id="groundwork.E001",
+                )
+                for model in strangers
+            ),
+        ]
+
+    def admin_view(self, view: View, cacheable: bool = False) -> Any:
+        return super().admin_view(without_nul(view), cacheable)
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        view_on_site = path(
+            "r/<path:content_type_id>/<path:object_id>/",
+            self.admin_view(self.view_on_site),
+            name="view_on_site",
+        )
+        return [view_on_site, *super().get_urls()]
+
+    def view_on_site(self, request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponseBase:
+        """Django's view, which fails on a text that can be no UUID."""
+        try:
+            return shortcut(request, content_type_id, object_id)
+        except ValidationError as error:
+            raise Http404 from error
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        return DeclaredAutocomplete.as_view(admin_site=self)(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().login(request, extra_context)
@@ -51,3 +104,35 @@ class GroundworkAdminSite(AdminSite):
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
         return view(request)
+
+
+class DeclaredAutocomplete(AutocompleteJsonView):
+    """Suggestions for the fields that an admin has declared, for those who may fill them in.
+
+    Django's view takes any relation of any model, and fails on those that lead backwards.
+    """
+
+    def process_request(self, request: HttpRequest) -> Any:
+        site: Any = self.admin_site
+        try:
+            source = apps.get_model(request.GET.get("app_label", ""), request.GET.get("model_name", ""))
+            model_admin = site.get_model_admin(source)
+        except (LookupError, NotRegistered) as error:
+            raise PermissionDenied from error
+        may_write = model_admin.has_add_permission(request) or model_admin.has_change_permission(request)
+        if not may_write or request.GET.get("field_name") not in model_admin.get_autocomplete_fields(request):
+            raise PermissionDenied
+        return super().process_request(request)
+
+
+def without_nul(view: View) -> View:
+    """Refuse a NUL in the address: PostgreSQL takes it in no text."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        texts = [request.path, *(text for name, found in request.GET.lists() for text in (name, *found))]
+        if any("\0" in text for text in texts):
+            raise BadRequest
+        return view(request, *args, **kwargs)
+
+    return checked

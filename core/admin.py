@@ -16,22 +16,17 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from core import audit
 from core.admin_jobs import JobAdmin
+from core.admin_lists import as_uuid
 from core.dispatcher import dispatcher
 from core.modeladmin import ReadOnlyAdmin, audit_link
 from core.models import AuditEvent, Job, OutboxMessage
 from core.outbox import handlers
 
 SHORT = 100
-
-
-def as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 # --- the outbox -----------------------------------------------------------------------------------
@@ -54,7 +49,9 @@ class OutboxAdmin(ReadOnlyAdmin):
     list_display = ("kind", "status", "attempts", "short_error", "due_at", "created_at", "finished_at")
     list_filter = ("status", KindFilter)
     search_fields = ("payload",)
-    search_help_text = "An id, or a part of the payload such as an address or the id of a user."
+    search_help_text = _(
+        "The id of a message or of its request, or a part of the payload such as an address."
+    )
     ordering = ("-id",)
     sortable_by = ("status", "kind", "attempts", "due_at")
     actions = ("retry",)
@@ -63,16 +60,12 @@ class OutboxAdmin(ReadOnlyAdmin):
         *("created_at", "due_at", "expires_at", "lease_until", "finished_at"),
     )
 
-    def get_search_results(
+    def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        if not self.is_searchable(request, search_term):
-            return queryset.none(), False
         for word in search_term.split():
-            found = Q(payload_text__icontains=word)
-            if as_uuid(word):
-                found |= Q(pk=as_uuid(word))
-            queryset = queryset.annotate(payload_text=Cast("payload", TextField())).filter(found)
+            rows = queryset.annotate(payload_text=Cast("payload", TextField()))
+            queryset = rows.filter(payload_text__icontains=as_uuid(word) or word)
         return queryset, False
 
     @admin.display(description="last error")
@@ -210,7 +203,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_display_links = ("when", "event")
     list_filter = (DayFilter, EventFilter)
     search_fields = ("request_id",)
-    search_help_text = "An email address, or the id of a person, of an object or of a request."
+    search_help_text = _(
+        "An email address, or the id of an event, of a person, of an object or of a request."
+    )
     ordering = ("-id",)
     sortable_by = ()
     fields = (
@@ -221,23 +216,16 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AuditChangeList
 
-    def get_search_results(
+    def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         if not term:
             return queryset, False
-        if not self.is_searchable(request, term):
-            return queryset.none(), False
-        found = Q(request_id=term)
-        if "@" in term:
-            user_model: Any = get_user_model()
-            people = user_model._default_manager.filter(email=user_model.normalize_username(term))
-            ids = list(people.values_list("pk", flat=True))
-            found = Q(actor_id__in=ids) | Q(subject_id__in=ids)
-        elif key := as_uuid(term):
-            found |= Q(actor_id=key) | Q(subject_id=key) | Q(target_id=key)
-        return queryset.filter(found), False
+        user_model: Any = get_user_model()
+        people = user_model._default_manager.filter(email=user_model.normalize_username(term))
+        ids = list(people.values_list("pk", flat=True))
+        return queryset.filter(Q(actor_id__in=ids) | Q(subject_id__in=ids)), False
 
     @admin.display(description="time (UTC)")
     def when(self, event: AuditEvent) -> str:

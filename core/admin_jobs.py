@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import get_resolver
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from core.jobs import cancel_job, functions, retry_job
 from core.modeladmin import ReadOnlyAdmin
@@ -25,7 +26,7 @@ class JobKindFilter(admin.SimpleListFilter):
     title = parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        _ = get_resolver().url_patterns  # the views bring their kinds along
+        list(get_resolver().url_patterns)  # the views bring their kinds along
         return [(kind, kind) for kind in sorted(functions)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -45,8 +46,8 @@ class JobAdmin(ReadOnlyAdmin):
     )
     list_filter = ("status", JobKindFilter)
     list_select_related = ("user",)
-    search_fields = ("=id", "=user__email", "=request_id")
-    search_help_text = "The id of a job or of its request, or the address of its owner."
+    search_fields = ("=user__email",)
+    search_help_text = _("The id of a job, of its request or of its owner, or the owner's email address.")
     ordering = ("-id",)
     sortable_by = ("status", "kind", "created_at", "finished_at")
     actions = ("retry", "cancel")
@@ -59,14 +60,14 @@ class JobAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("position")
 
-    def get_search_results(
+    def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip().lower()
         if "@" in term:
             user_model: Any = get_user_model()
             term = user_model.normalize_username(term)
-        return super().get_search_results(request, queryset, term)
+        return super().find_words(request, queryset, term)
 
     @admin.display(description="last error")
     def short_error(self, job: Job) -> str:

@@ -14,13 +14,11 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
+from core.admin_lists import ListAdmin
 from core.errors import ApiError
-from core.filters import LONGEST_TEXT
 from core.forms import BoundedModelForm
 from core.refusals import record_forbidden
-from core.text import is_stream_safe
 
 MOST_COUNTED = 10_000
 
@@ -44,10 +42,11 @@ class VersionedForm(BoundedModelForm):
         self.fields["seen_version"].initial = self.instance.version
 
 
-class BaseAdmin(admin.ModelAdmin):
+class BaseAdmin(ListAdmin):
     """Services write, and leave the audit event with the staff user as its actor.
 
     Django's own log of admin actions stays empty: it would keep people's addresses after they were erased.
+    Every admin must inherit this one: `manage.py check` refuses the others (config/admin.py).
     """
 
     form: Any = BoundedModelForm
@@ -88,24 +87,6 @@ class BaseAdmin(admin.ModelAdmin):
             record_forbidden(request)
         messages.error(request, reason(refusal))
         return redirect(request.get_full_path())
-
-    # --- searching ----------------------------------------------------------------------------
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        if not self.is_searchable(request, search_term):
-            return queryset.none(), False
-        return super().get_search_results(request, queryset, search_term)
-
-    def is_searchable(self, request: HttpRequest, search_term: str) -> bool:
-        """Return whether the text is short enough to search for, else add a message that says why nothing is found.
-        Each word becomes a condition of its own, and a long text would become thousands."""
-        if len(search_term) <= LONGEST_TEXT and is_stream_safe(search_term):
-            return True
-        message = _("A search has at most %(max_length)d characters, and few combining marks in a row.")
-        messages.error(request, message % {"max_length": LONGEST_TEXT})
-        return False
 
     # --- editing ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from core import audit
 from core.attachment_admin import BaseAttachmentAdmin
@@ -58,7 +59,7 @@ class ResourceAdmin(BaseAdmin):
     list_select_related = ("user",)
     list_filter = (TrashFilter, "status")
     search_fields = ("title", "user__email")
-    search_help_text = "A part of the title or of the owner's email address."
+    search_help_text = _("A part of the title or of the owner's email address, or the id of either.")
     ordering = ("-id",)
     sortable_by = ()
     autocomplete_fields = ("user",)
@@ -160,7 +161,7 @@ class TagAdmin(BaseAdmin):
     list_display = ("name", "user", "resource_count", "created_at")
     list_select_related = ("user",)
     search_fields = ("name", "user__email")
-    search_help_text = "A part of the name or of the owner's email address."
+    search_help_text = _("A part of the name or of the owner's email address, or the id of either.")
     ordering = ("-id",)
     sortable_by = ()
     fields = ("name", "user", "resource_count", "created_at", "updated_at")
@@ -192,4 +193,7 @@ class TagAdmin(BaseAdmin):
 @admin.register(Attachment)
 class AttachmentAdmin(BaseAttachmentAdmin):
     search_fields = ("file__filename", "resource__title", "resource__user__email")
-    search_help_text = "A part of the file's name, of the resource's title, or of the owner's email address."
+    search_keys = ("resource__user",)
+    search_help_text = _(
+        "A part of the file's name, of the resource's title, or of the owner's email address, or the id of any of them."
+    )

@@ -5,9 +5,11 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Session
 from accounts.services import sessions
+from core.admin_lists import KeyFilter
 from core.errors import ApiError
 from core.modeladmin import ReadOnlyAdmin
 
@@ -33,9 +35,11 @@ class SessionAdmin(ReadOnlyAdmin):
         *("ended_at", "end_reason"),
     )
     list_select_related = ("user",)
-    list_filter = (LiveFilter,)
+    list_filter = (LiveFilter, ("user", KeyFilter))
     search_fields = ("user__email", "ip_address")
-    search_help_text = "A part of the user's email address or of the IP address."
+    search_help_text = _(
+        "A part of the user's email address or of the IP address, or the id of a session or a user."
+    )
     ordering = ("-id",)
     sortable_by = ()
     actions = ("end",)

@@ -67,7 +67,9 @@ class UserAdmin(BaseAdmin):
     list_display = ("email", "name", "role", "verified", "live_sessions", "lock", "state", "created_at")
     list_filter = (TrashFilter, "role", VerifiedFilter, LockedFilter)
     search_fields = ("search_text",)
-    search_help_text = _("Parts of the name or the email address, in any case and with or without accents.")
+    search_help_text = _(
+        "Parts of the name or the email address, in any case and with or without accents, or the id of a user."
+    )
     ordering = ("-created_at", "-id")
     sortable_by = ("email", "name", "role", "created_at")
     filter_horizontal = ("groups",)
@@ -108,8 +110,11 @@ class UserAdmin(BaseAdmin):
         match = request.resolver_match
         if match and match.url_name == "autocomplete":  # nothing is given to who is gone
             queryset = queryset.filter(deleted_at=None)
-        if not self.is_searchable(request, search_term):
-            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def find_words(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         return queryset.matching(search_term), False  # type: ignore[attr-defined]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

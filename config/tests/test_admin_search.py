@@ -1,0 +1,96 @@
+"""A key pasted into the search box of a list finds its rows."""
+
+import pytest
+from django.contrib.auth.models import Group
+
+from accounts.models import Session, User
+from config.tests import house
+from config.tests.office import registered, rows_of_all
+from core.models import AuditEvent, Job, OutboxMessage
+from core.tests.factories import AuditEventFactory, OutboxMessageFactory
+from core.tests.office import browser_of, rows, said, url_of
+from resources.models import Attachment, Resource, Tag
+from resources.tests.factories import AttachmentFactory, ResourceFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]
+
+WITH_KEYS = [model for model in registered() if model is not Group]  # a group has a number
+
+
+@pytest.fixture
+def browser(admin):
+    return browser_of(admin.user)
+
+
+@pytest.fixture
+def stored(owner):
+    return rows_of_all(owner.user)
+
+
+def found(browser, model, text):
+    return rows(browser.get(url_of(model), {"q": text}))
+
+
+@pytest.mark.parametrize("spelling", [str, lambda key: key.hex, lambda key: f" {str(key).upper()}\t"])
+@pytest.mark.parametrize("model", WITH_KEYS, ids=lambda model: model.__name__)
+def test_a_row_is_found_by_its_key(model, spelling, browser, stored):
+    rows_of_all(browser.user)  # others
+
+    assert found(browser, model, spelling(stored[model].pk)) == [stored[model]]
+
+
+@pytest.mark.parametrize("model", [User, Session, Resource, Tag, Job])
+def test_what_belongs_to_a_person_is_found_by_their_key(model, browser, stored, owner):
+    rows_of_all(browser.user)
+    row = stored[model] if model is not User else owner.user
+
+    assert row in found(browser, model, str(owner.user.pk))
+    owners = {getattr(row, "user_id", row.pk) for row in found(browser, model, str(owner.user.pk))}
+    assert owners == {owner.user.pk}
+
+
+def test_an_attachment_is_found_by_its_owner_its_resource_and_its_file(browser):
+    attachment, _other = AttachmentFactory(), AttachmentFactory()
+    resource = attachment.resource
+    for key in (resource.user_id, resource.pk, attachment.file_id, attachment.pk):
+        assert found(browser, Attachment, str(key)) == [attachment]
+
+
+def test_messages_are_found_by_the_person_in_their_payload(browser, owner):
+    message = OutboxMessageFactory(payload={"user": str(owner.user.pk)})
+    OutboxMessageFactory(payload={"user": str(browser.user.pk)})
+
+    for text in (str(owner.user.pk), owner.user.pk.hex):
+        assert found(browser, OutboxMessage, text) == [message]
+
+
+@pytest.mark.parametrize("column", ["actor_id", "subject_id", "target_id", "id"])
+def test_events_are_found_by_each_of_their_keys(browser, owner, column):
+    event = AuditEventFactory(**{column: owner.user.pk})
+    AuditEventFactory()
+
+    assert found(browser, AuditEvent, str(owner.user.pk)) == [event]
+
+
+@pytest.mark.parametrize("text", ["asked-1", "asked.by_Me-2", "0" * 31 + "a", "x" * 64])
+@pytest.mark.parametrize("model", [Job, OutboxMessage, AuditEvent])
+def test_rows_are_found_by_the_request_that_made_them(model, text, browser, owner):
+    values = {"user": owner.user} if model is Job else {}
+    made = house.factories()[model](request_id=text, **values)
+
+    assert found(browser, model, text) == [made]
+
+
+def test_a_key_in_a_text_is_found_too_when_it_is_nobodys(browser):
+    key = "01890000-0000-7000-8000-000000000000"
+    resource = ResourceFactory(title=f"About {key}")
+
+    assert found(browser, Resource, key) == [resource]
+
+
+@pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
+def test_a_search_that_is_too_long_finds_nothing_and_says_so(model, browser, stored):
+    answer = browser.get(url_of(model), {"q": "x" * 201})
+
+    assert rows(answer) == []
+    assert said(answer) == ["A search has at most 200 characters, and few combining marks in a row."]

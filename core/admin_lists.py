@@ -1,0 +1,125 @@
+"""What a list in the admin can be asked for: its declared filters only, and keys in the search box."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q, QuerySet, UUIDField
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from core.filters import LONGEST_TEXT
+from core.text import is_stream_safe
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class ListAdmin(admin.ModelAdmin):
+    """A list whose filters are an allow-list, and whose search box takes keys.
+
+    `search_keys` names lookups to keys of rows further away, e.g. the owner of the row that this one belongs to.
+    """
+
+    search_keys: ClassVar[tuple[str, ...]] = ()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Return whether a declared filter reads this parameter.
+
+        Django allows every column of the model, so that `password__startswith` would tell a hash letter by letter.
+        """
+        return any(lookup in self.parameters_of(item, request) for item in self.get_list_filter(request))
+
+    def parameters_of(self, declared: Any, request: HttpRequest) -> Iterable[str | None]:
+        """Return the query parameters of one entry of `list_filter`."""
+        if isinstance(declared, type) and issubclass(declared, admin.SimpleListFilter):
+            return [declared.parameter_name]
+        if isinstance(declared, type):
+            return declared(request, {}, self.model, self).expected_parameters()
+        path, create = declared if isinstance(declared, tuple) else (declared, admin.FieldListFilter.create)
+        field = get_fields_from_path(self.model, path)[-1]
+        parameters: Iterable[str | None] = create(
+            field, request, {}, self.model, self, field_path=path
+        ).expected_parameters()
+        return parameters
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that this key or request id belongs to, or else what the words find."""
+        if not self.is_searchable(request, search_term):
+            return queryset.none(), False
+        keys = self.matching_keys(search_term.strip())
+        if keys:
+            rows = queryset.filter(keys)
+            if rows.exists():
+                return rows, False
+        return self.find_words(request, queryset, search_term)
+
+    def is_searchable(self, request: HttpRequest, search_term: str) -> bool:
+        """Return whether the text is short enough to search for, else add a message that says why nothing is found.
+
+        Each word becomes a condition of its own, and a long text would become thousands.
+        """
+        if len(search_term) <= LONGEST_TEXT and is_stream_safe(search_term):
+            return True
+        message = gettext("A search has at most %(max_length)d characters, and few combining marks in a row.")
+        messages.error(request, message % {"max_length": LONGEST_TEXT})
+        return False
+
+    def find_words(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that these words find. Override it where Django's search is not enough."""
+        return super().get_search_results(request, queryset, search_term)
+
+    def matching_keys(self, term: str) -> Q:
+        """Return the condition that one of the row's keys is this one; empty for a text that can be no key."""
+        condition = Q()
+        key = as_uuid(term)
+        if key is not None:
+            for lookup in (*self.own_keys(), *self.search_keys):
+                condition |= Q(**{lookup: key})
+        if REQUEST_ID.fullmatch(term) and any(field.name == "request_id" for field in self.opts.fields):
+            condition |= Q(request_id=term)
+        return condition
+
+    def own_keys(self) -> Iterator[str]:
+        """Yield the columns that hold a UUID: the row's own key and those of the rows it refers to."""
+        for field in self.opts.concrete_fields:
+            column: Any = field
+            if isinstance(column.target_field if column.is_relation else column, UUIDField):
+                yield column.attname
+
+
+class KeyFilter(admin.FieldListFilter):
+    """A relation filtered by the key in a link. Does not list all related rows, of which there are too many."""
+
+    def expected_parameters(self) -> list[str | None]:
+        return [f"{self.field_path}__id__exact"]
+
+    def has_output(self) -> bool:
+        return bool(self.used_parameters)
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        [parameter] = self.expected_parameters()
+        yield {
+            "selected": False,
+            "query_string": changelist.get_query_string(remove=[str(parameter)]),
+            "display": _("All"),
+        }
+        related: Any = self.field.related_model
+        keys = self.used_parameters[str(parameter)]
+        for row in related._default_manager.filter(pk__in=keys):
+            yield {"selected": True, "query_string": "?", "display": str(row)}
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
