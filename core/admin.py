@@ -81,7 +81,7 @@ class OutboxAdmin(ReadOnlyAdmin):
         return request.user.has_perm("core.change_outboxmessage")
 
     @admin.action(description="Retry the failed among these", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
+    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
         def start_over(message: OutboxMessage) -> bool:
             if message.status != OutboxMessage.Status.FAILED:
                 return False
@@ -94,8 +94,9 @@ class OutboxAdmin(ReadOnlyAdmin):
             )
             return True
 
-        self.on_each(request, queryset, start_over, "Waiting to be tried again")
+        response = self.on_each(request, queryset, start_over, _("Waiting to be tried again"))
         dispatcher.wake()
+        return response
 
 
 admin.site.register(Job, JobAdmin)

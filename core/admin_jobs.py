@@ -86,18 +86,20 @@ class JobAdmin(ReadOnlyAdmin):
         return request.user.has_perm("core.change_job")
 
     @admin.action(description="Retry the failed among these", permissions=["change_jobs"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+    def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
         def start_over(job: Job) -> bool:
             return retry_job(job=job, actor=request.user)
 
-        self.on_each(request, queryset, start_over, "Waiting to be run again")
+        return self.on_each(request, queryset, start_over, _("Waiting to be run again"))
 
     @admin.action(description="Cancel these", permissions=["change_jobs"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
         def call_off(job: Job) -> None:
             cancel_job(job=job, actor=request.user)
 
-        self.on_each(request, queryset, call_off, "Cancelled, or stopping")
+        consequence = _("A running job stops at its next step. What it has stored so far stays.")
+        done = _("Cancelled, or stopping")
+        return self.on_each(request, queryset, call_off, done, consequence=consequence)
 
 
 def formatted(value: Any) -> SafeString:

@@ -1,6 +1,6 @@
 """What the admin of every app stands on: writes go through services, and refusals are said to the person."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -9,12 +9,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from core.admin_actions import BulkAdmin, reason
 from core.admin_lists import ListAdmin
 from core.errors import ApiError
 from core.forms import BoundedModelForm
@@ -42,7 +42,7 @@ class VersionedForm(BoundedModelForm):
         self.fields["seen_version"].initial = self.instance.version
 
 
-class BaseAdmin(ListAdmin):
+class BaseAdmin(ListAdmin, BulkAdmin):
     """Services write, and leave the audit event with the staff user as its actor.
 
     Django's own log of admin actions stays empty: it would keep people's addresses after they were erased.
@@ -55,7 +55,7 @@ class BaseAdmin(ListAdmin):
     show_facets = admin.ShowFacets.NEVER  # a count of the table for each choice of each filter
     list_per_page = 50
     delete_confirmation_template = "admin/trash_confirmation.html"
-    delete_consequence: ClassVar[str] = ""
+    delete_consequence: ClassVar[Any] = ""
 
     # --- what a service refuses ---------------------------------------------------------------
 
@@ -108,34 +108,6 @@ class BaseAdmin(ListAdmin):
             )
         return row
 
-    # --- actions ------------------------------------------------------------------------------
-
-    def on_each(
-        self, request: HttpRequest, chosen: QuerySet[Any], act: Callable[[Any], bool | None], done: str
-    ) -> None:
-        """Run `act` on each chosen row, held in a transaction of its own. One that `act` says False about was
-        left alone; a refusal of one does not stop the others."""
-        count = skipped = 0
-        for pk in chosen.values_list("pk", flat=True):
-            with transaction.atomic():
-                row = self.model._default_manager.select_for_update().get(pk=pk)
-                try:
-                    with transaction.atomic():
-                        happened = act(row)
-                except ApiError as refusal:
-                    if refusal.code == "FORBIDDEN":
-                        record_forbidden(request)
-                    messages.error(request, f"{row}: {reason(refusal)}")
-                    continue
-            if happened is False:
-                skipped += 1
-            else:
-                count += 1
-        if count:
-            messages.success(request, f"{done}: {count}.")
-        if skipped:
-            messages.warning(request, f"Nothing to do for {skipped} of the chosen.")
-
     # --- deleting and history -----------------------------------------------------------------
 
     def get_deleted_objects(
@@ -186,10 +158,6 @@ class TrashFilter(admin.SimpleListFilter):
         if self.value() in {"no", "yes"}:
             return queryset.filter(deleted_at__isnull=self.value() == "no")
         return queryset
-
-
-def reason(refusal: ApiError) -> str:
-    return " ".join(problem["message"] for problem in refusal.details) or refusal.message
 
 
 def audit_link(key: Any) -> str:

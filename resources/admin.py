@@ -68,7 +68,7 @@ class ResourceAdmin(BaseAdmin):
         *("user", "title", "content", "status", "tag_names"),
         *("version", "created_at", "updated_at", "deleted_at"),
     )
-    delete_consequence = "It moves to the trash, and is erased 30 days later unless it is restored."
+    delete_consequence = _("What is in the trash is erased 30 days later unless it is restored.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
         return super().get_queryset(request).defer("search_text")
@@ -120,11 +120,15 @@ class ResourceAdmin(BaseAdmin):
         return True
 
     @admin.action(description="Move to the trash", permissions=["delete"])
-    def move_to_trash(self, request: HttpRequest, queryset: QuerySet[Resource]) -> None:
-        self.on_each(request, queryset, lambda resource: self.trash(request, resource), "Moved to the trash")
+    def move_to_trash(self, request: HttpRequest, queryset: QuerySet[Resource]) -> Any:
+        def throw_away(resource: Resource) -> bool:
+            return self.trash(request, resource)
+
+        done = _("Moved to the trash")
+        return self.on_each(request, queryset, throw_away, done, consequence=self.delete_consequence)
 
     @admin.action(description="Restore", permissions=["change"])
-    def restore(self, request: HttpRequest, queryset: QuerySet[Resource]) -> None:
+    def restore(self, request: HttpRequest, queryset: QuerySet[Resource]) -> Any:
         def bring_back(resource: Resource) -> bool:
             if resource.deleted_at is None or not resource.user.is_active:
                 return False
@@ -132,7 +136,7 @@ class ResourceAdmin(BaseAdmin):
             audit.record("resource.restored", actor_id=request.user.pk, target=resource)
             return True
 
-        self.on_each(request, queryset, bring_back, "Restored")
+        return self.on_each(request, queryset, bring_back, _("Restored"))
 
 
 def visible(resource: Resource) -> dict[str, Any]:

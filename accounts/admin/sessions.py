@@ -56,7 +56,7 @@ class SessionAdmin(ReadOnlyAdmin):
         return request.user.has_perm("accounts.change_session")
 
     @admin.action(description="End these sessions", permissions=["end"])
-    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> Any:
         actor: Any = request.user
 
         def end_one(session: Session) -> bool | None:
@@ -67,4 +67,5 @@ class SessionAdmin(ReadOnlyAdmin):
             sessions.end_session(session=session, actor=actor)
             return None
 
-        self.on_each(request, queryset, end_one, "Ended")
+        consequence = _("Each device is logged out at once, and has to log in again.")
+        return self.on_each(request, queryset, end_one, _("Ended"), consequence=consequence)

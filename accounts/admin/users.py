@@ -16,7 +16,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -217,7 +216,9 @@ class UserAdmin(BaseAdmin):
 
     # --- actions ------------------------------------------------------------------------------
 
-    def for_each_in_reach(self, request: HttpRequest, chosen: QuerySet[Any], act: Any, done: str) -> None:
+    def for_each_in_reach(
+        self, request: HttpRequest, chosen: QuerySet[Any], act: Any, done: Any, consequence: Any = ""
+    ) -> Any:
         actor: Any = request.user
 
         def within_reach(user: User) -> bool | None:
@@ -228,27 +229,27 @@ class UserAdmin(BaseAdmin):
             result: bool | None = act(user=user, actor=actor)
             return result
 
-        self.on_each(request, chosen, within_reach, done)
+        return self.on_each(request, chosen, within_reach, done, consequence=consequence)
 
     @admin.action(description="End sessions", permissions=["change"])
-    def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         def end(*, user: User, actor: User) -> None:
             sessions.end_all_sessions(user=user, actor=actor, reason="ended")
 
-        self.for_each_in_reach(request, queryset, end, "Logged out everywhere")
+        consequence = _("They are logged out on every device at once, and have to log in again.")
+        return self.for_each_in_reach(request, queryset, end, _("Logged out everywhere"), consequence)
 
     @admin.action(description="Unlock", permissions=["change"])
-    def unlock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_each_in_reach(request, queryset, accounts.unlock, "Unlocked")
+    def unlock(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return self.for_each_in_reach(request, queryset, accounts.unlock, _("Unlocked"))
 
     @admin.action(description="Resend verification", permissions=["change"])
-    def resend_verification(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_each_in_reach(
-            request, queryset, email_changes.resend_proof, "Verification mails on their way"
-        )
+    def resend_verification(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        done = _("Verification mails on their way")
+        return self.for_each_in_reach(request, queryset, email_changes.resend_proof, done)
 
     @admin.action(description=_("Cancel the change of address"), permissions=["change"])
-    def cancel_email_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_each_in_reach(
-            request, queryset, email_changes.cancel_email_change, gettext("Changes cancelled")
-        )
+    def cancel_email_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        consequence = _("The new address is dropped, and the link mailed to it no longer works.")
+        cancel, done = email_changes.cancel_email_change, _("Changes cancelled")
+        return self.for_each_in_reach(request, queryset, cancel, done, consequence)

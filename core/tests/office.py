@@ -30,10 +30,26 @@ def url_of(row_or_model, page="changelist"):
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
 
 
+def choose(browser, action, *rows, url=None, **more):
+    """Choose these rows in their list and run the action: the list again, or a page that asks to confirm it."""
+    body = {"action": action, "_selected_action": [str(row.pk) for row in rows], "index": "0", **more}
+    return browser.post(url or url_of(type(rows[0])), body, follow=True)
+
+
+def go_on(browser, answer):
+    """Press the button of a page that confirms or continues an action."""
+    return browser.post(answer.context["address"], answer.context["fields"], follow=True)
+
+
 def act(browser, action, *rows):
-    """Choose these rows in their list, run the action, and follow to the list again."""
-    body = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
-    return browser.post(url_of(type(rows[0])), body, follow=True)
+    """Choose these rows in their list, run the action, confirm it where that is asked for."""
+    answer = choose(browser, action, *rows)
+    return go_on(browser, answer) if asks(answer) else answer
+
+
+def asks(answer):
+    """Whether this is a page that confirms or continues an action."""
+    return bool(answer.context) and "fields" in answer.context and "address" in answer.context
 
 
 def said(answer):

@@ -1,0 +1,203 @@
+"""Actions on many rows: confirmed where they destroy, on the rows that were counted, in batches that end in time."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import model_ngettext
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import BadRequest, ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from core.errors import ApiError
+from core.refusals import record_forbidden
+
+MAX_SELECTED = 10_000
+MAX_BATCH_SECONDS = 10  # of one request: proxies give up after 60
+MAX_NAMED = 10  # rows and refusals that a page names one by one
+
+
+class Progress(NamedTuple):
+    """What the batches so far have done. The page carries it from one batch to the next."""
+
+    done: int = 0
+    skipped: int = 0
+    refused: int = 0
+
+    @classmethod
+    def read(cls, request: HttpRequest) -> Self:
+        texts = [request.POST.get(name, "") for name in cls._fields]
+        return cls(*(int(text) if text.isdecimal() and len(text) < 10 else 0 for text in texts))
+
+    def plus(self, **more: int) -> Self:
+        return self._replace(**{name: getattr(self, name) + number for name, number in more.items()})
+
+
+class BulkAdmin(admin.ModelAdmin):
+    """Actions end with `return self.on_each(…)`."""
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> Any:
+        self.check_keys(request.POST.getlist(ACTION_CHECKBOX_NAME))
+        return super().response_action(request, queryset, *more)
+
+    def check_keys(self, keys: list[str]) -> None:
+        """Raise BadRequest for a text that can be no key; Django would fail on it."""
+        try:
+            for key in keys:
+                self.opts.pk.to_python(key)
+        except ValidationError as error:
+            raise BadRequest from error
+
+    def on_each(
+        self,
+        request: HttpRequest,
+        chosen: QuerySet[Any],
+        act: Callable[[Any], bool | None],
+        done: Any,
+        *,
+        consequence: Any = "",
+    ) -> HttpResponseBase | None:
+        """Run `act` on each chosen row, locked in a transaction of its own.
+
+        A row that `act` returns False for was left alone; the refusal of one does not stop the others. With a
+        `consequence`, and for "select all", the person first confirms how many rows there are. From then on the
+        keys of these rows are what counts, not the filter, which may match others by then.
+        """
+        is_confirmed = "keys" in request.POST
+        keys = self.posted_keys(request) if is_confirmed else keys_of(chosen)
+        if len(keys) > MAX_SELECTED:
+            text = _("More than %(limit)s are selected. Narrow the list down by its filters or its search.")
+            messages.error(request, text % {"limit": f"{MAX_SELECTED:,}"})
+            return None
+        is_across = request.POST.get("select_across", "0") not in {"", "0"}
+        if keys and not is_confirmed and (consequence or is_across):
+            return self.confirmation(request, keys, consequence)
+        progress, keys = self.run_batch(request, keys, act, Progress.read(request))
+        if keys:
+            return self.continuation(request, keys, progress)
+        self.report(request, progress, done)
+        return HttpResponseRedirect(list_address(request))
+
+    def posted_keys(self, request: HttpRequest) -> list[str]:
+        keys = [key for key in request.POST["keys"].split(",") if key]
+        self.check_keys(keys)
+        return keys
+
+    def run_batch(
+        self,
+        request: HttpRequest,
+        keys: list[str],
+        act: Callable[[Any], bool | None],
+        progress: Progress,
+    ) -> tuple[Progress, list[str]]:
+        """Return the new progress and the keys that are left when the time of a batch is over."""
+        deadline = time.monotonic() + MAX_BATCH_SECONDS
+        refusals = []
+        left = keys[::-1]
+        while left:
+            try:
+                with transaction.atomic():
+                    row = self.model._default_manager.select_for_update().filter(pk=left.pop()).first()
+                    happened = row is not None and act(row)
+                progress = progress.plus(skipped=1) if happened is False else progress.plus(done=1)
+            except ApiError as refusal:
+                if refusal.code == "FORBIDDEN":
+                    record_forbidden(request)
+                refusals.append(f"{row}: {reason(refusal)}")
+                progress = progress.plus(refused=1)
+            if time.monotonic() >= deadline:
+                break
+        for text in refusals[:MAX_NAMED]:
+            messages.error(request, text)
+        return progress, left[::-1]
+
+    def report(self, request: HttpRequest, progress: Progress, done: Any) -> None:
+        if progress.done:
+            messages.success(request, f"{done}: {progress.done}.")
+        if progress.skipped:
+            text = _("Nothing to do for %(number)s of the chosen.")
+            messages.warning(request, text % {"number": progress.skipped})
+        if progress.refused > MAX_NAMED:
+            messages.error(request, _("Refused: %(number)s.") % {"number": progress.refused})
+
+    def confirmation(self, request: HttpRequest, keys: list[str], consequence: Any) -> HttpResponse:
+        rows = self.model._default_manager.filter(pk__in=keys[:MAX_NAMED])
+        context = {
+            "title": _("Are you sure?"),
+            "consequence": consequence,
+            "counted": f"{len(keys):,} {model_ngettext(self.opts, len(keys))}",
+            "rows": sorted(rows, key=lambda row: keys.index(str(row.pk))),
+            "more": max(0, len(keys) - MAX_NAMED),
+        }
+        return self.bulk_page(request, "admin/confirm_action.html", keys, Progress(), context)
+
+    def continuation(self, request: HttpRequest, keys: list[str], progress: Progress) -> HttpResponse:
+        handled = sum(progress)
+        problems = ngettext("%(n)s was refused.", "%(n)s were refused.", progress.refused)
+        context = {
+            "title": _("In progress"),
+            "handled": handled,
+            "total": handled + len(keys),
+            "problems": problems % {"n": progress.refused},
+        }
+        return self.bulk_page(request, "admin/continue_action.html", keys, progress, context)
+
+    def bulk_page(
+        self,
+        request: HttpRequest,
+        template: str,
+        keys: list[str],
+        progress: Progress,
+        context: dict[str, Any],
+    ) -> HttpResponse:
+        name = action_name(request)
+        fields = {
+            "action": name,
+            "select_across": "1",  # else Django would look for the rows by its own field
+            ACTION_CHECKBOX_NAME: keys[0],  # Django runs no action without one
+            "keys": ",".join(keys),
+            **progress._asdict(),
+        }
+        shared = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "description": dict(self.get_action_choices(request))[name],
+            "address": list_address(request),
+            "fields": fields,
+        }
+        return TemplateResponse(request, template, shared | context)
+
+
+def keys_of(chosen: QuerySet[Any]) -> list[str]:
+    """Return the keys of these rows, one more than allowed at the most."""
+    return [str(key) for key in chosen.values_list("pk", flat=True)[: MAX_SELECTED + 1]]
+
+
+def action_name(request: HttpRequest) -> str:
+    """Return the action that Django runs: of several forms on the page, the one whose button was pushed."""
+    names = request.POST.getlist("action")
+    text = request.POST.get("index", "0")
+    try:
+        index = int(text)
+    except ValueError:
+        index = 0
+    return names[index] if -len(names) <= index < len(names) else names[-1]
+
+
+def list_address(request: HttpRequest) -> str:
+    """Return the address of the list with its filters. Its page may be gone once the action has run."""
+    query = [(name, text) for name, texts in request.GET.lists() if name != PAGE_VAR for text in texts]
+    return f"{request.path}?{urlencode(query)}" if query else request.path
+
+
+def reason(refusal: ApiError) -> str:
+    return " ".join(problem["message"] for problem in refusal.details) or refusal.message
