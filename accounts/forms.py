@@ -14,9 +14,10 @@ from accounts.services import passwords
 from accounts.services.lockout import AccountLocked
 from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
 from core import context, throttling
+from core.admin_actions import reason
+from core.admin_forms import VersionedForm
 from core.errors import ApiError
 from core.forms import BoundedForm, BoundedModelForm
-from core.modeladmin import VersionedForm, reason
 from core.network import limit_key
 
 

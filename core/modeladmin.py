@@ -15,12 +15,14 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from core.admin_actions import BulkAdmin, reason
+from core.admin_forms import StaleVersion, VersionedForm, refused
 from core.admin_lists import ListAdmin
 from core.errors import ApiError
 from core.forms import BoundedModelForm
 from core.refusals import record_forbidden
 
 MOST_COUNTED = 10_000
+MAX_ATTEMPTS = 3  # to show a form whose row is saved again and again meanwhile
 
 
 class BoundedPaginator(Paginator):
@@ -30,16 +32,6 @@ class BoundedPaginator(Paginator):
     def count(self) -> int:
         rows: Any = self.object_list[:MOST_COUNTED]
         return int(rows.count())
-
-
-class VersionedForm(BoundedModelForm):
-    """Remembers the version that the person has looked at."""
-
-    seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["seen_version"].initial = self.instance.version
 
 
 class BaseAdmin(ListAdmin, BulkAdmin):
@@ -67,10 +59,24 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         extra_context: Mapping[str, Any] | None = None,
     ) -> Any:
         context = {"show_save_and_add_another": False, **(extra_context or {})}
-        try:
-            return super().changeform_view(request, object_id, form_url, context)
-        except ApiError as refusal:  # the transaction of the view has been rolled back
-            return self.say(request, refusal)
+        for _attempt in range(MAX_ATTEMPTS):
+            try:
+                return super().changeform_view(request, object_id, form_url, context)
+            except (
+                StaleVersion
+            ):  # the transaction of the view has been rolled back: the form sees the newer row
+                continue
+            except ApiError as refusal:
+                request.refusal = refusal  # type: ignore[attr-defined]
+        raise StaleVersion
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm]:
+        """Return the form; once a service has refused what it holds, one that says so and keeps what was typed."""
+        form = super().get_form(request, obj, change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        return refused(form, refusal) if refusal else form
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
@@ -99,13 +105,11 @@ class BaseAdmin(ListAdmin, BulkAdmin):
 
     def newest(self, rows: QuerySet[Any], form: forms.ModelForm) -> Any:
         """The row as it is before the form, which has set its values on an object of its own; held until the
-        transaction ends. Raises ApiError when it moved on since the person looked at it."""
+        transaction ends. Raises StaleVersion when it moved on since the person looked at it."""
         row = rows.select_for_update(of=("self",)).get(pk=form.instance.pk)
         seen = form.cleaned_data.get("seen_version")
         if seen is not None and seen != row.version:
-            raise ApiError(
-                "CONFLICT", message="Somebody else has changed this meanwhile. Look again, then change it."
-            )
+            raise StaleVersion
         return row
 
     # --- deleting and history -----------------------------------------------------------------

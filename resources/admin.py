@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import audit
+from core.admin_forms import VersionedForm
 from core.attachment_admin import BaseAttachmentAdmin
-from core.modeladmin import BaseAdmin, TrashFilter, VersionedForm
+from core.modeladmin import BaseAdmin, TrashFilter
 from resources import services
 from resources.models import MAX_NAME_INPUT, MOST_TAGS, Attachment, Resource, Tag, canonical_name
 

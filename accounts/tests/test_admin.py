@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.services.lockout import count_failure
 from accounts.tests.checks import event, events, log_in_with
 from accounts.tests.factories import PASSWORD, SessionFactory, UserFactory
-from core.tests.office import act, browser_of, errors, queries_of, rows, said, url_of
+from core.tests.office import act, browser_of, errors, queries_of, rows, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +169,7 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten(browser, owner)
         "Newer Name",
         "user",
     )
-    assert "changed this meanwhile" in said(answer)[0]
+    assert "saved this meanwhile" in errors(answer)["__all__"][0]
 
 
 def test_a_role_is_changed_by_its_service(browser, owner):
@@ -183,7 +183,7 @@ def test_a_role_is_changed_by_its_service(browser, owner):
 def test_the_last_admin_stays_and_the_page_says_why(browser):
     answer = edit(browser, browser.user, role="user")
 
-    assert said(answer) == ["The last admin can neither be demoted nor deleted."]
+    assert errors(answer)["__all__"] == ["The last admin can neither be demoted nor deleted."]
     assert User.objects.get(pk=browser.user.pk).is_superuser
 
 

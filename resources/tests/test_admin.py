@@ -133,7 +133,7 @@ def test_what_its_owner_changed_meanwhile_is_not_overwritten(browser, owner):
     answer = browser.post(url_of(resource, "change"), {**sent, "title": "New"}, follow=True)
 
     assert (stored(resource).title, stored(resource).content) == ("Old", "newer")
-    assert "changed this meanwhile" in said(answer)[0]
+    assert "saved this meanwhile" in errors(answer)["__all__"][0]
 
 
 def test_the_owner_of_a_resource_does_not_change(browser, owner):
@@ -265,8 +265,8 @@ def test_a_name_that_is_taken_is_refused_in_words(browser, red):
     red.refresh_from_db()
 
     assert red.name == "red"
-    assert len(said(answer)) == 1
-    assert "tag of this name" in said(answer)[0]
+    assert len(errors(answer)["__all__"]) == 1
+    assert "tag of this name" in errors(answer)["__all__"][0]
 
 
 def test_a_tag_in_use_stays(browser, red):

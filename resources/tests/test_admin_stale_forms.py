@@ -1,0 +1,133 @@
+"""A form of the admin whose row somebody else has saved meanwhile: both versions are shown, nothing typed is lost."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from core.models import AuditEvent
+from core.tests.office import browser_of, errors, url_of
+from resources.models import Resource
+from resources.tests.factories import ResourceFactory, TagFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(admin):
+    return browser_of(admin.user)
+
+
+def values(answer):
+    """What the browser would send from this page."""
+    form = answer.context["adminform"].form
+    return {name: form[name].value() or "" for name in form.fields if name != "user"}
+
+
+@pytest.fixture
+def resource(owner):
+    return ResourceFactory(user=owner.user, title="Old", content="old", tags=["a"])
+
+
+@pytest.fixture
+def stale(browser, owner, resource):
+    """The page after a save that came too late."""
+    sent = values(browser.get(url_of(resource, "change")))
+    changes = {"title": "Theirs", "content": "their text", "tags": ["a", "theirs"]}
+    assert owner.patch(f"/api/v1/resources/{resource.pk}", changes).status_code == 200
+    sent |= {"title": "Mine", "content": "my text", "tag_names": "a\nmine", "status": "published"}
+    return browser.post(url_of(resource, "change"), sent)
+
+
+def test_nothing_is_overwritten(stale, resource):
+    resource.refresh_from_db()
+
+    assert (resource.title, resource.content, resource.status) == ("Theirs", "their text", "draft")
+    assert "saved this meanwhile" in errors(stale)["__all__"][0]
+
+
+def test_what_was_typed_stays_in_the_form(stale):
+    sent = values(stale)
+
+    assert (sent["title"], sent["content"], sent["tag_names"]) == ("Mine", "my text", "a\nmine")
+    assert sent["status"] == "published"
+
+
+def test_both_versions_are_shown_where_they_differ(stale):
+    differences = {row.label: (row.stored, row.typed) for row in stale.context["adminform"].form.conflict}
+
+    assert differences == {
+        "Title": ("Theirs", "Mine"),
+        "Content": ("their text", "my text"),
+        "Status": ("Draft", "Published"),
+        "Tags": ("a\ntheirs", "a\nmine"),
+    }
+    assert "<pre>their text</pre>" in stale.content.decode()
+
+
+def test_it_can_be_saved_on_top_knowingly(stale, browser, resource):
+    answer = browser.post(url_of(resource, "change"), values(stale))
+    resource.refresh_from_db()
+
+    assert answer.status_code == 302
+    assert (resource.title, resource.content, resource.status) == ("Mine", "my text", "published")
+    event = AuditEvent.objects.filter(event="resource.updated", actor_id=browser.user.pk).get()
+    assert event.changes["title"] == ["Theirs", "Mine"]
+
+
+def test_another_change_in_between_is_shown_again(stale, browser, resource, owner):
+    owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Theirs again"})
+    answer = browser.post(url_of(resource, "change"), values(stale))
+
+    assert answer.context["adminform"].form.conflict[0].stored == "Theirs again"
+    assert values(answer)["title"] == "Mine"
+
+
+def test_who_typed_what_is_stored_already_is_not_bothered(browser, owner, resource):
+    sent = values(browser.get(url_of(resource, "change")))
+    owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Same"})
+
+    assert browser.post(url_of(resource, "change"), {**sent, "title": "Same"}).status_code == 302
+
+
+def test_what_is_wrong_beside_it_stays_as_it_was_typed(browser, owner, resource):
+    sent = values(browser.get(url_of(resource, "change")))
+    owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Theirs"})
+    answer = browser.post(url_of(resource, "change"), {**sent, "title": "x" * 256})
+
+    assert {"title", "__all__"} == set(errors(answer))
+    assert values(answer)["title"] == "x" * 256
+
+
+def test_what_a_service_refuses_stays_in_the_form_too(browser):
+    red = TagFactory(name="red")
+    TagFactory(user=red.user, name="crimson")
+    answer = browser.post(url_of(red, "change"), {"name": "crimson"})
+
+    assert errors(answer)["__all__"]
+    assert values(answer)["name"] == "crimson"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_forms_saved_at_once_one_is_shown_the_other(browser):
+    resource = ResourceFactory(title="Old")
+    sent = values(browser.get(url_of(resource, "change")))
+    start, answers = threading.Barrier(2), {}
+
+    def save(title):
+        start.wait()
+        own = browser_of(browser.user)
+        answers[title] = own.post(url_of(resource, "change"), {**sent, "title": title})
+        connection.close()
+
+    threads = [threading.Thread(target=save, args=[title]) for title in ("One", "Two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    saved, refused = sorted(answers.values(), key=lambda answer: -answer.status_code)
+
+    assert (saved.status_code, refused.status_code) == (302, 200)
+    winner = Resource.objects.get(pk=resource.pk).title
+    [difference] = refused.context["adminform"].form.conflict
+    assert (difference.stored, difference.typed) == (winner, ({"One", "Two"} - {winner}).pop())
