@@ -27,6 +27,9 @@ class BaseAttachmentAdmin(BaseAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).with_files().select_related(self.model.parent)  # type: ignore[attr-defined]
 
+    def personal(self, row: Any) -> Any:
+        return getattr(row, row.parent)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DatabaseError, models, transaction
+from django.utils import timezone
 
 from core import context
 from core.compiled import insert
@@ -19,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_VALUE = 500
 BOUNDED_SECONDS = 60
+VIEW_INTERVAL = timedelta(minutes=1)
 
 Changes = dict[str, list[Any]]  # {field: [before, after]}
 
@@ -56,6 +59,23 @@ def record_bounded(
             record(event, actor_id=actor_id, target=target, changes=changes)
     except DatabaseError as error:
         log.error("audit_event_lost", kind=event, actorId=actor_id and str(actor_id), exc_info=error)
+
+
+def record_view(*, actor_id: UUID, target: models.Model) -> None:
+    """Record that the actor has looked at what belongs to a person: `user.viewed`, `session.viewed`, …
+
+    Once a minute: a page that is loaded again is no news.
+    """
+    event = view_event(target)
+    seen = (
+        AuditEvent.objects.filter(target_id=target.pk, actor_id=actor_id, event=event).order_by("-id").first()
+    )
+    if seen is None or timezone.now() - seen.created_at > VIEW_INTERVAL:
+        record(event, actor_id=actor_id, target=target)
+
+
+def view_event(target: models.Model) -> str:
+    return f"{target._meta.model_name}.viewed"
 
 
 def record_many(

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from core import audit
 from core.admin_actions import BulkAdmin, reason
 from core.admin_forms import StaleVersion, VersionedForm, refused
 from core.admin_lists import ListAdmin
@@ -78,6 +79,21 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         refusal = getattr(request, "refusal", None)
         return refused(form, refusal) if refusal else form
 
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Record who of the staff looks at what belongs to a person."""
+        actor: Any = request.user
+        if obj is not None and request.method != "POST" and audit.subject_of(self.personal(obj)):
+            audit.record_view(actor_id=actor.pk, target=self.personal(obj))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
     ) -> Any:
@@ -93,6 +109,11 @@ class BaseAdmin(ListAdmin, BulkAdmin):
             record_forbidden(request)
         messages.error(request, reason(refusal))
         return redirect(request.get_full_path())
+
+    def personal(self, row: Any) -> Model:
+        """Return what the page of this row shows of a person: the row itself, or what it belongs to."""
+        found: Model = row
+        return found
 
     # --- editing ------------------------------------------------------------------------------
 

@@ -1,0 +1,112 @@
+"""Staff who look at what belongs to a person leave an event."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Session, User
+from accounts.tests.factories import SessionFactory
+from config.tests.office import rows_of_all
+from core.models import AuditEvent, Job
+from core.tests.office import allow, browser_of, url_of
+from resources.models import Attachment, Resource, Tag
+from resources.tests.factories import ResourceFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]
+
+
+@pytest.fixture
+def browser(admin):
+    return browser_of(admin.user)
+
+
+def views():
+    return AuditEvent.objects.filter(event__endswith=".viewed").order_by("id")
+
+
+def test_a_look_at_a_person_is_recorded(browser, owner):
+    browser.get(url_of(owner.user, "change"))
+    event = views().get()
+
+    assert event.event == "user.viewed"
+    assert (event.actor_id, event.target_id, event.subject_id) == (browser.user.pk, *[owner.user.pk] * 2)
+    assert event.ip_address == "127.0.0.1"
+
+
+def test_so_is_one_by_staff_who_may_only_look(staff, owner):
+    browser_of(allow(staff.user, "accounts.view_user")).get(url_of(owner.user, "change"))
+
+    assert views().get().actor_id == staff.user.pk
+
+
+def test_and_one_at_the_own_page(browser):
+    browser.get(url_of(browser.user, "change"))
+
+    assert views().get().subject_id == browser.user.pk
+
+
+@pytest.mark.parametrize("model", [Session, Resource, Tag, Job, Attachment])
+def test_and_one_at_what_belongs_to_a_person(browser, owner, model):
+    row = rows_of_all(owner.user)[model]
+    browser.get(url_of(row, "change"))
+    event = views().get()
+
+    target = row.resource if model is Attachment else row
+    assert event.event == f"{target._meta.model_name}.viewed"
+    assert (event.target_id, event.subject_id) == (target.pk, target.user_id)
+
+
+def test_a_page_loaded_again_within_a_minute_is_no_news(browser, owner):
+    for _ in range(3):
+        browser.get(url_of(owner.user, "change"))
+
+    assert views().count() == 1
+
+
+def test_later_it_is(browser, owner):
+    AuditEvent.objects.create(
+        event="user.viewed",
+        actor_id=browser.user.pk,
+        target_id=owner.user.pk,
+        created_at=timezone.now() - timedelta(seconds=61),
+    )
+    browser.get(url_of(owner.user, "change"))
+
+    assert views().count() == 2
+
+
+def test_every_pair_of_people_counts_for_itself(browser, staff, owner, stranger):
+    support = browser_of(allow(staff.user, "accounts.view_user"))
+    for viewer in (browser, support):
+        for user in (owner.user, stranger.user):
+            viewer.get(url_of(user, "change"))
+
+    assert views().count() == 4
+
+
+def test_who_is_refused_has_seen_nothing(staff, owner):
+    assert browser_of(staff.user).get(url_of(owner.user, "change")).status_code == 403
+    assert not views().exists()
+
+
+def test_a_list_and_what_is_nobodys_leave_no_event(browser, owner):
+    browser.get(url_of(User))
+    browser.get(url_of(rows_of_all(owner.user)[AuditEvent], "change"))
+
+    assert not views().exists()
+
+
+def test_the_owner_is_not_told_in_the_history_of_an_object(browser, owner):
+    resource = ResourceFactory(user=owner.user)
+    browser.get(url_of(resource, "change"))
+
+    assert owner.get(f"/api/v1/resources/{resource.pk}/history").json()["data"] == []
+
+
+def test_their_events_are_found_by_the_person(browser, owner):
+    session = SessionFactory(user=owner.user)
+    browser.get(url_of(session, "change"))
+    page = browser.get(url_of(AuditEvent), {"q": str(owner.user.pk)})
+
+    assert "session.viewed" in page.content.decode()
