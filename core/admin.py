@@ -163,7 +163,7 @@ class DayFilter(admin.ListFilter):
         first, last = self.day("from"), self.day("to")
         if first:
             queryset = queryset.filter(pk__gte=first_key(first))
-        if last:
+        if last and last < date.max:
             queryset = queryset.filter(pk__lt=first_key(last + timedelta(days=1)))
         return queryset
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
@@ -90,3 +92,18 @@ def refused(form: type[forms.ModelForm], refusal: ApiError) -> type[forms.ModelF
             return values
 
     return RefusedForm
+
+
+class KeySelect(AutocompleteSelect):
+    """Django's widget, which fails on a text that can be no key, e.g. of `add/?user=abc`."""
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
+        return super().optgroups(name, [key for key in value if not key or self.is_key(key)], attrs)
+
+    def is_key(self, text: Any) -> bool:
+        related: type[Model] = self.field.related_model
+        try:
+            related._meta.pk.to_python(text)
+        except ValidationError:
+            return False
+        return True

@@ -7,16 +7,16 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from core import audit
 from core.admin_actions import BulkAdmin, reason
-from core.admin_forms import StaleVersion, VersionedForm, refused
+from core.admin_forms import KeySelect, StaleVersion, VersionedForm, refused
 from core.admin_lists import ListAdmin
 from core.errors import ApiError
 from core.forms import BoundedModelForm
@@ -59,6 +59,8 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         form_url: str = "",
         extra_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        if "_saveasnew" in request.POST and not self.save_as:
+            raise BadRequest  # Django's page would be one of no row
         context = {"show_save_and_add_another": False, **(extra_context or {})}
         for _attempt in range(MAX_ATTEMPTS):
             try:
@@ -78,6 +80,13 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return refused(form, refusal) if refusal else form
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelChoiceField | None:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", KeySelect(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def render_change_form(
         self,
@@ -109,6 +118,10 @@ class BaseAdmin(ListAdmin, BulkAdmin):
             record_forbidden(request)
         messages.error(request, reason(refusal))
         return redirect(request.get_full_path())
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the row or None. An empty `_to_field` is none, where Django fails on it."""
+        return super().get_object(request, object_id, from_field or None)
 
     def personal(self, row: Any) -> Model:
         """Return what the page of this row shows of a person: the row itself, or what it belongs to."""
