@@ -72,7 +72,7 @@ class GroundworkAdminSite(AdminSite):
         return [view_on_site, *super().get_urls()]
 
     def view_on_site(self, request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponseBase:
-        """Django's view, which fails on a text that can be no UUID."""
+        """Call Django's view, which does not catch the error for an invalid UUID."""
         try:
             return shortcut(request, content_type_id, object_id)
         except ValidationError as error:
@@ -107,9 +107,9 @@ class GroundworkAdminSite(AdminSite):
 
 
 class DeclaredAutocomplete(AutocompleteJsonView):
-    """Suggestions for the fields that an admin has declared, for those who may fill them in.
+    """Suggestions for the `autocomplete_fields` of an admin, for users who may add or change its rows.
 
-    Django's view takes any relation of any model, and fails on those that lead backwards.
+    Django's view takes any relation of any model, and fails on reverse relations.
     """
 
     def process_request(self, request: HttpRequest) -> Any:
@@ -126,7 +126,7 @@ class DeclaredAutocomplete(AutocompleteJsonView):
 
 
 def without_nul(view: View) -> View:
-    """Refuse a NUL in the address: PostgreSQL takes it in no text."""
+    """Refuse a NUL in the URL: PostgreSQL accepts it in no text."""
 
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -1,4 +1,4 @@
-"""Actions on many rows: confirmed where they destroy, on the rows that were counted, in batches that end in time."""
+"""Actions of the admin on many rows: confirmation, a fixed set of rows, and batches of bounded time."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import model_ngettext
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import BadRequest, ValidationError
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -18,16 +18,16 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from core.errors import ApiError
+from core.errors import ApiError, translate
 from core.refusals import record_forbidden
 
 MAX_SELECTED = 10_000
-MAX_BATCH_SECONDS = 10  # of one request: proxies give up after 60
-MAX_NAMED = 10  # rows and refusals that a page names one by one
+MAX_BATCH_SECONDS = 10  # for each request; proxies time out after 60
+MAX_NAMED = 10  # rows and refusals listed on a page
 
 
 class Progress(NamedTuple):
-    """What the batches so far have done. The page carries it from one batch to the next."""
+    """Counts over all batches so far. Hidden fields of the page hold them between two requests."""
 
     done: int = 0
     skipped: int = 0
@@ -50,7 +50,7 @@ class BulkAdmin(admin.ModelAdmin):
         return super().response_action(request, queryset, *more)
 
     def check_keys(self, keys: list[str]) -> None:
-        """Raise BadRequest for a text that can be no key; Django would fail on it."""
+        """Raise BadRequest if a text is not a valid key, which Django does not catch."""
         try:
             for key in keys:
                 self.opts.pk.to_python(key)
@@ -66,11 +66,11 @@ class BulkAdmin(admin.ModelAdmin):
         *,
         consequence: Any = "",
     ) -> HttpResponseBase | None:
-        """Run `act` on each chosen row, locked in a transaction of its own.
+        """Run `act` on each chosen row, locked, each in its own transaction.
 
-        A row that `act` returns False for was left alone; the refusal of one does not stop the others. With a
-        `consequence`, and for "select all", the person first confirms how many rows there are. From then on the
-        keys of these rows are what counts, not the filter, which may match others by then.
+        `act` returns False if there was nothing to do. A refused row does not stop the others. With a
+        `consequence`, and for "select all", the user first confirms the number of rows. The action then runs on
+        the keys of these rows, because the filter may match other rows by then.
         """
         is_confirmed = "keys" in request.POST
         keys = self.posted_keys(request) if is_confirmed else keys_of(chosen)
@@ -99,23 +99,29 @@ class BulkAdmin(admin.ModelAdmin):
         act: Callable[[Any], bool | None],
         progress: Progress,
     ) -> tuple[Progress, list[str]]:
-        """Return the new progress and the keys that are left when the time of a batch is over."""
+        """Return the new progress and the remaining keys when the time of a batch is over.
+
+        A row that another transaction locks for too long counts as refused, and ends the batch.
+        """
         deadline = time.monotonic() + MAX_BATCH_SECONDS
         refusals = []
         left = keys[::-1]
-        while left:
+        is_over = False
+        while left and not is_over:
+            row = key = left.pop()
             try:
                 with transaction.atomic():
-                    row = self.model._default_manager.select_for_update().filter(pk=left.pop()).first()
+                    row = self.model._default_manager.select_for_update().filter(pk=key).first()
                     happened = row is not None and act(row)
                 progress = progress.plus(skipped=1) if happened is False else progress.plus(done=1)
-            except ApiError as refusal:
+            except (ApiError, OperationalError) as error:
+                refusal = translate(error) or ApiError()
                 if refusal.code == "FORBIDDEN":
                     record_forbidden(request)
                 refusals.append(f"{row}: {reason(refusal)}")
                 progress = progress.plus(refused=1)
-            if time.monotonic() >= deadline:
-                break
+                is_over = isinstance(error, OperationalError)
+            is_over = is_over or time.monotonic() >= deadline
         for text in refusals[:MAX_NAMED]:
             messages.error(request, text)
         return progress, left[::-1]
@@ -183,7 +189,7 @@ def keys_of(chosen: QuerySet[Any]) -> list[str]:
 
 
 def action_name(request: HttpRequest) -> str:
-    """Return the action that Django runs: of several forms on the page, the one whose button was pushed."""
+    """Return the name of the action that Django runs: the one of the form whose button was pressed."""
     names = request.POST.getlist("action")
     text = request.POST.get("index", "0")
     try:
@@ -194,7 +200,7 @@ def action_name(request: HttpRequest) -> str:
 
 
 def list_address(request: HttpRequest) -> str:
-    """Return the address of the list with its filters. Its page may be gone once the action has run."""
+    """Return the URL of the list with its filters, without its page, which the action may empty."""
     query = [(name, text) for name, texts in request.GET.lists() if name != PAGE_VAR for text in texts]
     return f"{request.path}?{urlencode(query)}" if query else request.path
 

@@ -1,4 +1,4 @@
-"""Forms of the admin: none overwrites what somebody else has saved meanwhile, and none loses what was typed."""
+"""Forms of the admin. They do not overwrite changes by other users, and do not lose typed values."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
@@ -20,7 +20,7 @@ STALE = _(
 
 
 class StaleVersion(ApiError):
-    """The row was saved between the reading of the form's row and its lock."""
+    """The row was saved by somebody else after the form was rendered."""
 
     code = "CONFLICT"
 
@@ -32,10 +32,10 @@ class Difference(NamedTuple):
 
 
 class VersionedForm(BoundedModelForm):
-    """A form that knows which version of the row the person has looked at.
+    """A form with the version of the row that it was rendered from.
 
-    When the row has a newer one, the form is refused once: `conflict` holds both versions of each field that
-    differs, and the form then carries the newer version, so that saving it again replaces that knowingly.
+    If the row has a newer version, the form is invalid once: `conflict` holds the stored and the typed value of
+    each field that differs. The form then has the newer version, so that saving it again overwrites the row.
     """
 
     seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -69,7 +69,7 @@ class VersionedForm(BoundedModelForm):
 
 
 def readable(field: forms.Field, value: Any) -> str:
-    """Return a value of this field as a person reads it."""
+    """Return a value of this field as text for people."""
     if isinstance(field, forms.ModelMultipleChoiceField):
         return ", ".join(sorted(map(str, value or [])))
     if isinstance(field, forms.ChoiceField):
@@ -81,7 +81,7 @@ def readable(field: forms.Field, value: Any) -> str:
 
 
 def refused(form: type[forms.ModelForm], refusal: ApiError) -> type[forms.ModelForm]:
-    """Return this form with the reasons for which a service has refused what it holds."""
+    """Return a subclass of the form whose errors are the reasons of the refusal."""
 
     class RefusedForm(form):  # type: ignore[misc, valid-type]
         def clean(self) -> Any:
@@ -95,7 +95,7 @@ def refused(form: type[forms.ModelForm], refusal: ApiError) -> type[forms.ModelF
 
 
 class KeySelect(AutocompleteSelect):
-    """Django's widget, which fails on a text that can be no key, e.g. of `add/?user=abc`."""
+    """Django's widget without its failure on values that are not keys, e.g. `add/?user=abc`."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         return super().optgroups(name, [key for key in value if not key or self.is_key(key)], attrs)

@@ -1,4 +1,4 @@
-"""What a list in the admin can be asked for: its declared filters only, and keys in the search box."""
+"""Lists of the admin: only declared filters are allowed, and the search box takes keys."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -20,9 +20,9 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class ListAdmin(admin.ModelAdmin):
-    """A list whose filters are an allow-list, and whose search box takes keys.
+    """A list that allows only its declared filters, and whose search box takes keys.
 
-    `search_keys` names lookups to keys of rows further away, e.g. the owner of the row that this one belongs to.
+    `search_keys` names lookups to the keys of related rows, e.g. `resource__user`.
     """
 
     search_keys: ClassVar[tuple[str, ...]] = ()
@@ -30,7 +30,7 @@ class ListAdmin(admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Return whether a declared filter reads this parameter.
 
-        Django allows every column of the model, so that `password__startswith` would tell a hash letter by letter.
+        Django allows every column of the model: `password__startswith` would disclose a hash character by character.
         """
         return any(lookup in self.parameters_of(item, request) for item in self.get_list_filter(request))
 
@@ -50,7 +50,7 @@ class ListAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Return the rows that this key or request id belongs to, or else what the words find."""
+        """Return the rows with this key or request id. Without any, return the rows that match the words."""
         if not self.is_searchable(request, search_term):
             return queryset.none(), False
         keys = self.matching_keys(search_term.strip())
@@ -74,11 +74,11 @@ class ListAdmin(admin.ModelAdmin):
     def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Return the rows that these words find. Override it where Django's search is not enough."""
+        """Return the rows that match the words. Override this method instead of `get_search_results`."""
         return super().get_search_results(request, queryset, search_term)
 
     def matching_keys(self, term: str) -> Q:
-        """Return the condition that one of the row's keys is this one; empty for a text that can be no key."""
+        """Return the condition that one of the row's keys equals the term. It is empty if the term cannot be a key."""
         condition = Q()
         key = as_uuid(term)
         if key is not None:
@@ -89,7 +89,7 @@ class ListAdmin(admin.ModelAdmin):
         return condition
 
     def own_keys(self) -> Iterator[str]:
-        """Yield the columns that hold a UUID: the row's own key and those of the rows it refers to."""
+        """Yield the UUID columns: the primary key and the foreign keys."""
         for field in self.opts.concrete_fields:
             column: Any = field
             if isinstance(column.target_field if column.is_relation else column, UUIDField):
@@ -97,7 +97,7 @@ class ListAdmin(admin.ModelAdmin):
 
 
 class KeyFilter(admin.FieldListFilter):
-    """A relation filtered by the key in a link. Does not list all related rows, of which there are too many."""
+    """A filter by the key of a related row, used by links. It does not list all related rows: there are too many."""
 
     def expected_parameters(self) -> list[str | None]:
         return [f"{self.field_path}__id__exact"]

@@ -62,9 +62,9 @@ def record_bounded(
 
 
 def record_view(*, actor_id: UUID, target: models.Model) -> None:
-    """Record that the actor has looked at what belongs to a person: `user.viewed`, `session.viewed`, …
+    """Record that the actor has viewed personal data: `user.viewed`, `session.viewed`, …
 
-    Once a minute: a page that is loaded again is no news.
+    Views by the same actor within a minute are one event, so that reloading a page adds none.
     """
     event = view_event(target)
     seen = (

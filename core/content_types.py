@@ -1,4 +1,4 @@
-"""Content-Type headers that Django cannot read: it fails on them before the first middleware."""
+"""Content-Type headers on which Django fails before the first middleware."""
 
 import codecs
 from collections.abc import Callable, Iterable
@@ -12,8 +12,10 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def with_readable_type(application: Application) -> Application:
-    """Replace a Content-Type whose charset is not UTF-8. Django decodes the query by it too, and some codecs,
-    such as base64, are not even of text."""
+    """Replace a Content-Type whose charset is not UTF-8.
+
+    Django decodes the query string with this charset too, and raises for codecs that are not text encodings.
+    """
 
     def checked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         header = environ.get("CONTENT_TYPE", "")

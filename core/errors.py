@@ -176,7 +176,7 @@ def error_headers(error: ApiError) -> dict[str, str]:
 
 
 def error_response(error: ApiError, request: HttpRequest) -> HttpResponse:
-    """Return the answer for what never reached a DRF view: a page for a person, else the envelope."""
+    """Return the response to a request that never reached a DRF view: an HTML page or the envelope."""
     if prefers_page(request):
         context = {"error": error, "status": error.status, "request_id": request_id()}
         content, content_type = render_to_string("error.html", context).encode(), "text/html; charset=utf-8"
@@ -195,7 +195,7 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def prefers_page(request: HttpRequest) -> bool:
-    """Whether HTML is what the client would rather have. Who takes anything, as curl does, gets JSON."""
+    """Return whether the client prefers HTML. A client that accepts anything, such as curl, gets JSON."""
     if is_api(request):
         return False
     try:

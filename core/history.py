@@ -36,7 +36,7 @@ class HistoryViewSet(BaseViewSet):
         """What has happened to it, the newest first."""
         instance = self.pick(self.queryset.all().visible_to(request.user))
         happened = AuditEvent.objects.filter(target_id=instance.pk, target_type=instance._meta.model_name)
-        happened = happened.exclude(event=audit.view_event(instance))  # nothing has happened to it
+        happened = happened.exclude(event=audit.view_event(instance))  # a view changes nothing
         page: Any = self.paginate_queryset(happened.order_by("-id"))
         owner_id = audit.subject_of(instance)
         names = names_of({event.actor_id for event in page}) if request.user.is_superuser else {}

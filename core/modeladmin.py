@@ -23,7 +23,7 @@ from core.forms import BoundedModelForm
 from core.refusals import record_forbidden
 
 MOST_COUNTED = 10_000
-MAX_ATTEMPTS = 3  # to show a form whose row is saved again and again meanwhile
+MAX_ATTEMPTS = 3  # to render a form while its row is saved again and again
 
 
 class BoundedPaginator(Paginator):
@@ -60,7 +60,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         extra_context: Mapping[str, Any] | None = None,
     ) -> Any:
         if "_saveasnew" in request.POST and not self.save_as:
-            raise BadRequest  # Django's page would be one of no row
+            raise BadRequest  # Django would render the page of a row that does not exist
         context = {"show_save_and_add_another": False, **(extra_context or {})}
         for _attempt in range(MAX_ATTEMPTS):
             try:
@@ -70,13 +70,15 @@ class BaseAdmin(ListAdmin, BulkAdmin):
             ):  # the transaction of the view has been rolled back: the form sees the newer row
                 continue
             except ApiError as refusal:
+                if refusal.code == "FORBIDDEN":
+                    record_forbidden(request)
                 request.refusal = refusal  # type: ignore[attr-defined]
         raise StaleVersion
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm]:
-        """Return the form; once a service has refused what it holds, one that says so and keeps what was typed."""
+        """Return the form class. After a refusal by a service the form shows the reasons and the typed values."""
         form = super().get_form(request, obj, change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return refused(form, refusal) if refusal else form
@@ -97,7 +99,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        """Record who of the staff looks at what belongs to a person."""
+        """Record that a member of staff views personal data."""
         actor: Any = request.user
         if obj is not None and request.method != "POST" and audit.subject_of(self.personal(obj)):
             audit.record_view(actor_id=actor.pk, target=self.personal(obj))
@@ -120,11 +122,11 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         return redirect(request.get_full_path())
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the row or None. An empty `_to_field` is none, where Django fails on it."""
+        """Return the row or None. Django fails on an empty `_to_field`, which is treated as absent here."""
         return super().get_object(request, object_id, from_field or None)
 
     def personal(self, row: Any) -> Model:
-        """Return what the page of this row shows of a person: the row itself, or what it belongs to."""
+        """Return the object that a view of this row is recorded for: the row, or the object it belongs to."""
         found: Model = row
         return found
 

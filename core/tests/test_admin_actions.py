@@ -1,6 +1,9 @@
 """Actions on many rows: what is confirmed, on which rows they act, and in how many requests."""
 
+import threading
+
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Session, User
@@ -149,6 +152,34 @@ def test_a_row_that_is_gone_meanwhile_is_skipped(browser):
     Session.objects.filter(pk=gone.pk).delete()
 
     assert said(go_on(browser, answer)) == ["Ended: 1.", "Nothing to do for 1 of the chosen."]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_go_on(browser):
+    locked, free = ResourceFactory(title="locked"), ResourceFactory(title="free")
+    answer = choose(browser, "move_to_trash", locked, free)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Resource.objects.select_for_update().get(pk=locked.pk)
+            held.set()
+            done.wait(30)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    texts = []
+    while asks(answer):
+        answer = go_on(browser, answer)
+        texts += said(answer)
+    done.set()
+    holder.join()
+
+    assert trashed() == {"free"}
+    assert [text for text in texts if str(locked.pk) in text]
 
 
 def test_the_list_comes_back_with_its_filter_and_at_its_first_page(browser):
