@@ -65,7 +65,7 @@ def first_lines(text: IO[str]) -> list[str]:
 
 def squeezed(title: str) -> str:
     """Return a title as it is compared: without case, spaces and line breaks."""
-    return "".join(title.split()).casefold()
+    return "".join(title.split()).lower()
 
 
 def best_delimiter(head: list[str], canonical: Collection[str]) -> str:

@@ -181,5 +181,5 @@ def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) 
 
 def choice_of(item: serializers.ChoiceField, cell: str) -> Any:
     """Return the choice whose name it is, in any case; the cell where there is none."""
-    text = cell.strip().casefold()
-    return next((choice for choice in item.choices if str(choice).casefold() == text), cell)
+    text = cell.strip().lower()
+    return next((choice for choice in item.choices if str(choice).lower() == text), cell)

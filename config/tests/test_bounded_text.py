@@ -58,7 +58,10 @@ def test_no_other_module_imports_what_normalises():
     # The others ask for the category of a single character.
     assert found == {
         ("core/text.py", "idna"),
-        *((f"{module}.py", "unicodedata") for module in ("core/text", "core/uploads", "accounts/validators")),
+        *(
+            (f"{module}.py", "unicodedata")
+            for module in ("core/text", "core/file_names", "accounts/validators")
+        ),
     }
 
 

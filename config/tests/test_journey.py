@@ -1,5 +1,6 @@
 """The product as a newcomer meets it: real processes, real mail, from registration to a new password."""
 
+import html
 import http.client
 import http.cookiejar
 import json
@@ -87,7 +88,10 @@ def test_staff_work_in_the_admin(product):
     users = visit("/admin/accounts/user/?q=bob")
     bob = re.search(r"/admin/accounts/user/([0-9a-f-]{36})/change/", users)[1]
 
-    visit("/admin/accounts/user/", action="end_sessions", _selected_action=bob)
+    confirmation = visit("/admin/accounts/user/", action="end_sessions", _selected_action=bob)
+    form = confirmation[confirmation.index('id="bulk-form"') :]
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form))
+    visit("/admin/accounts/user/", **{name: html.unescape(value) for name, value in hidden.items()})
 
     refused = product.api("GET", "/users/me", token=access)
     assert refused.json()["error"]["code"] == "TOKEN_REVOKED"

@@ -1,10 +1,13 @@
 """Examples in the OpenAPI document: they fit, and a person who tries an operation in the browser can send them."""
 
 import json
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
 
+from accounts.models import OneTimeToken, User
+from accounts.services.passwords import issue_token
 from accounts.tests.checks import token_in
 from core.tests.contract import JSON, document, operations, problems_of, resolved
 from core.tests.factories import DryRunFactory, JobFactory
@@ -50,7 +53,10 @@ def test_the_examples_of_requests_are_accepted(client):
 # admins list users.
 REFUSED = {"register": 409, "refresh": 401, "listUsers": 403}
 # What names a thing that exists only once, and is pasted: the token of a mail, the id of a dry run.
-PASTED = {"resetPassword": "token", "verifyEmail": "token", "importResource": "dryRunId"}
+PASTED = {
+    **dict.fromkeys(("resetPassword", "verifyEmail", "undoEmailChange"), "token"),
+    "importResource": "dryRunId",
+}
 
 
 def filled_in(part):
@@ -101,6 +107,11 @@ def pasted(account, operation, deliver):
     if name == "resetPassword":
         account.post("/api/v1/auth/forgot-password", {"email": account.user["email"]})
         account.mailed[name] = token_in(deliver()[0])
+    if name == "undoEmailChange":
+        user = User.objects.get(pk=account.user["id"])
+        account.mailed[name] = issue_token(
+            user, OneTimeToken.Purpose.EMAIL_UNDO, user.email, timedelta(days=7)
+        )
     values = account.mailed | {"importResource": str(DryRunFactory(user_id=account.user["id"]).pk)}
     return {PASTED[name]: values[name]}
 
