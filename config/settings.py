@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from corsheaders.defaults import default_headers
 from environs import validate
 
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
@@ -244,17 +245,22 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = DESCRIPTION | {"VERSION": VERSION}
 
 # --- transport and browsers ----------------------------------------------------------------------
-CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS", "") or []
+CORS_ALLOWED_ORIGINS = env.cors_origins("CORS_ALLOWED_ORIGINS", "") or []
 CORS_ALLOW_CREDENTIALS = True
-CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"] + [
-    f"RateLimit-{part}" for part in ("Limit", "Remaining", "Reset")
+CORS_URLS_REGEX = r"^/(?!admin/)"  # no script of another origin may read the admin with its user's cookie
+CORS_EXPOSE_HEADERS = [
+    *("ETag", "Location", "Retry-After", "Allow", "WWW-Authenticate", "X-Request-ID", "Idempotency-Replayed"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+    *("Accept-Ranges", "Content-Disposition", "Content-Range"),
 ]
 CORS_ALLOW_HEADERS = [
-    *("accept", "authorization", "content-type", "x-csrftoken", "x-request-id"),
-    *("if-match", "if-none-match", "idempotency-key"),
+    *default_headers,
+    *("x-request-id", "if-match", "if-none-match", "idempotency-key", "range", "if-range"),
+    *("traceparent", "tracestate", "baggage", "sentry-trace"),  # W3C Trace Context and Baggage, and Sentry
+    *(env.header_names("CORS_ALLOW_HEADERS", "") or []),
 ]
 CSRF_FAILURE_VIEW = "core.errors.csrf_failure"
-CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", "") or []
+CSRF_TRUSTED_ORIGINS = env.trusted_origins("CSRF_TRUSTED_ORIGINS", "") or []
 SECURE_SSL_REDIRECT = bool(env.bool("SECURE_SSL_REDIRECT", not DEBUG))
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # the API refuses plain HTTP, it never redirects
 SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600

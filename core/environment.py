@@ -50,8 +50,47 @@ def parse_origin(text: str) -> str:
     return text.rstrip("/")
 
 
-def parse_origins(text: str) -> list[str]:
-    return [parse_origin(item.strip()) for item in text.split(",") if item.strip()]
+ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>(\*\.)?[a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/?"
+)
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")  # a token of RFC 9110 without *, which means "any"
+
+
+def items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def normal_origin(text: str) -> str:
+    """Return an origin as a browser sends it: in lower case, without the port that the scheme implies."""
+    match = ORIGIN.fullmatch(text.lower())
+    if match is None:
+        raise EnvError(
+            f"holds {text!r}, which is no origin: it must look like https://app.example.com or capacitor://localhost"
+        )
+    port = match["port"]
+    origin = f"{match['scheme']}://{match['host']}"
+    return origin if port in {None, DEFAULT_PORTS.get(match["scheme"])} else f"{origin}:{port}"
+
+
+def parse_cors_origins(text: str) -> list[str]:
+    """Any scheme with a host: apps in a web view have origins like capacitor://localhost."""
+    origins = [normal_origin(item) for item in items(text)]
+    if wild := next((origin for origin in origins if "*" in origin), None):
+        raise EnvError(f"holds {wild!r}: each origin must be named in full, a * is not understood here")
+    return origins
+
+
+def parse_trusted_origins(text: str) -> list[str]:
+    """Django's own form: https://*.example.com stands for every subdomain."""
+    return [normal_origin(item) for item in items(text)]
+
+
+def parse_header_names(text: str) -> list[str]:
+    names = items(text)
+    if wrong := next((name for name in names if not HEADER_NAME.fullmatch(name)), None):
+        raise EnvError(f"holds {wrong!r}: it must look like x-app-version,x-device")
+    return [name.lower() for name in names]
 
 
 def parse_sender(text: str) -> str:
@@ -83,7 +122,9 @@ class Environment(Env):
             ("redis", parse_redis),
             ("broker", parse_broker),
             ("origin", parse_origin),
-            ("origins", parse_origins),
+            ("cors_origins", parse_cors_origins),
+            ("trusted_origins", parse_trusted_origins),
+            ("header_names", parse_header_names),
             ("sender", parse_sender),
         ):
             self.add_parser(name, parser)

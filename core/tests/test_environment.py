@@ -6,9 +6,11 @@ from environs import EnvError
 from core.database_url import parse_database
 from core.environment import (
     Environment,
+    parse_cors_origins,
+    parse_header_names,
     parse_origin,
-    parse_origins,
     parse_rate,
+    parse_trusted_origins,
     weak_secret,
 )
 from core.service_urls import parse_broker, parse_redis
@@ -82,13 +84,53 @@ def test_a_url_has_a_scheme_that_is_understood(parse, good, bad):
         parse(bad)
 
 
-def test_origins_are_a_list_without_slashes_at_the_end():
-    assert parse_origins(" https://a.example/ ,, http://b.example:1 ") == [
+def test_origins_are_written_as_browsers_send_them():
+    assert parse_cors_origins(
+        " https://A.example/ ,, http://b.example:1,https://c.example:443,http://[::1]:80"
+    ) == [
         "https://a.example",
         "http://b.example:1",
+        "https://c.example",
+        "http://[::1]",
     ]
-    with pytest.raises(EnvError):
-        parse_origins("https://a.example,b.example")
+
+
+@pytest.mark.parametrize("origin", ["capacitor://localhost", "ionic://localhost", "tauri://localhost"])
+def test_an_origin_may_have_any_scheme(origin):
+    assert parse_cors_origins(origin) == parse_trusted_origins(origin) == [origin]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "b.example",
+        "https://",
+        "null",
+        "*",
+        "https://b.example/app",
+        "https://u@b.example",
+        "file://",
+        "https://é.fr",
+    ],
+)
+def test_what_is_no_origin_is_refused_by_name(wrong):
+    for parse in (parse_cors_origins, parse_trusted_origins):
+        with pytest.raises(EnvError, match="must look like") as refused:
+            parse(f"https://a.example,{wrong}")
+        assert repr(wrong) in str(refused.value)
+
+
+def test_only_trusted_origins_may_stand_for_every_subdomain():
+    assert parse_trusted_origins("https://*.example.com") == ["https://*.example.com"]
+    with pytest.raises(EnvError, match="named in full"):
+        parse_cors_origins("https://*.example.com")
+
+
+def test_header_names_are_added_in_lower_case():
+    assert parse_header_names("X-App-Version, x-device") == ["x-app-version", "x-device"]
+    for wrong in ("*", "x version", "x:y"):
+        with pytest.raises(EnvError, match="must look like"):
+            parse_header_names(f"x-good,{wrong}")
 
 
 @pytest.mark.parametrize(
@@ -179,6 +221,8 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
         "ACCESS_TOKEN_MINUTES": "soon",
         "FRONTEND_URL": "app.example.com",
         "CORS_ALLOWED_ORIGINS": "app.example.com",
+        "CORS_ALLOW_HEADERS": "*",
+        "CSRF_TRUSTED_ORIGINS": "*.example.com",
         "LOG_LEVEL": "LOUD",
         "LOG_FORMAT": "xml",
         "EMAIL_PORT": "smtp",
