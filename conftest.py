@@ -89,6 +89,19 @@ def admin(log_in: Callable[[User], Caller]) -> Caller:
 
 
 @pytest.fixture
+def rates(settings: Any) -> Callable[..., None]:
+    """Set rates by scope: `rates(user=3)` is three requests a minute."""
+
+    def to(**limits: int) -> None:
+        settings.THROTTLE_RATES = {
+            **settings.THROTTLE_RATES,
+            **{scope: (limit, 60) for scope, limit in limits.items()},
+        }
+
+    return to
+
+
+@pytest.fixture
 def deliver(mailoutbox: list[EmailMessage]) -> Callable[[], list[EmailMessage]]:
     """Do what the outbox promises, as the worker would, and return the mails this has sent."""
 

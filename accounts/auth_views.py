@@ -8,8 +8,18 @@ from rest_framework.response import Response
 
 from accounts import cookies
 from accounts import serializers as shapes
-from accounts.authentication import UserRequest
+from accounts.authentication import UserRequest, bearer_token
+from accounts.lasting_authentication import (
+    CookieAuthentication,
+    LogoutAuthentication,
+    LogoutRequest,
+    RefreshAuthentication,
+    RefreshRequest,
+    clearing_refused_refresh,
+    presented_token,
+)
 from accounts.models import User
+from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
 from accounts.services import accounts, email_changes, passwords, sessions
 from accounts.services.sessions import TokenPair
 from core.idempotency import idempotent
@@ -46,7 +56,7 @@ def answer(pair: TokenPair, shape: Any, *, in_cookies: bool, status: int = 200) 
 
 def without_cookies(request: Request) -> Response:
     response = Response(status=204)
-    if cookies.ACCESS_COOKIE in request.COOKIES:
+    if bearer_token(request) is None:
         cookies.clear_cookies(response)
     return response
 
@@ -85,16 +95,27 @@ class LoginView(TokenView):
 
 
 class RefreshView(TokenView):
-    documented_errors: ClassVar = {"post": ("UNAUTHORIZED", "TOKEN_EXPIRED", "TOKEN_REVOKED", "CSRF_FAILED")}
+    authentication_classes = (RefreshAuthentication,)
 
-    @extend_schema(request=shapes.RefreshSerializer, responses=REFRESH_ANSWERS, parameters=[DELIVERY])
-    def post(self, request: Request) -> Response:
+    def is_open_to_all(self, request: Request) -> bool:
+        return False
+
+    def get_throttle_scope(self) -> str | None:
+        return None if self.request.user.is_authenticated else "auth"
+
+    @extend_schema(
+        request=shapes.RefreshSerializer, responses=REFRESH_ANSWERS, parameters=[DELIVERY], auth=REFRESH_AUTH
+    )
+    def post(self, request: RefreshRequest) -> Response:
         """Exchange a refresh token for a new pair. Sent again within 10 s, it gets the same one."""
         in_cookies = cookies.wants_cookies(request)
-        token = validated(shapes.RefreshSerializer, request).get("refreshToken")
-        if token is None:
-            token, in_cookies = cookies.refresh_token(request), True
-        pair = sessions.refresh(token=token)
+        token = request.auth or presented_token(request)
+        if "refreshToken" in request.data:
+            pair = sessions.refresh(token=token)
+        else:
+            in_cookies = True
+            with clearing_refused_refresh():
+                pair = sessions.refresh(token=token)
         return answer(pair, REFRESH_SHAPES[in_cookies], in_cookies=in_cookies)
 
 
@@ -135,11 +156,31 @@ class UndoEmailChangeView(PublicAuthView):
 
 
 class LogoutView(ApiView):
-    @extend_schema(request=None, responses={204: None})
-    def post(self, request: UserRequest) -> Response:
-        """End this session: its tokens stop working with the next request."""
-        sessions.logout(session=request.auth)
+    authentication_classes = (LogoutAuthentication,)
+    permission_classes = ()
+
+    def is_open_to_all(self, request: Request) -> bool:
+        return False
+
+    @extend_schema(request=None, responses={204: None}, auth=LOGOUT_AUTH)
+    def post(self, request: LogoutRequest) -> Response:
+        """End this session: its tokens stop working with the next request. An expired access token will do."""
+        if request.auth is not None:
+            sessions.logout(session=request.auth)
         return without_cookies(request)
+
+
+class CsrfView(ApiView):
+    authentication_classes = (CookieAuthentication,)
+
+    @extend_schema(responses=shapes.CsrfAnswer, auth=CSRF_AUTH)
+    def get(self, request: UserRequest) -> Response:
+        """The CSRF token of the session that the cookies name, for a page that was loaded again."""
+        token = cookies.csrf_token(request.auth.pk)
+        response = Response({"csrfToken": token})
+        if cookies.CSRF.of(request) != token:
+            cookies.set_csrf_cookie(response, request.auth)
+        return response
 
 
 class LogoutAllView(ApiView):

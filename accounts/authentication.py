@@ -1,14 +1,19 @@
-"""The bearer token of a request, and the session it names: one indexed query, on the database, each time."""
+"""The token of a request, and the session it names: one indexed query, on the database, each time.
 
+An authenticator returns None for an `Authorization` of another scheme than its own, so that another may follow.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from uuid import UUID, uuid4
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts import tokens
-from accounts.cookies import ACCESS_COOKIE, check_csrf
+from accounts import cookies, tokens
 from accounts.models import Session, User
 from accounts.services.sessions import record_refused_token
 from core import compiled
@@ -33,29 +38,46 @@ class SessionTokenAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
-        header = request._request.META.get("HTTP_AUTHORIZATION")
-        if not header:
+        token = bearer_token(request)
+        if token is None:
             return self.from_cookie(request)
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer":
-            raise ApiError("UNAUTHORIZED")
-        return self.accept(request, live_session(tokens.read(token.strip(), tokens.ACCESS)))
+        return accept(live_session(tokens.read(token, tokens.ACCESS)))
 
     def from_cookie(self, request: Request) -> tuple[User, Session] | None:
-        """Only without an Authorization header, so that two identities are never mixed."""
-        token = request.COOKIES.get(ACCESS_COOKIE)
+        """Only without a bearer token, so that two identities are never mixed."""
+        token = cookies.ACCESS.of(request)
         if not token:
             return None
-        session = live_session(tokens.read(token, tokens.ACCESS))
-        check_csrf(request._request, session.pk)
-        return self.accept(request, session)
-
-    def accept(self, request: Request, session: Session) -> tuple[User, Session]:
-        identify(session.user_id)
-        return session.user, session
+        # One that has expired removes itself, and another tab may have a new one already.
+        with clearing(cookies.ACCESS.clear, "UNAUTHORIZED"), clearing(cookies.clear_cookies, "TOKEN_REVOKED"):
+            session = live_session(tokens.read(token, tokens.ACCESS))
+        cookies.check_csrf(request._request, session.pk)
+        return accept(session)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
+
+
+def bearer_token(request: Request) -> str | None:
+    """Return the token of `Authorization: Bearer …`, or None without one."""
+    scheme, _, token = request._request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def accept(session: Session) -> tuple[User, Session]:
+    identify(session.user_id)
+    return session.user, session
+
+
+@contextmanager
+def clearing(clear: Callable[[HttpResponseBase], None], *codes: str) -> Iterator[None]:
+    """Let an answer with one of these codes remove cookies from the browser, whose own scripts cannot."""
+    try:
+        yield
+    except ApiError as error:
+        if error.code in codes:
+            error.finish = clear
+        raise
 
 
 def live_session(claims: tokens.Claims) -> Session:

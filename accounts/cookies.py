@@ -1,29 +1,72 @@
 """Tokens for web clients: in cookies that scripts cannot read, with a CSRF token bound to the session.
 
-The access cookie is `__Host-` (this host only, over HTTPS only, every path). The refresh cookie travels to its
-one endpoint. The CSRF token is an HMAC of the session's id, so one from another session, or one that a
-sibling domain has planted, does not fit (ASVS 5.0, 3.3 and 3.5.1).
+The access cookie is `__Host-` (this host only, over HTTPS only, every path). The refresh cookie travels to the
+paths under /auth, where it refreshes a session, ends it, or names it to a page that has been loaded again. The CSRF
+token is an HMAC of the session's id, so one from another session, or one that a sibling domain has planted, does not
+fit (ASVS 5.0, 3.3 and 3.5.1).
 """
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.http import is_same_domain
 from rest_framework.request import Request
-from rest_framework.response import Response
 
-from accounts import tokens
+from accounts.models import Session
 from accounts.services.sessions import TokenPair
 from core.errors import ApiError, FieldError
 
-ACCESS_COOKIE = "__Host-access"
-REFRESH_COOKIE = "__Secure-refresh"
-CSRF_COOKIE = "__Host-csrftoken"
-REFRESH_PATH = "/api/v1/auth/refresh"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """The attributes of one of the cookies."""
+
+    secure_name: str
+    plain_name: str
+    path: str
+    samesite: Literal["Lax", "Strict"]
+    httponly: bool = True
+
+    @property
+    def name(self) -> str:
+        """With DEBUG on the API is called at http://localhost, where some browsers take neither a `Secure` cookie nor
+        a name whose prefix demands one."""
+        return self.secure_name if settings.AUTH_COOKIE_SECURE else self.plain_name
+
+    def of(self, request: Request) -> str:
+        """Return the value that the request carries, or an empty string."""
+        return str(request.COOKIES.get(self.name, ""))
+
+    def set(self, response: HttpResponseBase, value: str, max_age: int) -> None:
+        response.set_cookie(
+            self.name,
+            value,
+            max_age=max_age,
+            path=self.path,
+            secure=settings.AUTH_COOKIE_SECURE,
+            httponly=self.httponly,
+            samesite=self.samesite,
+        )
+
+    def clear(self, response: HttpResponseBase) -> None:
+        """Browsers accept the removal of a prefixed cookie only with the attributes that its prefix demands."""
+        self.set(response, "", 0)
+
+
+ACCESS = Cookie("__Host-access", "dev-access", "/", "Lax")
+REFRESH = Cookie("__Secure-refresh", "dev-refresh", "/api/v1/auth", "Strict")
+# The one cookie that the site's own scripts read, to send it back as X-CSRFToken.
+CSRF = Cookie("__Host-csrftoken", "dev-csrftoken", "/", "Strict", httponly=False)
 
 
 def wants_cookies(request: Request) -> bool:
@@ -49,47 +92,45 @@ def check_csrf(request: HttpRequest, session_id: UUID) -> None:
     check_origin(request)
 
 
-def refresh_token(request: Request) -> str:
-    """The refresh token of the cookie. Raises FieldError without one, ApiError for a bad one or a missing
-    CSRF token."""
-    token = request.COOKIES.get(REFRESH_COOKIE)
-    if not token:
-        raise FieldError("refreshToken", "required", "This field is required.")
-    check_csrf(request._request, tokens.read(token, tokens.REFRESH).session_id)
-    return str(token)
-
-
 def check_origin(request: HttpRequest) -> None:
     """A browser names the site that a request comes from. Raises ApiError CSRF_FAILED for one that is not ours."""
     origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
         return
     own = f"{request.scheme}://{request.get_host()}"
-    trusted = {own, *settings.CSRF_TRUSTED_ORIGINS, *settings.CORS_ALLOWED_ORIGINS}
-    if origin not in trusted or not urlsplit(origin).netloc:
+    if origin != own and origin not in settings.CORS_ALLOWED_ORIGINS and not is_trusted(origin):
         raise ApiError("CSRF_FAILED")
 
 
-def set_cookies(response: Response, pair: TokenPair) -> None:
-    access_age = round(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
-    refresh_age = round((pair.session.expires_at - pair.session.rotated_at).total_seconds())
-    flags: dict[str, Any] = {"secure": True, "httponly": True}
-    response.set_cookie(ACCESS_COOKIE, pair.access, max_age=access_age, samesite="Lax", **flags)
-    response.set_cookie(
-        REFRESH_COOKIE, pair.refresh, max_age=refresh_age, path=REFRESH_PATH, samesite="Strict", **flags
-    )
-    # The one cookie that the site's own scripts read, to send it back as X-CSRFToken.
-    response.set_cookie(
-        CSRF_COOKIE, csrf_token(pair.session.pk), max_age=refresh_age, secure=True, samesite="Strict"
+def is_trusted(origin: str) -> bool:
+    """Return whether CSRF_TRUSTED_ORIGINS holds this origin, read as Django reads it for the admin."""
+    trusted = CsrfViewMiddleware(lambda _request: None)  # type: ignore[arg-type]
+    parts = urlsplit(origin)
+    return origin in trusted.allowed_origins_exact or any(
+        is_same_domain(parts.netloc, domain)
+        for domain in trusted.allowed_origin_subdomains.get(parts.scheme, ())
     )
 
 
-def clear_cookies(response: Response) -> None:
-    """Browsers accept the removal of a prefixed cookie only with the attributes that its prefix demands."""
-    removed: tuple[tuple[str, str, Literal["Lax", "Strict"]], ...] = (
-        (ACCESS_COOKIE, "/", "Lax"),
-        (REFRESH_COOKIE, REFRESH_PATH, "Strict"),
-        (CSRF_COOKIE, "/", "Strict"),
-    )
-    for name, path, samesite in removed:
-        response.set_cookie(name, "", max_age=0, path=path, secure=True, httponly=True, samesite=samesite)
+def set_cookies(response: HttpResponseBase, pair: TokenPair) -> None:
+    session = pair.session
+    ACCESS.set(response, pair.access, round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()))
+    age = round((session.expires_at - session.rotated_at).total_seconds())
+    REFRESH.set(response, pair.refresh, age)
+    CSRF.set(response, csrf_token(session.pk), age)
+
+
+def set_csrf_cookie(response: HttpResponseBase, session: Session) -> None:
+    """Anew, for the rest of the session."""
+    age = round((session.expires_at - timezone.now()).total_seconds())
+    CSRF.set(response, csrf_token(session.pk), age)
+
+
+def any_of(request: Request) -> bool:
+    """Return whether the request carries one of the cookies."""
+    return any(cookie.of(request) for cookie in (ACCESS, REFRESH, CSRF))
+
+
+def clear_cookies(response: HttpResponseBase) -> None:
+    for cookie in (ACCESS, REFRESH, CSRF):
+        cookie.clear(response)

@@ -210,6 +210,13 @@ class LoginAnswer(TokensAnswer):
         return {"user": UserSerializer(pair.session.user).data, **super().to_representation(pair)}
 
 
+class CsrfAnswer(serializers.Serializer[Any]):
+    """`csrfToken` goes into `X-CSRFToken`."""
+
+    csrfToken = serializers.CharField()
+    examples: ClassVar = {"csrfToken": EXAMPLE_SECRET}
+
+
 class CookieTokensAnswer(serializers.Serializer[Any]):
     """The answer with `delivery=cookie`. The tokens are in cookies; `csrfToken` goes into `X-CSRFToken`."""
 

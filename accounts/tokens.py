@@ -30,11 +30,11 @@ ACCESS, REFRESH = "access", "refresh"
 
 
 @cache
-def backends() -> list[TokenBackend]:
+def backends(leeway: float = LEEWAY_SECONDS) -> list[TokenBackend]:
     """The signing key first, then the older keys that are still accepted (ASVS 5.0, 13.3.4)."""
     keys = [settings.JWT_SIGNING_KEY, *settings.JWT_VERIFYING_KEYS]
     return [
-        TokenBackend(ALGORITHM, signing_key=key, issuer=ISSUER, audience=AUDIENCE, leeway=LEEWAY_SECONDS)
+        TokenBackend(ALGORITHM, signing_key=key, issuer=ISSUER, audience=AUDIENCE, leeway=leeway)
         for key in keys
     ]
 
@@ -76,13 +76,17 @@ class Claims(NamedTuple):
     expires: int
 
 
-def read(token: str, kind: str) -> Claims:
+def read(token: str, kind: str, *, may_be_expired: bool = False) -> Claims:
     """Raises ApiError UNAUTHORIZED for whatever is forged, odd or of another kind, TOKEN_EXPIRED for a genuine
-    token past its time. Nothing else, whatever the token holds."""
+    token past its time. Nothing else, whatever the token holds.
+
+    With `may_be_expired` a token is read as long as its session can last: it still says which session it was.
+    """
     claims = genuine(token)
     if claims.kind != kind:
         raise ApiError("UNAUTHORIZED")
-    if claims.expires <= time.time():  # the leeway is for clocks that are ahead, not for longer lives
+    # The leeway is for clocks that are ahead, not for longer lives.
+    if claims.expires <= time.time() and not may_be_expired:
         raise ApiError("TOKEN_EXPIRED")
     return claims
 
@@ -99,13 +103,16 @@ def genuine(token: str) -> Claims:
     return Claims(_uuid(payload.get("sub")), _uuid(payload.get("sid")), jti, kind, expires)
 
 
-def verified_payload(token: str) -> dict[str, Any]:
+def verified_payload(token: str, leeway: float = LEEWAY_SECONDS) -> dict[str, Any]:
     if len(token) > LONGEST_TOKEN or not COMPACT.fullmatch(token):
         raise ApiError("UNAUTHORIZED")
-    for backend in backends():
+    longest = settings.SESSION_LIFETIME.total_seconds()
+    for backend in backends(leeway):
         try:
             payload: Any = backend.decode(token)  # type: ignore[arg-type]  # it takes the encoded text
         except TokenBackendExpiredToken as error:
+            if leeway < longest:  # genuine so far: `read` decides whether its expiry matters
+                return verified_payload(token, longest)
             raise ApiError("TOKEN_EXPIRED") from error
         except TokenBackendError:
             continue

@@ -20,6 +20,7 @@ urlpatterns = [
                 path("register", auth.RegisterView.as_view(), name="register"),
                 path("login", auth.LoginView.as_view(), name="login"),
                 path("refresh", auth.RefreshView.as_view(), name="refresh"),
+                path("csrf", auth.CsrfView.as_view(), name="csrf"),
                 path("logout", auth.LogoutView.as_view(), name="logout"),
                 path("logout-all", auth.LogoutAllView.as_view(), name="logout-all"),
                 path("forgot-password", auth.ForgotPasswordView.as_view(), name="forgot-password"),

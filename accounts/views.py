@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import UserRequest
 from accounts.filters import UserFilter
-from accounts.models import Session, User
+from accounts.models import Role, Session, User
 from accounts.permissions import IsAdmin
 from accounts.serializers import (
     CreateUserSerializer,
@@ -49,11 +49,10 @@ class UserViewSet(BaseViewSet):
         "destroy": ("CONFLICT", "ACCOUNT_LOCKED"),
     }
     action_permissions: ClassVar[dict[str, Any]] = {"create": [AllowAny], "list": [IsAdmin]}
-    action_throttles: ClassVar = {"create": "auth"}
 
-    @property
-    def throttle_scope(self) -> str | None:
-        return self.action_throttles.get(self.action)
+    def get_throttle_scope(self) -> str | None:
+        """A registration counts by its address, whoever sends it; what an admin does counts as the admin's."""
+        return "auth" if self.action == "create" and not self.request.user.is_superuser else None
 
     def get_permissions(self) -> list[Any]:
         return [
@@ -71,8 +70,10 @@ class UserViewSet(BaseViewSet):
         serializer = self.input_serializers[self.action](data=self.request.data, partial=partial)
         serializer.is_valid(raise_exception=True)
         values: dict[str, Any] = serializer.validated_data
-        if not getattr(self.request.user, "is_superuser", False):
-            values.pop("role", None)
+        if self.request.user.is_superuser:
+            return values
+        if values.pop("role", Role.USER) != Role.USER and self.refused_credentials is not None:
+            raise self.refused_credentials  # an admin whose token has expired must not make a user by mistake
         return values
 
     def new_user(self, request: UserRequest, *args: Any, **kwargs: Any) -> User:

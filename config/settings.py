@@ -270,6 +270,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 SECURE_REFERRER_POLICY = "no-referrer"
 # Without a redirect and without a proxy nobody speaks TLS here: Secure cookies could never come back.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and (SECURE_SSL_REDIRECT or TRUSTED_PROXIES > 0)
+AUTH_COOKIE_SECURE = not DEBUG  # of web clients of the API; see accounts/cookies.py
 SESSION_COOKIE_AGE = 12 * 3600
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"

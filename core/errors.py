@@ -1,6 +1,6 @@
 """The error catalogue, and the one place that turns any exception into the envelope."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -8,6 +8,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooB
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
@@ -69,6 +70,8 @@ class ApiError(Exception):
         self.details = details or []
         self.retry_after = retry_after
         self.headers = headers or {}
+        # What the answer needs beyond the envelope, such as cookies that it clears.
+        self.finish: Callable[[HttpResponseBase], None] | None = None
         super().__init__(self.message)
 
 
@@ -90,7 +93,10 @@ def handle(exc: Exception, _context: Mapping[str, Any]) -> Response | None:
     error = translate(exc)
     if error is None:
         return None
-    return Response(error_body(error), status=error.status, headers=error_headers(error))
+    response = Response(error_body(error), status=error.status, headers=error_headers(error))
+    if error.finish is not None:
+        error.finish(response)
+    return response
 
 
 def translate(exc: BaseException) -> ApiError | None:

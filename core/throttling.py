@@ -149,12 +149,12 @@ def is_first(key: str, seconds: float) -> bool:
 
 
 class RateLimit(BaseThrottle):
-    """Per user where there is one, else per address; `throttle_scope = "auth"` on a view counts those apart."""
+    """Per user where there is one, else per address; `throttle_scope = "auth"` on a view counts addresses apart."""
 
     decision: Decision | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        scope = getattr(view, "throttle_scope", None)
+        scope = view.get_throttle_scope()
         user = request.user if scope is None else None
         if user is not None and user.is_authenticated:
             # In the same round trip: what the view may have answered before.

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 from rest_framework.exceptions import APIException
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -33,6 +35,8 @@ class ApiView(APIView):
     query_parameters: ClassVar[frozenset[str]] = frozenset()
     repeatable_parameters: ClassVar[frozenset[str]] = frozenset()
     documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
+    throttle_scope: ClassVar[str | None] = None
+    refused_credentials: Exception | None = None
     kept: Kept | None = None
     format_kwarg = None  # no format suffixes: the answer is JSON
 
@@ -41,16 +45,26 @@ class ApiView(APIView):
         request.accepted_renderer, request.accepted_media_type = neg
         try:
             self.perform_authentication(request)
-        except (ApiError, APIException):
+        except (ApiError, APIException) as error:
             # A refused token is counted against its sender's address: guessing tokens has a price.
-            request._not_authenticated()  # type: ignore[attr-defined]
-            self.check_throttles(request)
-            raise
+            request.user, request.auth = AnonymousUser(), None
+            self.refused_credentials = error
         self.check_throttles(request)
+        if self.refused_credentials is not None and not self.is_open_to_all(request):
+            raise self.refused_credentials
         self.check_permissions(request)
         # What the view has no method for is a 405, whatever its query.
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
             refuse_unknown(request.query_params, *self.known_parameters())
+
+    def is_open_to_all(self, request: Request) -> bool:
+        """Return whether the request needs no credentials. Those that are refused are ignored then: a stale token, the
+        cookie of a session that has ended, or what a proxy in front asks for, must not close an open door."""
+        return request.method == "OPTIONS" or all(isinstance(one, AllowAny) for one in self.get_permissions())
+
+    def get_throttle_scope(self) -> str | None:
+        """Return the scope that a request counts in by its address. None: by its user, or else as anonymous."""
+        return self.throttle_scope
 
     def kept_under(self) -> str | None:
         """The key of an answer that may be kept in Redis; see core/read_cache.py."""
@@ -94,7 +108,7 @@ class ApiView(APIView):
 class PublicAuthView(ApiView):
     """A door that anyone may knock at, counted per address."""
 
-    authentication_classes = ()
+    authentication_classes: Any = ()
     permission_classes = ()
     throttle_classes = (RateLimit,)
     throttle_scope = "auth"

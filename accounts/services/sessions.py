@@ -98,25 +98,51 @@ def pair_for(session: Session, jti: str) -> TokenPair:
     return TokenPair(access, refresh, session)
 
 
-def refresh(*, token: str) -> TokenPair:
+@dataclass(frozen=True, slots=True)
+class PresentedToken:
+    """A genuine refresh token of a session that is live, and the jti that follows it."""
+
+    claims: tokens.Claims
+    session: Session
+    digest: str
+    child: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is the current token of its session, or the one before within the grace."""
+        return self.digest == self.session.refresh_hash or self.is_in_grace(self.session)
+
+    def is_in_grace(self, session: Session) -> bool:
+        return (
+            session.previous_hash == self.digest
+            and timezone.now() - session.rotated_at <= settings.REFRESH_GRACE
+        )
+
+
+def presented(*, token: str) -> PresentedToken:
+    """Raises ApiError for a token that is not genuine or has expired, and TokenRevoked where its session has ended."""
+    claims = tokens.read(token, tokens.REFRESH)
+    session = Session.objects.select_related("user").filter(pk=claims.session_id, user=claims.user_id).first()
+    if session is None or not session.is_live or not session.user.is_active:
+        record_refused_token(claims, session)
+        raise TokenRevoked
+    return PresentedToken(claims, session, tokens.digest(claims.jti), tokens.child_jti(claims.jti))
+
+
+def refresh(*, token: PresentedToken) -> TokenPair:
     """A new pair for a refresh token that has not been used before.
 
     The claim is one conditional UPDATE, so of any number of parallel calls one rotates. The others, and a client
     whose answer was lost, find their token as the previous one and get the same child within the grace. What is
     neither the current nor the fresh previous token was spent before: somebody holds a copy, and the session
-    ends (RFC 9700, 4.14.2). Raises ApiError.
+    ends (RFC 9700, 4.14.2). Raises TokenRevoked.
     """
-    claims = tokens.read(token, tokens.REFRESH)
-    presented, child = tokens.digest(claims.jti), tokens.child_jti(claims.jti)
     now = timezone.now()
-    session = Session.objects.select_related("user").filter(pk=claims.session_id, user=claims.user_id).first()
-    if session is None or not session.is_live or not session.user.is_active:
-        record_refused_token(claims, session)
-        raise TokenRevoked
     asking = context.current.get()
-    rotated = Session.objects.filter(pk=session.pk, refresh_hash=presented, ended_at=None).update(
-        refresh_hash=tokens.digest(child),
-        previous_hash=presented,
+    session = token.session
+    rotated = Session.objects.filter(pk=session.pk, refresh_hash=token.digest, ended_at=None).update(
+        refresh_hash=tokens.digest(token.child),
+        previous_hash=token.digest,
         rotated_at=now,
         last_used_at=now,
         expires_at=expiry(session.created_at, now),
@@ -125,12 +151,11 @@ def refresh(*, token: str) -> TokenPair:
     )
     session = Session.objects.select_related("user").get(pk=session.pk)
     if session.ended_at is not None:
-        record_refused_token(claims, session)
+        record_refused_token(token.claims, session)
         raise TokenRevoked
-    in_grace = session.previous_hash == presented and now - session.rotated_at <= settings.REFRESH_GRACE
-    if rotated or in_grace:
+    if rotated or token.is_in_grace(session):
         context.identify(session.user_id)
-        return pair_for(session, child)
+        return pair_for(session, token.child)
     end_reused(session)
     raise TokenRevoked
 

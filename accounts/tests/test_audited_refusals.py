@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import tokens
+from accounts.cookies import ACCESS
 from accounts.models import OneTimeToken
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, refresh_with
@@ -46,7 +47,7 @@ def test_a_token_of_a_closed_session_is_recorded_once_a_minute(owner):
 def test_a_token_of_a_closed_session_in_a_cookie_is_recorded(anonymous, owner):
     token = owner._credentials["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
     owner.post(f"{API}/auth/logout")
-    anonymous.cookies["__Host-access"] = token
+    anonymous.cookies[ACCESS.name] = token
 
     assert anonymous.get(ME).status_code == 401
     assert events("token.refused").get().target_id == owner.session_id

@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.cookies import ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE
+from accounts.cookies import ACCESS, REFRESH
 from accounts.tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +22,11 @@ class Browser(APIClient):
         return answer
 
 
+@pytest.fixture(autouse=True)
+def in_production(settings):
+    settings.AUTH_COOKIE_SECURE = True
+
+
 @pytest.fixture
 def user():
     return UserFactory()
@@ -34,22 +39,30 @@ def browser(user):
     return client
 
 
+CLEARED = [("", 0)] * 3
+
+
+def cleared(answer):
+    """(value, max-age) of every cookie that the answer sets."""
+    return [(cookie.value, cookie["max-age"]) for cookie in answer.cookies.values()]
+
+
 def refused(answer):
     return answer.status_code == 403 and answer.json()["error"]["code"] == "CSRF_FAILED"
 
 
 def test_the_body_holds_no_token(browser):
     assert browser.answer.json()["data"].keys() == {"delivery", "user", "csrfToken", "expiresIn"}
-    for name in (ACCESS_COOKIE, REFRESH_COOKIE):
-        assert browser.cookies[name].value not in browser.answer.content.decode()
+    for cookie in (ACCESS, REFRESH):
+        assert browser.cookies[cookie.name].value not in browser.answer.content.decode()
 
 
 @pytest.mark.parametrize(
     ("name", "path", "samesite", "httponly"),
     [
-        (ACCESS_COOKIE, "/", "Lax", True),
-        (REFRESH_COOKIE, "/api/v1/auth/refresh", "Strict", True),
-        (CSRF_COOKIE, "/", "Strict", ""),
+        ("__Host-access", "/", "Lax", True),
+        ("__Secure-refresh", "/api/v1/auth", "Strict", True),
+        ("__Host-csrftoken", "/", "Strict", ""),
     ],
 )
 def test_cookie_attributes(browser, name, path, samesite, httponly):
@@ -85,10 +98,23 @@ def test_a_foreign_origin_is_refused(browser, origin):
 
 
 def test_trusted_origins_are_let_in(browser, settings):
-    settings.CSRF_TRUSTED_ORIGINS = ["https://app.example"]
-    for origin in ("http://testserver", "https://app.example"):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://app.example", "https://*.example.com"]
+    settings.CORS_ALLOWED_ORIGINS = ["capacitor://localhost"]
+    for origin in (
+        "http://testserver",
+        "https://app.example",
+        "https://a.b.example.com",
+        "capacitor://localhost",
+    ):
         answer = browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
         assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("origin", ["http://app.example.com", "https://example.com.evil.example"])
+def test_a_pattern_lets_in_its_own_scheme_and_subdomains_only(browser, settings, origin):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]
+
+    assert refused(browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin))
 
 
 def test_a_foreign_site_cannot_log_a_browser_in(user):
@@ -108,12 +134,12 @@ def test_a_bearer_token_wins_and_needs_no_csrf_token(browser, owner):
 
 
 def test_refresh_by_cookie_rotates_the_cookies(browser, user):
-    before = browser.cookies[REFRESH_COOKIE].value
+    before = browser.cookies[REFRESH.name].value
     answer = browser.post("/api/v1/auth/refresh", HTTP_X_CSRFTOKEN=browser.csrf)
 
     assert answer.status_code == 200
     assert answer.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
-    assert browser.cookies[REFRESH_COOKIE].value != before
+    assert browser.cookies[REFRESH.name].value != before
     assert browser.get(ME).status_code == 200
 
 
@@ -133,15 +159,15 @@ def test_logout_clears_every_cookie(browser, user):
     answer = browser.post("/api/v1/auth/logout", HTTP_X_CSRFTOKEN=browser.csrf)
 
     assert answer.status_code == 204
-    assert [(c.value, c["max-age"]) for c in answer.cookies.values()] == [("", 0)] * 3
+    assert cleared(answer) == CLEARED
     assert not user.sessions.live().exists()
 
 
 def test_a_login_makes_a_new_session_whatever_cookie_came_along(browser, user):
-    planted = browser.cookies[ACCESS_COOKIE].value
+    planted = browser.cookies[ACCESS.name].value
     browser.log_in(user)
 
-    assert browser.cookies[ACCESS_COOKIE].value != planted
+    assert browser.cookies[ACCESS.name].value != planted
     assert user.sessions.count() == 2
 
 

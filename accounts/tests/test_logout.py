@@ -26,7 +26,6 @@ def test_ends_the_session_at_once(owner):
         ("post", "auth/logout"),
         ("post", "auth/change-password"),
         ("get", "resources"),
-        ("post", "users"),
     ],
 )
 def test_the_access_token_is_dead_everywhere(owner, method, path):
@@ -72,8 +71,22 @@ def test_needs_a_session(anonymous):
     assert events() == []
 
 
-def test_an_expired_token_ends_nothing(clock, owner):
+def test_an_expired_token_still_ends_its_session(clock, owner):
+    clock.shift(timedelta(days=1))
+
+    assert owner.post(URL).status_code == 204
+    assert owner.user.sessions.get().end_reason == "logout"
+
+
+def test_an_expired_token_ends_no_session_that_has_ended(clock, owner):
+    owner.post(URL)
     clock.shift(timedelta(minutes=15))
 
-    assert refusal(owner.post(URL)) == (401, "TOKEN_EXPIRED")
+    assert refusal(owner.post(URL)) == (401, "TOKEN_REVOKED")
+
+
+def test_a_token_of_the_wrong_kind_ends_nothing(anonymous, owner):
+    answer = anonymous.post(URL, headers={"Authorization": f"Bearer {owner.refresh_token}"})
+
+    assert refusal(answer) == (401, "UNAUTHORIZED")
     assert owner.user.sessions.get().is_live

@@ -4,17 +4,6 @@ from core import jobs, outbox
 
 
 @pytest.fixture
-def rates(settings):
-    def to(**limits):
-        settings.THROTTLE_RATES = {
-            **settings.THROTTLE_RATES,
-            **{scope: (limit, 60) for scope, limit in limits.items()},
-        }
-
-    return to
-
-
-@pytest.fixture
 def handled(monkeypatch):
     """What the kind `test.kept` was given; set `handled.error` and it is kept no longer."""
 

@@ -165,10 +165,7 @@ def codes_of(operation, status):
 
 def test_who_needs_a_token_can_be_refused_for_it():
     for name, operation in operations():
-        needs_token = any("bearer" in scheme for scheme in operation.get("security", []))
-        expected = WITH_TOKEN if needs_token else set()
-        if operation["operationId"] == "refresh":
-            expected = WITH_TOKEN
+        expected = WITH_TOKEN if any(operation.get("security", [])) else set()
         if operation["operationId"] == "login":
             expected = {"INVALID_CREDENTIALS"}
         assert codes_of(operation, "401") == expected, name

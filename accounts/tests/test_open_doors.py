@@ -1,0 +1,155 @@
+"""Public endpoints ignore credentials that they do not need; and by whose rate a request is counted."""
+
+from datetime import timedelta
+
+import pytest
+from rest_framework.request import Request
+from rest_framework.test import APIClient
+
+from accounts.authentication import SessionTokenAuthentication
+from accounts.cookies import ACCESS
+from accounts.models import User
+from accounts.tests.checks import API, data, refresh_with, refusal
+from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.test_cookies import Browser, refused
+from core.models import AuditEvent
+
+pytestmark = pytest.mark.django_db
+ANN = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
+BASIC = "Basic c3RhZ2luZzpzZWNyZXQ="
+OPEN = [
+    ("post", "users"),
+    *(
+        ("post", f"auth/{name}")
+        for name in ("register", "login", "refresh", "forgot-password", "reset-password", "verify-email")
+    ),
+    ("get", "schema"),
+    ("options", "resources"),
+]
+
+
+@pytest.fixture
+def stale(clock, log_in):
+    """Credentials of every kind that are refused where one is needed."""
+    ended, expired = log_in(UserFactory()), log_in(UserFactory())
+    ended.user.sessions.end("logout")
+    clock.shift(timedelta(hours=1))
+    headers = [ended._credentials["HTTP_AUTHORIZATION"], expired._credentials["HTTP_AUTHORIZATION"]]
+    return [*headers, "Bearer forged", "Bearer", BASIC]
+
+
+@pytest.mark.parametrize(("method", "path"), OPEN)
+def test_an_open_door_ignores_credentials_that_are_refused(anonymous, stale, method, path):
+    plain = getattr(anonymous, method)(f"{API}/{path}", {}).status_code
+
+    for header in stale:
+        answer = getattr(anonymous, method)(f"{API}/{path}", {}, headers={"Authorization": header})
+        assert (header, answer.status_code) == (header, plain)
+
+
+@pytest.mark.parametrize("cookie", ["dead", "live"])
+def test_an_open_door_asks_no_cookie_for_its_csrf_token(cookie):
+    browser = Browser()
+    browser.log_in(UserFactory())
+    if cookie == "dead":
+        browser.cookies[ACCESS.name] = "forged"
+
+    assert data(browser.post(f"{API}/users", ANN), 201)["email"] == ANN["email"]
+    assert AuditEvent.objects.get(event="user.created").actor_id == User.objects.get(email=ANN["email"]).pk
+
+
+def test_who_asks_for_a_role_with_a_stale_token_is_told_of_the_token(clock, admin):
+    clock.shift(timedelta(hours=1))
+
+    assert refusal(admin.post(f"{API}/users", ANN | {"role": "staff"})) == (401, "TOKEN_EXPIRED")
+    assert data(admin.post(f"{API}/users", ANN | {"role": "user"}), 201)["role"] == "user"
+
+
+def test_the_cookie_of_an_admin_gives_a_role_with_its_csrf_token_only():
+    browser = Browser()
+    browser.log_in(UserFactory(role="admin"))
+
+    assert refused(browser.post(f"{API}/users", ANN | {"role": "staff"}))
+    answer = browser.post(f"{API}/users", ANN | {"role": "staff"}, HTTP_X_CSRFTOKEN=browser.csrf)
+    assert data(answer, 201)["role"] == "staff"
+
+
+def test_a_protected_path_answers_another_scheme_with_401(anonymous):
+    answer = anonymous.get(f"{API}/users/me", headers={"Authorization": BASIC})
+
+    assert refusal(answer) == (401, "UNAUTHORIZED")
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+def test_another_authenticator_may_follow(rf):
+    request = Request(rf.get("/", HTTP_AUTHORIZATION=BASIC))
+
+    assert SessionTokenAuthentication().authenticate(request) is None
+
+
+def test_the_cookies_work_behind_a_proxy_that_asks_for_basic(log_in):
+    browser = Browser()
+    user = UserFactory()
+    browser.log_in(user)
+
+    answer = browser.get(f"{API}/users/me", HTTP_AUTHORIZATION=BASIC)
+
+    assert data(answer)["id"] == str(user.pk)
+
+
+# --- by whose rate --------------------------------------------------------------------------------
+
+
+def test_a_genuine_refresh_counts_in_the_rate_of_its_user(rates, owner):
+    rates(auth=1, user=3)
+    token = owner.refresh_token
+    answers = []
+    for _ in range(3):
+        answers.append(refresh_with(token))
+        token = data(answers[-1])["tokens"]["refreshToken"]
+
+    assert [answer["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0"]
+    assert refusal(refresh_with(token)) == (429, "RATE_LIMITED")
+    assert refusal(owner.get(f"{API}/users/me")) == (429, "RATE_LIMITED")
+
+
+def test_a_repeated_refresh_within_the_grace_counts_there_too(rates, owner):
+    rates(auth=1, user=5)
+
+    assert [refresh_with(owner.refresh_token)["RateLimit-Remaining"] for _ in range(2)] == ["4", "3"]
+
+
+def test_many_users_behind_one_address_refresh_beyond_its_limit(rates, log_in):
+    rates(auth=2)
+
+    assert [refresh_with(log_in(UserFactory()).refresh_token).status_code for _ in range(4)] == [200] * 4
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"refreshToken": "forged"}, {"refreshToken": "x" * 9000}, {"refreshToken": 1}]
+)
+def test_any_other_refresh_counts_against_the_address(rates, owner, body):
+    rates(auth=1, user=1)
+    APIClient().post(f"{API}/auth/refresh", body)
+
+    assert refusal(APIClient().post(f"{API}/auth/login", {})) == (429, "RATE_LIMITED")
+    assert owner.get(f"{API}/users/me").status_code == 200
+
+
+def test_a_spent_or_ended_token_costs_its_user_nothing(rates, clock, owner, stranger):
+    refresh_with(owner.refresh_token)
+    stranger.user.sessions.end("logout")
+    clock.shift(11)
+    rates(auth=2, user=1)
+
+    assert [refresh_with(caller.refresh_token).status_code for caller in (owner, stranger)] == [401, 401]
+    assert refusal(refresh_with(owner.refresh_token)) == (429, "RATE_LIMITED")
+
+
+def test_an_admin_who_adds_accounts_spends_no_log_in_of_the_address(rates, admin, owner):
+    rates(auth=1)
+    people = [ANN | {"email": f"person{number}@example.com"} for number in range(3)]
+
+    assert [admin.post(f"{API}/users", person).status_code for person in people[:2]] == [201, 201]
+    assert owner.post(f"{API}/users", people[2]).status_code == 201
+    assert refusal(owner.post(f"{API}/users", ANN)) == (429, "RATE_LIMITED")
