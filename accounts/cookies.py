@@ -16,12 +16,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 from django.utils.http import is_same_domain
 from rest_framework.request import Request
 
 from accounts.models import Session
 from accounts.services.sessions import TokenPair
+from core import keys
 from core.errors import ApiError, FieldError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -80,14 +81,20 @@ def wants_cookies(request: Request) -> bool:
 
 
 def csrf_token(session_id: UUID) -> str:
-    return salted_hmac("groundwork.csrf", session_id.hex, algorithm="sha256").hexdigest()
+    return csrf_tokens(session_id)[0]
+
+
+def csrf_tokens(session_id: UUID) -> list[str]:
+    """Return the token of a session, and those that servers with another SECRET_KEY give out."""
+    return keys.hexdigests("groundwork.csrf", session_id.hex)
 
 
 def check_csrf(request: HttpRequest, session_id: UUID) -> None:
     """Raises ApiError CSRF_FAILED unless an unsafe request carries its session's token, from an own site."""
     if request.method in SAFE_METHODS:
         return
-    if not constant_time_compare(request.META.get("HTTP_X_CSRFTOKEN", ""), csrf_token(session_id)):
+    sent = request.META.get("HTTP_X_CSRFTOKEN", "")
+    if not any(constant_time_compare(sent, token) for token in csrf_tokens(session_id)):
         raise ApiError("CSRF_FAILED")
     check_origin(request)
 

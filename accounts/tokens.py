@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, TypeGuard
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.crypto import salted_hmac
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
 
+from core import keys
 from core.errors import ApiError
 
 ALGORITHM = "HS256"
@@ -144,9 +144,10 @@ def new_jti() -> str:
     return secrets.token_urlsafe(32)
 
 
-def child_jti(parent_jti: str) -> str:
-    """The jti that follows this one. It can be computed again from the parent, but not from the database."""
-    return salted_hmac("groundwork.refresh-child", parent_jti, algorithm="sha256").hexdigest()
+def child_jtis(parent_jti: str) -> list[str]:
+    """The jti that follows this one, and those that servers with another SECRET_KEY make follow it. They can be
+    computed again from the parent, but not from the database."""
+    return keys.hexdigests("groundwork.refresh-child", parent_jti)
 
 
 def digest(secret: str) -> str:

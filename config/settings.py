@@ -24,6 +24,7 @@ env.read_env(str(BASE_DIR / ".env"))
 DEBUG: bool = bool(env.bool("DEBUG", False))
 DEVELOPMENT_KEY = "development-only-key-that-never-leaves-this-machine-0123456789"
 SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str("SECRET_KEY")) or ""
+SECRET_KEY_FALLBACKS = env.accepted_keys("SECRET_KEY_FALLBACKS", checked=not DEBUG)
 ALLOWED_HOSTS: list[str] = list(
     (env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS"))
     or []
@@ -199,7 +200,8 @@ JWT_SIGNING_KEY: str = env.str("JWT_SIGNING_KEY", "") or SECRET_KEY
 if not DEBUG and JWT_SIGNING_KEY != SECRET_KEY and (weakness := weak_secret(JWT_SIGNING_KEY)):
     env.refuse("JWT_SIGNING_KEY", weakness)
 POSITIVE = validate.Range(min=0, min_inclusive=False)
-JWT_VERIFYING_KEYS: list[str] = env.list("JWT_VERIFYING_KEYS", []) or []
+JWT_VERIFYING_KEYS = env.accepted_keys("JWT_VERIFYING_KEYS", checked=not DEBUG)
+JWT_VERIFYING_KEYS += SECRET_KEY_FALLBACKS if JWT_SIGNING_KEY == SECRET_KEY else []
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15, validate=POSITIVE) or 15)
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7, validate=POSITIVE) or 7)
 SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POSITIVE) or 30)

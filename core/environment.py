@@ -122,6 +122,7 @@ class Environment(Env):
             ("redis", parse_redis),
             ("broker", parse_broker),
             ("origin", parse_origin),
+            ("items", items),
             ("cors_origins", parse_cors_origins),
             ("trusted_origins", parse_trusted_origins),
             ("header_names", parse_header_names),
@@ -134,6 +135,14 @@ class Environment(Env):
         """A variable set to nothing is not set: that is how compose files and CI pass what they do not have."""
         value = super()._get_value(env_key, default)
         return default if value == "" else value
+
+    def accepted_keys(self, name: str, *, checked: bool) -> list[str]:
+        """Read the keys that are accepted besides the one that signs; as `checked`, none of them may be weak."""
+        keys: list[str] = self.items(name, "") or []
+        for number, key in enumerate(keys, start=1):
+            if checked and (weakness := weak_secret(key)):
+                self.refuse(name, f"{weakness} (key {number})")
+        return keys
 
     def refuse(self, name: str, reason: str) -> None:
         """Reject a value that parses, but that this shape of deployment must not have."""

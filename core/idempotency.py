@@ -24,12 +24,11 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.datastructures import MultiValueDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import context
+from core import context, keys
 from core.deadlocks import repeated
 from core.errors import ApiError, FieldError
 from core.models import StoredAnswer
@@ -85,11 +84,10 @@ def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> 
             return preparation.around(act, repeated)
         if not VISIBLE_ASCII.fullmatch(key):
             raise FieldError(HEADER, "invalid", "Must be 1 to 255 visible ASCII characters.")
-        name, cipher, print_key = secrets_of(caller_of(request), key)
-        said = fingerprint(request, print_key)  # reads the body, before a transaction is open
-        with alone(name):
-            return replay(name, cipher, said) or preparation.around(
-                act, lambda write: repeated(partial(perform, name, cipher, said, write))
+        seals = seals_of(request, key)  # reads the body, before a transaction is open
+        with alone(next(iter(seals))):
+            return replay(seals) or preparation.around(
+                act, lambda write: repeated(partial(perform, seals, write))
             )
 
     once.is_idempotent = True  # type: ignore[attr-defined]  # for the schema
@@ -136,27 +134,38 @@ def caller_of(request: Request) -> str:
     return f"address {limit_key(context.current.get().limit_address)}"
 
 
-def secrets_of(caller: str, key: str) -> tuple[str, Fernet, bytes]:
-    """Return the name of the row, the cipher of its content and the key of its fingerprint. Each is made from
+@dataclass(frozen=True)
+class Seal:
+    """What encrypts a stored answer, and the fingerprint of the request that it answers."""
+
+    cipher: Fernet
+    fingerprint: str
+
+
+def seals_of(request: Request, key: str) -> dict[str, Seal]:
+    """Return the name of the row with its seal, then those that servers with another SECRET_KEY use. Each is made from
     SECRET_KEY and the client's own key, which are not stored: the database alone does not tell what was answered,
     tokens included, nor whether a guess of what was sent, password included, is right."""
+    said, secret = content_of(request), f"{caller_of(request)} {key}"
+    names = keys.hexdigests("groundwork.idempotency-name", secret)
+    bodies = keys.digests("groundwork.idempotency-body", secret)
+    prints = keys.digests("groundwork.idempotency-fingerprint", secret)
+    return {
+        name: Seal(
+            Fernet(base64.urlsafe_b64encode(body)), hmac.new(print_key, said, hashlib.sha256).hexdigest()
+        )
+        for name, body, print_key in zip(names, bodies, prints, strict=True)
+    }
 
-    def made_for(purpose: str) -> Any:
-        return salted_hmac(f"groundwork.idempotency-{purpose}", f"{caller} {key}", algorithm="sha256")
 
-    cipher = Fernet(base64.urlsafe_b64encode(made_for("body").digest()))
-    return made_for("name").hexdigest(), cipher, made_for("fingerprint").digest()
-
-
-def fingerprint(request: Request, key: bytes) -> str:
-    """Return an HMAC of what makes requests the same: method, path, query and body."""
+def content_of(request: Request) -> bytes:
+    """Return what makes requests the same: method, path, query and body."""
     data: Any = request.data
     if isinstance(data, MultiValueDict):
         data = dict(data.lists())
     # The standard library's: a field that is ignored may hold an integer beyond 64 bits, which orjson refuses.
     body = json.dumps(data, sort_keys=True, default=digest).encode()
-    said = f"{request.method} {request.get_full_path()} ".encode() + body
-    return hmac.new(key, said, hashlib.sha256).hexdigest()
+    return f"{request.method} {request.get_full_path()} ".encode() + body
 
 
 def digest(upload: Any) -> list[Any]:
@@ -170,30 +179,33 @@ def digest(upload: Any) -> list[Any]:
     return [upload.name, upload.size, content.hexdigest()]
 
 
-def replay(name: str, cipher: Fernet, said: str) -> HttpResponse | None:
+def replay(seals: dict[str, Seal]) -> HttpResponse | None:
     """The stored answer, if there is one. Raises ApiError when the key belongs to another request."""
-    stored = StoredAnswer.objects.filter(pk=name, created_at__gt=timezone.now() - LIFETIME).first()
+    fresh = StoredAnswer.objects.filter(created_at__gt=timezone.now() - LIFETIME)
+    stored = fresh.filter(pk__in=seals).first()
     if stored is None:
         return None
-    if stored.fingerprint != said:
+    seal = seals[stored.pk]
+    if stored.fingerprint != seal.fingerprint:
         raise ApiError("IDEMPOTENCY_KEY_REUSED")
-    return opened(cipher.decrypt(bytes(stored.content)), stored.status)
+    return opened(seal.cipher.decrypt(bytes(stored.content)), stored.status)
 
 
-def perform(name: str, cipher: Fernet, said: str, act: Callable[[], Response]) -> Any:
+def perform(seals: dict[str, Seal], act: Callable[[], Response]) -> Any:
+    name, seal = next(iter(seals.items()))
     with transaction.atomic():
-        if not locked(name):
+        if not all(locked(each) for each in seals):
             raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)
-        stored = replay(name, cipher, said)  # it may have been finished while we came here
+        stored = replay(seals)  # it may have been finished while we came here
         if stored is not None:
             return stored
         response = act()
         StoredAnswer.objects.filter(pk=name).delete()  # one that has expired
         StoredAnswer.objects.create(
             name=name,
-            fingerprint=said,
+            fingerprint=seal.fingerprint,
             status=response.status_code,
-            content=cipher.encrypt(sealed(response)),
+            content=seal.cipher.encrypt(sealed(response)),
         )
     return response
 

@@ -100,12 +100,12 @@ def pair_for(session: Session, jti: str) -> TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class PresentedToken:
-    """A genuine refresh token of a session that is live, and the jti that follows it."""
+    """A genuine refresh token of a session that is live, and each jti that may follow it; see tokens.child_jtis."""
 
     claims: tokens.Claims
     session: Session
     digest: str
-    child: str
+    children: list[str]
 
     @property
     def is_good(self) -> bool:
@@ -126,7 +126,7 @@ def presented(*, token: str) -> PresentedToken:
     if session is None or not session.is_live or not session.user.is_active:
         record_refused_token(claims, session)
         raise TokenRevoked
-    return PresentedToken(claims, session, tokens.digest(claims.jti), tokens.child_jti(claims.jti))
+    return PresentedToken(claims, session, tokens.digest(claims.jti), tokens.child_jtis(claims.jti))
 
 
 def refresh(*, token: PresentedToken) -> TokenPair:
@@ -141,7 +141,7 @@ def refresh(*, token: PresentedToken) -> TokenPair:
     asking = context.current.get()
     session = token.session
     rotated = Session.objects.filter(pk=session.pk, refresh_hash=token.digest, ended_at=None).update(
-        refresh_hash=tokens.digest(token.child),
+        refresh_hash=tokens.digest(token.children[0]),
         previous_hash=token.digest,
         rotated_at=now,
         last_used_at=now,
@@ -153,11 +153,14 @@ def refresh(*, token: PresentedToken) -> TokenPair:
     if session.ended_at is not None:
         record_refused_token(token.claims, session)
         raise TokenRevoked
-    if rotated or token.is_in_grace(session):
-        context.identify(session.user_id)
-        return pair_for(session, token.child)
-    end_reused(session)
-    raise TokenRevoked
+    if not rotated and not token.is_in_grace(session):
+        end_reused(session)
+        raise TokenRevoked
+    for child in token.children:
+        if tokens.digest(child) == session.refresh_hash:
+            context.identify(session.user_id)
+            return pair_for(session, child)
+    raise TokenRevoked  # it follows by a SECRET_KEY that this server does not know: nothing was stolen
 
 
 def record_refused_token(claims: tokens.Claims, session: Session | None) -> None:

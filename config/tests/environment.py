@@ -33,6 +33,7 @@ os.environ.update(
     LOG_FORMAT="json",
 )
 for name in (
+    "SECRET_KEY_FALLBACKS",
     "JWT_SIGNING_KEY",
     "JWT_VERIFYING_KEYS",
     "TRUSTED_PROXIES",

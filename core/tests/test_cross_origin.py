@@ -3,7 +3,9 @@
 import pytest
 from django.conf import settings as configured
 from drf_spectacular.generators import SchemaGenerator
+from environs import EnvError
 
+from core.environment import parse_cors_origins, parse_header_names, parse_trusted_origins
 from core.tests.interpreter import django_python
 
 pytestmark = pytest.mark.django_db
@@ -82,3 +84,55 @@ def test_a_setting_adds_headers_to_the_built_in_ones():
     added = django_python(show, CORS_ALLOW_HEADERS="X-App-Version,x-device").stdout.split()
 
     assert added == [*configured.CORS_ALLOW_HEADERS, "x-app-version", "x-device"]
+
+
+# --- the variables --------------------------------------------------------------------------------
+
+
+def test_origins_are_written_as_browsers_send_them():
+    assert parse_cors_origins(
+        " https://A.example/ ,, http://b.example:1,https://c.example:443,http://[::1]:80"
+    ) == [
+        "https://a.example",
+        "http://b.example:1",
+        "https://c.example",
+        "http://[::1]",
+    ]
+
+
+@pytest.mark.parametrize("origin", ["capacitor://localhost", "ionic://localhost", "tauri://localhost"])
+def test_an_origin_may_have_any_scheme(origin):
+    assert parse_cors_origins(origin) == parse_trusted_origins(origin) == [origin]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "b.example",
+        "https://",
+        "null",
+        "*",
+        "https://b.example/app",
+        "https://u@b.example",
+        "file://",
+        "https://é.fr",
+    ],
+)
+def test_what_is_no_origin_is_refused_by_name(wrong):
+    for parse in (parse_cors_origins, parse_trusted_origins):
+        with pytest.raises(EnvError, match="must look like") as refused:
+            parse(f"https://a.example,{wrong}")
+        assert repr(wrong) in str(refused.value)
+
+
+def test_only_trusted_origins_may_stand_for_every_subdomain():
+    assert parse_trusted_origins("https://*.example.com") == ["https://*.example.com"]
+    with pytest.raises(EnvError, match="named in full"):
+        parse_cors_origins("https://*.example.com")
+
+
+def test_header_names_are_added_in_lower_case():
+    assert parse_header_names("X-App-Version, x-device") == ["x-app-version", "x-device"]
+    for wrong in ("*", "x version", "x:y"):
+        with pytest.raises(EnvError, match="must look like"):
+            parse_header_names(f"x-good,{wrong}")

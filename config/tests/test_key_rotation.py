@@ -1,0 +1,165 @@
+"""Keys are replaced in three steps without a token refused: real servers of neighbouring steps share one database."""
+
+import base64
+import json
+import re
+import secrets
+import urllib.request
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+
+import pytest
+
+from config.tests.processes import Product, call
+
+OLD, NEW = secrets.token_urlsafe(64), secrets.token_urlsafe(64)
+STEPS = {
+    # The tokens are signed by SECRET_KEY too.
+    "SECRET_KEY": [
+        {"SECRET_KEY": OLD},
+        {"SECRET_KEY": OLD, "SECRET_KEY_FALLBACKS": NEW},
+        {"SECRET_KEY": NEW, "SECRET_KEY_FALLBACKS": OLD},
+        {"SECRET_KEY": NEW},
+    ],
+    "JWT_SIGNING_KEY": [
+        {"JWT_SIGNING_KEY": OLD},
+        {"JWT_SIGNING_KEY": OLD, "JWT_VERIFYING_KEYS": NEW},
+        {"JWT_SIGNING_KEY": NEW, "JWT_VERIFYING_KEYS": OLD},
+        {"JWT_SIGNING_KEY": NEW},
+    ],
+}
+EMAIL, PASSWORD = "ada@example.com", "An0ther-battery-staple"
+
+
+@pytest.fixture(scope="module", params=list(STEPS))
+def servers(request, tmp_path_factory):
+    """The URLs of four web servers, one for each step."""
+    first, *others = STEPS[request.param]
+    with Product(tmp_path_factory.mktemp("rotation"), **first) as product:
+        identity = ("--noinput", "--email", EMAIL, "--name", "Ada")
+        product.manage("createsuperuser", *identity, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+        urls = [product.url, *[product.another_server(**step) for step in others]]
+        for url in urls:
+            product.wait_until_ready(url)
+        yield urls
+
+
+# Of two that run at once: where something begins, and where it goes on.
+@pytest.fixture(params=[(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)], ids=str)
+def pair(request, servers):
+    return [servers[step] for step in request.param]
+
+
+def data(answer, status=200):
+    assert answer.status == status, answer.body
+    return answer.json()["data"]
+
+
+def log_in(url):
+    body = {"email": EMAIL, "password": PASSWORD}
+    return data(call(f"{url}/api/v1/auth/login", "POST", body))["tokens"]
+
+
+def refresh(url, tokens):
+    body = {"refreshToken": tokens["refreshToken"]}
+    return data(call(f"{url}/api/v1/auth/refresh", "POST", body))["tokens"]
+
+
+def me(url, tokens):
+    return call(f"{url}/api/v1/users/me", token=tokens["accessToken"])
+
+
+def jti(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"]
+
+
+def test_an_access_token_of_one_is_taken_by_the_other(pair):
+    here, there = pair
+
+    assert me(there, log_in(here)).status == 200
+
+
+def test_a_refresh_begun_here_is_repeated_there_and_goes_on(pair):
+    here, there = pair
+    tokens = log_in(here)
+    child, again = refresh(here, tokens), refresh(there, tokens)
+
+    assert jti(child["refreshToken"]) == jti(again["refreshToken"])
+    assert me(here, again).status == me(there, child).status == 200
+    assert refresh(there, refresh(here, again))
+
+
+def test_a_session_lives_through_all_steps(servers):
+    tokens = log_in(servers[0])
+    for url in servers:
+        tokens = refresh(url, tokens)
+        assert me(url, tokens).status == 200
+
+
+def test_without_the_first_step_the_old_servers_refuse_new_tokens(servers):
+    assert me(servers[0], log_in(servers[2])).status == 401
+    assert me(servers[3], log_in(servers[0])).status == 401
+
+
+def test_a_cookie_client_is_let_in_by_both(pair):
+    here, there = pair
+    body = {"email": EMAIL, "password": PASSWORD}
+    answer = call(f"{here}/api/v1/auth/login?delivery=cookie", "POST", body)
+    cookies = "; ".join(line.partition(";")[0] for line in answer.headers.get_all("Set-Cookie"))
+    sent = {"Cookie": cookies, "X_CSRFToken": data(answer)["csrfToken"]}
+
+    assert call(f"{there}/api/v1/resources", "POST", {"title": "Trip"}, **sent).status == 201
+    assert call(f"{there}/api/v1/auth/refresh", "POST", {}, **sent).status == 200
+
+
+def test_a_cursor_and_the_address_of_a_file_are_taken_by_both(pair):
+    here, there = pair
+    token = log_in(here)["accessToken"]
+    created = [call(f"{here}/api/v1/resources", "POST", {"title": "Trip"}, token) for _ in range(2)]
+    page = call(f"{here}/api/v1/resources?cursor=&limit=1", token=token).json()
+    upload = urllib.request.Request(
+        f"{here}{created[0].headers['Location']}/attachments",
+        data=b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nHello\r\n--x--\r\n',
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=x"},
+    )
+    with urllib.request.urlopen(upload, timeout=30) as response:
+        address = json.loads(response.read())["data"]["url"]
+
+    following = call(f"{there}/api/v1/resources?cursor={page['meta']['nextCursor']}&limit=1", token=token)
+    assert following.status == 200
+    assert call(f"{there}{address}").body == b"Hello"
+
+
+def test_a_request_repeated_there_has_its_effect_once(pair):
+    here, there = pair
+    token, key = log_in(here)["accessToken"], secrets.token_hex(16)
+    answers = [
+        call(f"{url}/api/v1/resources", "POST", {"title": "Once"}, token, Idempotency_Key=key)
+        for url in (here, there)
+    ]
+
+    assert [answer.status for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+
+
+def test_failed_log_ins_add_up(pair):
+    here, there = pair
+    body = {"email": f"{secrets.token_hex(8)}@example.com", "password": "wrong"}
+    statuses = [call(f"{url}/api/v1/auth/login", "POST", body).status for url in [here] * 3 + [there] * 3]
+
+    assert statuses == [401, 401, 401, 401, 401, 423]
+    assert call(f"{here}/api/v1/auth/login", "POST", body).status == 423
+
+
+def test_the_admin_stays_open(pair):
+    here, there = pair
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    form = browser.open(f"{here}/admin/login/", timeout=30).read().decode()
+    csrf = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)[1]
+    fields = {"csrfmiddlewaretoken": csrf, "username": EMAIL, "password": PASSWORD}
+    browser.open(f"{here}/admin/login/", data=urlencode(fields).encode(), timeout=30)
+
+    for url in (there, here, there):
+        assert browser.open(f"{url}/admin/", timeout=30).geturl() == f"{url}/admin/"
