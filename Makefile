@@ -14,8 +14,8 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-clients test-proxy check lock fuzz bench clean base-env prod-env test-env \
-	dev-env services-env tools-env bench-env express-env wrk-env clients-env npm-env nginx-env
+.PHONY: help run test test-services test-clients test-proxy test-browser check lock fuzz bench clean base-env prod-env \
+	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ test-clients: base-env clients-env npm-env ## generate typed clients from the sc
 
 test-proxy: test-env nginx-env ## the product behind nginx, set up by the text of docs/deployment.md
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py $(ARGS)
+
+test-browser: base-env browser-env chromium-env ## the client of docs/api.md in a real Chromium (ARGS='-k reload')
+	@.venv-browser/bin/python -m pytest -c browser/pytest.ini browser $(ARGS)
 
 check: dev-env ## lint, format, types, imports, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .
@@ -66,7 +69,7 @@ bench: prod-env bench-env express-env wrk-env ## measure this project beside its
 		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## remove the environments, the local database and every cache
-	rm -rf .venv .venv-services .venv-tools .venv-bench .venv-clients
+	rm -rf .venv .venv-services .venv-tools .venv-browser .venv-bench .venv-clients
 	rm -rf benchmarks/peers/express/node_modules clients/node_modules clients/generated
 	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -86,6 +89,8 @@ services-env:
 	$(call install,.venv-services,services,)
 tools-env:
 	$(call install,.venv-tools,tools,)
+browser-env:
+	$(call install,.venv-browser,browser,)
 bench-env:
 	$(call install,.venv-bench,bench,)
 
@@ -115,6 +120,13 @@ nginx-env:
 	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
 		echo "Installing the proxy: apt-get install nginx-light …" && \
 		{ apt-get install -y -qq nginx-light || { apt-get update -qq && apt-get install -y -qq nginx-light; }; } >/dev/null; }
+
+# The browser and its driver. Without root the run says how to install them.
+chromium-env:
+	@command -v chromedriver >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+		echo "Installing the browser: apt-get install chromium chromium-driver …" && \
+		{ apt-get install -y -qq chromium chromium-driver || \
+		{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }; } >/dev/null; }
 
 OLD_PYTHON := needs Python 3.11 or newer, but $(PYTHON) is %s. Name one that is: make PYTHON=python3.13 run
 

@@ -13,7 +13,7 @@ from typing import Any
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 # dev holds base, prod and test; the others are installed into environments of their own.
-LOCKS = ("dev", "services", "tools", "bench", "clients")
+LOCKS = ("dev", "services", "tools", "browser", "bench", "clients")
 
 
 class NotDone(Exception):

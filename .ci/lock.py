@@ -25,6 +25,7 @@ SOURCES = {
     "tools": ("tools",),
     "bench": ("bench",),
     "clients": ("clients",),
+    "browser": ("browser",),
 }
 CHAIN = ("base", "prod", "test", "dev")
 
