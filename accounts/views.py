@@ -49,10 +49,11 @@ class UserViewSet(BaseViewSet):
         "destroy": ("CONFLICT", "ACCOUNT_LOCKED"),
     }
     action_permissions: ClassVar[dict[str, Any]] = {"create": [AllowAny], "list": [IsAdmin]}
+    action_throttles: ClassVar = {"create": "auth"}
 
     def get_throttle_scope(self) -> str | None:
         """A registration counts by its address, whoever sends it; what an admin does counts as the admin's."""
-        return "auth" if self.action == "create" and not self.request.user.is_superuser else None
+        return None if self.request.user.is_superuser else self.action_throttles.get(self.action)
 
     def get_permissions(self) -> list[Any]:
         return [

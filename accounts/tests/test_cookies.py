@@ -147,6 +147,21 @@ def test_refresh_by_cookie_needs_the_csrf_token(browser):
     assert refused(browser.post("/api/v1/auth/refresh"))
 
 
+def test_a_token_from_a_cookie_never_moves_into_a_body(browser):
+    answer = browser.post("/api/v1/auth/refresh?delivery=body", HTTP_X_CSRFTOKEN=browser.csrf)
+
+    assert answer.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
+
+
+def test_a_refresh_moves_a_token_from_the_body_into_cookies_from_an_own_origin_only(owner):
+    client = APIClient()
+    path, body = "/api/v1/auth/refresh?delivery=cookie", {"refreshToken": owner.refresh_token}
+
+    assert refused(client.post(path, body, HTTP_ORIGIN="https://evil.example"))
+    assert client.post(path, body).json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
+    assert client.get(ME).json()["data"]["id"] == str(owner.user.pk)
+
+
 def test_register_delivers_cookies_too():
     person = {"email": "new@example.com", "password": PASSWORD, "name": "New"}
     client = APIClient()
