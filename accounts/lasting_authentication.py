@@ -74,11 +74,12 @@ class LogoutAuthentication(BaseAuthentication):
 
 
 class RefreshAuthentication(BaseAuthentication):
-    """A refresh token. The user is the one of its session while it is good, else anonymous, so that a refresh counts
-    in the rate of its user, and everything else in that of its address."""
+    """A refresh token. While it is good the user is that of its session, otherwise an anonymous one: so a refresh
+    counts in the rate of its user, everything else in that of its address."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, PresentedToken] | None:
-        if request.method != "POST" or int(request.META.get("CONTENT_LENGTH") or 0) > MAX_REFRESH_BODY:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if request.method != "POST" or not length.isdecimal() or int(length) > MAX_REFRESH_BODY:
             return None
         presented = presented_token(request)
         if not presented.is_good:

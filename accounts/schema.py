@@ -40,10 +40,7 @@ WITH_REFRESH_COOKIE: dict[str, list[Any]] = {"refreshCookie": [], "csrf": []}
 # For `extend_schema`: the sets of schemes of which a request needs one.
 CSRF_AUTH: Any = [{"cookie": []}, {"refreshCookie": []}]
 LOGOUT_AUTH: Any = [{"bearer": []}, WITH_COOKIE, WITH_REFRESH_COOKIE]
-REFRESH_AUTH: Any = [
-    {},
-    WITH_REFRESH_COOKIE,
-]  # the token of the body needs nothing besides
+REFRESH_AUTH: Any = [{}, WITH_REFRESH_COOKIE]  # a token in the body needs no other
 
 
 class SessionTokenScheme(OpenApiAuthenticationExtension):

@@ -58,8 +58,8 @@ class ApiView(APIView):
             refuse_unknown(request.query_params, *self.known_parameters())
 
     def is_open_to_all(self, request: Request) -> bool:
-        """Return whether the request needs no credentials. Those that are refused are ignored then: a stale token, the
-        cookie of a session that has ended, or what a proxy in front asks for, must not close an open door."""
+        """Return whether the request needs no credentials. Then those that are refused are ignored: an expired token,
+        the cookie of a session that has ended."""
         return request.method == "OPTIONS" or all(isinstance(one, AllowAny) for one in self.get_permissions())
 
     def get_throttle_scope(self) -> str | None:

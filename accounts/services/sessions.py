@@ -153,7 +153,9 @@ def refresh(*, token: PresentedToken) -> TokenPair:
     if session.ended_at is not None:
         record_refused_token(token.claims, session)
         raise TokenRevoked
-    if not rotated and not token.is_in_grace(session):
+    if rotated:  # whatever has happened to the row since
+        return pair_for(session, token.children[0])
+    if not token.is_in_grace(session):
         end_reused(session)
         raise TokenRevoked
     for child in token.children:

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Session
@@ -63,6 +64,26 @@ def test_a_lost_answer_is_given_again(clock, owner, seconds):
     assert again["refreshToken"] == child
     assert fate(again["accessToken"]) == "alive"
     assert rotated(child)
+
+
+def test_an_answer_that_was_overtaken_is_good_too(owner):
+    """A parallel request has given out the new token, and its client has used that, before this one reads its row."""
+    steps = []
+
+    def overtake(execute, sql, params, many, context):
+        if steps == ["rotated"] and sql.startswith("SELECT"):
+            steps.append("overtaken")
+            rotated(rotated(owner.refresh_token)["refreshToken"])
+        result = execute(sql, params, many, context)
+        if not steps and sql.startswith('UPDATE "accounts_session"'):
+            steps.append("rotated")
+        return result
+
+    with connection.execute_wrapper(overtake):
+        late = rotated(owner.refresh_token)
+
+    assert steps == ["rotated", "overtaken"]
+    assert rotated(late["refreshToken"])
 
 
 @pytest.mark.parametrize("late", [timedelta(seconds=11), timedelta(hours=1), timedelta(days=1)])

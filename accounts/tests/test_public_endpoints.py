@@ -17,7 +17,7 @@ from core.models import AuditEvent
 pytestmark = pytest.mark.django_db
 ANN = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
 BASIC = "Basic c3RhZ2luZzpzZWNyZXQ="
-OPEN = [
+PUBLIC = [
     ("post", "users"),
     *(
         ("post", f"auth/{name}")
@@ -38,8 +38,8 @@ def stale(clock, log_in):
     return [*headers, "Bearer forged", "Bearer", BASIC]
 
 
-@pytest.mark.parametrize(("method", "path"), OPEN)
-def test_an_open_door_ignores_credentials_that_are_refused(anonymous, stale, method, path):
+@pytest.mark.parametrize(("method", "path"), PUBLIC)
+def test_a_public_endpoint_ignores_credentials_that_are_refused(anonymous, stale, method, path):
     plain = getattr(anonymous, method)(f"{API}/{path}", {}).status_code
 
     for header in stale:
@@ -48,7 +48,7 @@ def test_an_open_door_ignores_credentials_that_are_refused(anonymous, stale, met
 
 
 @pytest.mark.parametrize("cookie", ["dead", "live"])
-def test_an_open_door_asks_no_cookie_for_its_csrf_token(cookie):
+def test_a_cookie_that_is_not_needed_needs_no_csrf_token(cookie):
     browser = Browser()
     browser.log_in(UserFactory())
     if cookie == "dead":
@@ -58,7 +58,7 @@ def test_an_open_door_asks_no_cookie_for_its_csrf_token(cookie):
     assert AuditEvent.objects.get(event="user.created").actor_id == User.objects.get(email=ANN["email"]).pk
 
 
-def test_who_asks_for_a_role_with_a_stale_token_is_told_of_the_token(clock, admin):
+def test_a_role_with_an_expired_token_is_refused_for_the_token(clock, admin):
     clock.shift(timedelta(hours=1))
 
     assert refusal(admin.post(f"{API}/users", ANN | {"role": "staff"})) == (401, "TOKEN_EXPIRED")
