@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from corsheaders.defaults import default_headers
 from environs import validate
 
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
+from core import cross_origin
 from core.environment import Environment, file_storage, weak_secret
 from core.logs import configure_logging
 from core.service_urls import broker_connection
@@ -250,17 +250,8 @@ SPECTACULAR_SETTINGS = DESCRIPTION | {"VERSION": VERSION}
 CORS_ALLOWED_ORIGINS = env.cors_origins("CORS_ALLOWED_ORIGINS", "") or []
 CORS_ALLOW_CREDENTIALS = True
 CORS_URLS_REGEX = r"^/(?!admin/)"  # no script of another origin may read the admin with its user's cookie
-CORS_EXPOSE_HEADERS = [
-    *("ETag", "Location", "Retry-After", "Allow", "WWW-Authenticate", "X-Request-ID", "Idempotency-Replayed"),
-    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
-    *("Accept-Ranges", "Content-Disposition", "Content-Range"),
-]
-CORS_ALLOW_HEADERS = [
-    *default_headers,
-    *("x-request-id", "if-match", "if-none-match", "idempotency-key", "range", "if-range"),
-    *("traceparent", "tracestate", "baggage", "sentry-trace"),  # W3C Trace Context and Baggage, and Sentry
-    *(env.header_names("CORS_ALLOW_HEADERS", "") or []),
-]
+CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
+CORS_ALLOW_HEADERS = cross_origin.REQUEST_HEADERS + (env.header_names("CORS_ALLOW_HEADERS", "") or [])
 CSRF_FAILURE_VIEW = "core.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.trusted_origins("CSRF_TRUSTED_ORIGINS", "") or []
 SECURE_SSL_REDIRECT = bool(env.bool("SECURE_SSL_REDIRECT", not DEBUG))

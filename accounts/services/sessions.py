@@ -153,14 +153,14 @@ def refresh(*, token: PresentedToken) -> TokenPair:
     if session.ended_at is not None:
         record_refused_token(token.claims, session)
         raise TokenRevoked
-    if rotated:  # whatever has happened to the row since
-        return pair_for(session, token.children[0])
-    if not token.is_in_grace(session):
+    if not rotated and not token.is_in_grace(session):
         end_reused(session)
         raise TokenRevoked
+    context.identify(session.user_id)
+    if rotated:  # whatever has happened to the row since
+        return pair_for(session, token.children[0])
     for child in token.children:
         if tokens.digest(child) == session.refresh_hash:
-            context.identify(session.user_id)
             return pair_for(session, child)
     raise TokenRevoked  # it follows by a SECRET_KEY that this server does not know: nothing was stolen
 
