@@ -40,7 +40,7 @@ test-proxy: test-env nginx-env ## the product behind nginx, set up by the text o
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py $(ARGS)
 
 test-browser: base-env browser-env chromium-env ## the client of docs/api.md in a real Chromium (ARGS='-k reload')
-	@.venv-browser/bin/python -m pytest -c browser/pytest.ini browser $(ARGS)
+	@.venv-browser/bin/python -m pytest -c clients/browser/pytest.ini clients/browser $(ARGS)
 
 check: dev-env ## lint, format, types, imports, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from servers import Quiet, served, with_tls
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 600  # of the whole run
 START_SECONDS = 60
 INSTALL = "needs Chromium and its driver: apt-get install chromium chromium-driver"
