@@ -49,9 +49,9 @@ def test_the_examples_of_requests_are_accepted(client):
 
 # --- what Swagger UI fills in before anybody has typed --------------------------------------------
 
-# What cannot succeed as it stands: the account of the example is the caller's own, the token is of no session, and only
-# admins list users.
-REFUSED = {"register": 409, "refresh": 401, "listUsers": 403}
+# What cannot succeed as it stands: the account of the example is the caller's own, the token is of no session, there is
+# no cookie, and only admins list users.
+REFUSED = {"register": 409, "refresh": 401, "csrf": 401, "listUsers": 403}
 # What names a thing that exists only once, and is pasted: the token of a mail, the id of a dry run.
 PASTED = {
     **dict.fromkeys(("resetPassword", "verifyEmail", "undoEmailChange"), "token"),
