@@ -36,11 +36,9 @@ if not DEBUG:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
 PORT: int = env.int("PORT", 8000) or 8000
-# Processes, threads of each (0: as many as requests), and how many of these run at once (0: all); see core/turns.py.
-# `manage.py serve` sets all three.
+# Processes, and threads of each (0: a thread for every request). `manage.py serve` sets both.
 WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1)) or 1
 WEB_THREADS: int = env.int("WEB_THREADS", 0, validate=validate.Range(min=0)) or 0
-WEB_TURNS: int = env.int("WEB_TURNS", 0, validate=validate.Range(min=0)) or 0
 FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )

@@ -3,16 +3,15 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from core.bodies import with_length
 from core.content_types import with_readable_type
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django_application = get_wsgi_application()
 
-from core.dispatcher import dispatcher  # noqa: E402 - they read the settings
+from core.dispatcher import dispatcher  # noqa: E402 - it reads the settings
 
-application = with_length(with_readable_type(django_application))
+application = with_readable_type(django_application)
 
 if not settings.CELERY_BROKER_URL:
     dispatcher.start()  # without a broker this process is the worker

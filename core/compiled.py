@@ -29,8 +29,6 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from psycopg.pq import Format
 
-from core.postgresql.prepared import Prepared, rows_of
-
 MOST_SHAPES = 2000
 EPOCH = datetime(1, 1, 2, tzinfo=UTC)
 
@@ -42,22 +40,16 @@ class Slot:
     name: str
 
 
-class Statement(Prepared):
-    """SQL with slots among its parameters. `run` gives its rows as tuples."""
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with slots among its parameters. `run` returns its rows as tuples."""
 
-    __slots__ = ("params",)
-
-    def __init__(self, sql: str, params: tuple[Any, ...]) -> None:
-        super().__init__(sql)
-        self.params = params
+    sql: str
+    params: tuple[Any, ...]
 
     def run(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         params = [values[item.name] if type(item) is Slot else item for item in self.params]
-        database = connections[DEFAULT_DB_ALIAS]
-        rows = rows_of(database, self, params)
-        if rows is not None:
-            return rows
-        with database.cursor() as cursor:
+        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
             cursor.cursor.format = Format.BINARY
             cursor.execute(self.sql, params)
             found: list[tuple[Any, ...]] = cursor.fetchall()
@@ -174,9 +166,8 @@ def plain_type(field: Any) -> type | None:
 
 
 def insert(*rows: Model) -> None:
-    """New rows of one model, with one statement that is compiled once: `bulk_create` without what it must find out
-    each time. A key that the database makes is not read back. For a few rows; nothing is sent to signals. In a
-    transaction they may go together with the next rows or statement (core/postgresql/base.py)."""
+    """Insert a few rows of one model with one statement that is compiled once. No signal is sent, and a key that the
+    database makes is not read back."""
     model = type(rows[0])
     if not applies():
         model._base_manager.bulk_create(rows)
@@ -189,6 +180,7 @@ def insert(*rows: Model) -> None:
         for name, plain, field in given
         for value in (getattr(row, name),)
     ]
-    database.insert(sql, values)
+    with database.cursor() as cursor:
+        cursor.execute(sql, values)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS

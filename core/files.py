@@ -31,7 +31,6 @@ from core import outbox
 from core.errors import ApiError
 from core.file_names import name_for
 from core.models import StoredFile
-from core.turns import turns
 
 log = structlog.get_logger(__name__)
 
@@ -108,8 +107,7 @@ def store(
         stored.save(force_insert=True)
     content = Chunks(chunks, room)
     try:
-        with turns.aside():  # a slow disk or bucket is no reason for others to wait
-            storage.save(stored.name, content)
+        storage.save(stored.name, content)
         if content.size_so_far != stored.size:
             settle(stored, content.size_so_far)
     except BaseException as error:

@@ -13,7 +13,6 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from core.errors import ApiError
-from core.turns import turns
 
 RETRY_SECONDS = 2
 
@@ -43,13 +42,12 @@ class Gate:
     def slot(self, user: Hashable = None) -> Iterator[None]:
         """Work inside it. Raises ApiError SERVICE_UNAVAILABLE when no place to wait is left, or after the timeout."""
         granted = self.enter(user)
-        with turns.aside():
-            try:
-                if not granted.wait(self._patience):
-                    raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS)
-                yield
-            finally:
-                self.leave(user, granted)
+        try:
+            if not granted.wait(self._patience):
+                raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS)
+            yield
+        finally:
+            self.leave(user, granted)
 
     def enter(self, user: Hashable) -> threading.Event:
         """Stand in line. The event is set as soon as there is a slot, at once where one is free. Call `leave` with it

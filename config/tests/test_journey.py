@@ -111,12 +111,12 @@ def test_every_static_file_of_the_pages_is_served(product):
 def test_metrics_sum_over_the_processes(product):
     def counted():
         lines = call(f"{product.url}/metrics").body.decode().splitlines()
-        name = 'http_requests_total{method="GET",route="health",status="200"}'
+        name = 'http_requests_total{method="GET",route="home",status="200"}'
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
     before = counted()
     for _ in range(20):  # over new connections, so that both processes get some
-        call(f"{product.url}/health")
+        call(f"{product.url}/")
 
     assert counted() == before + 20
 

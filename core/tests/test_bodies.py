@@ -1,106 +1,87 @@
-"""Bodies whose length nobody declared, as a server of the gateway interface hands them on."""
+"""Bodies as the server reads them from the network; core/tests/test_server.py has them in a real process."""
 
+import asyncio
 import errno
-from io import BytesIO
 
 import pytest
-from django.core.handlers.wsgi import WSGIHandler
-from django.test import RequestFactory
 
-from core.bodies import LONGEST_IN_MEMORY, Lost, taken, with_length
+from core import bodies
+from core.bodies import MAX_IN_MEMORY, UnstoredBody, read_body
 from core.tests.answers import code
 from resources.tests.factories import ResourceFactory
 
-# A connection that an earlier test has left open is looked at when a request begins.
-pytestmark = [pytest.mark.urls("core.tests.urls"), pytest.mark.django_db]
+
+async def in_parts(*parts):
+    for part in parts:
+        yield part
 
 
-def post(body, **environ):
-    """(status, body) of a request that came in pieces; None takes a part of its environment away."""
-    request = {
-        **RequestFactory().post("/test/echo", content_type="application/json").environ,
-        "CONTENT_LENGTH": None,
-        "HTTP_TRANSFER_ENCODING": "chunked",
-        "wsgi.input": BytesIO(body),
-        "wsgi.input_terminated": True,
-        **environ,
-    }
-    statuses = []
-    response = with_length(WSGIHandler())(
-        {name: value for name, value in request.items() if value is not None},
-        lambda status, _headers: statuses.append(int(status[:3])),
-    )
-    return statuses[0], b"".join(response)
+def read(*parts, declared=None):
+    async def all_of_it():
+        body, length = await read_body(in_parts(*parts), declared)
+        with body:
+            return body.read(), length
+
+    return asyncio.run(all_of_it())
 
 
-def test_it_is_read_like_any_other():
-    assert post(b'{"a": 1}') == (200, b'{"success":true,"data":{"a":1}}')
+@pytest.mark.parametrize("size", [0, 1, MAX_IN_MEMORY, MAX_IN_MEMORY + 1, 3 * MAX_IN_MEMORY])
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_body_is_read_whole(size, is_declared):
+    parts = [b"x" * (size // 2), b"x" * (size - size // 2)]
+
+    assert read(*parts, declared=size if is_declared else None) == (b"x" * size, size)
 
 
-def test_it_is_read_no_further_than_any_limit_allows(settings):
-    settings.MAX_BODY_BYTES = 2 * settings.MAX_JSON_BYTES
-    stream = BytesIO(b" " * 10 * settings.MAX_JSON_BYTES)
-    status, body = post(b"", **{"wsgi.input": stream})
+def test_nothing_is_read_of_a_body_whose_length_no_parser_takes(settings):
+    async def endless():
+        raise AssertionError("it is read")
+        yield b""
 
-    assert (status, b"PAYLOAD_TOO_LARGE" in body) == (413, True)
-    assert stream.tell() == 2 * settings.MAX_JSON_BYTES + 1
+    body, length = asyncio.run(read_body(endless(), settings.MAX_BODY_BYTES + 1))
 
-
-def test_an_empty_one_has_no_fields():
-    assert post(b"")[1] == b'{"success":true,"data":{}}'
+    assert (body.read(), length) == (b"", settings.MAX_BODY_BYTES + 1)
 
 
-@pytest.mark.parametrize("environ", [{"wsgi.input_terminated": None}, {"HTTP_TRANSFER_ENCODING": None}])
-def test_without_an_end_that_is_marked_nothing_is_waited_for(environ):
-    class Open:
-        def read(self, *_size):
-            raise AssertionError("it would wait for ever")
+def test_a_chunked_body_is_read_no_further_than_any_parser_takes(settings):
+    settings.MAX_BODY_BYTES = 100
+    sent = []
 
-        readline = read
+    async def endless():
+        while True:
+            sent.append(b"x" * 60)
+            yield sent[-1]
 
-    assert post(b"", **{"wsgi.input": Open(), **environ})[0] == 200
+    body, length = asyncio.run(read_body(endless(), None))
+    body.close()
 
-
-def test_a_length_that_is_declared_stands():
-    assert post(b'{"a": 1} and more', CONTENT_LENGTH="8")[1] == b'{"success":true,"data":{"a":1}}'
-
-
-@pytest.mark.parametrize(
-    ("length", "read", "on_disk"),
-    [
-        (0, 0, None),
-        (LONGEST_IN_MEMORY, LONGEST_IN_MEMORY, None),
-        (LONGEST_IN_MEMORY + 1, LONGEST_IN_MEMORY + 1, True),
-        (10**12, 0, None),  # of what nobody takes nothing is read
-    ],
-)
-def test_a_body_is_taken_whole_and_a_long_one_onto_the_disk(length, read, on_disk):
-    stream = BytesIO(b"x" * (2 * LONGEST_IN_MEMORY))
-    environ = {"wsgi.input": stream, "CONTENT_LENGTH": str(length)}
-    with taken(environ) as body:
-        assert stream.tell() == read
-        assert getattr(body, "_rolled", None) is on_disk
-        assert environ["wsgi.input"].read() == b"x" * read
-    assert environ["CONTENT_LENGTH"] == str(length)
+    assert (length, len(sent)) == (120, 2)
 
 
-@pytest.mark.parametrize(
-    "declared", [{"CONTENT_LENGTH": str(2 * LONGEST_IN_MEMORY)}, {"HTTP_TRANSFER_ENCODING": "chunked"}]
-)
-def test_whoever_reads_what_found_no_room_is_told(settings, tmp_path, declared):
+def test_a_body_that_stops_is_a_timeout(monkeypatch):
+    monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.01)
+
+    async def stopped():
+        yield b"x"
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(read_body(stopped(), 10))
+
+
+def test_a_body_for_which_the_disk_has_no_room_says_so_when_it_is_read(settings, tmp_path):
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "gone")
-    stream = BytesIO(b"x" * (2 * LONGEST_IN_MEMORY))
-    environ = {"wsgi.input": stream, "wsgi.input_terminated": True, **declared}
-    with taken(environ):
-        assert int(environ["CONTENT_LENGTH"]) > 0
-        with pytest.raises(FileNotFoundError):
-            environ["wsgi.input"].read(1)
+    body, length = asyncio.run(read_body(in_parts(b"x" * (MAX_IN_MEMORY + 1)), None))
+
+    assert length == MAX_IN_MEMORY + 1
+    with pytest.raises(FileNotFoundError):
+        body.read(1)
 
 
-@pytest.mark.urls("config.urls")
-def test_an_upload_for_which_there_is_no_room_is_answered(owner):
+@pytest.mark.django_db
+def test_an_upload_for_which_there_is_no_room_is_a_507(owner):
     path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
-    lost = {"wsgi.input": Lost(OSError(errno.ENOSPC, "No space left on device"))}
+    lost = {"wsgi.input": UnstoredBody(OSError(errno.ENOSPC, "No space left on device"))}
     answer = owner.generic("POST", path, b"x", "multipart/form-data; boundary=b", **lost)
 
     assert code(answer) == (507, "INSUFFICIENT_STORAGE")

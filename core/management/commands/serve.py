@@ -1,4 +1,4 @@
-"""The production server: granian over WSGI, a process per core, and threads enough that waiting logins leave some."""
+"""The production server: granian with the RSGI application of core/server.py, a process for each core."""
 
 import multiprocessing
 import os
@@ -17,8 +17,6 @@ try:
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
-
-    from core.server import spawn_worker
 except ImportError:  # requirements/base.txt, the first run, does without it
     Granian = None  # type: ignore[assignment]
 
@@ -26,7 +24,7 @@ DRAIN_SECONDS = 30
 SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte loses its connection
 BACKLOG = 1024
 LEAST_MEMORY = 150  # MiB
-SLOW_BODIES = 128  # of so many clients a process waits for the rest of a request at once
+MAX_CONNECTIONS = 1024  # of each process
 # The server's own lines in the form of ours. Each worker process applies this before it reads the settings.
 LOGGING = {
     "version": 1,
@@ -47,13 +45,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="processes; default: cores"
         )
-        parser.add_argument(
-            "--threads", type=int, default=20, help="requests that each process holds at once"
-        )
-        parser.add_argument(
-            "--turns", type=int, default=1, help="how many of these run, while the others wait"
-        )
-
+        parser.add_argument("--threads", type=int, default=8, help="requests that each process runs at once")
         parser.add_argument("--max-memory", type=int, default=400, help="MiB; a process above it is replaced")
 
     def handle(
@@ -63,14 +55,13 @@ class Command(BaseCommand):
         port: int,
         workers: int,
         threads: int,
-        turns: int,
         max_memory: int,
         **_options: Any,
     ) -> None:
         if Granian is None:
             raise CommandError("granian is not installed: pip install -r requirements/prod.txt")
-        if min(workers, threads, turns) < 1:
-            raise CommandError("--workers, --threads and --turns must be at least 1.")
+        if min(workers, threads) < 1:
+            raise CommandError("--workers and --threads must be at least 1.")
         if max_memory < LEAST_MEMORY:
             raise CommandError(
                 f"--max-memory must be at least {LEAST_MEMORY} MiB: less is used from the start."
@@ -81,17 +72,16 @@ class Command(BaseCommand):
         multiprocessing.set_start_method("spawn", force=True)
         os.environ["WEB_CONCURRENCY"] = str(workers)
         os.environ["WEB_THREADS"] = str(threads)
-        os.environ["WEB_TURNS"] = str(turns)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
         try:
             Granian(
-                "config.wsgi:application",
+                "config.rsgi:application",
                 address=host,
                 port=port,
-                interface=Interfaces.WSGI,
+                interface=Interfaces.RSGI,
                 workers=workers,
-                blocking_threads=SLOW_BODIES,
                 backlog=BACKLOG,
+                backpressure=MAX_CONNECTIONS,
                 http1_settings=HTTP1Settings(header_read_timeout=SLOWEST_HEADERS_MS),
                 websockets=False,
                 log_dictconfig=LOGGING,
@@ -100,7 +90,7 @@ class Command(BaseCommand):
                 workers_kill_timeout=DRAIN_SECONDS,
                 workers_max_rss=max_memory,
                 rss_samples=3,  # of 30 seconds each, so that one large answer replaces nobody
-            ).serve(spawn_target=spawn_worker)
+            ).serve()
         finally:
             shutil.rmtree(metrics_dir, ignore_errors=True)
 

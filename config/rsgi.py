@@ -1,0 +1,8 @@
+"""The RSGI application of the production server (`manage.py serve`), in each of its processes."""
+
+from django.conf import settings
+
+from config.wsgi import application as wsgi_application
+from core.server import Server
+
+application = Server(wsgi_application, settings.WEB_THREADS)
