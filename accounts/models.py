@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.addresses import canonical_email, lookup_email, readable_email
 from accounts.validators import normalize_password
+from core.access import Access, AccessQuerySet
 from core.models import BaseModel, BaseQuerySet
 from core.text import fold
 
@@ -28,9 +29,6 @@ class Role(models.TextChoices):
 
 
 class UserQuerySet(BaseQuerySet):
-    def visible_to(self, user: "User") -> Self:
-        return self if user.is_superuser else self.filter(pk=user.pk)
-
     def with_email(self, address: str) -> Self:
         """At most one: `address` is canonical."""
         return self.alive().filter(email=address)
@@ -78,6 +76,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     # Part of the admin session's hash: moving it ends the browser sessions along with the API's.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
+    access = Access(owner="pk")
     objects: ClassVar = UserManager()
 
     USERNAME_FIELD = "email"
@@ -179,10 +178,7 @@ def search_text_of(name: str, email: str) -> str:
     return fold(" ".join(dict.fromkeys((name, email, readable_email(email)))))
 
 
-class SessionQuerySet(models.QuerySet["Session"]):
-    def visible_to(self, user: User) -> Self:
-        return self.filter(user=user)
-
+class SessionQuerySet(AccessQuerySet):
     def live(self) -> Self:
         return self.filter(ended_at=None, expires_at__gt=timezone.now())
 
@@ -211,6 +207,7 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=30, blank=True, default="")
 
+    access = Access(owner="user", read_all=(), write_all=())
     objects: ClassVar = SessionQuerySet.as_manager()
 
     class Meta:

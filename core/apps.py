@@ -8,9 +8,10 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        """Import the modules that register tasks and sections of the export, and keep the audit log's triggers installed."""
+        """Import the modules that register system checks, tasks and sections of the export."""
         append_only = import_module("core.append_only")
         pre_migrate.connect(append_only.before_migrations, sender=self)
         post_migrate.connect(append_only.after_migrations, sender=self)
+        import_module("core.checks")
         import_module("core.tasks")
         import_module("core.privacy")

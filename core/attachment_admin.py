@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core import attachments
+from core.attachment_serializers import shown
 from core.modeladmin import BaseAdmin
 
 
@@ -54,7 +55,7 @@ class BaseAttachmentAdmin(BaseAdmin):
 
     @admin.display(description="file")
     def opened(self, attachment: Any) -> SafeString:
-        address = attachments.shown(attachment, int(time.time()))["url"]
+        address = shown(attachment, int(time.time()))["url"]
         return format_html('<a href="{}" rel="noreferrer">open</a>', address)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:

@@ -9,13 +9,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from rest_framework import serializers
 from rest_framework.response import Response
 
 from core import audit, files
+from core.access import check_writable, owner_of
+from core.attachment_serializers import AttachmentSerializer, UploadSerializer, shown
 from core.conditional import check_if_match, not_modified, with_links
 from core.errors import ApiError
-from core.file_types import ALLOWED, IMAGES, type_of
+from core.file_types import IMAGES, type_of
 from core.idempotency import idempotent
 from core.images import encode_anew
 from core.models import BaseAttachment, StoredFile
@@ -128,76 +129,7 @@ def detach(*, attachment: Any, actor: Any) -> None:
         to.save_changes("attachment_count")
 
 
-def shown(attachment: Any, made_at: int) -> dict[str, Any]:
-    """As an answer shows it, with addresses that live from `made_at` on."""
-    file, thumbnail = attachment.file, attachment.thumbnail
-    inline = file.content_type in IMAGES
-    return {
-        "id": attachment.pk,
-        "filename": file.filename,
-        "contentType": file.content_type,
-        "size": file.size,
-        "width": attachment.width,
-        "height": attachment.height,
-        "url": files.signed_url(file, inline=inline, made_at=made_at),
-        "thumbnailUrl": files.signed_url(thumbnail, inline=True, made_at=made_at) if thumbnail else None,
-        "createdAt": attachment.created_at,
-    }
-
-
 # --- the views -------------------------------------------------------------------------------------
-
-
-class UploadSerializer(serializers.Serializer[Any]):
-    file = serializers.FileField(help_text="PNG, JPEG, WebP, GIF, PDF, plain text or CSV, up to 10 MiB.")
-    examples: ClassVar = {"file": "(the bytes of the file)"}
-
-
-class AttachmentSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField(read_only=True)
-    filename = serializers.CharField(read_only=True)
-    contentType = serializers.ChoiceField(
-        read_only=True, choices=ALLOWED, help_text="Read from the bytes of the file."
-    )
-    size = serializers.IntegerField(
-        read_only=True, min_value=0, help_text="In bytes; of an image, after it was encoded anew."
-    )
-    width = serializers.IntegerField(
-        read_only=True, allow_null=True, help_text="In pixels; null for what is no image."
-    )
-    height = serializers.IntegerField(read_only=True, allow_null=True)
-    url = serializers.CharField(
-        read_only=True, help_text="Hands the file out to anybody, for 5 minutes. Relative to this API."
-    )
-    thumbnailUrl = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Of an image, at most 320 pixels wide and high."
-    )
-    createdAt = serializers.DateTimeField(read_only=True)
-    examples: ClassVar = {
-        "filename": "venue.jpg",
-        "contentType": "image/jpeg",
-        "size": 48_213,
-        "width": 1600,
-        "height": 1200,
-        "url": "/api/v1/files?token=eyJkaXNwb3Np.3Jt0dGhpcyBpcyBub3Q",
-        "thumbnailUrl": "/api/v1/files?token=eyJkaXNwb3Np.bm90IHRoaXMgZWl0aGVy",
-    }
-
-    class Meta:
-        fields = (
-            "id",
-            "filename",
-            "contentType",
-            "size",
-            "width",
-            "height",
-            "url",
-            "thumbnailUrl",
-            "createdAt",
-        )
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        return shown(instance, int(time.time()))
 
 
 class AttachmentViewSet(BaseViewSet):
@@ -220,6 +152,12 @@ class AttachmentViewSet(BaseViewSet):
         return get_object_or_404(
             rows.select_for_update(of=("self",)) if locked else rows, pk=self.kwargs["id"]
         )
+
+    def get_writable_parent(self, *, locked: bool = False) -> Any:
+        """Raises PermissionDenied where the caller may only read it."""
+        parent = self.get_parent(locked=locked)
+        check_writable(self.parents.model, self.request.user, [parent])
+        return parent
 
     def get_queryset(self) -> QuerySet[Any]:
         here = {f"{self.queryset.model.parent}_id": self.kwargs["id"]}
@@ -245,9 +183,11 @@ class AttachmentViewSet(BaseViewSet):
         return self.answer_with(shown(instance, made_at), etag, status, **headers)
 
     def take_upload(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
-        parent = self.get_parent()
+        parent = self.get_writable_parent()
         refuse_more(parent)
-        return prepare(upload=uploaded_file(request.data), owner=parent.user, actor=request.user)
+        return prepare(
+            upload=uploaded_file(request.data), owner=owner_of(parent) or request.user, actor=request.user
+        )
 
     def drop_upload(self, prepared: Prepared) -> None:
         drop(prepared.files)
@@ -255,14 +195,14 @@ class AttachmentViewSet(BaseViewSet):
     @idempotent(prepare="take_upload", discard="drop_upload")
     def create(self, request: Any, *args: Any, prepared: Prepared, **kwargs: Any) -> Response:
         with transaction.atomic():
-            parent = self.get_parent(locked=True)
+            parent = self.get_writable_parent(locked=True)
             model = self.queryset.model
             attachment = attach(to=parent, model=model, prepared=prepared, actor=request.user)
         return self.answer(attachment, 201, Location=f"{request.path}/{attachment.pk}")
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
-            parent = self.get_parent(locked=True)
+            parent = self.get_writable_parent(locked=True)
             attachment = self.get_object()
             check_if_match(request, attachment)
             setattr(attachment, attachment.parent, parent)
@@ -287,6 +227,8 @@ class ShowsAttachments(BaseViewSet):
         """The serializer says how many there are; only where there are any, one query more brings them."""
         wanted = self.wanted_fields()
         if wanted is not None and "attachments" not in wanted:
+            return super().answer_with(data, etag, status, **headers)
+        if "attachments" not in data:  # an action with a serializer of its own
             return super().answer_with(data, etag, status, **headers)
         if not data["attachments"]:
             return super().answer_with({**data, "attachments": []}, etag, status, **headers)

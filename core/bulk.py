@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -18,6 +19,8 @@ from core import audit
 from core.conditional import matches
 from core.errors import ApiError, flatten
 from core.idempotency import idempotent
+from core.overrides import override_of
+from core.row_access import SAVING_HOOKS
 from core.schema_bulk import MOST_OPERATIONS, bulk_request, bulk_results
 from core.viewsets import BaseViewSet
 
@@ -52,6 +55,15 @@ class BulkViewSet(BaseViewSet):
     Both with a number of statements that does not grow. The validation of an update sees no instance: what
     depends on the stored row is the service's to check.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        hook = override_of(cls, among=SAVING_HOOKS)
+        if hook is not None:
+            raise ImproperlyConfigured(
+                f"{hook} is not called by bulk operations and imports. Put its rule into `create` and `create_many`, "
+                "or `update` and `update_many`, of the serializer."
+            )
 
     documented_errors: ClassVar = {"bulk": ("NOT_FOUND", "PRECONDITION_FAILED", "CONFLICT")}
     detailed_errors: ClassVar = {"bulk": frozenset({"NOT_FOUND", "PRECONDITION_FAILED"})}
@@ -113,6 +125,7 @@ class BulkViewSet(BaseViewSet):
             raise BulkRefused("NOT_FOUND", [problem(item.index, "id", "not_found", text) for item in missing])
         for row in held.values():
             self.check_object_permissions(self.request, row)
+        self.check_writable(*held.values())
         stale = [
             item
             for item in operations
@@ -126,7 +139,11 @@ class BulkViewSet(BaseViewSet):
         return held
 
     def perform_bulk_destroy(self, instances: Sequence[Any]) -> None:
-        self.queryset.all().soft_delete(instances)
+        if override_of(type(self), among=frozenset({"perform_destroy"})) is None:
+            self.queryset.all().soft_delete(instances)
+            return
+        for instance in instances:
+            self.perform_destroy(instance)
 
     def shown(self, operations: Sequence[Operation], rows: Mapping[int, Any]) -> dict[int, dict[str, Any]]:
         """By the number of the operation."""

@@ -129,6 +129,9 @@ class Shapes:
     def clear(self) -> None:
         self._statements.clear()
 
+    def __len__(self) -> int:
+        return len(self._statements)
+
 
 shapes = Shapes()
 

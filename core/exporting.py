@@ -45,10 +45,6 @@ class ExportViewSet(BaseViewSet):
         if getattr(cls, "queryset", None) is not None:
             functions[export_kind(cls)] = partial(export, cls)
 
-    def listed(self) -> QuerySet[Any]:
-        """The rows that the list shows without a filter."""
-        return self.get_queryset()
-
     @extend_schema(responses={202: JobSerializer})
     @action(detail=False, methods=["post"], url_path="export")
     @idempotent

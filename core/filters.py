@@ -20,6 +20,15 @@ LONGEST_TEXT = 200
 NAME_LISTS = frozenset({"sort", "fields"})
 
 
+SCOPE_PARAMETER: dict[str, Any] = {
+    "name": "scope",
+    "in": "query",
+    "required": False,
+    "description": "Everybody's objects; 403 for a role that may not read them.",
+    "schema": {"type": "string", "enum": ["all"]},
+}
+
+
 class FilterBackend(django_filters.DjangoFilterBackend):
     """Without a filter in the query there is nothing to build or to validate."""
 

@@ -55,8 +55,14 @@ class Importer:
                 problems.append(Problem(number, wrong.row.field, wrong.row.code, wrong.row.message))
         keys = [key for _number, key, _values in readable if key is not None]
         mine, taken = self.existing(keys)
+        readable_only = self.readable_only(mine)
         operations = []
         for number, key, values in readable:
+            if key in readable_only:
+                problems.append(
+                    Problem(number, ID, "forbidden", "You may read this object, but not write it.")
+                )
+                continue
             operation, found = self.operation(number, key, values, mine, taken)
             problems += found
             if operation is not None:
@@ -83,6 +89,12 @@ class Importer:
         rows = self.view.get_queryset().filter(pk__in=keys).order_by()
         everybodys = self.view.queryset.model._base_manager.filter(pk__in=keys)
         return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
+
+    def readable_only(self, keys: set[UUID]) -> set[UUID]:
+        if not keys:
+            return set()
+        rows = self.view.queryset.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
+        return keys - set(rows.order_by().values_list("pk", flat=True))
 
     def operation(
         self, number: int, key: UUID | None, values: dict[str, Any], mine: set[UUID], taken: set[UUID]

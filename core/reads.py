@@ -1,20 +1,30 @@
-"""The compiled reads of a viewset (core/compiled.py): the same answers as its querysets give, for less."""
+"""The compiled reads of a viewset (core/compiled.py): the same answers as its querysets give, for less.
+
+Only reads of which the framework has written every part are compiled (core/read_eligibility.py). The key of a
+statement holds the caller's reach and scope, never the caller. Its placeholders are the caller's id and the values of
+the filters.
+"""
 
 import copy
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.http import Http404
 
 from core import compiled
-from core.compiled import Statement, shapes
+from core.compiled import Statement, UncompilableError, shapes
 from core.filters import Choices, Moment, refuse_empty, sort_order
 from core.models.base import BaseModel, etag_of
+from core.overrides import is_framework
 from core.pagination import DEEP, page_meta, read_page
+from core.read_eligibility import columns_of
+from core.serializers import TEXT_COLUMNS, column_of
 
 TOTAL = "total_of_rows"
+COMPARISONS = frozenset({"exact", "gte", "gt", "lte", "lt"})
 Rows = Callable[[], QuerySet[Any]]
 
 
@@ -22,11 +32,10 @@ def read_list(
     view: Any, rows: Rows, fields: frozenset[str] | None
 ) -> tuple[list[dict[str, Any]], Any] | None:
     """A page of rows (a bound method of the view) and its `meta`. None where only the plain path can tell: on
-    another database, for a view that has not declared `compiled`, with a cursor or a filter that is more than a
-    comparison."""
-    columns = columns_of(view)
+    another database, for a view with code of its author's, with a cursor or a filter that is more than a comparison."""
+    columns = columns_for(view)
     query = view.request.query_params
-    if columns is None or "cursor" in query:
+    if columns is None or "cursor" in query or not view.sort_fields or not is_framework_method(rows):
         return None
     filters = filter_values(view, query)
     if filters is None:
@@ -37,15 +46,16 @@ def read_list(
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
     first = limit if page == 1 else None
-    shape = (type(view), view.action, view.shape(), tuple(order), names, tuple(filters), first)
+    key = (type(view), view.action, *view.reach(), tuple(order), names, tuple(filters), first)
     user = view.request.user.pk
     values = {"user": user, "limit": limit, "offset": (page - 1) * limit, **filters}
-    statement = shapes.get(shape) or shapes.put(
-        shape,
-        compiled.with_limit(
-            page_statement(view, rows, filters, order, [columns[name] for name in names]), first
-        ),
-    )
+    statement = shapes.get(key)
+    if statement is None:
+        try:
+            page_rows = page_statement(view, rows, filters, order, [columns[name] for name in names])
+        except UncompilableError:
+            return None
+        statement = shapes.put(key, compiled.with_limit(page_rows, first))
     found = statement.run(values)
     if not found and page > 1:
         total = statement.run(values | {"limit": 1, "offset": 0})
@@ -56,25 +66,32 @@ def read_list(
 
 def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any], str] | None:
     """One row and its ETag. Raises Http404 where the caller may see none; None as above."""
-    columns = columns_of(view)
+    columns = columns_for(view)
     if columns is None or view.queryset.model.etag is not BaseModel.etag:  # it says more than the version
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
-    shape = (type(view), view.action, view.shape(), names)
-    statement = shapes.get(shape) or shapes.put(
-        shape, object_statement(view, [columns[name] for name in names])
-    )
+    key = (type(view), view.action, *view.reach(), names)
+    statement = shapes.get(key)
+    if statement is None:
+        try:
+            statement = shapes.put(key, object_statement(view, [columns[name] for name in names]))
+        except UncompilableError:
+            return None
     rows = statement.run({"user": view.request.user.pk, "pk": view.kwargs["pk"]})
     if not rows:
         raise Http404
     return dict(zip(names, rows[0], strict=False)), etag_of(rows[0][-1])  # the version stands last
 
 
-def columns_of(view: Any) -> dict[str, str] | None:
-    if not view.compiled or not compiled.applies():
+def columns_for(view: Any) -> dict[str, str] | None:
+    if not compiled.applies() or not view.request.user.is_authenticated:
         return None
-    columns: dict[str, str] | None = view.get_serializer_class().columns
-    return columns
+    return columns_of(view)
+
+
+def is_framework_method(rows: Any) -> bool:
+    """Whether the rows are those of a method of the framework's, and not of an action of somebody's own."""
+    return inspect.ismethod(rows) and is_framework(rows.__func__)
 
 
 def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
@@ -89,10 +106,13 @@ def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
     for name in given:
         item = filters[name]
         try:
-            if isinstance(item, Choices):
+            if item.method is not None or item.exclude:
+                return None
+            column = type(column_of(view.queryset.model, item.field_name))
+            if type(item) is Choices and item.lookup_expr == "exact" and column in TEXT_COLUMNS:
                 for index, choice in enumerate(dict.fromkeys(item.field.clean(query.getlist(name)))):
                     values[f"{name}.{index}"] = choice
-            elif isinstance(item, Moment):
+            elif type(item) is Moment and item.lookup_expr in COMPARISONS and column is DateTimeField:
                 values[name] = item.field.clean(query[name])
             else:
                 return None
@@ -124,7 +144,7 @@ def object_statement(view: Any, columns: list[str]) -> Statement:
 
 
 def probed(view: Any, rows: Rows) -> tuple[QuerySet[Any], dict[str, Any]]:
-    """The view's rows as they are for somebody of the caller's rights, who does not exist."""
+    """The view's rows as they are for a user of the caller's role whose id is a placeholder."""
     probe = copy.copy(view)
     probe.request = copy.copy(view.request)
     somebody = compiled.stand_in_user(view.request.user)

@@ -18,7 +18,7 @@ from drf_spectacular.plumbing import ResolvedComponent, get_doc
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from core.conditional import PARAMETERS
-from core.filters import names_parameter
+from core.filters import SCOPE_PARAMETER, names_parameter
 from core.idempotency import HEADER, PARAMETER
 from core.pagination import CURSOR_META, PAGE_META
 from core.schema_errors import (
@@ -119,16 +119,17 @@ class EnvelopeSchema(FieldSchema):
 
     def _get_parameters(self) -> list[Schema]:
         parameters: list[Schema] = super()._get_parameters()
+        kind = ResolvedComponent.PARAMETER
         if self._is_list_view() or self.is_single_read():
             text = "Names with commas, or the parameter repeated: each object holds only these, and `id`."
             serializer_class: Any = self.view.get_serializer_class()
             parameters.append(names_parameter("fields", text, list(serializer_class.Meta.fields)))
+        if self.action == "list" and "scope" in self.view.known_parameters()[0]:
+            parameters.append(SCOPE_PARAMETER)
         if self.is_read_conditionally() or (self.is_versioned() and self.action in CONDITIONAL_WRITES):
             name = "If-None-Match" if self.is_read_conditionally() else "If-Match"
-            kind = ResolvedComponent.PARAMETER
             parameters.append(register(self.registry, kind, name.replace("-", ""), PARAMETERS[name]))
         if self.is_idempotent():
-            kind = ResolvedComponent.PARAMETER
             parameters.append(register(self.registry, kind, HEADER.replace("-", ""), PARAMETER))
         return parameters
 

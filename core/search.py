@@ -72,7 +72,6 @@ class SearchQuerySet(BaseQuerySet):
     """
 
     owner_column = "user"
-    owner: Any = None  # whose rows these are, where they are one person's
     search: Search | None = None
     implied: tuple[str, ...] = ()  # words that each row has for another reason
     unnarrowed: Any = None  # the rows before conditions that are slow to test
@@ -80,8 +79,8 @@ class SearchQuerySet(BaseQuerySet):
     found_keys: list[Any] | None = None  # not `keys`, which dict() takes for those of a mapping
 
     def _clone(self) -> Self:
-        clone: Any = super()._clone()  # type: ignore[misc]
-        clone.search, clone.owner, clone.indexed = self.search, self.owner, self.indexed
+        clone: Any = super()._clone()
+        clone.search, clone.indexed = self.search, self.indexed
         clone.implied, clone.unnarrowed = self.implied, self.unnarrowed
         return clone
 

@@ -200,12 +200,13 @@ def refuse(protocol: Any, environ: dict[str, Any], error: ApiError) -> None:
     """Answer a request that no thread has taken."""
     request_id = uuid7().hex
     context.current.set(context.RequestContext(request_id=request_id))  # a task has a context of its own
-    response = error_response(error)
+    request = HttpRequest()
+    request.META, request.path_info = environ, environ["PATH_INFO"]
+    response = error_response(error, request)
     response.headers["X-Request-ID"] = request_id
     send(protocol, response)
     log.warning(
         "request_refused",
-        request_id=request_id,
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
         status=error.status,

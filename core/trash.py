@@ -20,6 +20,9 @@ class TrashViewSet(BaseViewSet):
         return self.queryset.all().visible_to(self.request.user).trashed()
 
     def listed_trash(self) -> QuerySet[Any]:
+        """The trash of the caller's own rows."""
+        if type(self).get_trash is TrashViewSet.get_trash:
+            return self.queryset.all().listed_for(self.request.user, everybodys=False).trashed()
         return self.get_trash()
 
     @action(detail=False, url_path="trash")

@@ -21,10 +21,11 @@ from core.models import with_seen_version
 from core.pagination import Pagination, with_meta
 from core.reads import read_list, read_object
 from core.revisions import mark, revision_of
+from core.row_access import RowAccess
 from core.views import ApiView
 
 
-class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
+class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     """Owner-scoped CRUD with lists, versions and audit. A subclass declares:
 
     `queryset`, `serializer_class`, `filterset_class`, `sort_fields`, `http_method_names`. Rows come only
@@ -35,9 +36,6 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     filterset_class: Any = None
     sort_fields: ClassVar[dict[str, str]] = {}
     default_sort = "-createdAt"
-    # Reads by statements compiled once. It promises that the rows a method of this view shows depend on nothing but
-    # the caller's id and `shape()`, which holds the caller's rights; see core/reads.py.
-    compiled = False
     # The lists that show only the caller's own rows, of tables that move their revision (core/revisions.py).
     watched_lists: ClassVar[frozenset[str]] = frozenset()
     # Whether a single object too is the caller's own, for everybody but an admin.
@@ -64,15 +62,14 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         )
         for action in cls.list_actions:
             extra = cls.action_parameters.get(action, frozenset())
+            if action == "list" and cls.has_scope():
+                extra |= {"scope"}
             cls._known[action] = (frozenset(listed | extra), repeatable | (listed & NAME_LISTS))
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
         return self._known.get(self.action or "", (frozenset(), frozenset()))
 
     # --- which rows ---------------------------------------------------------------------------
-
-    def get_queryset(self) -> QuerySet[Any]:
-        return self.queryset.all().visible_to(self.request.user).alive()
 
     def get_object(self) -> Any:
         return self.pick(self.get_queryset())
@@ -84,7 +81,9 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         instance = self.pick(with_seen_version(rows).select_for_update(of=("self",)))
         # PostgreSQL has waited for another writer: the row is new, what stands beside it is as it was before.
         waited = getattr(instance, "seen_version", instance.version) != instance.version
-        return self.pick(rows) if waited else instance
+        instance = self.pick(rows) if waited else instance
+        self.check_writable(instance)
+        return instance
 
     def pick(self, queryset: QuerySet[Any]) -> Any:
         instance = get_object_or_404(queryset, pk=self.kwargs["pk"])
@@ -93,12 +92,8 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
 
     # --- reading ------------------------------------------------------------------------------
 
-    def shape(self) -> tuple[Any, ...]:
-        """What besides the caller's id decides which rows a read shows."""
-        return (self.request.user.is_superuser,)
-
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return self.answer_list(self.get_queryset)
+        return self.answer_list(self.listed)
 
     def answer_list(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         """A page of what `rows`, a method of this view, returns."""
@@ -119,7 +114,8 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
     def list_etag(self) -> str | None:
         """Of a list that shows nothing but what the caller owns: it has changed when their revision has moved. Strong,
         since nothing else goes into it; a new shape of the rows is another mark."""
-        return self.revision_tag() if self.action in self.watched_lists else None
+        own = self.action in self.watched_lists and not self.wants_all() and self.shows_own_rows_only()
+        return self.revision_tag() if own else None
 
     def revision_tag(self) -> str:
         user = self.request.user
@@ -133,7 +129,8 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
             return None
         tag = None
         if self.action == "retrieve":
-            tag = self.revision_tag() if self.watched_objects and not self.request.user.is_superuser else None
+            own = self.watched_objects and not any(self.role_reach()) and self.shows_own_rows_only()
+            tag = self.revision_tag() if own else None
         elif "HTTP_IF_NONE_MATCH" not in self.request._request.META:
             with suppress(ApiError, APIException):  # what is wrong with the question is said by the answer
                 tag = self.list_etag()
@@ -180,12 +177,14 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():
-            instance = self.perform_create(serializer)
+            instance: Any = self.perform_create(serializer) or serializer.instance
+            self.check_path(serializer, instance)
             self.record("created", instance)
         return self.answer(instance, 201, Location=f"{request.path}/{instance.pk}")
 
     def perform_create(self, serializer: Any) -> Any:
-        return serializer.save()
+        """Store a new object, for the caller where the model's `access` names an owner. May return it, or nothing."""
+        return serializer.save(**self.owner_of_new(serializer))
 
     def update(self, request: Any, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
         data = request.data  # read before the row is held: a client may send its body as slowly as it likes
@@ -195,13 +194,18 @@ class BaseViewSet(ApiView, viewsets.GenericViewSet[Any]):
             before = self.get_serializer(instance).data
             serializer = self.get_serializer(instance, data=data, partial=partial)
             serializer.is_valid(raise_exception=True)
-            instance = serializer.save()
+            self.perform_update(serializer)
+            instance = serializer.instance or instance
+            self.check_path(serializer, instance)
             after = self.get_serializer(instance).data
             changes = audit.difference(before, after)
             changes.pop("updatedAt", None)
             if changes:
                 self.record("updated", instance, changes)
         return self.answer(instance)
+
+    def perform_update(self, serializer: Any) -> Any:
+        return serializer.save()
 
     def partial_update(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return self.update(request, *args, partial=True, **kwargs)

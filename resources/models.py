@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connections, models
-from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
+from django.db import models
+from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from accounts.models import User
+from core.access import Access
+from core.array_subquery import OrderedValues
 from core.models import BaseAttachment, BaseModel, BaseQuerySet, HasAttachments
 from core.search import SearchQuerySet, index_text
 from core.text import normalize
@@ -27,29 +27,10 @@ def canonical_name(text: str) -> str:
 
 
 class ResourceQuerySet(SearchQuerySet):
-    owner: User | None = None
-
-    def _clone(self) -> Self:
-        clone = super()._clone()
-        clone.owner = self.owner
-        return clone
-
-    def visible_to(self, user: User) -> Self:
-        """By id an admin sees everybody's; lists narrow this to the caller's own (`owned_by`)."""
-        return self if user.is_superuser else self.owned_by(user)
-
-    def owned_by(self, user: User) -> Self:
-        rows = self.filter(user=user)
-        rows.owner = user
-        return rows
-
     def with_tags(self) -> Self:
-        """Each row with the names of its tags: on PostgreSQL inside the same statement, else one more query."""
-        links = ResourceTag.objects.order_by("position")
-        if connections[self.db].vendor == "postgresql":
-            names = links.filter(resource=OuterRef("pk")).values("tag__name")
-            return self.annotate(tag_names=ArraySubquery(names))
-        return self.prefetch_related(Prefetch("links", queryset=links.select_related("tag")))
+        """Each row with the names of its tags, in the same statement."""
+        links = ResourceTag.objects.filter(resource=OuterRef("pk")).order_by("position")
+        return self.annotate(tag_names=OrderedValues(links.values(item=F("tag__name"))))
 
     def tagged(self, names: Iterable[str]) -> Self:
         """With all of these tags."""
@@ -72,6 +53,8 @@ class Resource(HasAttachments, BaseModel):
         DRAFT = "draft"
         PUBLISHED = "published"
         ARCHIVED = "archived"
+
+    access = Access(owner="user")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="resources")
     title = models.CharField(max_length=255)
@@ -145,9 +128,6 @@ def counted(links: "models.QuerySet[ResourceTag]") -> Coalesce:
 
 
 class TagQuerySet(BaseQuerySet):
-    def visible_to(self, user: User) -> Self:
-        return self.filter(user=user)
-
     def with_resource_count(self) -> Self:
         # Subqueries and not a GROUP BY, because PostgreSQL cannot lock grouped rows. All links less those to the
         # trash: an index counts the first, and the second are few. To count the living, each row would be read.
@@ -158,6 +138,8 @@ class TagQuerySet(BaseQuerySet):
 
 class Tag(BaseModel):
     """A user's own word for some of their resources."""
+
+    access = Access(owner="user", read_all=(), write_all=())
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tags")
     name = models.CharField(max_length=50)

@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from core.attachments import AttachmentSerializer
+from core.attachment_serializers import AttachmentSerializer
 from core.serializers import ModelSerializer, StringField
 from resources import services
 from resources.models import MAX_NAME_INPUT, MOST_TAGS, Resource, Tag, canonical_name
@@ -40,8 +40,7 @@ class ResourceSerializer(ModelSerializer):
     title = StringField(min_length=1, max_length=255)
     content = StringField(max_length=100_000, allow_blank=True, trim_whitespace=False, default="")
     status = serializers.ChoiceField(choices=Resource.Status.choices, default=Resource.Status.DRAFT)
-    tags = TagListField(source="tag_list", default=list)
-    columns: ClassVar = {"tags": "tag_names"}
+    tags = TagListField(source="tag_names", default=list)
     examples: ClassVar = {"title": "Minutes of the meeting", "content": "Agreed: the budget and the venue."}
 
     class Meta:
@@ -50,12 +49,10 @@ class ResourceSerializer(ModelSerializer):
         read_only_fields = ("id", "userId", "createdAt", "updatedAt")
 
     def create(self, validated_data: dict[str, Any]) -> Resource:
-        tags = validated_data.pop("tag_list")
-        return services.create_resource(user=self.context["request"].user, tags=tags, **validated_data)
+        return services.create_resource(**service_values(validated_data))
 
     def update(self, instance: Resource, validated_data: dict[str, Any]) -> Resource:
-        tags = validated_data.pop("tag_list", None)
-        return services.update_resource(resource=instance, tags=tags, **validated_data)
+        return services.update_resource(resource=instance, **service_values(validated_data))
 
     def create_many(self, items: Sequence[Mapping[str, Any]]) -> list[Resource]:
         user = self.context["request"].user
@@ -69,14 +66,13 @@ class ResourceSerializer(ModelSerializer):
 
 def service_values(validated: Mapping[str, Any]) -> dict[str, Any]:
     """What ResourceSerializer has validated, in the words of the services."""
-    return {"tags" if name == "tag_list" else name: value for name, value in validated.items()}
+    return {"tags" if name == "tag_names" else name: value for name, value in validated.items()}
 
 
 class ResourceDetailSerializer(ResourceSerializer):
     """A single one, with what is attached to it; see core.attachments.ShowsAttachments."""
 
     attachments = AttachmentSerializer(many=True, read_only=True, source="attachment_count")
-    columns: ClassVar = {"tags": "tag_names", "attachments": "attachment_count"}
 
     class Meta(ResourceSerializer.Meta):
         fields: Any = (*ResourceSerializer.Meta.fields[:-2], "attachments", "createdAt", "updatedAt")
@@ -85,7 +81,6 @@ class ResourceDetailSerializer(ResourceSerializer):
 class TagSerializer(ModelSerializer):
     name = TagNameField()
     resourceCount = serializers.IntegerField(source="resource_count", read_only=True, min_value=0)
-    columns: ClassVar = {"resourceCount": "resource_count"}
     examples: ClassVar = {"resourceCount": 3}
 
     class Meta:

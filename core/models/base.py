@@ -1,16 +1,17 @@
 """The base of every model: key, times, version, soft deletion."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.db import connections, models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from core.access import Access, AccessQuerySet
 from core.compiled import insert
 
 
-class BaseQuerySet(models.QuerySet[Any]):
+class BaseQuerySet(AccessQuerySet):
     def alive(self) -> Self:
         return self.filter(deleted_at=None)
 
@@ -46,8 +47,11 @@ def with_seen_version(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
 class BaseModel(models.Model):
     """A UUIDv7 key, which sorts by time of creation (RFC 9562), timestamps, a version and soft deletion.
 
-    Every visible change goes through `save_changes`, so that the version, and with it the ETag, moves.
+    Every visible change goes through `save_changes`, so that the version, and with it the ETag, moves. `access` states
+    who may read and write which rows; without it the queryset has a `visible_to(user)` of its own.
     """
+
+    access: ClassVar[Access | None] = None
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

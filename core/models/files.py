@@ -8,6 +8,8 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from core.access import AccessQuerySet
+
 
 class StoredFile(models.Model):
     """One file in the storage. The row is committed before the first byte is written and deleted after the last
@@ -73,13 +75,15 @@ def storage_name(key: str) -> str:
     return f"{key[-2:]}/{key}"
 
 
-class AttachmentQuerySet(models.QuerySet[Any]):
+class AttachmentQuerySet(AccessQuerySet):
     """Rows of a model whose `parent` names the foreign key to what they are attached to."""
 
     def visible_to(self, user: Any) -> Self:
-        """Who may see the object may see what is attached to it."""
-        visible = self.parents().visible_to(user)
-        return self.filter(**{f"{self.model.parent}__in": visible.values("pk")})
+        """The attachments of the objects that this user may read."""
+        return self.filter(**{f"{self.model.parent}__in": self.parents().visible_to(user).values("pk")})
+
+    def writable_by(self, user: Any) -> Self:
+        return self.filter(**{f"{self.model.parent}__in": self.parents().writable_by(user).values("pk")})
 
     def alive(self) -> Self:
         return self.filter(**{f"{self.model.parent}__deleted_at": None})

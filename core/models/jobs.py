@@ -9,14 +9,11 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from core.access import Access
 from core.models.base import BaseModel, BaseQuerySet
 
 
 class JobQuerySet(BaseQuerySet):
-    def visible_to(self, user: Any) -> Self:
-        """The caller's own, for an admin too: staff have the admin site."""
-        return self.filter(user=user)
-
     def unfinished(self) -> Self:
         return self.filter(status__in=Job.UNFINISHED)
 
@@ -41,6 +38,8 @@ class Job(BaseModel):
         CANCELLED = "cancelled"
 
     UNFINISHED: ClassVar = (Status.QUEUED, Status.RUNNING)
+    # An admin too sees their own only: staff have the admin site.
+    access = Access(owner="user", read_all=(), write_all=())
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
     role = models.CharField(

@@ -116,11 +116,13 @@ def test_the_first_page_is_read_from_an_index_without_sorting(owner):
             cursor.execute("SET LOCAL enable_bitmapscan = off")
             cursor.execute("SET LOCAL enable_sort = off")  # of three rows, that would cost nothing
         cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}")
-        plan = str(cursor.fetchall())
+        steps = cursor.fetchall()
+        plan = str(steps)
 
     assert "resource_newest" in plan or "resource_of_all" in plan
     assert "Sort Key: resources_resource" not in plan
-    assert "TEMP B-TREE" not in plan
+    if connection.vendor == "sqlite":  # (id, parent, _, text): the tags of one row may be sorted
+        assert "TEMP B-TREE" not in str([step for step in steps if step[1] == 0])
 
 
 def test_a_filter_compares_no_row_with_the_others(owner):

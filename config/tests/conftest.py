@@ -1,0 +1,92 @@
+import random
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIRequestFactory, force_authenticate
+
+from accounts.tests.factories import UserFactory
+from config.tests import sample_models
+from config.tests.sample_models import MODELS, Board, Card, Customer, Invoice, Membership, Note, Product, Team
+
+factory = APIRequestFactory()
+
+
+@pytest.fixture(scope="session")
+def _sample_tables(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        with connection.schema_editor() as editor:
+            for model in sample_models.MODELS:
+                editor.create_model(model)
+        yield
+        with connection.schema_editor() as editor:
+            for model in reversed(sample_models.MODELS):
+                editor.delete_model(model)
+
+
+@pytest.fixture
+def sample_tables(_sample_tables, db):
+    """The tables of config/tests/sample_models.py."""
+
+
+@pytest.fixture
+def call():
+    """Call an action of a viewset class as a user: `call(ViewSet, "retrieve", user, pk=…)`."""
+
+    def act(view_class, action, user=None, *, data=None, query=None, headers=None, initkwargs=None, **kwargs):
+        method = {"list": "get", "trash": "get", "retrieve": "get", "create": "post", "update": "put"}.get(
+            action
+        )
+        method = method or {"partial_update": "patch", "destroy": "delete"}.get(action, "post")
+        given = query if method == "get" else data
+        request = getattr(factory, method)("/sample", given, **(headers or {}))
+        if user is not None:
+            force_authenticate(request, user)
+        view = view_class.as_view({method: action}, **(initkwargs or {}))
+        return view(request, **kwargs).render()
+
+    return act
+
+
+@pytest.fixture
+def callers():
+    roles = ("user", "user", "user", "staff", "admin")
+    return [
+        UserFactory(role=role, email=f"caller{n}@{'a' if n % 2 else 'b'}.example")
+        for n, role in enumerate(roles)
+    ]
+
+
+@pytest.fixture
+def rows(callers):
+    """Some of every model, of changing callers, in every state."""
+    chance = random.Random(11)
+    made = {model: [] for model in MODELS}
+
+    def make(model, **values):
+        row = model.objects.create(**values)
+        made[model].append(row)
+        if chance.random() < 0.15:
+            row.soft_delete()
+        return row
+
+    for number in range(12):
+        anybody = chance.choice(callers)
+        team = make(Team, name=f"Team {number % 3}", lead=anybody)
+        for member in chance.sample(callers, chance.randrange(3)):
+            make(Membership, team=team, user=member)
+        board = make(Board, title=f"Board {number}", team=team)
+        make(Card, title=f"Card {number}", board=board)
+        customer = make(Customer, name=f"Customer {number}", user=chance.choice(callers))
+        amount = Decimal(number) + Decimal("0.10")
+        make(
+            Invoice,
+            number=str(number),
+            customer=customer,
+            amount=amount,
+            lines=[{"n": number}],
+            is_paid=number % 2,
+        )
+        make(Product, name=f"P {number}", is_listed=chance.random() < 0.5, seller=chance.choice(callers))
+        make(Note, text=chance.choice(["red", "blue"]), user=chance.choice(callers))
+    return made

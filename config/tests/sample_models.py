@@ -1,0 +1,121 @@
+"""Models of an adopter, with every kind of declared access; their tables are made by the fixture `sample_tables`.
+
+They are in a registry of their own, so that the tests which walk through all models do not meet them. Their foreign
+keys to users have no constraint, because the tests with real transactions truncate that table.
+"""
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.test.utils import isolate_apps
+
+from core.access import Access
+from core.models import BaseModel, BaseQuerySet
+
+User = get_user_model()
+
+
+class BoardQuerySet(BaseQuerySet):
+    pass
+
+
+class NoteQuerySet(BaseQuerySet):
+    """Visible by whatever the test sets in `rule`, which a declaration cannot express."""
+
+    rule = staticmethod(lambda rows, user: rows.none())
+
+    def visible_to(self, user):
+        return type(self).rule(self, user)
+
+
+with isolate_apps("core"):
+
+    class Team(BaseModel):
+        access = Access(owner="lead", members="memberships__user")
+        name = models.CharField(max_length=50)
+        lead = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+    class Membership(BaseModel):
+        access = Access(parent="team")
+        team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+        user = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+    class Board(BaseModel):
+        """A team's board: its members read and write it."""
+
+        access = Access(members="team__memberships__user")
+        title = models.CharField(max_length=100)
+        team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+        objects = BoardQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+    class Card(BaseModel):
+        """On a board: who may read or write that may read or write it."""
+
+        access = Access(parent="board")
+        title = models.CharField(max_length=100)
+        board = models.ForeignKey(Board, on_delete=models.CASCADE, related_name="+")
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+    class Customer(BaseModel):
+        access = Access(owner="user")
+        name = models.CharField(max_length=100)
+        user = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+    class Invoice(BaseModel):
+        """Of a customer of one's own; staff read everybody's and write none."""
+
+        access = Access(owner="customer__user", read_all={"admin", "staff"}, write_all={"admin"})
+        number = models.CharField(max_length=20)
+        amount = models.DecimalField(max_digits=10, decimal_places=2, default=0)
+        lines = models.JSONField(default=list)
+        is_paid = models.BooleanField(default=False)
+        due_date = models.DateField(null=True)
+        customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="+")
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+    class Product(BaseModel):
+        """Of a catalogue: everybody reads what is listed."""
+
+        access = Access(owner="seller", public={"is_listed": True})
+        name = models.CharField(max_length=100)
+        is_listed = models.BooleanField(default=False)
+        seller = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+    class Note(BaseModel):
+        """Without a declaration."""
+
+        text = models.CharField(max_length=100)
+        user = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
+        objects = NoteQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core"
+
+
+MODELS = (Team, Membership, Board, Card, Customer, Invoice, Product, Note)
+assert settings.AUTH_USER_MODEL == "accounts.User"

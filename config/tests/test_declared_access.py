@@ -1,0 +1,293 @@
+"""Declared access (core/access.py): who reads and writes which rows, on models of every kind."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework import serializers
+
+from accounts.tests.factories import UserFactory
+from config.tests.sample_models import Board, Card, Customer, Invoice, Membership, Product, Team
+from core.bulk import BulkViewSet
+from core.serializers import ModelSerializer
+from core.trash import TrashViewSet
+from core.viewsets import BaseViewSet
+
+pytestmark = pytest.mark.usefixtures("sample_tables")
+
+
+def viewset(of, *names, base=BaseViewSet, **members):
+    class Serializer(ModelSerializer):
+        class Meta:
+            model = of
+            fields = ("id", *names)
+            read_only_fields = ("id",)
+
+    return type("ViewSet", (base,), {"queryset": of.objects.all(), "serializer_class": Serializer, **members})
+
+
+@pytest.fixture
+def people():
+    names = ("ann", "ben", "cat")
+    users = {name: UserFactory(name=name.title()) for name in names}
+    return users | {"staff": UserFactory(role="staff"), "admin": UserFactory(role="admin")}
+
+
+@pytest.fixture
+def board(people):
+    """Of a team of Ben's and Cat's, led by Ann who is no member."""
+    team = Team.objects.create(name="Team", lead=people["ann"])
+    for name in ("ben", "cat"):
+        Membership.objects.create(team=team, user=people[name])
+    return Board.objects.create(title="Plans", team=team)
+
+
+@pytest.fixture
+def invoice(people):
+    return Invoice.objects.create(number="1", customer=Customer.objects.create(name="C", user=people["ann"]))
+
+
+def readers(rows, people):
+    return {name for name, user in people.items() if rows.visible_to(user).exists()}
+
+
+def writers(rows, people):
+    return {name for name, user in people.items() if rows.writable_by(user).exists()}
+
+
+def test_members_read_and_write_what_is_their_teams(board, people):
+    assert readers(Board.objects.all(), people) == {"ben", "cat", "admin"}
+    assert writers(Board.objects.all(), people) == {"ben", "cat", "admin"}
+
+
+def test_a_member_twice_over_sees_a_row_once(board, people):
+    Membership.objects.create(team=board.team, user=people["ben"])
+
+    assert Board.objects.all().visible_to(people["ben"]).count() == 1
+
+
+@pytest.mark.parametrize("what", ["membership", "team", "board"])
+def test_what_was_deleted_on_the_way_lets_nobody_in(board, people, what):
+    card = Card.objects.create(title="Card", board=board)
+    for row in {
+        "membership": Membership.objects.filter(user=people["ben"]),
+        "team": [board.team],
+        "board": [board],
+    }[what]:
+        row.soft_delete()
+
+    assert not Card.objects.all().visible_to(people["ben"]).filter(pk=card.pk).exists()
+    assert not Card.objects.all().writable_by(people["ben"]).filter(pk=card.pk).exists()
+
+
+def test_a_child_belongs_to_whom_its_parent_belongs(board, people):
+    Card.objects.create(title="Card", board=board)
+
+    assert readers(Card.objects.all(), people) == {"ben", "cat", "admin"}
+    assert writers(Card.objects.all(), people) == {"ben", "cat", "admin"}
+
+
+def test_a_role_may_read_more_than_it_writes(invoice, people):
+    assert readers(Invoice.objects.all(), people) == {"ann", "staff", "admin"}
+    assert writers(Invoice.objects.all(), people) == {"ann", "admin"}
+
+
+def test_public_rows_are_everybodys_to_read_and_their_owners_to_write(people):
+    Product.objects.create(name="Listed", is_listed=True, seller=people["ann"])
+    Product.objects.create(name="Hidden", seller=people["ann"])
+    rows = Product.objects.all()
+
+    assert [row.name for row in rows.visible_to(people["ben"])] == ["Listed"]
+    assert [row.name for row in rows.visible_to(AnonymousUser())] == ["Listed"]
+    assert rows.visible_to(people["ann"]).count() == 2
+    assert writers(rows, people) == {"ann", "admin"}
+
+
+@pytest.mark.parametrize("deleted", ["row", "owner"])
+def test_what_is_deleted_is_not_public(people, deleted):
+    product = Product.objects.create(name="Listed", is_listed=True, seller=people["ann"])
+    (product if deleted == "row" else people["ann"]).soft_delete()
+
+    assert not Product.objects.all().visible_to(people["ben"]).exists()
+
+
+def test_nobody_owns_a_row_without_an_owner(people):
+    assert not Customer.objects.all().visible_to(AnonymousUser()).exists()
+    assert not Customer.objects.all().owned_by(AnonymousUser()).exists()
+
+
+@pytest.mark.parametrize(("action", "data"), [("partial_update", {"number": "2"}), ("destroy", None)])
+@pytest.mark.parametrize(("who", "status"), [("ann", 200), ("staff", 403), ("ben", 404), ("admin", 200)])
+def test_a_write_is_refused_by_404_or_403(call, invoice, people, action, data, who, status):
+    answer = call(viewset(Invoice, "number"), action, people[who], data=data, pk=invoice.pk)
+
+    assert answer.status_code == (204 if (status, action) == (200, "destroy") else status)
+
+
+@pytest.mark.parametrize(("who", "status"), [("staff", 403), ("ben", 404), ("ann", 200)])
+def test_a_restore_is_a_write(call, invoice, people, who, status):
+    invoice.soft_delete()
+    answer = call(viewset(Invoice, "number", base=TrashViewSet), "restore", people[who], pk=invoice.pk)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("who", "own", "everybodys"), [("ann", 1, 403), ("staff", 0, 1), ("admin", 0, 1)])
+def test_a_list_shows_own_rows_and_with_scope_everybodys(call, invoice, people, who, own, everybodys):
+    view = viewset(Invoice, "number")
+    answer = call(view, "list", people[who], query={"scope": "all"})
+
+    assert json.loads(call(view, "list", people[who]).content)["meta"]["total"] == own
+    if answer.status_code == 200:
+        assert json.loads(answer.content)["meta"]["total"] == everybodys
+    else:
+        assert answer.status_code == everybodys
+
+
+def test_a_list_of_a_catalogue_shows_public_rows(call, people):
+    Product.objects.create(name="Listed", is_listed=True, seller=people["ann"])
+    Product.objects.create(name="Hidden", seller=people["ann"])
+    answer = call(viewset(Product, "name"), "list", people["ben"])
+
+    assert [row["name"] for row in json.loads(answer.content)["data"]] == ["Listed"]
+
+
+# --- relations ------------------------------------------------------------------------------------
+
+
+def codes(answer):
+    return [(item["field"], item["code"]) for item in json.loads(answer.content)["error"]["details"]]
+
+
+@pytest.mark.parametrize("who", ["ben", "staff"])
+def test_a_foreign_key_takes_only_rows_that_its_writer_may_write(call, invoice, people, who):
+    """Staff may read the customer's invoices, but not the customer."""
+    view = viewset(Invoice, "number", "customer")
+    data = {"number": "3", "customer": str(invoice.customer_id)}
+    answer = call(view, "create", people[who], data=data)
+
+    assert (answer.status_code, codes(answer)) == (400, [("customer", "does_not_exist")])
+
+
+def test_a_row_moves_to_nobody_elses_parent(call, invoice, people):
+    other = Customer.objects.create(name="Other", user=people["ben"])
+    answer = call(
+        viewset(Invoice, "customer"),
+        "partial_update",
+        people["ann"],
+        data={"customer": str(other.pk)},
+        pk=invoice.pk,
+    )
+
+    assert (answer.status_code, codes(answer)) == (400, [("customer", "does_not_exist")])
+
+
+def test_a_new_row_goes_to_an_own_parent(call, people):
+    mine = Customer.objects.create(name="Mine", user=people["ann"])
+    answer = call(
+        viewset(Invoice, "number", "customer"),
+        "create",
+        people["ann"],
+        data={"number": "1", "customer": str(mine.pk)},
+    )
+
+    assert answer.status_code == 201
+
+
+def test_a_new_row_is_its_makers(call, people):
+    answer = call(viewset(Customer, "name"), "create", people["ann"], data={"name": "New"})
+
+    assert answer.status_code == 201
+    assert Customer.objects.get().user == people["ann"]
+
+
+def test_ownership_cannot_be_given_to_somebody_one_may_not_write(call, invoice, people):
+    data = {"user": str(people["ben"].pk)}
+    view = viewset(Customer, "name", "user")
+    answer = call(view, "partial_update", people["ann"], data=data, pk=invoice.customer_id)
+
+    assert (answer.status_code, codes(answer)) == (400, [("user", "does_not_exist")])
+
+
+def test_a_relation_given_by_a_field_of_ones_own_is_looked_at_too(call, invoice, people):
+    own_field = serializers.PrimaryKeyRelatedField(queryset=Customer.objects.all(), source="customer")
+    view = viewset(Invoice, "number", base=BaseViewSet)
+    view.serializer_class = type(
+        "Own",
+        (ModelSerializer,),
+        {
+            "payer": own_field,
+            "Meta": type("Meta", (), {"model": Invoice, "fields": ("id", "number", "payer")}),
+        },
+    )
+    answer = call(view, "create", people["ben"], data={"number": "1", "payer": str(invoice.customer_id)})
+
+    assert (answer.status_code, codes(answer)) == (400, [("payer", "does_not_exist")])
+
+
+def test_a_field_that_writes_the_key_of_a_relation_is_refused_by_name():
+    meta = type("Meta", (), {"model": Invoice, "fields": ("id", "customerId")})
+    key = serializers.UUIDField(source="customer_id")
+    by_key = type("ByKey", (ModelSerializer,), {"customerId": key, "Meta": meta})
+
+    with pytest.raises(ImproperlyConfigured, match="customerId writes the key"):
+        by_key().fields  # noqa: B018 - they are found out here
+
+
+def test_code_that_moves_a_row_to_somebody_else_is_refused(call, invoice, people):
+    view = viewset(
+        Invoice, "number", perform_create=lambda self, serializer: serializer.save(customer=invoice.customer)
+    )
+    answer = call(view, "create", people["ben"], data={"number": "1"})
+
+    assert answer.status_code == 403
+    assert Invoice.objects.count() == 1
+
+
+def test_perform_create_may_return_nothing(call, people):
+    def perform_create(self, serializer):
+        serializer.save(user=self.request.user, name="Changed")
+
+    answer = call(
+        viewset(Customer, "name", perform_create=perform_create), "create", people["ann"], data={"name": "A"}
+    )
+
+    assert json.loads(answer.content)["data"]["name"] == "Changed"
+
+
+def test_perform_update_and_perform_destroy_are_called(call, invoice, people):
+    seen = []
+
+    def perform_update(self, serializer):
+        seen.append("update")
+        serializer.save(number="9")
+
+    view = viewset(
+        Invoice,
+        "number",
+        perform_update=perform_update,
+        perform_destroy=lambda self, row: seen.append("destroy"),
+    )
+    answer = call(view, "partial_update", people["ann"], data={"number": "2"}, pk=invoice.pk)
+    call(view, "destroy", people["ann"], pk=invoice.pk)
+
+    assert json.loads(answer.content)["data"]["number"] == "9"
+    assert seen == ["update", "destroy"]
+
+
+@pytest.mark.parametrize("hook", ["perform_create", "perform_update"])
+def test_bulk_refuses_hooks_that_it_does_not_call(hook):
+    with pytest.raises(ImproperlyConfigured, match=hook):
+        viewset(Invoice, "number", base=BulkViewSet, **{hook: lambda self, serializer: serializer.save()})
+
+
+def test_validators_of_one_serializer_are_its_own():
+    class Sample(ModelSerializer):
+        class Meta:
+            model = Customer
+            fields = ("id", "name")
+
+    Sample().fields["name"].validators.append(print)
+
+    assert print not in Sample().fields["name"].validators
