@@ -12,16 +12,19 @@ OWN_NAME = re.compile(r"[^/(;]*[^/(;\s]")
 # The forms of one browser on phones, which the system beside it tells already.
 VARIANT = re.compile(r"\bMobile\b|\biOS\b|\bWebView\b| UI/WKWebView")
 SYSTEMS = {"Mac OS X": "macOS"}
+# A header may hold what turns the direction of a text, or has no width, and so looks like another name.
+INVISIBLE = re.compile(r"[^ -~]+")
 
 
 def device_name(user_agent: str) -> str:
-    """Return browser and system without versions, so that an update is not another device."""
+    """Return browser and system without versions, so that an update is not another device. Visible ASCII only."""
+    user_agent = INVISIBLE.sub(" ", user_agent)
     found = parse(user_agent)
     browser = found.user_agent.family if found.user_agent else ""
     system = found.os.family if found.os else ""
     name = VARIANT.sub("", browser) if BROWSER.match(user_agent) else own_name(user_agent)
     name = " ".join(name.split())[:MAX_NAME]
-    system = SYSTEMS.get(system, system)
+    system = SYSTEMS.get(system, system)[:MAX_NAME]
     if name and system:
         return _("%(browser)s on %(system)s") % {"browser": name, "system": system}
     return name or system or _("an unknown device")

@@ -38,6 +38,10 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X) AppleWebKit/605
         ("(comment only)", "an unknown device"),
         ("Mozilla/5.0", "an unknown device"),
         ("x" * 400, "x" * 40),
+        ("\u202eevil", "evil"),
+        ("ev\u200bil\u2066\u00a0/1.0", "ev il"),
+        ("Mozilla/5.0 (compatible; \u202eevilbot/1.0)", "evilbot"),
+        ("\u202e\u3164/1.0", "an unknown device"),
     ],
 )
 def test_a_device_is_named_in_words(user_agent, name):
