@@ -30,9 +30,18 @@ def require_terminal() -> None:
         raise CommandError(_("Nobody can be asked here: this is not a terminal."))
 
 
+def utf8(what: str, text: str) -> str:
+    """Return the text. Raises CommandError where it was not UTF-8: Python reads such bytes as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CommandError(_("%(what)s: this is not valid UTF-8.") % {"what": what}) from error
+    return text
+
+
 def typed(read: Callable[[str], str], prompt: str) -> str:
     try:
-        return read(prompt)
+        return utf8(prompt.rstrip(": "), read(prompt))
     except (EOFError, KeyboardInterrupt) as error:
         raise CommandError(_("Cancelled.")) from error
 

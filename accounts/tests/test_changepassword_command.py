@@ -101,6 +101,20 @@ def test_a_weak_password_is_asked_for_again_three_times(typed, weak, capsys):
     assert log_in_with(user.email).status_code == 200
 
 
+def test_a_password_that_is_not_utf8_is_refused(typed):
+    user = UserFactory()
+    typed("P\udce4ssword-n0w")
+
+    with pytest.raises(CommandError, match=r"^Password: this is not valid UTF-8"):
+        call_command("changepassword", user.email)
+    assert log_in_with(user.email).status_code == 200
+
+
+def test_an_address_that_is_not_utf8_is_refused():
+    with pytest.raises(CommandError, match=r"^email: this is not valid UTF-8"):
+        call_command("changepassword", "r\udce4t@example.com")
+
+
 def test_two_different_passwords_are_asked_for_again(monkeypatch):
     user = UserFactory()
     answers = [NEW_PASSWORD, PASSWORD, NEW_PASSWORD, NEW_PASSWORD]

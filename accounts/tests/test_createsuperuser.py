@@ -1,5 +1,7 @@
 """`manage.py createsuperuser`: the same rules and services as registration."""
 
+import os
+
 import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
@@ -82,6 +84,23 @@ def test_what_is_missing_is_named_with_its_variable(monkeypatch, missing):
 
     with pytest.raises(CommandError, match=f"set DJANGO_SUPERUSER_{missing}"):
         call_command("createsuperuser", interactive=False)
+
+
+@pytest.mark.parametrize("name", ["EMAIL", "NAME", "PASSWORD"])
+def test_a_variable_that_is_not_utf8_is_named(monkeypatch, name):
+    for other, value in {"EMAIL": EMAIL, "NAME": "Root", "PASSWORD": PASSWORD}.items():
+        monkeypatch.setenv(f"DJANGO_SUPERUSER_{other}", value)
+    monkeypatch.setitem(os.environb, f"DJANGO_SUPERUSER_{name}".encode(), b"P\xe4ssword-n0w")
+
+    with pytest.raises(CommandError, match=f"^DJANGO_SUPERUSER_{name}: this is not valid UTF-8"):
+        call_command("createsuperuser", interactive=False)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("option", ["email", "name"])
+def test_an_option_that_is_not_utf8_is_named(create, option):
+    with pytest.raises(CommandError, match=f"^{option}: this is not valid UTF-8"):
+        create(**{option: "r\udce4t@example.com"})
 
 
 def test_the_password_is_that_of_every_keyboard(create):

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from accounts.addresses import lookup_email
-from accounts.management.prompts import ask_new_password, named_refusals
+from accounts.management.prompts import ask_new_password, named_refusals, utf8
 from accounts.models import User
 from accounts.services import passwords
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("username", metavar="email", help="The address of the account.")
 
     def handle(self, *, username: str, **_options: Any) -> None:
-        user = User.objects.with_email(lookup_email(username)).first()
+        user = User.objects.with_email(lookup_email(utf8("email", username))).first()
         if user is None:
             raise CommandError(_("email: no account has the address %(email)s.") % {"email": username})
         self.stdout.write(_("Setting a new password for %(user)s.") % {"user": user})

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from accounts.management.prompts import ask, ask_new_password, named_refusals, require_terminal
+from accounts.management.prompts import ask, ask_new_password, named_refusals, require_terminal, utf8
 from accounts.models import User
 from accounts.serializers import RegisterSerializer
 from accounts.services import accounts, email_changes
@@ -48,7 +48,7 @@ class Command(BaseCommand):
     def value(self, name: str, given: str | None, interactive: bool) -> str:
         """Of an option, else of the environment or the person. Raises CommandError that names the field."""
         if given is not None:
-            return checked(name, given)
+            return checked(name, utf8(name, given))
         if interactive:
             return ask(self, f"{name.capitalize()}: ", lambda text: checked(name, text))
         return checked(name, from_environment(f"--{name}", f"DJANGO_SUPERUSER_{name.upper()}"))
@@ -57,7 +57,7 @@ class Command(BaseCommand):
 def from_environment(what: str, variable: str) -> str:
     if variable not in os.environ:
         raise CommandError(_("%(what)s: set %(variable)s.") % {"what": what, "variable": variable})
-    return os.environ[variable]
+    return utf8(variable, os.environ[variable])
 
 
 def checked(name: str, text: str) -> str:
