@@ -80,7 +80,7 @@ def drain(limit: int = 500) -> int:
 
 
 def claim(pk: Any) -> OutboxMessage | None:
-    """Take one message for the length of a lease; None when another worker was faster."""
+    """Take one message for the length of a lease; None when another worker was faster, or it was deleted just now."""
     now = timezone.now()
     lease_id = uuid7()
     taken = (
@@ -88,7 +88,7 @@ def claim(pk: Any) -> OutboxMessage | None:
         .filter(pk=pk)
         .update(lease_until=now + LEASE, lease_id=lease_id, attempts=F("attempts") + 1)
     )
-    return OutboxMessage.objects.get(pk=pk) if taken else None
+    return OutboxMessage.objects.filter(pk=pk).first() if taken else None
 
 
 def attempt(message: OutboxMessage) -> None:
