@@ -15,6 +15,7 @@ from accounts.devices import device_name
 from accounts.models import OneTimeToken, Session, User, UserQuerySet
 from accounts.services import mailboxes
 from accounts.services.email_changes import was_undone_since
+from accounts.services.mailboxes import Kind
 from accounts.services.passwords import issue_token
 from core import audit, mail, outbox
 from core.models import OutboxMessage
@@ -40,13 +41,19 @@ def send_password_reset(message: OutboxMessage) -> None:
 
 @outbox.handles("accounts.email_proof")
 def send_email_proof(message: OutboxMessage) -> None:
-    """To an address that waits to be proven; one that no longer waits needs no mail."""
+    """To an address that waits to be proven; one that no longer waits needs no mail.
+
+    Nor does a pending one that is another account's by now: it cannot be proven, and its owner must not lose a place
+    for a reset link to it.
+    """
     address = message.payload["email"]
     with transaction.atomic():
         user = living_users(message).select_for_update().first()
         if user is None or not (address == user.pending_email or address == unproven_email(user)):
             return
-        if not may_send_link(message, address):
+        if User.objects.with_email(address).exclude(pk=user.pk).exists():
+            return
+        if not may_send_link(message, address, limit=mailboxes.MAX_PROOFS_PER_HOUR):
             return
         secret = issue_token(user, Purpose.EMAIL_PROOF, address, settings.EMAIL_PROOF_LIFETIME)
     context = {"user": user, "link": page_link("verify-email", secret), "changing": address != user.email}
@@ -57,9 +64,9 @@ def unproven_email(user: User) -> str | None:
     return None if user.email_verified else user.email
 
 
-def may_send_link(message: OutboxMessage, address: str) -> bool:
+def may_send_link(message: OutboxMessage, address: str, *, limit: int = mailboxes.MAX_PER_HOUR) -> bool:
     """Whether the message still counts, and the mailbox has room in this hour. The caller holds the user's row."""
-    return is_queued(message) and mailboxes.reserve(address)
+    return is_queued(message) and mailboxes.reserve(address, Kind.LINK, limit=limit)
 
 
 def is_queued(message: OutboxMessage) -> bool:
@@ -67,43 +74,59 @@ def is_queued(message: OutboxMessage) -> bool:
 
 
 def send_link(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:
+    send_counted(Kind.LINK, template, to=to, context=context, cause=cause)
+
+
+def send_counted(
+    kind: Kind, template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage
+) -> None:
+    """Send an email for which a place is reserved."""
     try:
         mail.send(template, to=to, context=context, cause=cause)
     except Exception:
-        mailboxes.release(to)
+        mailboxes.release(to, kind)
         raise
 
 
-# --- notices, which never count ---------------------------------------------------------------------
+# --- notices, to the address that the account had when it happened ------------------------------------
 
 
 @outbox.handles("accounts.email_change_requested")
 def send_email_change_notice(message: OutboxMessage) -> None:
     """To the old address, so that its owner can object."""
-    notify(message, "email_change_requested", to=message.payload["email"], new_email=message.payload["new"])
+    notify(message, "email_change_requested", new_email=message.payload["new"])
 
 
 @outbox.handles("accounts.email_changed")
 def send_email_changed(message: OutboxMessage) -> None:
     """To the address that the account has left, with a link that undoes the change where it may have one."""
     link = None
-    left = message.payload["email"]
     with transaction.atomic():
         user = living_users(message).select_for_update().first()
         if user is None or not is_queued(message) or was_undone_since(user, message.created_at):
             return
         if message.payload["undo"]:
             secret = issue_token(
-                user, Purpose.EMAIL_UNDO, left, settings.EMAIL_UNDO_LIFETIME, created_at=message.created_at
+                user,
+                Purpose.EMAIL_UNDO,
+                message.payload["email"],
+                settings.EMAIL_UNDO_LIFETIME,
+                created_at=message.created_at,
             )
             link = page_link("undo-email-change", secret)
-    notify(message, "email_changed", to=left, new_email=message.payload["new"], link=link)
+    notify(
+        message,
+        "email_changed",
+        new_email=message.payload["new"],
+        link=link,
+        is_change_back=message.payload["back"],
+    )
 
 
 @outbox.handles("accounts.email_change_undone")
 def send_email_change_undone(message: OutboxMessage) -> None:
     """To the address that an undo has taken from the account."""
-    notify(message, "email_change_undone", to=message.payload["email"])
+    notify(message, "email_change_undone")
 
 
 @outbox.handles("accounts.password_changed")
@@ -118,22 +141,33 @@ def send_session_closed(message: OutboxMessage) -> None:
 
 @outbox.handles("accounts.new_device")
 def send_new_device(message: OutboxMessage) -> None:
-    """Where no earlier session has the same browser and system. Versions do not count."""
-    session = Session.objects.filter(pk=message.payload["session"]).first()
-    if session is None:
-        return
-    device = device_name(session.user_agent)
-    earlier = Session.objects.filter(user=session.user_id, pk__lt=session.pk).order_by()
+    """Where no earlier session has the same browser and system. Versions do not count.
+
+    The session itself is not read: whoever has logged in can refresh it with another User-Agent before this runs.
+    """
+    device = device_name(message.payload["user_agent"])
+    earlier = Session.objects.filter(
+        user=message.payload["user"], pk__lt=message.payload["session"]
+    ).order_by()
     if device not in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
-        notify(message, "new_device", session=session, device=device)
+        at, ip_address = message.created_at, message.payload["ip_address"]
+        notify(message, "new_device", at=at, ip_address=ip_address, device=device)
 
 
-def notify(message: OutboxMessage, template: str, *, to: str | None = None, **values: Any) -> None:
-    """Send it to the user whom the message names, or to another address of theirs."""
+def notify(message: OutboxMessage, template: str, **values: Any) -> None:
+    """Send it to the address in the message. To one that was not proven, at most five go in an hour."""
     user = living_users(message).first()
-    if user is not None:
-        context = {"user": user, "act_link": act_link(), **values}
-        mail.send(template, to=to or user.email, context=context, cause=message)
+    if user is None:
+        return
+    to, is_proven = message.payload["email"], message.payload["proven"]
+    context = {"user": user, "is_proven": is_proven, "act_link": act_link(), **values}
+    if is_proven:
+        mail.send(template, to=to, context=context, cause=message)
+        return
+    with transaction.atomic():
+        has_room = mailboxes.reserve(to, Kind.NOTICE)
+    if has_room:
+        send_counted(Kind.NOTICE, template, to=to, context=context, cause=message)
 
 
 def living_users(message: OutboxMessage) -> UserQuerySet:
@@ -157,8 +191,7 @@ def act_link() -> str:
 def samples() -> dict[str, dict[str, Any]]:
     """A context for each mail, for the developers' preview. Nothing of it is stored."""
     user = User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
-    session = Session(user=user, ip_address="203.0.113.7")
-    notice = {"user": user, "act_link": act_link()}
+    notice = {"user": user, "is_proven": True, "act_link": act_link()}
     return {
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
         "email_proof": {"user": user, "link": page_link("verify-email", "sample"), "changing": False},
@@ -167,11 +200,17 @@ def samples() -> dict[str, dict[str, Any]]:
             **notice,
             "new_email": "ann@new.example",
             "link": page_link("undo-email-change", "sample"),
+            "is_change_back": False,
         },
         "email_change_undone": notice,
         "password_changed": notice,
         "session_closed": notice,
-        "new_device": {**notice, "session": session, "device": "Firefox on Linux"},
+        "new_device": {
+            **notice,
+            "at": timezone.now(),
+            "ip_address": "203.0.113.7",
+            "device": "Firefox on Linux",
+        },
     }
 
 

@@ -280,7 +280,7 @@ class Lockout(models.Model):
 
 
 class Mailbox(models.Model):
-    """The emails with a link that one address got lately, whoever named it. Keyed by a hash, as a lockout is."""
+    """The emails of one kind that one address got lately, whoever named it. Keyed by a hash, as a lockout is."""
 
     address_hash = models.CharField(max_length=64, primary_key=True)
     mailed_at = models.JSONField(default=list, help_text="Unix times within the last hour, oldest first")

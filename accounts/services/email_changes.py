@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import OneTimeToken, User
+from accounts.services.notices import promise_notice
 from accounts.services.passwords import InvalidToken, find_token, record_refused
 from accounts.services.recovery import (
     cancel_pending_email,
@@ -38,11 +39,12 @@ def promise_proof(user: User, address: str) -> None:
 
 def resend_proof(*, user: User, actor: User) -> bool:
     """A new link to each address that is not verified, the own and a pending one. False when there is none."""
-    own = None if user.email_verified else user.email
-    addresses = [address for address in (own, user.pending_email) if address]
-    if not addresses:
-        return False
     with transaction.atomic():
+        lock_user(user)
+        own = None if user.email_verified else user.email
+        addresses = [address for address in (own, user.pending_email) if address]
+        if not addresses:
+            return False
         for address in addresses:
             promise_proof(user, address)
         audit.record("email.proof_requested", actor_id=actor.pk, target=user)
@@ -65,7 +67,7 @@ def prove_email(*, token: str) -> User:
                 return user
             if secret.email not in {user.email, user.pending_email} or not secret.claim():
                 raise InvalidToken
-            before = user.email
+            before, was_proven = user.email, user.email_verified
             user.email, user.email_verified_at = secret.email, timezone.now()
             if user.pending_email == secret.email:
                 user.pending_email = None
@@ -75,7 +77,7 @@ def prove_email(*, token: str) -> User:
             )
             if before != user.email:
                 void_open_links(user=user, actor_id=user.pk)
-                offer_undo(user, before)
+                tell_of_change(user, left=before, was_proven=was_proven)
     except InvalidToken:  # outside of the transaction, which would take the event with it
         record_refused(secret)
         raise
@@ -106,9 +108,7 @@ def change_address(user: User, address: str) -> bool:
             raise EmailTaken
         user.pending_email = pending
         promise_proof(user, pending)
-        outbox.enqueue(
-            "accounts.email_change_requested", {"user": str(user.pk), "email": user.email, "new": pending}
-        )
+        promise_notice("accounts.email_change_requested", user, new=pending)
     return True
 
 
@@ -122,19 +122,27 @@ def cancel_email_change(*, user: User, actor: User) -> bool:
 # --- undoing --------------------------------------------------------------------------------------
 
 
-def offer_undo(user: User, left: str) -> None:
-    """Tell the address that the account has left, with a link that undoes the change.
+def tell_of_change(user: User, *, left: str, was_proven: bool) -> None:
+    """Tell the address that the account has left, with a link that undoes the change where it was proven.
 
+    The owner of an address that was not proven may be a stranger, whose address was given by mistake: a link would
+    hand them the account.
     A change back to an address that still has such a link is an undo itself: the address left by it gets no link, or
     the thief who was in between could undo the undo.
     """
     since = undoable_since(user)
     if since is not None:
         void_undo_links(user, since=since)
-    outbox.enqueue(
+    is_back = since is not None
+    promise_notice(
         "accounts.email_changed",
-        {"user": str(user.pk), "email": left, "new": user.email, "undo": since is None},
+        user,
         expires_in=settings.EMAIL_UNDO_LIFETIME,
+        email=left,
+        proven=was_proven,
+        new=user.email,
+        undo=was_proven and not is_back,
+        back=is_back,
     )
 
 
@@ -161,7 +169,7 @@ def undo_email_change(*, token: str) -> User:
             user = locked_user(secret)
             if not secret.claim():
                 raise InvalidToken
-            left = user.email
+            left, was_proven = user.email, user.email_verified
             user.email, user.email_verified_at = secret.email, timezone.now()
             user.save_changes("email", "email_verified_at")
             audit.record(
@@ -170,7 +178,7 @@ def undo_email_change(*, token: str) -> User:
             void_undo_links(user, since=secret.created_at)
             end_all_sessions(user=user, actor=user, reason="email_change_undone")
             if left != user.email:
-                outbox.enqueue("accounts.email_change_undone", {"user": str(user.pk), "email": left})
+                promise_notice("accounts.email_change_undone", user, email=left, proven=was_proven)
     except IntegrityError as error:
         raise EmailTaken from error
     return user

@@ -15,6 +15,7 @@ from accounts.addresses import lookup_email
 from accounts.hash_gate import gate
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
+from accounts.services.notices import promise_notice
 from accounts.services.recovery import lock_user, void_open_links
 from accounts.validators import normalize_password
 from core import audit, context, metrics, outbox
@@ -149,12 +150,12 @@ def reset_password(*, token: str, password: str) -> None:
         user = User.objects.select_for_update().get(pk=user.pk)
         if not secret.claim():
             raise InvalidToken
-        _store_password(user, encoded, user.pk)
         if not user.email_verified:  # the link came to this address
             user.email_verified_at = timezone.now()
             user.save_changes("email_verified_at")
             changes = {"email": [user.email, user.email]}
             audit.record("email.verified", actor_id=user.pk, target=user, changes=changes)
+        _store_password(user, encoded, user.pk)
         user.sessions.end("password_reset")
         clear_failures(user.email)
         audit.record("password.reset", actor_id=user.pk, target=user)
@@ -184,7 +185,7 @@ def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
     user.session_epoch += 1
     user.save(update_fields=["password", "session_epoch"])
     void_open_links(user=user, actor_id=actor_id)
-    outbox.enqueue("accounts.password_changed", {"user": str(user.pk)}, expires_in=timedelta(days=2))
+    promise_notice("accounts.password_changed", user, expires_in=timedelta(days=2))
 
 
 def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeToken:

@@ -11,9 +11,10 @@ from uuid_utils.compat import uuid7
 
 from accounts import tokens
 from accounts.models import Session, User
+from accounts.services.notices import promise_notice
 from accounts.services.passwords import InvalidCredentials, check_credentials
 from accounts.services.recovery import lock_user, void_open_links
-from core import audit, context, outbox
+from core import audit, context
 from core.compiled import insert
 from core.errors import ApiError
 from core.logs import log_on_commit
@@ -58,8 +59,14 @@ def tell_of_new_device(session: Session) -> None:
     # None: there was no earlier one.
     known = earlier.annotate(same=same).order_by("-same").values_list("same", flat=True).first()
     if known is False:
-        payload = {"user": str(session.user_id), "session": str(session.pk)}
-        outbox.enqueue("accounts.new_device", payload, expires_in=timedelta(days=2))
+        promise_notice(
+            "accounts.new_device",
+            session.user,
+            expires_in=timedelta(days=2),
+            session=str(session.pk),
+            user_agent=session.user_agent,
+            ip_address=session.ip_address,
+        )
 
 
 def open_session(user: User) -> TokenPair:
@@ -180,9 +187,7 @@ def end_reused(session: Session) -> None:
         if Session.objects.filter(pk=session.pk).end("token_reused"):
             audit.record("session.token_reused", actor_id=session.user_id, target=session)
             void_open_links(user=session.user, actor_id=None)
-            outbox.enqueue(
-                "accounts.session_closed", {"user": str(session.user_id)}, expires_in=timedelta(days=2)
-            )
+            promise_notice("accounts.session_closed", session.user, expires_in=timedelta(days=2))
 
 
 def logout(*, session: Session) -> None:

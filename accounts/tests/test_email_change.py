@@ -224,5 +224,5 @@ def test_the_promises_hold_no_secret(owner):
 
     assert {tuple(sorted(message.payload)) for message in OutboxMessage.objects.all()} == {
         ("email", "user"),
-        ("email", "new", "user"),
+        ("email", "new", "proven", "user"),
     }

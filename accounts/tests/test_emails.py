@@ -1,10 +1,11 @@
 """What each mail says, in both of its forms."""
 
+from datetime import datetime
 from html.parser import HTMLParser
 
 import pytest
 
-from accounts.models import Session, User
+from accounts.models import User
 from core import mail
 
 LINK = "https://app.example.com/account/x?token=Abc_1-2&kept=yes"
@@ -25,7 +26,12 @@ TEMPLATES = {
     "session_closed": ("We closed a session of yours", {"act_link": ACT}),
     "new_device": (
         "New log-in to your account",
-        {"session": Session(), "device": "<i>Firefox</i>", "act_link": ACT},
+        {
+            "at": datetime(2026, 1, 1),
+            "ip_address": "203.0.113.7",
+            "device": "<i>Firefox</i>",
+            "act_link": ACT,
+        },
     ),
 }
 WITH_LINK = ["password_reset", "email_proof", "email_changed"]
@@ -57,7 +63,7 @@ def _frontend(settings):
 
 def written(template, *, name="Ann Example", verified=True, **values):
     user = User(email="ann@example.com", name=name, email_verified_at="2026-01-01" if verified else None)
-    context = {"user": user, **TEMPLATES[template][1], **values}
+    context = {"user": user, "is_proven": verified, **TEMPLATES[template][1], **values}
     return mail.compose(template, to=user.email, context=context, message_id="<id@example.com>")
 
 
@@ -172,10 +178,17 @@ def test_every_notice_leads_to_where_one_can_act(template):
 
 
 def test_who_was_in_between_is_told_without_a_link_to_undo():
-    message = written("email_changed", link=None)
+    message = written("email_changed", link=None, is_change_back=True)
 
     assert "token=" not in message.body + html_of(message)
     assert "This undid an earlier change" in message.body
+
+
+def test_an_address_that_was_not_proven_is_told_without_a_link_to_undo():
+    message = written("email_changed", link=None, is_change_back=False, verified=False)
+
+    assert "token=" not in message.body + html_of(message)
+    assert "This undid" not in message.body + html_of(message)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

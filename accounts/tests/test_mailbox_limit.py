@@ -1,8 +1,10 @@
-"""One mailbox gets at most five emails with a link in an hour, however many accounts name its address."""
+"""One mailbox gets at most five emails with a link in an hour, however many accounts name its address; four of them
+may be verifications. Notices to an address that is not proven have five places of their own."""
 
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Mailbox
@@ -35,11 +37,11 @@ def to_victim(mails):
     return [mail for mail in mails if mail.to == [VICTIM]]
 
 
-def test_seven_accounts_that_name_one_address_are_five_mails(name_by, deliver):
+def test_seven_accounts_that_name_one_address_are_four_mails(name_by, deliver):
     for _ in range(7):
         name_by()
 
-    assert len(to_victim(deliver())) == 5
+    assert len(to_victim(deliver())) == 4
 
 
 def test_calling_a_change_off_and_asking_again_wins_nothing(name_by, deliver):
@@ -49,7 +51,7 @@ def test_calling_a_change_off_and_asking_again_wins_nothing(name_by, deliver):
         caller.patch(ME, {"email": caller.user.email})
         caller.patch(ME, {"email": VICTIM, "currentPassword": PASSWORD})
 
-    assert len(to_victim(mails + deliver())) == 5
+    assert len(to_victim(mails + deliver())) == 4
 
 
 def test_deleting_the_account_and_registering_again_wins_nothing(anonymous, deliver):
@@ -61,7 +63,7 @@ def test_deleting_the_account_and_registering_again_wins_nothing(anonymous, deli
         headers = {"Authorization": f"Bearer {token}"}
         anonymous.delete(ME, {"currentPassword": PASSWORD}, headers=headers)
 
-    assert len(to_victim(mails)) == 5
+    assert len(to_victim(mails)) == 4
 
 
 def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
@@ -98,8 +100,8 @@ def test_another_mailbox_has_an_hour_of_its_own(name_by, anonymous, owner, deliv
     assert [owner.user.email] in [mail.to for mail in deliver()]
 
 
-def test_notices_neither_count_nor_stop(anonymous, log_in, deliver):
-    victim = log_in(UserFactory(email=VICTIM))
+def test_notices_to_a_proven_address_neither_count_nor_stop(anonymous, log_in, deliver):
+    victim = log_in(UserFactory(email=VICTIM, email_verified_at=timezone.now()))
     for _ in range(7):
         anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
     deliver()
@@ -112,13 +114,63 @@ def test_notices_neither_count_nor_stop(anonymous, log_in, deliver):
     assert [mail.subject for mail in to_victim(deliver())] == ["Your password was changed"] * 6
 
 
-def test_a_notice_uses_nothing_up(log_in, deliver):
-    victim = log_in(UserFactory(email=VICTIM))
+def test_a_notice_to_a_proven_address_uses_nothing_up(log_in, deliver):
+    victim = log_in(UserFactory(email=VICTIM, email_verified_at=timezone.now()))
     APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, HTTP_USER_AGENT="curl/8")
     victim.patch(ME, {"email": "other@example.com", "currentPassword": PASSWORD})
     deliver()
 
     assert Mailbox.objects.count() == 1  # that of other@example.com
+
+
+def test_a_pending_address_that_somebody_has_registered_gets_no_verification(name_by, anonymous, deliver):
+    """Its owner's reset link must come, however often the other account asks."""
+    caller = name_by()
+    UserFactory(email=VICTIM, email_verified_at=timezone.now())
+    for _ in range(6):
+        assert caller.post(f"{API}/auth/resend-verification").status_code == 202
+    assert to_victim(deliver()) == []
+
+    for _ in range(5):
+        anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
+    assert [mail.subject for mail in to_victim(deliver())] == ["Reset your password"] * 5
+
+
+def test_verifications_leave_a_place_for_a_reset(name_by, anonymous, deliver):
+    for _ in range(7):
+        name_by()
+    deliver()
+    UserFactory(email=VICTIM)
+    anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
+
+    assert [mail.subject for mail in deliver()] == ["Reset your password"]
+
+
+def test_an_address_that_is_not_proven_gets_five_notices_an_hour(clock, log_in, deliver):
+    user = UserFactory(email=VICTIM)
+
+    def bother():
+        caller = log_in(user)
+        for number in range(4):
+            body = {"email": f"n{number}@example.com", "currentPassword": PASSWORD}
+            assert caller.patch(ME, body).status_code == 200
+            headers = {"User-Agent": f"client{number}/1"}
+            APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, headers=headers)
+        return len(to_victim(deliver()))
+
+    assert (bother(), bother()) == (5, 0)
+    clock.shift(timedelta(hours=1, seconds=1))
+    assert bother() > 0
+
+
+def test_notices_and_links_to_one_address_are_counted_apart(anonymous, log_in, deliver):
+    caller = log_in(UserFactory(email=VICTIM))
+    for number in range(7):
+        caller.patch(ME, {"email": f"n{number}@example.com", "currentPassword": PASSWORD})
+    deliver()
+    anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
+
+    assert [mail.subject for mail in deliver()] == ["Reset your password"]
 
 
 def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
@@ -132,7 +184,7 @@ def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parallel_workers_send_five_mails_to_one_mailbox(mailoutbox):
+def test_parallel_workers_send_four_verifications_to_one_mailbox(mailoutbox):
     for _ in range(20):
         payload = {"user": str(UserFactory(pending_email=VICTIM).pk), "email": VICTIM}
         OutboxMessage.objects.create(kind="accounts.email_proof", payload=payload)
@@ -140,4 +192,4 @@ def test_parallel_workers_send_five_mails_to_one_mailbox(mailoutbox):
     together(*[outbox.drain] * 8)
 
     assert OutboxMessage.objects.filter(status="done").count() == 20
-    assert len(mailoutbox) == 5
+    assert len(mailoutbox) == 4

@@ -12,9 +12,9 @@ FIREFOX = "Mozilla/5.0 ({system}; rv:{version}) Gecko/20100101 Firefox/{version}
 def log_in_from():
     user = UserFactory()
 
-    def enter(device):
+    def enter(device, **extra):
         body = {"email": user.email, "password": PASSWORD}
-        return APIClient().post("/api/v1/auth/login", body, HTTP_USER_AGENT=device)
+        return APIClient().post("/api/v1/auth/login", body, HTTP_USER_AGENT=device, **extra)
 
     return enter
 
@@ -65,3 +65,24 @@ def test_a_device_of_long_ago_is_known(log_in_from, deliver):
     log_in_from("curl/8.9.1")
 
     assert deliver() == []
+
+
+def test_a_refresh_before_the_notice_goes_out_hides_neither_device_nor_address(log_in_from, deliver):
+    log_in_from("curl/8.5.0")
+    answer = log_in_from("thief/1.0", REMOTE_ADDR="203.0.113.9")
+    body = {"refreshToken": answer.json()["data"]["tokens"]["refreshToken"]}
+    refreshed = APIClient().post("/api/v1/auth/refresh", body, HTTP_USER_AGENT="curl/8.5.0")
+    assert refreshed.status_code == 200
+
+    (notice,) = deliver()
+    assert "thief" in notice.body
+    assert "203.0.113.9" in notice.body
+
+
+def test_invisible_characters_of_a_device_stay_out_of_the_mail(log_in_from, deliver):
+    log_in_from("curl/8.5.0")
+    log_in_from("\u202eevil\u200b/1.0")
+
+    (notice,) = deliver()
+    assert "  evil\n" in notice.body
+    assert not {"\u202e", "\u200b"} & {*notice.body, *notice.alternatives[0].content}

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.core import mail
+from django.utils import timezone
 
 from accounts.models import OneTimeToken, User
 from accounts.services.passwords import issue_token
@@ -30,6 +32,12 @@ ME = f"{API}/users/me"
 SPENT = [("token", "invalid_token")]
 NEW, NEWER = "new@example.com", "newer@example.com"
 WEEK = timedelta(days=7)
+
+
+@pytest.fixture
+def owner(log_in):
+    """Only an address that was proven gets a link."""
+    return log_in(UserFactory(email_verified_at=timezone.now()))
 
 
 @pytest.fixture
@@ -210,10 +218,34 @@ def test_after_a_week_a_change_back_is_a_change_like_any_other(clock, owner, mov
     assert move(owner.user.email)
 
 
+# --- an address that was never proven -------------------------------------------------------------------
+
+
+def test_an_address_that_was_not_proven_is_told_without_a_link_and_without_the_name(owner, deliver, move):
+    """It may be a stranger's, given by mistake."""
+    User.objects.filter(pk=owner.user.pk).update(email_verified_at=None, name="Win at casino")
+
+    assert move(NEW) is None
+    notice = mail.outbox[-1]
+    assert (notice.to, notice.subject) == ([owner.user.email], "Your email address was changed")
+    assert "This undid" not in notice.body
+    assert "casino" not in notice.body
+    assert not owner.user.one_time_tokens.filter(purpose="email_undo").exists()
+
+
+def test_the_proven_address_after_it_has_a_link(owner, anonymous, move):
+    User.objects.filter(pk=owner.user.pk).update(email_verified_at=None)
+    move(NEW)
+
+    assert undo(anonymous, move(NEWER)).status_code == 204
+    assert email_of(owner) == NEW
+
+
 # --- the mails ------------------------------------------------------------------------------------------
 
 
-def test_proving_the_own_address_is_no_change(owner, anonymous, deliver):
+def test_proving_the_own_address_is_no_change(anonymous, log_in, deliver):
+    owner = log_in(UserFactory())
     owner.post(f"{API}/auth/resend-verification")
     [proof] = deliver()
     anonymous.post(f"{API}/auth/verify-email", {"token": token_in(proof)})
