@@ -27,6 +27,9 @@ from core.export import EXPORT_SCHEMA
 from core.idempotency import idempotent
 from core.viewsets import BaseViewSet
 
+CHANGE_ERRORS = ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED")
+DELETION_ERRORS = ("CONFLICT", "ACCOUNT_LOCKED")
+
 
 class UserViewSet(BaseViewSet):
     """Accounts. Everybody has their own, also as `/users/me`; an admin has all."""
@@ -43,10 +46,11 @@ class UserViewSet(BaseViewSet):
         "destroy": DeleteAccountSerializer,
     }
     documented_errors: ClassVar = {
-        "create": ("EMAIL_EXISTS",),
-        "update": ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED"),
-        "partial_update": ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED"),
-        "destroy": ("CONFLICT", "ACCOUNT_LOCKED"),
+        # FORBIDDEN: an admin who is demoted during the request.
+        "create": ("EMAIL_EXISTS", "FORBIDDEN"),
+        "update": (*CHANGE_ERRORS, "FORBIDDEN"),
+        "partial_update": (*CHANGE_ERRORS, "FORBIDDEN"),
+        "destroy": (*DELETION_ERRORS, "FORBIDDEN"),
     }
     action_permissions: ClassVar[dict[str, Any]] = {"create": [AllowAny], "list": [IsAdmin]}
     action_throttles: ClassVar = {"create": "auth"}
@@ -125,6 +129,11 @@ class MeViewSet(UserViewSet):
     schema_name = "Me"
     schema_title = "the caller's account"
     input_serializers: ClassVar = UserViewSet.input_serializers | {"destroy": DeleteOwnAccountSerializer}
+    documented_errors: ClassVar = {
+        "update": CHANGE_ERRORS,
+        "partial_update": CHANGE_ERRORS,
+        "destroy": DELETION_ERRORS,
+    }
 
     def pick(self, queryset: QuerySet[Any]) -> Any:
         self.kwargs["pk"] = self.request.user.pk

@@ -9,6 +9,7 @@ from accounts.models import Role, User, UserQuerySet
 from accounts.services.email_changes import EmailTaken, change_address, promise_proof
 from accounts.services.lockout import clear_failures
 from accounts.services.passwords import check_current_password, check_rules, hash_password
+from accounts.services.recovery import lock_user, refuse_outranked, require_admin
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
 from core import audit
 from core.context import identify
@@ -69,6 +70,8 @@ def register(*, user: User) -> TokenPair:
 
 
 def store_user(user: User, actor: User | None) -> None:
+    if actor is not None and user.role != Role.USER:
+        require_admin(actor)
     try:
         with transaction.atomic():
             user.save(force_insert=True)
@@ -95,8 +98,9 @@ def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
     """Apply `name`, `email`, `role`, whichever are given. The caller holds the row.
 
     A new address waits in `pending_email` until the mail sent there is answered; the old one is told.
-    Raises EmailTaken, LastAdmin.
+    Raises EmailTaken, LastAdmin, and ApiError for a user of a higher role.
     """
+    refuse_outranked(user, actor)
     columns = []
     before = {"name": user.name, "pendingEmail": user.pending_email}
     if changes.get("name", user.name) != user.name:
@@ -123,6 +127,7 @@ def require_password(user: User, password: str | None) -> str:
 
 
 def change_role(user: User, role: str, actor: User) -> None:
+    require_admin(actor)
     if user.role == Role.ADMIN:
         keep_an_admin(user)
     audit.record("user.role_changed", actor_id=actor.pk, target=user, changes={"role": [user.role, role]})
@@ -172,5 +177,7 @@ def export_account(*, user: User) -> dict[str, Any]:
 
 def unlock(*, user: User, actor: User) -> None:
     with transaction.atomic():
+        lock_user(user)
+        refuse_outranked(user, actor)
         clear_failures(user.email)
         audit.record("account.unlocked", actor_id=actor.pk, target=user)

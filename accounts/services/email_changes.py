@@ -15,6 +15,7 @@ from accounts.services.recovery import (
     clear_pending_email,
     lock_user,
     queued,
+    refuse_outranked,
     void_open_links,
 )
 from accounts.services.sessions import end_all_sessions
@@ -41,6 +42,7 @@ def resend_proof(*, user: User, actor: User) -> bool:
     """A new link to each address that is not verified, the own and a pending one. False when there is none."""
     with transaction.atomic():
         lock_user(user)
+        refuse_outranked(user, actor)
         own = None if user.email_verified else user.email
         addresses = [address for address in (own, user.pending_email) if address]
         if not addresses:
@@ -116,6 +118,7 @@ def cancel_email_change(*, user: User, actor: User) -> bool:
     """By staff. False when no address is pending."""
     with transaction.atomic():
         lock_user(user)
+        refuse_outranked(user, actor)
         return cancel_pending_email(user=user, actor_id=actor.pk)
 
 

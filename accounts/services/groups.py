@@ -7,11 +7,13 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
 from accounts.models import User
+from accounts.services.recovery import require_admin
 from core import audit
 
 
 def save_group(*, group: Group, name: str, permissions: Iterable[Permission], actor: User) -> Group:
-    """Create it, or set what it holds."""
+    """Create it, or set what it holds. Raises ApiError where the actor is no admin."""
+    require_admin(actor)
     is_new = group.pk is None
     before = {} if is_new else contents(Group.objects.get(pk=group.pk))
     with transaction.atomic():
@@ -26,12 +28,16 @@ def save_group(*, group: Group, name: str, permissions: Iterable[Permission], ac
 
 
 def delete_group(*, group: Group, actor: User) -> None:
+    """Raises ApiError where the actor is no admin."""
+    require_admin(actor)
     with transaction.atomic():
         audit.record("group.deleted", actor_id=actor.pk, target=group, changes={"name": [group.name, None]})
         group.delete()
 
 
 def set_user_groups(*, user: User, groups: Iterable[Group], actor: User) -> None:
+    """Set them. The caller holds the row. Raises ApiError where the actor is no admin."""
+    require_admin(actor)
     before = names_of(user)
     with transaction.atomic():
         user.groups.set(groups)

@@ -16,7 +16,7 @@ from accounts.hash_gate import gate
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.services.notices import promise_notice
-from accounts.services.recovery import lock_user, void_open_links
+from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
 from accounts.validators import normalize_password
 from core import audit, context, metrics, outbox
 from core.errors import ApiError, FieldError
@@ -163,12 +163,13 @@ def reset_password(*, token: str, password: str) -> None:
 
 def set_password(*, user: User, password: str, actor: User | None) -> None:
     """Set a password: by staff, by the operator on the command line (no actor), or by somebody who has just given the
-    old one. Every session ends, the lock opens, the person is told. Raises ApiError for a weak password, and FieldError
-    when the actor's own password has been replaced since `user` was read."""
+    old one. Every session ends, the lock opens, the person is told. Raises ApiError for a weak password or a user of a
+    higher role, and FieldError when the actor's own password has been replaced since `user` was read."""
     check_rules(password, user, "password")
     encoded, known, epoch = hash_password(password), user.password, user.session_epoch
     with transaction.atomic():
         lock_user(user)
+        refuse_outranked(user, actor)
         if actor is not None and actor.pk == user.pk:
             refuse_replaced(user, known, field="password")
             if user.session_epoch != epoch:  # as in change_password

@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from accounts.models import OneTimeToken, User
+from accounts.models import OneTimeToken, Role, User
 from core import audit
+from core.errors import ApiError
 from core.models import OutboxMessage
 
 
@@ -20,6 +22,24 @@ def lock_user(user: User) -> None:
     What voids a way in and what uses one both lock the user first, so that neither overlooks the other.
     """
     user.refresh_from_db(from_queryset=User.objects.select_for_update())
+
+
+def refuse_outranked(user: User, actor: User | None) -> None:
+    """Raise ApiError (FORBIDDEN) where `actor` may not act on the account of `user`: it has a higher role by now, or
+    the actor a lower one. A command has no actor. The caller holds the row of `user`, so that what was checked
+    before the lock, or before a slow hash, is checked as it is now."""
+    if actor is None or actor.pk == user.pk:
+        return
+    current = User.objects.alive().filter(pk=actor.pk).first()
+    if current is None or not current.outranks(user):
+        raise ApiError("FORBIDDEN", message=_("Only an admin may do this to staff."))
+
+
+def require_admin(actor: User) -> None:
+    """Raise ApiError (FORBIDDEN) unless `actor` is an admin now. Roles and groups give power, which an admin who is
+    demoted during a request must not hand out."""
+    if not User.objects.alive().filter(pk=actor.pk, role=Role.ADMIN).exists():
+        raise ApiError("FORBIDDEN")
 
 
 def void_open_links(*, user: User, actor_id: UUID | None) -> None:

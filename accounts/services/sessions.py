@@ -13,7 +13,7 @@ from accounts import tokens
 from accounts.models import Session, User
 from accounts.services.notices import promise_notice
 from accounts.services.passwords import InvalidCredentials, check_credentials
-from accounts.services.recovery import lock_user, void_open_links
+from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
 from core import audit, context
 from core.compiled import insert
 from core.errors import ApiError
@@ -197,8 +197,11 @@ def logout(*, session: Session) -> None:
 
 
 def end_session(*, session: Session, actor: User) -> None:
-    """End one session by its list entry, one's own or, for staff, anybody's."""
+    """End one session by its list entry, one's own or, for staff, anybody's whom they outrank."""
     with transaction.atomic():
+        if session.user_id != actor.pk:
+            lock_user(session.user)
+            refuse_outranked(session.user, actor)
         if Session.objects.filter(pk=session.pk).end("ended"):
             audit.record("session.ended", actor_id=actor.pk, target=session)
 
@@ -207,6 +210,7 @@ def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> 
     """Every session of the user, in the browser too, and every open link. Says how many API sessions that were."""
     with transaction.atomic():
         lock_user(user)
+        refuse_outranked(user, actor)
         count = user.sessions.end(reason)
         user.session_epoch += 1
         user.save(update_fields=["session_epoch"])

@@ -17,10 +17,10 @@ from accounts.hashers import BCryptHasher
 from accounts.models import User
 from accounts.services import passwords
 from accounts.services.passwords import issue_token
-from accounts.tests.checks import API, NEW_PASSWORD, log_in_with, problems, refusal
+from accounts.tests.checks import API, NEW_PASSWORD, events, log_in_with, problems, refusal
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.gate import Gate
-from core.tests.office import browser_of
+from core.tests.office import allow, browser_of, url_of
 from core.tests.parallel import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -224,3 +224,19 @@ def test_a_password_set_by_staff_ends_browser_sessions_whatever_else_ends_them_m
     passwords.set_password(user=user, password=NEW_PASSWORD, actor=admin.user)
 
     assert User.objects.get(pk=user.pk).session_epoch == 6
+
+
+@pytest.mark.parametrize("race", ["the user is promoted", "the actor is demoted"])
+def test_staff_set_no_password_of_who_outranks_them_by_the_end_of_the_hash(during_hash, race):
+    staff, user = UserFactory(role="staff"), UserFactory()
+    browser = browser_of(allow(staff, "accounts.view_user", "accounts.change_user"))
+    changed, role = (user, "admin") if race == "the user is promoted" else (staff, "user")
+
+    during_hash(1, partial(User.objects.filter(pk=changed.pk).update, role=role))
+    body = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    answer = browser.post(url_of(user, "password"), body)
+
+    assert answer.status_code == 403
+    assert events() == ["access.refused"]
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
