@@ -18,9 +18,22 @@ MAX_DOMAIN = 253  # RFC 1035, 3.1, without the length octets
 MAX_MARKS_OF_A_LETTER = 3  # into which a precomposed letter decomposes
 MAX_MARKS_OF_A_MARK = 2
 FEWEST_SUSPICIOUS = (MAX_MARKS - MAX_MARKS_OF_A_LETTER) // MAX_MARKS_OF_A_MARK + 1
+MAX_SHOWN = 200  # characters of a name that a client has chosen, in an answer
 LAST_MARK = 0x1FFFF  # the planes above hold no combining marks
 
 Form = Literal["NFC", "NFKC"]
+
+# What Unicode does not decompose, and keyboards write otherwise: letters with a stroke or a hook, ligatures, and the
+# apostrophes and hyphens of typesetters. In lower case.
+LETTERS = "łl øo đd ðd ħh ŧt ŋn ĸq \u0131i ȷj æae œoe þth ƀb ɓb ƈc ɖd ɗd ǥg ɠg ɨi ƙk ɲn ɵo ƥp ɍr ƭt ʉu \u028bv ɏy ƴy ƶz"
+APOSTROPHES = (0xB4, 0x2B9, 0x2BB, 0x2BC, 0x2BD, 0x2BE, 0x2BF, 0x2C8, 0x2018, 0x2019, 0x201B, 0x2032, 0xA78C)
+HYPHENS = (*range(0x2010, 0x2016), 0x2212)
+PLAIN: dict[int, str] = {
+    **{ord(pair[0]): pair[1:] for pair in LETTERS.split()},
+    **dict.fromkeys(APOSTROPHES, "'"),
+    **dict.fromkeys(HYPHENS, "-"),
+    0xAD: "",  # a hyphen that shows only where the line breaks
+}
 
 # What decomposes into nothing but combining marks. A few of them have no combining class of their own.
 ALL_MARKS = [
@@ -75,13 +88,21 @@ def without_mark_runs(text: str) -> str:
     return text if is_stream_safe(text) else MARKS.sub("", text)
 
 
+def shortened(text: str, max_length: int = MAX_SHOWN) -> str:
+    """Return `text`, or its beginning and an ellipsis where it has more than `max_length` characters."""
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+
+
 def fold(text: str) -> str:
-    """Return `text` without case and accents, for comparison in a search. Any text is allowed; the cost is linear."""
+    """Return `text` without case and accents, and its letters and signs as PLAIN has them, for comparison in a search.
+    Any text is allowed; the cost is linear."""
     flat = text.casefold()
     if flat.isascii():
         return flat
-    decomposed = unicodedata.normalize("NFKD", without_mark_runs(flat))
-    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+    # Before, since the acute accent alone decomposes into a space; and after, since `ǿ` decomposes into `ø`.
+    decomposed = unicodedata.normalize("NFKD", without_mark_runs(flat).translate(PLAIN))
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return bare.casefold().translate(PLAIN)
 
 
 def ascii_domain(domain: str) -> str:

@@ -35,6 +35,12 @@ SEARCHES = [
     ("ｏｌｇａ＠", "Ольга Ёлкина"),
     ("100%", "100% Ann_Able"),
     ("n_a", "100% Ann_Able"),
+    ("lukasz", "Łukasz Żółć"),
+    ("ZOLC", "Łukasz Żółć"),
+    ("żółć", "Łukasz Żółć"),
+    ("aegir", "Ægir O\N{RIGHT SINGLE QUOTATION MARK}Brien"),
+    ("ægir o'brien", "Ægir O\N{RIGHT SINGLE QUOTATION MARK}Brien"),
+    ("o\N{RIGHT SINGLE QUOTATION MARK}b", "Ægir O\N{RIGHT SINGLE QUOTATION MARK}Brien"),
 ]
 NOTHING = ["%", "_", "\\", "ller@exam zoe q", "müller jürgen", "\u0301", "' OR 1=1 --"]
 
@@ -45,6 +51,8 @@ def people(db):
     UserFactory(email="jg@xn--bcher-kva.example", name="Jürgen Groß")
     UserFactory(email="olga@xn--80a1acny.xn--p1ai", name="Ольга Ёлкина")
     UserFactory(email="ann@example.org", name="100% Ann_Able")
+    UserFactory(email="lz@example.org", name="Łukasz Żółć")
+    UserFactory(email="ob@example.org", name="Ægir O\N{RIGHT SINGLE QUOTATION MARK}Brien")
 
 
 @pytest.mark.parametrize(("text", "name"), SEARCHES)

@@ -83,6 +83,25 @@ def test_folding_drops_case_and_accents():
     assert fold("ÅNGSTRÖM Straße ﬁn Ａ\u0301 İ") == "angstrom strasse fin a i"
 
 
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("Łukasz ŻÓŁĆ", "lukasz zolc"),
+        ("Ørsted Ǿ", "orsted o"),
+        ("Đặng Đorđe", "dang dorde"),
+        ("Æ\N{COMBINING ACUTE ACCENT}gir Œuvre ǽ", "aegir oeuvre ae"),
+        ("Þórður Eiðsson", "thordur eidsson"),
+        ("DIYARBAK\u0131R \u0130zmir", "diyarbakir izmir"),
+        ("Ħal Ŧ Ŋ ĸ", "hal t n q"),
+        ("O\u2019Brien O\u2018Brien O\u02bcBrien O\u00b4Brien O\u2032Brien", " ".join(["o'brien"] * 5)),
+        ("Jean\u2010Luc Jean\u2011Luc Jean\u2013Luc Jean\u00adLuc", "jean-luc jean-luc jean-luc jeanluc"),
+    ],
+)
+def test_folding_makes_of_letters_and_signs_what_people_type(text, typed):
+    assert fold(text) == typed
+    assert fold(typed) == typed
+
+
 @pytest.mark.parametrize("domain", ["bücher.example", "straße.example", "例え.example", "plain.example"])
 def test_a_domain_is_read_back_as_it_was_written(domain):
     assert unicode_domain(ascii_domain(domain)) == domain

@@ -59,6 +59,15 @@ def test_accents_do_not_matter_on_either_side(owner, shelf, text):
     assert search(owner, text) == ["Café Zürich"]
 
 
+@pytest.mark.parametrize("text", ["lukasz zolc", "ŁUKASZ", "orsted", "ørsted", "dang", "aegir", "o'brien"])
+def test_letters_that_do_not_decompose_are_found_as_people_type_them(owner, text):
+    name = "Łukasz Żółć"
+    ResourceFactory(user=owner.user, title=name, content="Ørsted, Đặng, Ægir, O\u2019Brien")
+    ResourceFactory(user=owner.user, title="Another", content="b c")
+
+    assert search(owner, text) == [name]
+
+
 @pytest.mark.parametrize("text", ["strasse", "straße", "STRASSE", "東京", "東", "finale", "ﬁn", "Ελλαδα"])
 def test_every_script_is_searched(owner, shelf, text):
     assert search(owner, text) == ["Ελλάδα"]
