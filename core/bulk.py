@@ -4,7 +4,7 @@ The number of statements depends on the kinds of operations, not on how many the
 from the body alone is told before the transaction begins, of all operations at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 from uuid import UUID
@@ -33,7 +33,7 @@ Problem = dict[str, Any]  # one of an error's `details`
 class BulkRefused(ApiError):
     """The operations that are to blame are in `details`, whatever the code."""
 
-    def __init__(self, code: str, details: list[Problem]) -> None:
+    def __init__(self, code: str, details: Iterable[Problem]) -> None:
         super().__init__(code, details=details)
 
 

@@ -1,6 +1,7 @@
 """The error catalogue, and the one place that turns any exception into the envelope."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from rest_framework.response import Response
 
 from core import context
 from core.renderers import render_error
+from core.text import shortened
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +51,15 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "INSUFFICIENT_STORAGE": (507, "There is no room to store this."),
 }
 UNAVAILABLE_RETRY_SECONDS = 5
+MAX_MESSAGE = 1000  # characters; it may hold a value
+MAX_DETAILS = 100  # an answer must not be larger than what was asked
 
 
 class ApiError(Exception):
-    """An expected refusal. Subclass it beside the function that raises it, with a code of the catalogue."""
+    """An expected refusal. Subclass it beside the function that raises it, with a code of the catalogue.
+
+    Of `details` it takes the first MAX_DETAILS, and asks a generator for no more.
+    """
 
     code = "INTERNAL_ERROR"
 
@@ -61,19 +68,26 @@ class ApiError(Exception):
         code: str | None = None,
         *,
         message: str | None = None,
-        details: list[dict[str, Any]] | None = None,
+        details: Iterable[Mapping[str, Any]] = (),
         retry_after: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code = code or self.code
         self.status, default_message = CATALOGUE[self.code]
         self.message = message or default_message
-        self.details = details or []
+        self.details = [bounded(detail) for detail in islice(details, MAX_DETAILS)]
         self.retry_after = retry_after
         self.headers = headers or {}
         # What the answer needs beyond the envelope, such as cookies that it clears.
         self.finish: Callable[[HttpResponseBase], None] | None = None
         super().__init__(self.message)
+
+
+def bounded(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail of an error with the name of its field and its message shortened: a client may have chosen
+    both, as the name of an unknown parameter and as the value that is not among the choices."""
+    field, message = detail["field"], shortened(str(detail["message"]), MAX_MESSAGE)
+    return {**detail, "field": field and shortened(field), "message": message}
 
 
 class FieldError(ApiError):
@@ -105,7 +119,7 @@ def translate(exc: BaseException) -> ApiError | None:
     if isinstance(exc, ApiError):
         return exc
     if isinstance(exc, drf.ValidationError):
-        return ApiError("VALIDATION_ERROR", details=list(flatten(exc.get_full_details())))
+        return ApiError("VALIDATION_ERROR", details=flatten(exc.get_full_details()))
     if isinstance(exc, drf.Throttled):
         return ApiError("RATE_LIMITED", retry_after=max(1, round(getattr(exc, "wait", None) or 1)))
     for kinds, code in EXPECTED:

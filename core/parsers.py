@@ -1,14 +1,15 @@
 """Request bodies: JSON objects in UTF-8, bounded in size and depth, without duplicate keys, NUL or surrogates."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from django.conf import settings
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
-from core.errors import ApiError
+from core.errors import ApiError, FieldError
+from core.text import shortened
 
 MAX_DEPTH = 32
 
@@ -87,23 +88,31 @@ def depth_of(raw: bytes) -> int:
     return deepest
 
 
-def refuse_unstorable(value: Any, path: str = "") -> None:
+def refuse_unstorable(data: dict[str, Any]) -> None:
     """PostgreSQL stores neither NUL nor lone surrogates. Raises ApiError naming the field."""
+    path = path_to_unstorable(data)
+    if path is not None:
+        field = ".".join(shortened(str(part)) for part in path)
+        raise FieldError(field or None, "invalid_characters", "Not storable as text.")
+
+
+def path_to_unstorable(value: Any) -> tuple[str | int, ...] | None:
+    """Return the keys and indexes that lead to the first such text, or to the object with such a key. A path is put
+    together only once there is one: for each of many items it would cost the length of all keys above."""
     if isinstance(value, str):
-        if "\x00" in value or not _encodes(value):
-            problem = {
-                "field": path or None,
-                "code": "invalid_characters",
-                "message": "Not storable as text.",
-            }
-            raise ApiError("VALIDATION_ERROR", details=[problem])
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            refuse_unstorable(key, path)
-            refuse_unstorable(item, f"{path}.{key}" if path else key)
+        return () if "\x00" in value or not _encodes(value) else None
+    items: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        if any(path_to_unstorable(key) is not None for key in value):
+            return ()
+        items = value.items()
     elif isinstance(value, list):
-        for index, item in enumerate(value):
-            refuse_unstorable(item, f"{path}.{index}")
+        items = enumerate(value)
+    for part, item in items:
+        path = path_to_unstorable(item)
+        if path is not None:
+            return (part, *path)
+    return None
 
 
 def _encodes(text: str) -> bool:

@@ -1,14 +1,16 @@
 """Request bodies: what RFC 8259 leaves open is decided on the safe side."""
 
 import io
+import json
 import time
 
 import pytest
 from django.test import Client, RequestFactory
 
 from core.errors import ApiError
-from core.parsers import MAX_DEPTH, StrictJSONParser
+from core.parsers import MAX_DEPTH, StrictJSONParser, refuse_unstorable
 from core.tests.answers import code, problems
+from core.text import MAX_SHOWN
 
 pytestmark = pytest.mark.urls("core.tests.urls")
 
@@ -152,6 +154,36 @@ def test_brackets_side_by_side_are_no_depth():
 )
 def test_nul_and_lone_surrogates_are_refused_by_the_name_of_their_field(sign, body, field):
     assert problems(post((body % sign).encode())) == {field: "invalid_characters"}
+
+
+class CountedKey(str):
+    """A key that counts how often a longer text is made of it."""
+
+    made = 0
+
+    def __format__(self, spec):
+        CountedKey.made += 1
+        return super().__format__(spec)
+
+    def __str__(self):
+        CountedKey.made += 1
+        return super().__str__()
+
+
+def test_no_path_is_made_of_the_keys_of_a_body_that_is_stored(monkeypatch):
+    monkeypatch.setattr(CountedKey, "made", 0)
+    refuse_unstorable({CountedKey("k"): [1, {CountedKey("k"): ["x"] * 1000}] * 1000})
+
+    assert CountedKey.made == 0
+
+
+def test_a_long_key_comes_back_shortened():
+    key = "k" * 100_000
+    [detail] = post(json.dumps({"a": {key: ["\0"]}})).json()["error"]["details"]
+
+    assert detail["code"] == "invalid_characters"
+    assert detail["field"].startswith("a.kkk")
+    assert len(detail["field"]) == MAX_SHOWN
 
 
 def test_a_backslash_before_u0000_is_just_text():
