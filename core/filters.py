@@ -1,11 +1,14 @@
 """Query parameters: filters by django-filter, `sort`, `fields`, and a refusal of everything unknown."""
 
+from collections.abc import Iterator
 from datetime import UTC
+from itertools import chain
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 from django_filters import rest_framework as django_filters
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.utils import extend_schema_field
@@ -16,6 +19,8 @@ from core.errors import ApiError, FieldError
 from core.text import refuse_mark_runs
 
 LONGEST_TEXT = 200
+MAX_VALUES = 100  # of a parameter that may be repeated
+MAX_LENGTH_OF_VALUES = MAX_VALUES * LONGEST_TEXT  # together
 # The parameters whose value is a list of names with commas. Repeated ones combine.
 NAME_LISTS = frozenset({"sort", "fields"})
 
@@ -75,7 +80,7 @@ class SortBackend(BaseFilterBackend):
 def names_parameter(name: str, description: str, choices: list[str]) -> dict[str, Any]:
     """How OpenAPI says `sort=-createdAt,title`."""
     items = {"type": "string", "enum": choices}
-    schema = {"type": "array", "items": items, "minItems": 1}
+    schema = {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_VALUES}
     style = {"style": "form", "explode": False}
     return {"name": name, "in": "query", "description": description, "schema": schema, **style}
 
@@ -105,18 +110,39 @@ def order_of(sort: str, columns: dict[str, str]) -> list[str]:
 
 
 def refuse_unknown(query: QueryDict, known: frozenset[str], repeatable: frozenset[str]) -> None:
-    """A mistyped filter that is ignored returns the wrong data. Raises ApiError naming every such parameter."""
-    problems = [
-        {"field": name, "code": "unknown_parameter", "message": "This parameter is not known here."}
-        for name in query
-        if name not in known
-    ] + [
-        {"field": name, "code": "repeated_parameter", "message": "This parameter may be given once."}
-        for name, values in query.lists()
-        if name in known and name not in repeatable and len(values) > 1
-    ]
-    if problems:
-        raise ApiError("VALIDATION_ERROR", details=problems)
+    """A mistyped filter that is ignored returns the wrong data. Raises ApiError naming such parameters, and those with
+    too many values or too long ones."""
+    problems = parameter_problems(query, known, repeatable)
+    first = next(problems, None)
+    if first is not None:
+        raise ApiError("VALIDATION_ERROR", details=chain([first], problems))
+
+
+def parameter_problems(
+    query: QueryDict, known: frozenset[str], repeatable: frozenset[str]
+) -> Iterator[dict[str, Any]]:
+    for name in query:
+        if name not in known:
+            yield {
+                "field": name,
+                "code": "unknown_parameter",
+                "message": _("This parameter is not known here."),
+            }
+    for name, values in query.lists():
+        if name not in known:
+            continue
+        if name not in repeatable and len(values) > 1:
+            yield {
+                "field": name,
+                "code": "repeated_parameter",
+                "message": _("This parameter may be given once."),
+            }
+        elif len(values) > MAX_VALUES:
+            message, params = _("At most %(max)d values."), {"max": MAX_VALUES}
+            yield {"field": name, "code": "max_length", "message": message % params, "params": params}
+        elif sum(map(len, values)) > MAX_LENGTH_OF_VALUES:
+            message, params = _("At most %(max)d characters."), {"max": MAX_LENGTH_OF_VALUES}
+            yield {"field": name, "code": "max_length", "message": message % params, "params": params}
 
 
 def wanted_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
@@ -168,7 +194,9 @@ class Moment(django_filters.IsoDateTimeFilter):
     field_class = MomentField
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string", "maxLength": LONGEST_TEXT}})
+@extend_schema_field(
+    {"type": "array", "items": {"type": "string", "maxLength": LONGEST_TEXT}, "maxItems": MAX_VALUES}
+)
 class Texts(django_filters.Filter):
     """A repeatable parameter of free text."""
 

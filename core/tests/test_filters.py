@@ -1,3 +1,5 @@
+from urllib.parse import urlencode
+
 import pytest
 from django.http import QueryDict
 from django.test import Client
@@ -64,3 +66,15 @@ def test_what_is_unknown_or_repeated_is_refused_by_name(query, problems_found):
 def test_a_view_of_one_object_takes_what_it_names_and_nothing_else():
     assert Client().get("/test/echo?a=1&b=2&b=3").json()["data"] == {"a": ["1"], "b": ["2", "3"]}
     assert problems(Client().get("/test/echo?a=1&c=2")) == {"c": "unknown_parameter"}
+
+
+@pytest.mark.parametrize(
+    ("values", "problems_found"),
+    [(["x"] * 100, {}), (["x"] * 101, {"b": "max_length"}), (["x" * 10_001] * 2, {"b": "max_length"})],
+)
+def test_a_parameter_has_a_hundred_values_of_bounded_length(values, problems_found):
+    assert refused(urlencode({"b": values}, doseq=True)) == problems_found
+
+
+def test_of_many_unknown_parameters_the_first_hundred_are_named():
+    assert list(refused("&".join(f"p{n}=" for n in range(1000)))) == [f"p{n}" for n in range(100)]

@@ -198,3 +198,34 @@ def change(owner):
         return True
 
     return together(act)[0]
+
+
+def test_many_unknown_keys_are_answered_by_the_first_hundred(owner):
+    answer = owner.post(URL, {"format": "csv", **{f"{n:05}": 1 for n in range(70_000)}})
+
+    assert list(problems(answer)) == [f"{n:05}" for n in range(100)]
+    assert len(answer.content) < 20_000
+
+
+@pytest.mark.parametrize("name", ["tag", "status", "sort", "fields"])
+def test_a_filter_of_more_values_than_a_list_takes_is_refused_and_not_stored(owner, name):
+    value = {"tag": "a", "status": "draft", "sort": "title", "fields": "id"}[name]
+
+    assert problems(owner.post(URL, {"format": "csv", name: [value] * 101})) == {name: "max_length"}
+    assert problems(owner.get("/api/v1/resources", {name: [value] * 101})) == {name: "max_length"}
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["sort", "fields"])
+def test_a_list_of_names_is_bounded_in_length(owner, name):
+    text = ",".join(["title"] * 100_000)
+
+    assert problems(owner.post(URL, {"format": "csv", name: text})) == {name: "max_length"}
+
+
+@pytest.mark.parametrize("scope", [{}, {"scope": "all"}])
+def test_a_hundred_tags_are_looked_for(admin, scope):
+    ResourceFactory(user=admin.user, tags=["t1"])
+    answer = admin.get("/api/v1/resources", {"tag": [f"t{n}" for n in range(100)], **scope})
+
+    assert (answer.status_code, answer.json()["data"]) == (200, [])
