@@ -5,6 +5,7 @@ nobody can tell where the next row would begin.
 """
 
 import csv
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
@@ -16,7 +17,8 @@ from core.cells import unguarded
 from core.table_rows import BadRow, BadTable, Row, Rows
 
 MAX_COLUMNS = 100
-MAX_HEADER_LENGTH = 64 * 1024
+MAX_HEADER_LENGTH = 64 * 1024  # characters
+MAX_NUMBER = 2**20  # of the last row, empty ones counted, as in spreadsheets
 MAX_CELL_LENGTH = 128 * 1024  # characters
 DELIMITERS = ",;\t"
 # The first line may name the delimiter for Excel.
@@ -38,16 +40,51 @@ def csv_table(text: IO[str], known: Collection[str]) -> tuple[tuple[str, ...], R
     if separator is not None:
         head, delimiter = head[1:], separator[1]
     canonical = {squeezed(name): name for name in known}
-    cell_rows = records(chain(head, text), delimiter or best_delimiter(head, canonical))
-    try:
-        header = next(filter(has_text, cell_rows), [])
-    except UnclosedQuoteError as error:
-        raise BadTable(_("The file is not CSV: a quote that opens in its header is never closed.")) from error
+    lines = HeaderLines(chain(head, text))
+    cell_rows = records(lines, delimiter or best_delimiter(head, canonical))
+    header = header_of(cell_rows, lines)
     titles = [" ".join(unguarded(cell).split()) for cell in header]
     names = [canonical.get(squeezed(title)) for title in titles]
     refuse_header(titles, names, known)
     columns = tuple(name or title for name, title in zip(names, titles, strict=True) if title)
     return columns, csv_rows(cell_rows, names)
+
+
+class HeaderLines:
+    """Lines of which the header may take MAX_HEADER_LENGTH characters. Raises BadTable before more are taken apart."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.left: float = MAX_HEADER_LENGTH
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.left -= len(line)
+            if self.left < 0:
+                raise BadTable(
+                    _("The header may have %(limit)d characters at most.") % {"limit": MAX_HEADER_LENGTH}
+                )
+            yield line
+
+
+def header_of(cell_rows: Iterator[list[str]], lines: HeaderLines) -> list[str]:
+    """Return the first row with text on; the lines behind it may be of any length. Raises BadTable."""
+    try:
+        for number, cells in enumerate(cell_rows, start=1):
+            refuse_number(number)
+            found = has_text(cells)
+            lines.left = math.inf if found else MAX_HEADER_LENGTH
+            if found:
+                return cells
+    except UnclosedQuoteError as error:
+        raise BadTable(_("The file is not CSV: a quote that opens in its header is never closed.")) from error
+    return []
+
+
+def refuse_number(number: int) -> None:
+    if number > MAX_NUMBER:
+        message = _("A file may have %(limit)d rows at most, empty ones included.")
+        raise BadTable(message % {"limit": MAX_NUMBER}, "PAYLOAD_TOO_LARGE")
 
 
 def first_lines(text: IO[str]) -> list[str]:
@@ -70,9 +107,11 @@ def squeezed(title: str) -> str:
 
 def best_delimiter(head: list[str], canonical: Collection[str]) -> str:
     """Spreadsheets of half the world separate by semicolons: the delimiter is what leaves most known names."""
+    # The last line may be of any length. Where it belongs to the header, the header is too long.
+    sample = head[:-1] if sum(map(len, head)) > MAX_HEADER_LENGTH else head
 
     def known_names(delimiter: str) -> int:
-        header = next(filter(has_text, csv.reader(head, delimiter=delimiter)), [])
+        header = next(filter(has_text, csv.reader(sample, delimiter=delimiter)), [])
         return len({squeezed(unguarded(cell)) for cell in header} & set(canonical))
 
     return max(DELIMITERS, key=known_names)
@@ -114,6 +153,7 @@ def csv_rows(cell_rows: Iterator[list[str]], names: list[str | None]) -> Rows:
     number = 0
     try:
         for number, cells in enumerate(cell_rows, start=1):
+            refuse_number(number)
             if has_text(cells):
                 yield number, csv_row(cells, names)
     except UnclosedQuoteError as error:

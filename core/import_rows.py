@@ -11,6 +11,7 @@ from rest_framework import serializers
 from core.bulk import Operation, validated
 from core.cells import texts_of
 from core.table_rows import BadRow, Row
+from core.text import shortened
 
 BATCH_CHARACTERS = 1_000_000
 ID = "id"
@@ -38,7 +39,7 @@ class Importer:
         self.repeated: dict[int, int] = {}
 
     def ignored(self, columns: Iterable[str]) -> list[str]:
-        return [name for name in columns if name not in self.known]
+        return [shortened(name) for name in columns if name not in self.known]
 
     # --- what a row means -----------------------------------------------------------------------
 

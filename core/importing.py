@@ -16,7 +16,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from core import audit, files
 from core.deadlocks import repeated
-from core.errors import ApiError, translate
+from core.errors import ApiError, bounded, translate
 from core.import_rows import BATCH_CHARACTERS, Importer, Problem, repeated_ids, weight
 from core.job_caller import view_for
 from core.job_run import Run
@@ -54,7 +54,7 @@ class Result:
             unchanged=self.unchanged + outcome.unchanged,
             failed=self.failed + len({problem.row for problem in outcome.problems}),
             ignoredColumns=self.ignoredColumns,
-            errors=[*self.errors, *(asdict(problem) for problem in outcome.problems[:room])],
+            errors=[*self.errors, *(bounded(asdict(problem)) for problem in outcome.problems[:room])],
             errorsTruncated=self.errorsTruncated or len(outcome.problems) > room,
         )
 

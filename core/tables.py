@@ -7,6 +7,7 @@ rest of the file unreadable raises BadTable.
 
 import io
 import json
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -29,7 +30,7 @@ BINARY = (
     b"BZh",
     b"7z\xbc\xaf",
 )
-SPACE = " \t\r\n"
+SPACES = re.compile(r"[ \t\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +162,9 @@ class Buffered:
     def peek(self) -> str:
         """The next sign that is no white space, "" at the end."""
         while True:
-            while self._at < len(self._buffer):
-                sign = self._buffer[self._at]
-                if sign not in SPACE:
-                    return sign
-                self._at += 1
+            self._at = SPACES.match(self._buffer, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
             if not self.fill():
                 return ""
 

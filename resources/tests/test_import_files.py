@@ -1,10 +1,19 @@
+import csv
+import io
+import sys
+
 import pytest
 from uuid_utils.compat import uuid7
 
 from core import jobs
+from core.csv_table import MAX_HEADER_LENGTH
+from core.errors import MAX_MESSAGE
 from core.models import Job, StoredFile
+from core.table_rows import BadTable
+from core.tables import open_table
 from core.tests.answers import code, problems
 from core.tests.job_results import finished
+from core.text import MAX_SHOWN
 from resources.models import Resource
 from resources.tests.importing import URL, counts, imported, titles, upload
 
@@ -28,6 +37,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
         (b"title,TITLE\nOne,Two\n", (400, "VALIDATION_ERROR")),
         (b"sep=;\n", (400, "VALIDATION_ERROR")),
         (b",,,\n\n", (400, "VALIDATION_ERROR")),
+        (b"title" + b",a" * 4_000_000 + b"\n", (400, "VALIDATION_ERROR")),
+        (b'"ti\ntle"' + b",a" * 4_000_000 + b"\n", (400, "VALIDATION_ERROR")),
+        (b"title," + b"x" * 2_000_000 + b"\n", (400, "VALIDATION_ERROR")),
+        (b'title,"' + b"x\n" * 1_000_000 + b'"\n', (400, "VALIDATION_ERROR")),
+        (b"sep=;\n" + b"\n" * 9_000_000, (413, "PAYLOAD_TOO_LARGE")),
     ],
 )
 def test_what_is_no_table_is_refused_at_once(owner, body, answer):
@@ -117,3 +131,63 @@ def test_the_file_is_gone_when_its_rows_are_stored(owner):
 
     assert job.source_file is None
     assert StoredFile.objects.get().state == "doomed"
+
+
+def test_a_header_that_is_too_long_is_refused_before_it_is_taken_apart(monkeypatch):
+    """What is counted is the characters that reach the reader of CSV."""
+    characters = []
+    original = csv.reader
+
+    def counting(lines, **kwargs):
+        return original((characters.append(len(line)) or line for line in lines), **kwargs)
+
+    monkeypatch.setattr("csv.reader", counting)
+    for head in (b"title", b'"ti\ntle"'):
+        with pytest.raises(BadTable):
+            open_table(io.BytesIO(head + b",a" * 1_000_000 + b"\nOne\n"), {"title"})
+
+    assert sum(characters) < 10 * MAX_HEADER_LENGTH
+
+
+def test_a_long_name_of_a_column_comes_back_shortened(owner):
+    [name] = imported(owner, "title," + "x" * 60_000 + "\nOne,1\n")["ignoredColumns"]
+
+    assert name == "x" * (MAX_SHOWN - 1) + "…"
+
+
+def test_a_long_value_that_is_no_choice_comes_back_shortened(owner):
+    [error] = imported(owner, "title,status\nOne," + "x" * 60_000 + "\n")["errors"]
+
+    assert (error["field"], error["code"], len(error["message"])) == ("status", "invalid_choice", MAX_MESSAGE)
+
+
+def test_a_first_row_may_be_longer_than_a_header(owner):
+    assert counts(imported(owner, "title;content\nOne;" + "x" * 90_000 + "\nTwo;\n")) == (2, 0, 0, 0)
+
+
+def test_a_file_of_empty_rows_is_read_no_further_than_a_spreadsheet_goes(owner):
+    job = finished(owner, upload(owner, b"title\n" + b"\n" * 9_000_000 + b"Last\n"))
+
+    assert (job["status"], job["error"]["code"]) == ("failed", "PAYLOAD_TOO_LARGE")
+    assert "1048576" in job["error"]["message"]
+
+
+def test_white_space_in_json_is_passed_over_at_once():
+    """What is counted is the lines of Python that run."""
+    lines = 0
+
+    def count(_frame, event, _argument):
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    table = open_table(io.BytesIO(b"[" + b" \n" * 50_000 + b'{"title": "One"}]'), set())
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        rows = list(table.rows)
+    finally:
+        sys.settrace(before)
+
+    assert rows == [(1, {"title": "One"})]
+    assert lines < 10_000
