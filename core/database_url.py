@@ -41,7 +41,10 @@ FILES = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
 
 
 def parse_database(text: str) -> dict[str, Any]:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise EnvError(f"is not a database URL: {error}") from error
     if parts.scheme not in {"postgres", "postgresql", "sqlite"}:
         raise EnvError("must look like postgres://user:password@host:5432/name or sqlite:///path/to/file")
     if parts.fragment:

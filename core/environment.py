@@ -44,7 +44,10 @@ def parse_rate(text: str) -> tuple[int, int]:
 
 
 def parse_origin(text: str) -> str:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise EnvError(f"must look like https://app.example.com: {error}") from error
     if text and (parts.scheme not in {"http", "https"} or not parts.netloc):
         raise EnvError("must look like https://app.example.com")
     return text.rstrip("/")

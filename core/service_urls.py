@@ -22,22 +22,25 @@ BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "n
 
 
 def parse_redis(text: str) -> str:
-    if text and urlsplit(text).scheme not in REDIS_SCHEMES:
-        raise EnvError("must look like redis://host:6379/0")
-    return normalized(text)
+    return normalized(text, REDIS_SCHEMES, "redis://host:6379/0") if text else text
 
 
 def parse_broker(text: str) -> str:
-    if text and urlsplit(text).scheme not in BROKER_SCHEMES:
-        raise EnvError("must look like redis://host:6379/0 or amqp://user:password@host:5672//")
-    return normalized(text)
+    example = "redis://host:6379/0 or amqp://user:password@host:5672//"
+    return normalized(text, BROKER_SCHEMES, example) if text else text
 
 
-def normalized(url: str) -> str:
-    """Return the URL with its options in the spelling of redis-py, and with `ssl_cert_reqs` where it speaks TLS.
-    Raises EnvError for an option that nobody would heed, or that cannot work."""
-    parts = split(url)
+def normalized(text: str, schemes: frozenset[str], example: str) -> str:
+    """Return the URL with its scheme in lower case, its options in the spelling of redis-py, and `ssl_cert_reqs` where
+    it speaks TLS. Raises EnvError for an option that nobody would heed, or that cannot work."""
+    parts = split(text)
+    if parts.scheme not in schemes:
+        raise EnvError(f"must look like {example}")
+    url = f"{parts.scheme}:{text.partition(':')[2]}"
     sent = parse_qsl(parts.query, keep_blank_values=True)
+    names_sent = [name for name, _ in sent]
+    if repeated := sorted({name for name in names_sent if names_sent.count(name) > 1}):
+        raise EnvError(f"has an option in its query that is given twice: {repeated[0]}")
     others = [(name, value) for name, value in sent if name in OTHER_OPTIONS.get(parts.scheme, ())]
     unknown = [name for name, _ in sent if name not in {*FILES, "ssl_cert_reqs", "ssl_check_hostname"}]
     if names := sorted(set(unknown) - {name for name, _ in others}):
@@ -54,11 +57,13 @@ def normalized(url: str) -> str:
 
 
 def split(url: str) -> SplitResult:
-    parts = urlsplit(url)
+    if "#" in url:
+        raise EnvError("holds a #: write %23 for it in a password; options stand behind a ?")
     try:
+        parts = urlsplit(url)
         parts.port  # noqa: B018 - read when it is asked for
     except ValueError as error:
-        raise EnvError(f"has a port that is none: {error}") from error
+        raise EnvError(f"has a host or a port that is none: {error}") from error
     if parts.scheme in TLS_SCHEMES and ";" in url:
         raise EnvError("must name one server, whose name its certificate can be compared with")
     return parts

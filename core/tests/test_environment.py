@@ -276,3 +276,18 @@ def test_a_number_out_of_range_or_a_weak_key_stops_the_start(name, value):
 
     assert done.returncode == 1
     assert name in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "FRONTEND_URL"])
+def test_an_address_that_cannot_be_taken_apart_stops_the_start_by_name(variable):
+    done = python("import config.settings", **{variable: "postgres://[h"})
+
+    assert done.returncode == 1
+    assert f"  {variable} " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("parse", [parse_redis, parse_broker])
+def test_a_scheme_in_capitals_is_the_same(parse):
+    assert parse("REDISS://Cache.example.com/1").startswith("rediss://Cache.example.com/1?")
+    assert parse("Redis://h/1") == "redis://h/1"

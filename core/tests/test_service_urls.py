@@ -61,6 +61,12 @@ def test_both_spellings_of_verification_are_understood_and_it_is_on_by_default(p
         ("redis://h?ssl_cert_reqs=required", "ssl_cert_reqs"),
         ("redis://h?socket_timeout=5", "socket_timeout"),
         ("redis://h:port/0", "port"),
+        ("redis://[h/0", "host"),
+        ("rediss://h/0#ssl_cert_reqs=none", "#"),
+        ("redis://:p#w@h/0", "#"),
+        ("rediss://h?ssl_cert_reqs=required&ssl_cert_reqs=none", "ssl_cert_reqs"),
+        ("rediss://h?ssl_check_hostname=true&ssl_check_hostname=true", "ssl_check_hostname"),
+        ("unix:///run/redis.sock?db=1&db=2", "db"),
     ],
 )
 @pytest.mark.parametrize("parse", [parse_redis, parse_broker])
