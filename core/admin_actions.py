@@ -53,7 +53,7 @@ class BulkAdmin(admin.ModelAdmin):
         """Raise BadRequest if a text is not a valid key, which Django does not catch."""
         try:
             for key in keys:
-                self.opts.pk.to_python(key)
+                self.opts.pk.run_validators(self.opts.pk.to_python(key))
         except ValidationError as error:
             raise BadRequest from error
 

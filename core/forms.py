@@ -3,8 +3,9 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
-from core.text import refuse_mark_runs
+from core.text import refuse_mark_runs, shortened
 
 
 class BoundedForm(forms.BaseForm):
@@ -19,3 +20,18 @@ class BoundedForm(forms.BaseForm):
 
 class BoundedModelForm(BoundedForm, forms.ModelForm):
     """A ModelForm with bounded texts."""
+
+
+class KeysField(forms.ModelMultipleChoiceField):
+    """Rows by their keys. A number that no key can be is an error of the field; the database fails on it."""
+
+    def clean(self, value: Any) -> Any:
+        key = self.queryset.model._meta.pk  # type: ignore[union-attr]
+        for text in value or ():
+            try:
+                key.run_validators(key.to_python(text))
+            except ValidationError as error:
+                params = {"pk": shortened(str(text))}
+                message = self.error_messages["invalid_pk_value"]
+                raise ValidationError(message, code="invalid_pk_value", params=params) from error
+        return super().clean(value)

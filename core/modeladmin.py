@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,7 +19,7 @@ from core.admin_actions import BulkAdmin, reason
 from core.admin_forms import KeySelect, StaleVersion, VersionedForm, refused
 from core.admin_lists import ListAdmin
 from core.errors import ApiError
-from core.forms import BoundedModelForm
+from core.forms import BoundedModelForm, KeysField
 from core.refusals import record_forbidden
 
 MOST_COUNTED = 10_000
@@ -89,6 +89,12 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", KeySelect(db_field, self.admin_site))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: Any = None, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField | None:
+        kwargs.setdefault("form_class", KeysField)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def render_change_form(
         self,

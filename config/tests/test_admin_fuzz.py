@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from config.tests.office import paths, registered, rows_of_all
+from core.tests.normalisation import HOSTILE
 from core.tests.office import url_of
 from resources.models import Resource
 
@@ -77,6 +78,8 @@ TEXTS = (
         "?q=%00",
         "#",
     ),
+    *HOSTILE.values(),
+    "e" + "\u0301\u0316" * 20,  # short enough for every field
 )
 SPECIAL = (
     "p",
