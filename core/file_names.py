@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from urllib.parse import quote
 
 from core.text import normalize, without_mark_runs
 
@@ -15,7 +16,12 @@ JOINERS = (
     "\u200c\u200d"  # ZWNJ and ZWJ belong to the spelling of Persian and of Indian languages, and to emoji
 )
 BLANK = JOINERS + "".join(filter(str.isspace, map(chr, range(0x3001))))
+# Other signs for a dot: some systems take them for one, and people do.
+DOTS = str.maketrans(dict.fromkeys("\uff0e\u2024\ufe52", "."))
+# A browser may decode `%2E` and the encoded words of RFC 2047, `=?utf-8?Q?=2E?=`, after the ending was checked.
+ENCODED = re.compile(r"%(?=[0-9a-f]{2})|(?<==)\?|\?(?==)", re.IGNORECASE)
 ENDING = re.compile(r"\.(?=[0-9]*[a-z])[a-z0-9_~-]{1,16}", re.IGNORECASE)
+NOT_PLAIN = re.compile(r'[^ -~]|[%?"\\]')
 # Windows takes these for devices, whatever their ending.
 RESERVED = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 # The endings of each type; the first one is given to a name that has none of them.
@@ -38,7 +44,8 @@ def clean_name(name: str) -> str:
     name = name.replace("\\", "/").rpartition("/")[2]
     visible = "".join(char for char in name if char in JOINERS or not is_invisible(char))
     bounded = without_mark_runs(visible)[-MAX_INPUT:]
-    name = trimmed(normalize("NFC", bounded, max_length=MAX_INPUT))
+    composed = normalize("NFC", bounded, max_length=MAX_INPUT).translate(DOTS)
+    name = trimmed(ENCODED.sub("_", composed))
     stem, dot, last = name.rpartition(".")
     is_ending = stem and len(last.encode()) <= MAX_ENDING_BYTES
     return shortened(stem, dot + last) if is_ending else shortened(name, "")
@@ -59,6 +66,14 @@ def name_for(name: str, content_type: str) -> str:
     if not ENDING.fullmatch(ending):
         return shortened(name, endings[0])
     return shortened(stem, "" if stem.lower().endswith(endings) else endings[0])
+
+
+def disposition_of(name: str, *, inline: bool) -> str:
+    """Return a Content-Disposition (RFC 6266) with the name twice: as it is, in the encoding of RFC 8187, and in ASCII
+    for programs that do not know that one, without any sign that they might decode."""
+    plain = NOT_PLAIN.sub("_", name)
+    kind = "inline" if inline else "attachment"
+    return f"{kind}; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
 
 
 def is_invisible(char: str) -> bool:

@@ -24,12 +24,11 @@ from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models import Sum
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from core import outbox
 from core.errors import ApiError
-from core.file_names import name_for
+from core.file_names import disposition_of, name_for
 from core.models import StoredFile
 
 log = structlog.get_logger(__name__)
@@ -199,8 +198,8 @@ def signed_url(
     return str(
         storage.link(
             stored,
-            disposition=content_disposition_header(
-                not inline, name_for(filename or stored.filename, stored.content_type)
+            disposition=disposition_of(
+                name_for(filename or stored.filename, stored.content_type), inline=inline
             ),
             expires_at=(made_at or int(time.time())) + int(LINK_LIFETIME.total_seconds()),
         )

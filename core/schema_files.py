@@ -35,7 +35,8 @@ def text_header(description: str, example: str) -> Schema:
 HEADERS: Schema = {
     **REQUEST_ID,
     "Content-Disposition": text_header(
-        "`inline` for images, else `attachment`, with the name.", 'inline; filename="venue.jpg"'
+        "`inline` for images, else `attachment`, with the name: in ASCII, and as it is (RFC 8187).",
+        "inline; filename=\"caf_.jpg\"; filename*=utf-8''caf%C3%A9.jpg",
     ),
     "X-Content-Type-Options": text_header("What it is said to be, it is.", "nosniff"),
     "Accept-Ranges": text_header("A part of it may be asked for.", "bytes"),

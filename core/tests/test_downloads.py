@@ -41,7 +41,7 @@ def test_it_needs_no_token_and_says_what_it_is(disk, url):
     assert (status, body) == (200, CONTENT)
     assert headers["Content-Type"] == "image/png"
     assert headers["Content-Length"] == str(len(CONTENT))
-    assert headers["Content-Disposition"] == 'inline; filename="a.png"'
+    assert headers["Content-Disposition"] == "inline; filename=\"a.png\"; filename*=utf-8''a.png"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in headers["Content-Security-Policy"]
     assert re.fullmatch(r"private, max-age=(299|300), immutable", headers["Cache-Control"])
@@ -189,8 +189,12 @@ def test_a_page_of_thumbnails_is_not_limited(disk, url, rates):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ('quo"te.txt', 'attachment; filename="quo\\"te.txt"'),
-        ("grüße 😀.txt", "attachment; filename*=utf-8''gr%C3%BC%C3%9Fe%20%F0%9F%98%80.txt"),
+        ('quo"te.txt', "attachment; filename=\"quo_te.txt\"; filename*=utf-8''quo%22te.txt"),
+        (
+            "grüße 😀.txt",
+            "attachment; filename=\"gr__e _.txt\"; filename*=utf-8''gr%C3%BC%C3%9Fe%20%F0%9F%98%80.txt",
+        ),
+        ("50% why?.txt", "attachment; filename=\"50_ why_.txt\"; filename*=utf-8''50%25%20why%3F.txt"),
     ],
 )
 def test_the_name_is_written_as_the_rfc_has_it(disk, name, said):
@@ -199,12 +203,21 @@ def test_the_name_is_written_as_the_rfc_has_it(disk, name, said):
     assert disk.fetch(files.signed_url(stored))[1]["Content-Disposition"] == said
 
 
-def test_a_record_of_before_is_handed_out_under_a_name_that_fits(disk, stored):
-    StoredFile.objects.update(filename="invoice.bat", content_type="text/plain")
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("invoice.bat", "invoice.txt"),
+        ("run%2Ehta", "run_2Ehta"),
+        ("=?utf-8?B?aW52b2ljZS5iYXQ=?=", "=_utf-8_B_aW52b2ljZS5iYXQ=_="),
+        ("inv\uff0ebat", "inv.txt"),
+    ],
+)
+def test_a_record_of_before_is_handed_out_under_a_name_that_fits(disk, stored, name, fits):
+    StoredFile.objects.update(filename=name, content_type="text/plain")
     stored.refresh_from_db()
     headers = disk.fetch(files.signed_url(stored))[1]
 
-    assert headers["Content-Disposition"] == 'attachment; filename="invoice.txt"'
+    assert headers["Content-Disposition"].startswith(f'attachment; filename="{fits}"; filename*=utf-8')
 
 
 def test_addresses_begin_where_the_settings_say(settings, stored):

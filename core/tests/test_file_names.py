@@ -1,13 +1,14 @@
 """Names of files: labels that fit the type, on every system that may store them."""
 
 import random
+import re
 
 import pytest
 
 from core.file_names import ENDINGS, MAX_BYTES, clean_name, name_for
 
 # Letters, and everything that has a meaning in a name for some system.
-PIECES = "aBж¹e\u0301🎉.. \u3000\t/\\:~{-_01\u200c\u200d\u202e\u2066\0" + "CONUL"
+PIECES = "%2E=?\uff0eaBж¹e\u0301🎉.. \u3000\t/\\:~{-_01\u200c\u200d\u202e\u2066\0" + "CONUL"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,15 @@ def test_joiners_inside_of_a_name_stay(name):
         ("README", "text/plain", "README"),
         ("unknown.exe", "application/x-own", "unknown.bin"),
         ("a" * 300 + ".bat", "text/plain", "a" * 251 + ".txt"),
+        ("invoice%2Ebat", "text/plain", "invoice_2Ebat"),
+        ("invoice%252ebat", "text/plain", "invoice_252ebat"),
+        ("invoice%\u200b2Ebat", "text/plain", "invoice_2Ebat"),
+        ("50% off.txt", "text/plain", "50% off.txt"),
+        ("=?utf-8?B?aW52b2ljZS5iYXQ=?=", "text/plain", "=_utf-8?B?aW52b2ljZS5iYXQ=_="),
+        ("=?utf-8?Q?page=2Ehtml?=", "text/plain", "=_utf-8?Q?page=2Ehtml_="),
+        ("inv\uff0ebat", "text/plain", "inv.txt"),
+        ("inv\u2024bat", "text/plain", "inv.txt"),
+        ("inv\ufe52bat", "text/plain", "inv.txt"),
     ],
 )
 def test_the_ending_belongs_to_the_type(sent, content_type, kept):
@@ -101,4 +111,5 @@ def test_of_any_name_something_short_harmless_and_final_is_made():
         assert name_for(name, content_type) == name, ascii(sent)
         assert 0 < len(name.encode()) <= MAX_BYTES, ascii(sent)
         assert "." not in name or name.lower().endswith(ENDINGS[content_type]), ascii(sent)
+        assert not re.search("%[0-9a-fA-F]{2}|=\\?|\\?=", name), ascii(sent)
         assert not set(name) & set("/\\\0\t\u202e\u2066"), ascii(sent)

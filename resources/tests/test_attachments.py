@@ -1,5 +1,7 @@
 """The endpoints, the same on the disk and in a bucket."""
 
+from urllib.parse import quote
+
 import pytest
 import time_machine
 from django.db import connection
@@ -44,7 +46,9 @@ def test_a_text_is_stored_as_it_is(storage, owner, path):
     status, headers, body = storage.fetch(data["url"])
     assert (status, body) == (200, "Grüße\n".encode())
     assert headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert headers["Content-Disposition"] == "attachment; filename*=utf-8''gr%C3%BC%C3%9Fe.txt"
+    assert headers["Content-Disposition"] == (
+        "attachment; filename=\"gr__e.txt\"; filename*=utf-8''gr%C3%BC%C3%9Fe.txt"
+    )
 
 
 def test_an_image_comes_with_a_thumbnail(storage, owner, path):
@@ -54,14 +58,17 @@ def test_an_image_comes_with_a_thumbnail(storage, owner, path):
     assert samples.opened(storage.fetch(data["url"])[2]).size == (800, 600)
     status, headers, body = storage.fetch(data["thumbnailUrl"])
     assert (status, headers["Content-Type"], samples.opened(body).size) == (200, "image/jpeg", (320, 240))
-    assert headers["Content-Disposition"] == 'inline; filename="home.jpg"'
+    assert headers["Content-Disposition"] == "inline; filename=\"home.jpg\"; filename*=utf-8''home.jpg"
 
 
 @pytest.mark.parametrize(
     ("content", "name", "shown", "said"),
     [
         (b"@echo off", "invoice.bat", "invoice.txt", 'attachment; filename="invoice.txt"'),
-        (b"alert(1)", "grüße.JS", "grüße.txt", "attachment; filename*=utf-8''gr%C3%BC%C3%9Fe.txt"),
+        (b"@echo off", "invoice%2Ebat", "invoice_2Ebat", 'attachment; filename="invoice_2Ebat"'),
+        (b"@echo off", "inv\uff0ebat", "inv.txt", 'attachment; filename="inv.txt"'),
+        (b"x", "=?utf-8?Q?a=2Ehtml?=", "=_utf-8?Q?a=2Ehtml_=", 'attachment; filename="=_utf-8_Q_a=2Ehtml_="'),
+        (b"alert(1)", "grüße.JS", "grüße.txt", 'attachment; filename="gr__e.txt"'),
         (samples.png(), "a.html", "a.png", 'inline; filename="a.png"'),
     ],
 )
@@ -69,7 +76,7 @@ def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name
     data = attach(owner, path, content, name).json()["data"]
 
     assert data["filename"] == shown
-    assert storage.fetch(data["url"])[1]["Content-Disposition"] == said
+    assert storage.fetch(data["url"])[1]["Content-Disposition"] == f"{said}; filename*=utf-8''{quote(shown)}"
     assert AuditEvent.objects.get(event="attachment.created").changes == {"attachments": [None, shown]}
 
 
@@ -78,7 +85,7 @@ def test_a_thumbnail_has_the_ending_of_its_own_type(storage, owner, path):
     headers = storage.fetch(data["thumbnailUrl"])[1]
 
     assert headers["Content-Type"] == "image/jpeg"
-    assert headers["Content-Disposition"] == 'inline; filename="a.jpg"'
+    assert headers["Content-Disposition"] == "inline; filename=\"a.jpg\"; filename*=utf-8''a.jpg"
 
 
 def test_a_part_of_it_may_be_asked_for(storage, owner, path):
