@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 
 from accounts.models import OneTimeToken, Session, User
 from accounts.serializers import UserSerializer
 from core.export import exports
 from core.models import AuditEvent
+
+ACTIONS = {ADDITION: "addition", CHANGE: "change", DELETION: "deletion"}
 
 
 @exports("account", User)
@@ -46,7 +48,8 @@ def mailed_links(user: User) -> Any:
 
 @exports("auditEvents", AuditEvent)
 def audit_events(user: User) -> Any:
-    """Where somebody else acted, such as staff, their address and device are theirs and not the user's."""
+    """Where somebody else acted, such as staff, their address and device are theirs and not the user's. Where the user
+    has changed what is somebody else's, so are the values."""
     return [
         {
             "event": event.event,
@@ -55,7 +58,7 @@ def audit_events(user: User) -> Any:
             "userAgent": event.user_agent if event.actor_id in {None, user.pk} else "",
             "targetType": event.target_type,
             "targetId": event.target_id,
-            "changes": event.changes,
+            "changes": event.changes if event.subject_id == user.pk else {},
         }
         for event in AuditEvent.objects.about(user.pk).order_by("id")
     ]
@@ -63,8 +66,14 @@ def audit_events(user: User) -> Any:
 
 @exports("adminActions", LogEntry)
 def admin_actions(user: User) -> Any:
-    """What somebody who works in the admin has done there."""
+    """What somebody who works in the admin has done there. Titles and addresses of what they have changed are in
+    `object_repr` and `change_message`; they may be somebody else's."""
     return [
-        {"at": entry.action_time, "object": entry.object_repr, "change": entry.get_change_message()}
+        {
+            "at": entry.action_time,
+            "action": ACTIONS.get(entry.action_flag),
+            "targetType": entry.content_type.model if entry.content_type else "",
+            "targetId": entry.object_id,
+        }
         for entry in LogEntry.objects.filter(user=user).select_related("content_type").order_by("id")
     ]

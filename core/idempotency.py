@@ -129,8 +129,11 @@ class Preparation:
 
 
 def caller_of(request: Request) -> str:
-    if request.user and request.user.is_authenticated:
-        return f"user {request.user.pk}"
+    """Return who asks, with the role: what an admin was answered is not for who is none any more. Under another role
+    the request is done anew, or refused."""
+    user: Any = request.user
+    if user and user.is_authenticated:
+        return f"user {user.pk} {user.role}"
     return f"address {limit_key(context.current.get().limit_address)}"
 
 

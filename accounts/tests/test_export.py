@@ -1,7 +1,9 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 
+from accounts.models import User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, access_of, data, refusal
 from accounts.tests.factories import OneTimeTokenFactory
@@ -57,6 +59,36 @@ def test_tells_nothing_about_who_else_acted(owner, admin):
     assert "user.role_changed" in answer.content.decode()
     for trace in ("AdminPhone", "192.0.2.7", str(admin.user.pk)):
         assert trace not in answer.content.decode()
+
+
+def test_tells_an_admin_of_before_nothing_of_what_others_own(owner, admin):
+    theirs = ResourceFactory(user=owner.user, title="Theirs before")
+    path = f"{API}/resources/{theirs.pk}"
+    admin.patch(path, {"title": "Theirs after", "content": "Their content"})
+    admin.patch(f"{API}/users/{owner.user.pk}", {"name": "Their name"})
+    User.objects.filter(pk=admin.user.pk).update(role="user")
+
+    answer = admin.get(URL)
+
+    events = {row["event"]: (row["targetId"], row["changes"]) for row in data(answer)["auditEvents"]}
+    assert events["resource.updated"] == (str(theirs.pk), {})
+    for trace in ("Theirs", "Their content", "Their name"):
+        assert trace not in answer.content.decode()
+
+
+def test_tells_what_was_done_in_the_admin_without_its_values(owner, admin):
+    theirs = ResourceFactory(user=owner.user, title="Theirs")
+    LogEntry.objects.log_actions(admin.user.pk, [theirs], CHANGE, "Changed to Theirs.", single_object=True)
+
+    answer = admin.get(URL)
+
+    (action,) = data(answer)["adminActions"]
+    assert (action["action"], action["targetType"], action["targetId"]) == (
+        "change",
+        "resource",
+        str(theirs.pk),
+    )
+    assert "Theirs" not in answer.content.decode()
 
 
 def test_leaves_an_event(owner):

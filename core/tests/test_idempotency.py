@@ -18,6 +18,7 @@ from core.models import StoredAnswer
 from core.tasks import purge_expired
 from resources.models import Resource
 
+USERS = "/api/v1/users"
 URL, TITLE = "/api/v1/resources", {"title": "Once"}
 PERSON = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
 one_transaction = pytest.mark.django_db
@@ -64,7 +65,7 @@ def test_another_body_under_the_same_key_is_refused(owner):
 def test_another_path_under_the_same_key_is_refused(admin):
     send(admin)
 
-    assert code(send(admin, PERSON, url="/api/v1/users")) == "IDEMPOTENCY_KEY_REUSED"
+    assert code(send(admin, PERSON, url=USERS)) == "IDEMPOTENCY_KEY_REUSED"
 
 
 @one_transaction
@@ -86,6 +87,19 @@ def test_an_ignored_field_may_hold_any_json(owner, value):
 @one_transaction
 def test_two_users_may_use_one_key(owner, stranger):
     assert send(owner).json()["data"]["id"] != send(stranger).json()["data"]["id"]
+
+
+@one_transaction
+@pytest.mark.parametrize("role", ["user", "staff"])
+def test_what_an_admin_was_answered_is_not_repeated_under_another_role(admin, owner, role):
+    theirs = Resource.objects.create(user=owner.user, title="Theirs")
+    change = {"method": "update", "id": str(theirs.pk), "data": {"content": "New"}}
+    sent = [({"operations": [change]}, "b", f"{URL}/bulk"), (PERSON, "u", USERS)]
+    assert [send(admin, *request).status_code for request in sent] == [200, 201]
+    assert [send(admin, *request)["Idempotency-Replayed"] for request in sent] == ["true"] * 2
+    User.objects.filter(pk=admin.user.pk).update(role=role)
+
+    assert [code(send(admin, *request)) for request in sent] == ["NOT_FOUND", "EMAIL_EXISTS"]
 
 
 @one_transaction
