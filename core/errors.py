@@ -83,10 +83,10 @@ class ApiError(Exception):
         super().__init__(self.message)
 
 
-def bounded(detail: Mapping[str, Any]) -> dict[str, Any]:
+def bounded(detail: Mapping[str, Any], max_message: int = MAX_MESSAGE) -> dict[str, Any]:
     """Return the detail of an error with the name of its field and its message shortened: a client may have chosen
     both, as the name of an unknown parameter and as the value that is not among the choices."""
-    field, message = detail["field"], shortened(str(detail["message"]), MAX_MESSAGE)
+    field, message = detail["field"], shortened(str(detail["message"]), max_message)
     return {**detail, "field": field and shortened(field), "message": message}
 
 

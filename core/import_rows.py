@@ -10,6 +10,8 @@ from rest_framework import serializers
 
 from core.bulk import Operation, validated
 from core.cells import texts_of
+from core.errors import ApiError
+from core.parsers import refuse_unstorable
 from core.table_rows import BadRow, Row
 from core.text import shortened
 
@@ -78,7 +80,7 @@ class Importer:
 
     def values_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            name: value_of(name, item, row[name])
+            name: value_of(name, item, storable(name, row[name]))
             for name, item in self.fields.items()
             if name in row and not (row[name] == "" and not isinstance(item, TEXTS))
         }
@@ -176,6 +178,16 @@ def weight(row: Row) -> int:
 
 TEXTS = (serializers.CharField, serializers.ListField)  # for which an empty cell says something
 DEEP = (serializers.JSONField, serializers.DictField, serializers.BaseSerializer)
+
+
+def storable(name: str, cell: Any) -> Any:
+    """Return the cell. Raises Wrong where the database could not store it, as in the body of a request."""
+    try:
+        refuse_unstorable({name: cell})
+    except ApiError as error:
+        problem = error.details[0]
+        raise Wrong(BadRow(problem["field"], problem["code"], problem["message"])) from error
+    return cell
 
 
 def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) -> Any:

@@ -23,6 +23,7 @@ from core.job_run import Run
 from core.models import Job, StoredFile
 from core.table_rows import Row
 from core.tables import Table, open_table
+from core.text import MAX_SHOWN
 
 BATCH = 200
 MOST_ERRORS = 1000
@@ -54,7 +55,10 @@ class Result:
             unchanged=self.unchanged + outcome.unchanged,
             failed=self.failed + len({problem.row for problem in outcome.problems}),
             ignoredColumns=self.ignoredColumns,
-            errors=[*self.errors, *(bounded(asdict(problem)) for problem in outcome.problems[:room])],
+            errors=[
+                *self.errors,
+                *(bounded(asdict(problem), MAX_SHOWN) for problem in outcome.problems[:room]),
+            ],
             errorsTruncated=self.errorsTruncated or len(outcome.problems) > room,
         )
 

@@ -27,6 +27,7 @@ from core.errors import ApiError, translate
 from core.job_run import Heartbeat, JobCancelled, LeaseLost, Run
 from core.logs import log_on_commit
 from core.models import Job
+from core.text import error_text
 
 log = structlog.get_logger(__name__)
 
@@ -235,7 +236,7 @@ def function_of(kind: str) -> Function:
 
 def broken(run: Run, error: Exception, refusal: ApiError) -> None:
     """What may go away by itself is tried again; after the last attempt its owner is told no more than `refusal`."""
-    text = f"{type(error).__name__}: {error}"[:2000]
+    text = error_text(error)
     final = run.job.attempts >= MAX_ATTEMPTS
     log.warning("job_attempt_failed", kind=run.job.kind, final=final, exc_info=error)
     if final:

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from core import context, metrics
 from core.dispatcher import dispatcher
 from core.models import OutboxMessage
+from core.text import error_text
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,7 @@ def attempt(message: OutboxMessage) -> None:
 
 
 def _failed(message: OutboxMessage, error: Exception) -> None:
-    text = f"{type(error).__name__}: {error}"[:2000]
+    text = error_text(error)
     final = isinstance(error, PermanentError) or message.attempts >= MAX_ATTEMPTS
     log.warning(
         "outbox_attempt_failed", kind=message.kind, attempt=message.attempts, final=final, exc_info=error

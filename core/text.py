@@ -19,6 +19,8 @@ MAX_MARKS_OF_A_LETTER = 3  # into which a precomposed letter decomposes
 MAX_MARKS_OF_A_MARK = 2
 FEWEST_SUSPICIOUS = (MAX_MARKS - MAX_MARKS_OF_A_LETTER) // MAX_MARKS_OF_A_MARK + 1
 MAX_SHOWN = 200  # characters of a name that a client has chosen, in an answer
+MAX_ERROR_TEXT = 2000
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 LAST_MARK = 0x1FFFF  # the planes above hold no combining marks
 
 Form = Literal["NFC", "NFKC"]
@@ -89,8 +91,15 @@ def without_mark_runs(text: str) -> str:
 
 
 def shortened(text: str, max_length: int = MAX_SHOWN) -> str:
-    """Return `text`, or its beginning and an ellipsis where it has more than `max_length` characters."""
-    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+    """Return `text`, or its beginning and an ellipsis where it has more than `max_length` characters. NUL and lone
+    surrogates, which PostgreSQL does not store, become U+FFFD."""
+    start = text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+    return UNSTORABLE.sub("\ufffd", start)
+
+
+def error_text(error: Exception) -> str:
+    """Return what staff see of an error that was not expected."""
+    return shortened(f"{type(error).__name__}: {error}", MAX_ERROR_TEXT)
 
 
 def fold(text: str) -> str:

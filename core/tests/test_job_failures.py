@@ -25,6 +25,18 @@ def fresh(job):
 # --- failing --------------------------------------------------------------------------------------
 
 
+def test_what_an_error_quotes_is_stored_bounded_and_without_nul(work):
+    def fail(_run):
+        raise ValueError("a\0b\ud800" + "x" * 5000 + "end")
+
+    work.act = fail
+    job = JobFactory()
+    jobs.run_due()
+
+    assert fresh(job).last_error.startswith("ValueError: a\ufffdb\ufffdxxx")
+    assert (fresh(job).last_error[-2:], len(fresh(job).last_error)) == ("x…", 2000)
+
+
 def test_a_refusal_is_final_and_told_to_its_owner(work):
     def refuse(_run):
         raise ApiError("VALIDATION_ERROR", message="The file is empty.")

@@ -1,4 +1,5 @@
 import io
+import json
 
 import pytest
 from django.db import connection
@@ -115,6 +116,20 @@ def test_of_very_many_errors_the_first_are_listed_and_all_counted(owner, monkeyp
     result = imported(owner, "title,status\n" + "x,lost\n" * 7)
 
     assert (len(result["errors"]), result["errorsTruncated"], result["failed"]) == (5, True, 7)
+
+
+def test_messages_and_names_quote_the_beginning_of_what_is_long(owner):
+    long = "x" * 120_000
+    body = f"title,status,{long[:5000]}\n" + f"One,{long},\n" * 50
+    result = imported(owner, body)
+
+    assert result["failed"] == len(result["errors"]) == 50
+    message = result["errors"][0]["message"]
+    assert message.startswith('"' + "x" * 90)
+    assert (
+        max(map(len, [*result["ignoredColumns"], *(error["message"] for error in result["errors"])])) <= 200
+    )
+    assert len(json.dumps(Job.objects.get().position)) < 30_000
 
 
 def test_more_rows_in_a_batch_are_not_more_queries(owner):

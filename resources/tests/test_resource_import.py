@@ -82,6 +82,32 @@ def test_json_rows_that_are_none_are_reported(owner):
     ]
 
 
+UNSTORABLE = ["\0", "\ud800"]
+
+
+@pytest.mark.parametrize("text", UNSTORABLE)
+def test_what_no_database_stores_is_an_error_of_its_row(owner, text):
+    rows = [{name: text} for name in ("title", "content", "status", "tags", "id")]
+    rows += [{"status": {text: 1}}, {"status": [text]}, {"tags": [text]}, {}]
+    body = [{"title": "Bad", **row} for row in rows] + [{"title": "Good", text: text}]
+    result = imported(owner, json.dumps(body), "rows.json")
+
+    assert (titles(), counts(result)) == (["Bad", "Good"], (2, 0, 0, 8))
+    assert [field for _row, field, _code in wrong(result)] == [
+        *("title", "content", "status", "tags", "id", "status", "status.0", "tags.0")
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_nul_far_down_a_csv_is_an_error_of_its_row(owner, encoding):
+    rows = "Good,draft\n" * 7_000 + "Bad,dra\0ft\nB\0d,draft\n"
+    nul = "\0" if encoding == "utf-16" else ""
+    result = imported(owner, f"title,status,col{nul}our\n{rows}".encode(encoding))
+
+    assert wrong(result) == [(7001, "status", "invalid_characters"), (7002, "title", "invalid_characters")]
+    assert "\0" not in json.dumps(result, ensure_ascii=False)
+
+
 def test_columns_that_mean_nothing_are_named(owner):
     result = imported(owner, "id,userId,title,colour,createdAt\n,x,One,red,2020\n")
 
