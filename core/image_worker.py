@@ -228,7 +228,8 @@ def write_film(image: Image.Image, kind: str, options: dict[str, Any], output: A
     if kind == "GIF":
         options["disposal"] = 2
     if kind == "PNG" and image.info.get("default_image"):
-        options["default_image"] = True  # shown only where animations are not; the first of the frames
+        options["default_image"] = True  # shown where animations are not; no frame
+        del durations[0]
     frames = clean_frames(image)
     first = next(frames)
     # PNG goes through them twice, so all are in memory at once: no more than MAX_PIXELS together.
@@ -270,12 +271,8 @@ def convert(source: Any, image_out: Any, thumbnail_out: Any) -> dict[str, Any]:
         if max(os.fstat(output.fileno()).st_size for output in (image_out, thumbnail_out)) >= LARGEST_OUTPUT:
             raise Refused("too_many_bytes", max=LARGEST_OUTPUT) from error
         raise Refused("invalid_image") from error
-    return {
-        "content_type": TYPES[kind],
-        "width": size[0],
-        "height": size[1],
-        "thumbnail_type": thumbnail_type,
-    }
+    sides = {"width": size[0], "height": size[1]}
+    return {"content_type": TYPES[kind], **sides, "thumbnail_type": thumbnail_type}
 
 
 def main() -> None:

@@ -49,6 +49,15 @@ def colours(film):
     return found
 
 
+def durations_of(film):
+    found = []
+    for number in range(film.n_frames):
+        film.seek(number)
+        film.load()
+        found.append(film.info.get("duration"))
+    return found
+
+
 def exif(orientation):
     values = Image.Exif()
     values[0x0112], values[0x010E] = orientation, SECRET
@@ -79,6 +88,19 @@ def test_an_animation_loses_its_metadata_and_is_turned_upright(disk, attach):
     assert SECRET.encode() in content
     assert SECRET.encode() not in film
     assert (data["width"], data["height"], samples.opened(film).size) == (60, 80, (60, 80))
+
+
+@pytest.mark.parametrize("durations", [[100, 200, 300], [250]])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF"])
+def test_each_frame_keeps_its_duration(stored, kind, durations):
+    with_default = kind == "PNG"
+    options = {"default_image": True} if with_default else {}
+    durations = durations if with_default else [*durations, 400]
+    film, _thumbnail = stored(
+        samples.film(kind, len(durations) + with_default, duration=durations, **options)
+    )
+
+    assert durations_of(film)[with_default:] == durations
 
 
 # --- what is dropped anyway -----------------------------------------------------------------------
