@@ -272,9 +272,9 @@ def describe_envelope(result: Schema, generator: Any, request: Any, public: bool
     add_health(result)
     add_files(result)
     add_examples(result)
-    result["components"] = {
-        kind: dict(sorted(members.items())) for kind, members in result["components"].items()
-    }
+    for operation in [each for path in result["paths"].values() for each in path.values()]:
+        operation.setdefault("security", [])  # public; left out, it may as well be forgotten
+    result["components"] = {kind: dict(sorted(each.items())) for kind, each in result["components"].items()}
     return result
 
 

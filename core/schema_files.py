@@ -62,7 +62,7 @@ def add_files(document: Schema) -> None:
         "description": "The addresses are in the answers of the API, and live 5 minutes. No token is asked for, and "
         "no limit counts it. With files in a bucket the addresses lead to the bucket instead.",
         "tags": ["files"],
-        "security": [{}],
+        "security": [],
         "parameters": PARAMETERS,
         "responses": {
             "200": {"description": "The file.", "headers": HEADERS, "content": BYTES},

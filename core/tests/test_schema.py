@@ -171,6 +171,16 @@ def test_who_needs_a_token_can_be_refused_for_it():
         assert codes_of(operation, "401") == expected, name
 
 
+def test_each_operation_says_which_credentials_it_takes_also_that_it_takes_none():
+    all_of_them = [each for path in document()["paths"].values() for each in path.values()]
+    public = {operation["operationId"] for operation in all_of_them if operation["security"] == []}
+
+    assert public == {
+        *("register", "login", "forgotPassword", "resetPassword", "verifyEmail", "undoEmailChange"),
+        *("getHealth", "getLiveness", "getReadiness", "getFile"),
+    }
+
+
 def test_every_code_of_the_catalogue_is_there_and_no_other():
     assert document()["components"]["schemas"]["ErrorCode"]["enum"] == list(CATALOGUE)
 
