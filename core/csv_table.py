@@ -21,8 +21,9 @@ MAX_HEADER_LENGTH = 64 * 1024  # characters
 MAX_NUMBER = 2**20  # of the last row, empty ones counted, as in spreadsheets
 MAX_CELL_LENGTH = 128 * 1024  # characters
 DELIMITERS = ",;\t"
-# The first line may name the delimiter for Excel.
-SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*"?[\r\n]*', re.IGNORECASE)
+# The first line may name the delimiter for Excel. Another program may have saved it as a cell, delimiters behind it:
+# then the file has the delimiter of that program.
+SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*"?([,;\t]*)[\r\n]*', re.IGNORECASE)
 
 # The standard reader stops the file at a longer cell. The limit of uploads bounds the file; MAX_CELL_LENGTH is checked
 # for each cell that counts.
@@ -38,12 +39,14 @@ def csv_table(text: IO[str], known: Collection[str]) -> tuple[tuple[str, ...], R
     head, delimiter = first_lines(text), None
     separator = SEPARATOR.fullmatch(head[0])
     if separator is not None:
-        head, delimiter = head[1:], separator[1]
+        head, delimiter = head[1:], None if separator[2] else separator[1]
     canonical = {squeezed(name): name for name in known}
     lines = HeaderLines(chain(head, text))
     cell_rows = records(lines, delimiter or best_delimiter(head, canonical))
     header = header_of(cell_rows, lines)
     titles = [" ".join(unguarded(cell).split()) for cell in header]
+    while titles and not titles[-1]:
+        titles.pop()
     names = [canonical.get(squeezed(title)) for title in titles]
     refuse_header(titles, names, known)
     columns = tuple(name or title for name, title in zip(names, titles, strict=True) if title)
@@ -133,8 +136,8 @@ def records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 
 def has_text(cells: list[str]) -> bool:
-    """Return whether this is more than an empty line, or a line of delimiters."""
-    return any(cells if len(cells) > 1 else map(str.strip, cells))
+    """Return whether this is more than an empty line, or a line of delimiters and white space."""
+    return any(map(str.strip, cells))
 
 
 def refuse_header(titles: list[str], names: list[str | None], known: Collection[str]) -> None:

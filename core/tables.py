@@ -31,6 +31,9 @@ BINARY = (
     b"7z\xbc\xaf",
 )
 SPACES = re.compile(r"[ \t\r\n]*")
+# Programs that join or convert files leave more than one byte order mark, or spaces without width.
+UTF_8_MARKS = re.compile(rb"\A(?:\xef\xbb\xbf|\xe2\x80\x8b)+")
+UTF_16_MARKS = re.compile(rb"\A(\xff\xfe|\xfe\xff)\1+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Table:
 
 def open_table(stream: IO[bytes], known: Collection[str]) -> Table:
     """`known` are the columns that mean something. Raises BadTable."""
-    head = stream.read(PIECE)
+    head = UTF_16_MARKS.sub(rb"\1", UTF_8_MARKS.sub(b"", stream.read(PIECE)))
     encoding = "utf-16" if head.startswith(UTF_16) else "utf-8-sig"
     refuse_binary(head, encoding)
     text = io.TextIOWrapper(io.BufferedReader(Prefixed(head, stream)), encoding=encoding, newline="")

@@ -31,12 +31,32 @@ pytestmark = pytest.mark.django_db(transaction=True)
         "title,status\nOne,draft,,,\n",
         "title," + "," * 200 + "\nOne," + "," * 200 + "\n",
         "title,Notes,Notes\nOne,a,b\n",
+        '"sep=;",,\ntitle,content,status\nOne,"a;b",draft\n',
+        '"sep=,";;\r\ntitle;content;status\r\nOne;"a,b";draft\r\n',
+        "sep=;;\ntitle;status\nOne;draft\n",
+        "\ufeff\ufefftitle,status\nOne,draft\n",
+        '\u200b\ufeff"title",status\nOne,draft\n',
+        '\ufeff\ufeff[{"title": "One"}]',
+        "title,status,,\n , ,,\n\u00a0,\u00a0\nOne,draft, ,\u00a0\n\u00a0\n",
     ],
 )
 def test_it_reads_whatever_stands_around_the_table(owner, body):
     result = imported(owner, body)
 
     assert (result["rows"], counts(result), titles()) == (1, (1, 0, 0, 0), ["One"])
+
+
+def test_two_byte_order_marks_of_utf_16_are_read_as_one(owner):
+    for order in ("le", "be"):
+        imported(owner, f"\ufeff\ufefftitle,status\nOne {order},draft\n".encode(f"utf-16-{order}"))
+
+    assert titles() == ["One be", "One le"]
+
+
+def test_a_value_behind_the_last_column_is_an_error_of_its_row(owner):
+    result = imported(owner, "title,content,,,\nA,B,,,\nH,I,,x\nJ,K,x,,\n,\n")
+
+    assert (titles(), wrong(result)) == (["A"], [(2, None, "cells"), (3, None, "cells")])
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
