@@ -110,6 +110,10 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
         self.search_text = search_text_of(self.name, self.email)
 
     @property
+    def etag(self) -> str:  # with the user, since /users/me is another object for every caller
+        return f'"v{self.version}-{self.pk.hex}"'
+
+    @property
     def is_active(self) -> bool:  # type: ignore[override]
         return self.deleted_at is None
 

@@ -168,6 +168,28 @@ def test_a_stale_version_is_not_overwritten(owner, method):
     assert data(owner.get(ME))["name"] == "Olive Oyl"
 
 
+def test_the_tag_of_another_account_is_not_good_for_a_read(owner, stranger):
+    """A browser keeps what it holds of /users/me when somebody else logs in."""
+    answer = stranger.get(ME, headers={"If-None-Match": owner.get(ME)["ETag"]})
+
+    assert data(answer)["id"] == str(stranger.user.pk)
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_nor_is_it_for_a_write(owner, stranger, method):
+    body = {"name": "Too late", "currentPassword": PASSWORD}
+    answer = getattr(stranger, method)(ME, body, headers={"If-Match": owner.get(ME)["ETag"]})
+
+    assert refusal(answer) == (412, "PRECONDITION_FAILED")
+    assert answer["ETag"] == stranger.get(ME)["ETag"]
+
+
+def test_both_addresses_of_an_account_have_one_tag(owner):
+    held = owner.get(ME)["ETag"]
+
+    assert owner.get(f"{API}/users/{owner.user.pk}", headers={"If-None-Match": held}).status_code == 304
+
+
 @pytest.mark.parametrize("match", ["{etag}", "*", "W/{etag}", '"v9", W/{etag}'])
 def test_the_current_version_is(owner, match):
     held = match.format(etag=owner.get(ME)["ETag"])
