@@ -112,7 +112,10 @@ def check_origin(request: HttpRequest) -> None:
 def is_trusted(origin: str) -> bool:
     """Return whether CSRF_TRUSTED_ORIGINS holds this origin, read as Django reads it for the admin."""
     trusted = CsrfViewMiddleware(lambda _request: None)  # type: ignore[arg-type]
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # `https://[`
+        return False
     return origin in trusted.allowed_origins_exact or any(
         is_same_domain(parts.netloc, domain)
         for domain in trusted.allowed_origin_subdomains.get(parts.scheme, ())

@@ -90,7 +90,9 @@ def test_the_csrf_token_of_another_session_does_not_fit(browser, user):
     assert refused(browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=other.csrf))
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://testserver.evil.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://testserver.evil.example", "https://["]
+)
 def test_a_foreign_origin_is_refused(browser, origin):
     answer = browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
 
