@@ -183,6 +183,18 @@ def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
     assert not Mailbox.objects.exists()
 
 
+def test_a_new_secret_key_begins_no_new_hour(anonymous, deliver, settings):
+    UserFactory(email=VICTIM)
+    old, new = settings.SECRET_KEY, "x" * 60
+    mails = []
+    for key, other in [(old, new), (new, old)] * 4:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, [other]
+        anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
+        mails += deliver()
+
+    assert len(to_victim(mails)) == 5
+
+
 @pytest.mark.django_db(transaction=True)
 def test_parallel_workers_send_four_verifications_to_one_mailbox(mailoutbox):
     for _ in range(20):
