@@ -22,6 +22,7 @@ from accounts.serializers import (
     UserSerializer,
 )
 from accounts.services import accounts, passwords, sessions
+from core import audit
 from core.conditional import check_if_match
 from core.export import EXPORT_SCHEMA
 from core.idempotency import idempotent
@@ -80,6 +81,12 @@ class UserViewSet(BaseViewSet):
         if values.pop("role", Role.USER) != Role.USER and self.refused_credentials is not None:
             raise self.refused_credentials  # an admin whose token has expired must not make a user by mistake
         return values
+
+    def answer(self, instance: User, status: int = 200, **headers: str) -> Response:
+        """Record that an admin sees somebody else, as in the admin site."""
+        if status != 201 and instance.pk != self.request.user.pk:
+            audit.record_view(actor_id=self.request.user.pk, target=instance)
+        return super().answer(instance, status, **headers)
 
     def new_user(self, request: UserRequest, *args: Any, **kwargs: Any) -> User:
         return accounts.new_user(**self.input())

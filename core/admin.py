@@ -46,6 +46,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(OutboxMessage)
 class OutboxAdmin(ReadOnlyAdmin):
+    always_personal = True  # the payload may hold an address
     list_display = ("kind", "status", "attempts", "short_error", "due_at", "created_at", "finished_at")
     list_filter = ("status", KindFilter)
     search_fields = ("payload",)
@@ -200,6 +201,7 @@ def addresses_of(events: list[AuditEvent]) -> dict[UUID, str]:
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
+    always_personal = True
     list_display = ("when", "event", "actor", "target", "ip_address", "request_id")
     list_display_links = ("when", "event")
     list_filter = (DayFilter, EventFilter)

@@ -49,6 +49,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
     list_per_page = 50
     delete_confirmation_template = "admin/trash_confirmation.html"
     delete_consequence: ClassVar[Any] = ""
+    always_personal: ClassVar = False  # whether a page is recorded for a row that belongs to nobody too
 
     # --- what a service refuses ---------------------------------------------------------------
 
@@ -105,11 +106,19 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        """Record that a member of staff views personal data."""
-        actor: Any = request.user
-        if obj is not None and request.method != "POST" and audit.subject_of(self.personal(obj)):
-            audit.record_view(actor_id=actor.pk, target=self.personal(obj))
+        self.record_view(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        self.record_view(request, context["object"])
+        return super().render_delete_form(request, context)
+
+    def record_view(self, request: HttpRequest, row: Any) -> None:
+        """Record that a member of staff sees personal data on a page, also on one that shows a form again."""
+        actor: Any = request.user
+        target = self.personal(row) if row is not None else None
+        if target is not None and (self.always_personal or audit.subject_of(target)):
+            audit.record_view(actor_id=actor.pk, target=target)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None

@@ -203,6 +203,7 @@ class UserAdmin(BaseAdmin):
             update_session_auth_hash(request, user)  # who sets their own stays in this browser
             messages.success(request, f"{user} has a new password, and has been logged out everywhere.")
             return redirect("admin:accounts_user_change", user.pk)
+        self.record_view(request, user)
         context = {
             **self.admin_site.each_context(request),
             "title": "Set a new password",

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Session, User
 from accounts.tests.factories import SessionFactory
 from config.tests.office import rows_of_all
-from core.models import AuditEvent, Job
+from core.models import AuditEvent, Job, OutboxMessage
 from core.tests.office import allow, browser_of, url_of
 from resources.models import Attachment, Resource, Tag
 from resources.tests.factories import ResourceFactory
@@ -90,9 +90,49 @@ def test_who_is_refused_has_seen_nothing(staff, owner):
     assert not views().exists()
 
 
-def test_a_list_and_what_is_nobodys_leave_no_event(browser, owner):
+def test_a_list_leaves_no_event(browser):
     browser.get(url_of(User))
-    browser.get(url_of(rows_of_all(owner.user)[AuditEvent], "change"))
+
+    assert not views().exists()
+
+
+@pytest.mark.parametrize("model", [User, Resource, Tag])
+def test_a_form_that_is_shown_again_is_a_look(browser, owner, model):
+    """With an error, or when the row has moved on: the page shows all that it shows to a GET."""
+    row = rows_of_all(owner.user)[model]
+    answer = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
+
+    assert answer.status_code == 200
+    assert (views().get().event, views().get().target_id) == (f"{model._meta.model_name}.viewed", row.pk)
+
+
+@pytest.mark.parametrize("page", ["delete", "password"])
+def test_so_are_the_other_pages_of_a_person(browser, owner, page):
+    assert browser.get(url_of(owner.user, page)).status_code == 200
+    assert (views().get().event, views().get().target_id) == ("user.viewed", owner.user.pk)
+
+
+@pytest.mark.parametrize("model", [AuditEvent, OutboxMessage])
+def test_and_the_pages_of_what_may_name_people(browser, owner, model):
+    row = rows_of_all(owner.user)[model]
+    browser.get(url_of(row, "change"))
+
+    assert (views().get().event, views().get().target_id) == (f"{model._meta.model_name}.viewed", row.pk)
+
+
+@pytest.mark.parametrize("ask", ["get", "patch"])
+def test_and_a_person_read_through_the_api(admin, owner, ask):
+    for _ in range(2):
+        assert getattr(admin, ask)(f"/api/v1/users/{owner.user.pk}").status_code == 200
+    event = views().get()
+
+    assert (event.event, event.actor_id, event.subject_id) == ("user.viewed", admin.user.pk, owner.user.pk)
+
+
+def test_but_nobody_views_themselves_through_the_api(admin, owner):
+    for path in ("me", str(owner.user.pk)):
+        owner.get(f"/api/v1/users/{path}")
+    admin.get("/api/v1/users/01890000-0000-7000-8000-000000000000")
 
     assert not views().exists()
 
