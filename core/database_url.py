@@ -6,11 +6,13 @@ mistyped `sslmode` must not end in a connection without TLS.
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import dj_database_url
 from environs import EnvError
 from psycopg.pq import Conninfo
+
+from core.url_parts import split_url
 
 SQLITE: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
@@ -37,14 +39,13 @@ WORDS = {
     "channel_binding": ("disable", "prefer", "require"),
     "gssencmode": ("disable", "prefer", "require"),
 }
+# Options of libpq for what the URL says before its query.
+ADDRESS = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
 FILES = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
 
 
 def parse_database(text: str) -> dict[str, Any]:
-    try:
-        parts = urlsplit(text)
-    except ValueError as error:
-        raise EnvError(f"is not a database URL: {error}") from error
+    parts = split_url(text)
     if parts.scheme not in {"postgres", "postgresql", "sqlite"}:
         raise EnvError("must look like postgres://user:password@host:5432/name or sqlite:///path/to/file")
     if parts.fragment:
@@ -63,7 +64,16 @@ def parse_database(text: str) -> dict[str, Any]:
         return database | {"OPTIONS": SQLITE | sqlite_options(options)}
     if not database["NAME"] and "service" not in options:
         raise EnvError("names no database: postgres://user:password@host:5432/name")
+    refuse_said_twice(database, options)
     return database | postgresql_like(postgresql_options(options))
+
+
+def refuse_said_twice(database: dict[str, Any], options: dict[str, str]) -> None:
+    """Refuse an option whose value stands before the query too: Django heeds one of the two and drops the other."""
+    if twice := sorted(name for name, setting in ADDRESS.items() if name in options and database[setting]):
+        raise EnvError(
+            f"names what the option {', '.join(twice)} says before its query too: leave one of them out"
+        )
 
 
 def sqlite_options(options: dict[str, str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from email.policy import default as default_policy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.mail.message import sanitize_address
@@ -18,6 +17,7 @@ from environs import Env, EnvError, EnvValidationError
 
 from core.database_url import parse_database
 from core.service_urls import parse_broker, parse_redis
+from core.url_parts import split_url
 
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
@@ -44,10 +44,7 @@ def parse_rate(text: str) -> tuple[int, int]:
 
 
 def parse_origin(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-    except ValueError as error:
-        raise EnvError(f"must look like https://app.example.com: {error}") from error
+    parts = split_url(text)
     if text and (parts.scheme not in {"http", "https"} or not parts.netloc):
         raise EnvError("must look like https://app.example.com")
     return text.rstrip("/")
@@ -71,6 +68,7 @@ def normal_origin(text: str) -> str:
         raise EnvError(
             f"holds {text!r}, which is no origin: it must look like https://app.example.com or capacitor://localhost"
         )
+    split_url(text)  # an address in brackets may still be none
     port = match["port"]
     origin = f"{match['scheme']}://{match['host']}"
     return origin if port in {None, DEFAULT_PORTS.get(match["scheme"])} else f"{origin}:{port}"

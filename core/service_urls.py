@@ -7,9 +7,11 @@ Imported by config/settings.py before Django is ready.
 
 import ssl
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode
 
 from environs import EnvError
+
+from core.url_parts import split_url
 
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 BROKER_SCHEMES = frozenset({*REDIS_SCHEMES, "amqp", "amqps", "pyamqp"})
@@ -59,11 +61,11 @@ def normalized(text: str, schemes: frozenset[str], example: str) -> str:
 def split(url: str) -> SplitResult:
     if "#" in url:
         raise EnvError("holds a #: write %23 for it in a password; options stand behind a ?")
+    parts = split_url(url)
     try:
-        parts = urlsplit(url)
         parts.port  # noqa: B018 - read when it is asked for
     except ValueError as error:
-        raise EnvError(f"has a host or a port that is none: {error}") from error
+        raise EnvError(f"has a port that is none: {error}") from error
     if parts.scheme in TLS_SCHEMES and ";" in url:
         raise EnvError("must name one server, whose name its certificate can be compared with")
     return parts
@@ -100,7 +102,7 @@ def refuse_unusable_files(options: dict[str, str]) -> None:
 
 def broker_connection(url: str) -> tuple[str, dict[str, Any] | None]:
     """Return what CELERY_BROKER_URL and CELERY_BROKER_USE_SSL must be for a parsed URL."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     sent = dict(parse_qsl(parts.query))
     others = {name: value for name, value in sent.items() if not name.startswith("ssl_")}
     if parts.scheme == "unix":

@@ -30,13 +30,25 @@ def options(query):
         ("application_name", "1", "1"),
         ("target_session_attrs", "read-write", "read-write"),
         ("channel_binding", "require", "require"),
-        ("host", "/run/postgresql", "/run/postgresql"),
         ("prepare_threshold", "none", None),
         ("prepare_threshold", "5", 5),
     ],
 )
 def test_an_option_is_kept(name, value, kept):
     assert options(f"{name}={value}")[name] == kept
+
+
+def test_the_address_may_stand_in_the_query_instead():
+    url = "postgres:///?host=/run/postgresql&port=5433&user=ann&password=secret&dbname=groundwork&service=x"
+    wanted = {"host": "/run/postgresql", "port": "5433", "user": "ann", "password": "secret"}
+
+    assert wanted.items() <= parse_database(url)["OPTIONS"].items()
+
+
+@pytest.mark.parametrize("name", ["host", "port", "user", "password", "dbname"])
+def test_but_not_in_both_places(name):
+    with pytest.raises(EnvError, match=f"names what the option {name} says"):
+        options(f"{name}=1")
 
 
 def test_what_is_not_said_has_our_defaults():

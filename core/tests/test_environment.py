@@ -186,6 +186,24 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
     assert GOOD_KEY not in said
 
 
+def test_a_url_that_cannot_be_split_is_named_and_its_password_is_not_told():
+    wrong = {
+        "DATABASE_URL": "postgres://ann:hunter2[x@db/groundwork",
+        "REDIS_URL": "redis://:hunter2[x@cache:6379/0",
+        "CELERY_BROKER_URL": "amqp://ann:hunter2\u2100x@mq:5672//",
+        "FRONTEND_URL": "https://[",
+        "API_URL": "https://[api.example.com]",
+        "S3_ENDPOINT_URL": "https://]",
+        "CORS_ALLOWED_ORIGINS": "https://[1]",
+        "CSRF_TRUSTED_ORIGINS": "https://[1]",
+    }
+    said = start(**wrong, S3_BUCKET="files")
+    named = {line.split()[0] for line in said.splitlines() if "holds what is no URL" in line}
+
+    assert named == set(wrong)
+    assert "hunter2" not in said
+
+
 def test_tls_from_the_first_byte_and_starttls_exclude_each_other():
     assert "  EMAIL_USE_SSL cannot be set together with EMAIL_USE_TLS" in start(
         EMAIL_USE_SSL="1", EMAIL_USE_TLS="1"
