@@ -14,8 +14,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.filters import LONGEST_TEXT
+from core.models import AuditEvent
 from core.text import is_stream_safe
 
+MOST_ROWS = 1000  # that one request is searched to have touched
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -84,9 +86,15 @@ class ListAdmin(admin.ModelAdmin):
         if key is not None:
             for lookup in (*self.own_keys(), *self.search_keys):
                 condition |= Q(**{lookup: key})
-        if REQUEST_ID.fullmatch(term) and any(field.name == "request_id" for field in self.opts.fields):
-            condition |= Q(request_id=term)
+        if REQUEST_ID.fullmatch(term):
+            condition |= self.of_request(term)
         return condition
+
+    def of_request(self, request_id: str) -> Q:
+        """Return the condition that a row names this request, or that an audit event of it is about the row."""
+        if any(field.name == "request_id" for field in self.opts.fields):
+            return Q(request_id=request_id)
+        return Q(pk__in=targets_of(request_id, target_type=self.opts.model_name))
 
     def own_keys(self) -> Iterator[str]:
         """Yield the UUID columns: the primary key and the foreign keys."""
@@ -94,6 +102,12 @@ class ListAdmin(admin.ModelAdmin):
             column: Any = field
             if isinstance(column.target_field if column.is_relation else column, UUIDField):
                 yield column.attname
+
+
+def targets_of(request_id: str, **conditions: Any) -> list[UUID]:
+    """Return the targets of the audit events that a request has left, with these conditions."""
+    events = AuditEvent.objects.filter(request_id=request_id, target_id__isnull=False, **conditions)
+    return list(events.values_list("target_id", flat=True).distinct()[:MOST_ROWS])
 
 
 class KeyFilter(admin.FieldListFilter):

@@ -4,13 +4,14 @@ import time
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core import attachments
+from core.admin_lists import targets_of
 from core.attachment_serializers import shown
 from core.modeladmin import BaseAdmin
 
@@ -27,6 +28,10 @@ class BaseAttachmentAdmin(BaseAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).with_files().select_related(self.model.parent)  # type: ignore[attr-defined]
+
+    def of_request(self, request_id: str) -> Q:
+        """Return the condition as everywhere. The events of an attachment are about what it belongs to."""
+        return Q(**{f"{self.model.parent}__in": targets_of(request_id, event__startswith="attachment.")})
 
     def personal(self, row: Any) -> Any:
         return getattr(row, row.parent)

@@ -60,7 +60,7 @@ class ResourceAdmin(BaseAdmin):
     list_select_related = ("user",)
     list_filter = (TrashFilter, "status")
     search_fields = ("title", "user__email")
-    search_help_text = _("A part of the title or of the owner's email address, or the id of either.")
+    search_help_text = _("A part of the title or of the owner's email address, or the id of either or of a request.")
     ordering = ("-id",)
     sortable_by = ()
     autocomplete_fields = ("user",)
@@ -166,7 +166,7 @@ class TagAdmin(BaseAdmin):
     list_display = ("name", "user", "resource_count", "created_at")
     list_select_related = ("user",)
     search_fields = ("name", "user__email")
-    search_help_text = _("A part of the name or of the owner's email address, or the id of either.")
+    search_help_text = _("A part of the name or of the owner's email address, or the id of either or of a request.")
     ordering = ("-id",)
     sortable_by = ()
     fields = ("name", "user", "resource_count", "created_at", "updated_at")
@@ -200,5 +200,6 @@ class AttachmentAdmin(BaseAttachmentAdmin):
     search_fields = ("file__filename", "resource__title", "resource__user__email")
     search_keys = ("resource__user",)
     search_help_text = _(
-        "A part of the file's name, of the resource's title, or of the owner's email address, or the id of any of them."
+        "A part of the file's name, of the resource's title, or of the owner's email address, or the id of any of them"
+        " or of a request."
     )

@@ -38,7 +38,7 @@ class SessionAdmin(ReadOnlyAdmin):
     list_filter = (LiveFilter, ("user", KeyFilter))
     search_fields = ("user__email", "ip_address")
     search_help_text = _(
-        "A part of the user's email address or of the IP address, or the id of a session or a user."
+        "A part of the user's email address or of the IP address, or the id of a session, a user or a request."
     )
     ordering = ("-id",)
     sortable_by = ()

@@ -81,6 +81,36 @@ def test_rows_are_found_by_the_request_that_made_them(model, text, browser, owne
     assert found(browser, model, text) == [made]
 
 
+@pytest.mark.parametrize("model", [User, Session, Resource, Tag])
+def test_other_rows_are_found_by_the_events_of_the_request(model, browser, stored):
+    rows_of_all(browser.user)
+    row = stored[model]
+    AuditEventFactory(request_id="asked-1", target_type=row._meta.model_name, target_id=row.pk)
+
+    assert found(browser, model, "asked-1") == [row]
+    assert found(browser, model, "asked-2") == []
+
+
+def test_an_attachment_is_found_by_the_event_about_its_resource(browser):
+    attachment, _other = AttachmentFactory(), AttachmentFactory()
+    AuditEventFactory(
+        event="attachment.created",
+        request_id="asked-1",
+        target_type="resource",
+        target_id=attachment.resource_id,
+    )
+
+    assert found(browser, Attachment, "asked-1") == [attachment]
+
+
+def test_a_resource_is_found_by_the_id_of_the_answer_to_its_creation(browser, owner):
+    answer = owner.post(
+        "/api/v1/resources", {"title": "New", "tags": ["ideas"]}, headers={"X-Request-ID": "asked-1"}
+    )
+
+    assert [str(row.pk) for row in found(browser, Resource, "asked-1")] == [answer.json()["data"]["id"]]
+
+
 def test_a_key_in_a_text_is_found_too_when_it_is_nobodys(browser):
     key = "01890000-0000-7000-8000-000000000000"
     resource = ResourceFactory(title=f"About {key}")
