@@ -52,9 +52,12 @@ def new_user(*, email: str, password: str, name: str, role: str = Role.USER) -> 
 
 
 def add_account(*, user: User, actor: User | None = None) -> User:
-    """Raises EmailTaken."""
+    """Store a `new_user`, who has registered when there is no actor. Raises EmailTaken."""
     with transaction.atomic():
         store_user(user, actor or user)
+        if actor is None:
+            identify(user.pk)
+            log_on_commit("registered")
     return user
 
 

@@ -46,6 +46,9 @@ def run(tmp_path_factory):
         person = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
         user = visitor.post("/auth/register", "registration", person)["user"]
         proof = product.sink.next_mail()
+        other = {"email": "bea@example.com", "password": PASSWORD, "name": "Bea"}
+        other_user = visitor.post("/users", "registration-alone", other)["id"]
+        product.sink.next_mail()
         pair = visitor.post("/auth/login", "log-in", person)["tokens"]
         job = visitor.post("/resources/export", "export", {"format": "csv"}, pair["accessToken"])["id"]
         while (done := product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"])[
@@ -73,7 +76,14 @@ def run(tmp_path_factory):
         ]
         sink = {"message_id": proof["Message-ID"]}
     text = product.log_path.read_text()
-    return {"text": text, "user": user["id"], "job": job, "secrets": secrets, **sink}
+    return {
+        "text": text,
+        "user": user["id"],
+        "other_user": other_user,
+        "job": job,
+        "secrets": secrets,
+        **sink,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +115,12 @@ def test_who_comes_in_is_named(run, lines, message, request_id):
 
     assert (happened["level"], happened["userId"]) == ("info", run["user"])
     assert request["userId"] == run["user"]
+
+
+def test_so_is_who_registers_without_a_log_in(run, lines):
+    happened, request = (one(lines, message, "registration-alone") for message in ("registered", "request"))
+
+    assert happened["userId"] == request["userId"] == run["other_user"]
 
 
 @pytest.mark.parametrize("request_id", ["verification", "refresh", "reset"])
