@@ -236,8 +236,24 @@ def test_staff_log_in_to_the_admin(site, with_port):
     assert "Secure" in headers["Set-Cookie"]
 
 
-def test_the_metrics_are_not_passed_on(site):
-    assert site.ask("GET", "/metrics")[0] == 404
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics",
+        "/metrics/",
+        "/metrics%2f",
+        "/%6detrics",
+        "//metrics",
+        "/./metrics",
+        "/metrics%00",
+        "/metrics?x=/",
+    ],
+)
+def test_the_metrics_are_not_passed_on(site, path):
+    status, _headers, body = site.ask("GET", path)
+
+    assert status in {400, 404}
+    assert b"nginx" in body  # it never came to the product
 
 
 def test_connections_that_pause_lose_no_request(site):
