@@ -8,6 +8,8 @@ behaves alike on PostgreSQL and SQLite, so any number of drains may run at once.
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
+from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -118,7 +120,13 @@ def _failed(message: OutboxMessage, error: Exception) -> None:
     text = error_text(error)
     final = isinstance(error, PermanentError) or message.attempts >= MAX_ATTEMPTS
     log.warning(
-        "outbox_attempt_failed", kind=message.kind, attempt=message.attempts, final=final, exc_info=error
+        "outbox_attempt_failed",
+        kind=message.kind,
+        attempt=message.attempts,
+        final=final,
+        error=type(error).__name__,
+        smtpCode=smtp_code(error),
+        at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)],
     )
     if final:
         _finish(message, OutboxMessage.Status.FAILED, text)
@@ -130,6 +138,15 @@ def _failed(message: OutboxMessage, error: Exception) -> None:
         due_at=next_attempt(message.attempts, timezone.now()),
         last_error=text,
     )
+
+
+def smtp_code(error: BaseException | None) -> int | None:
+    """Return the code of a mail server's reply, which itself may hold an address, or None."""
+    if isinstance(error, PermanentError):
+        error = error.__cause__
+    if isinstance(error, SMTPRecipientsRefused):
+        return next((code for code, _reply in error.recipients.values()), None)
+    return error.smtp_code if isinstance(error, SMTPResponseException) else None
 
 
 def next_attempt(attempts: int, now: datetime) -> datetime:

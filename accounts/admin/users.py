@@ -67,7 +67,8 @@ class UserAdmin(BaseAdmin):
     list_filter = (TrashFilter, "role", VerifiedFilter, LockedFilter)
     search_fields = ("search_text",)
     search_help_text = _(
-        "Parts of the name or the email address, in any case and with or without accents, or the id of a user or a request."
+        "Parts of the name or the email address, in any case and with or without accents,"
+        " or the id of a user or a request."
     )
     ordering = ("-created_at", "-id")
     sortable_by = ("email", "name", "role", "created_at")

@@ -55,6 +55,14 @@ class Sink:
     def __init__(self) -> None:
         self.mails: Queue[Any] = Queue()
 
+    async def handle_RCPT(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address.startswith("refused@"):
+            return f"550 5.1.1 <{address}> is not known"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.mails.put(message_from_bytes(envelope.content, policy=policy.default))
         return "250 kept"

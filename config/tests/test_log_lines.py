@@ -43,6 +43,9 @@ def run(tmp_path_factory):
         visitor = Visitor(product)
         created = ("createsuperuser", "--noinput", "--email", "root@example.com", "--name", "Root")
         product.manage(*created, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+        visitor.post(
+            "/auth/register", "refused", {"email": "refused@example.com", "password": PASSWORD, "name": "Rea"}
+        )
         person = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
         user = visitor.post("/auth/register", "registration", person)["user"]
         proof = product.sink.next_mail()
@@ -107,6 +110,14 @@ def test_the_server_speaks_in_the_same_form(lines):
 def test_no_line_holds_a_secret_or_an_address(run):
     assert [secret for secret in run["secrets"] if str(secret) in run["text"]] == []
     assert "ann@example.com" not in run["text"]
+
+
+def test_a_refused_mail_is_told_by_its_code_and_without_the_address(run, lines):
+    line = one(lines, "outbox_attempt_failed", "refused")
+
+    assert (line["error"], line["smtpCode"], line["final"]) == ("PermanentError", 550, True)
+    assert any("core/mail.py" in where for where in line["at"])
+    assert "refused@" not in run["text"]
 
 
 @pytest.mark.parametrize(("message", "request_id"), [("registered", "registration"), ("logged_in", "log-in")])
