@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +23,7 @@ from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
 from accounts.services import accounts, email_changes, passwords, sessions
 from accounts.services.sessions import TokenPair
+from core.errors import translate
 from core.idempotency import idempotent
 from core.views import ApiView, PublicAuthView
 
@@ -158,6 +160,19 @@ class UndoEmailChangeView(PublicAuthView):
 class LogoutView(ApiView):
     authentication_classes = (LogoutAuthentication,)
     permission_classes = ()
+
+    def check_throttles(self, request: Request) -> None:
+        """Count everything, and refuse only what ends no session. Cookies that name none are removed in any case."""
+        try:
+            super().check_throttles(request)
+        except Throttled as error:
+            if request.user.is_authenticated:
+                return
+            refusal = translate(error)
+            if refusal is None or self.refused_credentials is not None:
+                raise
+            refusal.finish = cookies.clear_cookies
+            raise refusal from error
 
     def is_open_to_all(self, request: Request) -> bool:
         return False

@@ -180,6 +180,14 @@ def test_logout_clears_every_cookie(browser, user):
     assert not user.sessions.live().exists()
 
 
+def test_logout_clears_them_when_the_rate_is_used_up_too(browser, user, settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (1, 60), "anon": (1, 60)}
+    user.sessions.end("reset")
+    answers = [browser.post("/api/v1/auth/logout", HTTP_COOKIE=f"{REFRESH.name}=x") for _ in range(2)]
+
+    assert [(answer.status_code, cleared(answer)) for answer in answers] == [(204, CLEARED), (429, CLEARED)]
+
+
 def test_a_login_makes_a_new_session_whatever_cookie_came_along(browser, user):
     planted = browser.cookies[ACCESS.name].value
     browser.log_in(user)

@@ -66,6 +66,21 @@ def test_a_session_that_ends_meanwhile_is_not_ended_again(owner, just_before):
     assert events() == []
 
 
+def test_the_rate_of_the_user_refuses_no_log_out(owner, settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (1, 60)}
+    asked = [owner.get(f"{API}/users/me").status_code for _ in range(2)]
+
+    assert (asked, owner.post(URL).status_code) == ([200, 429], 204)
+    assert owner.user.sessions.get().end_reason == "logout"
+
+
+def test_what_ends_no_session_counts_by_its_address(anonymous, owner, settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "anon": (1, 60)}
+    owner.post(URL)
+
+    assert [owner.post(URL).status_code for _ in range(2)] == [401, 429]
+
+
 def test_needs_a_session(anonymous):
     assert refusal(anonymous.post(URL)) == (401, "UNAUTHORIZED")
     assert events() == []

@@ -118,10 +118,12 @@ def test_two_tabs_refresh_and_go_on(client: Chrome, site: Site, address: str, no
         assert seen(client, "#files a") == "notes.txt"
 
 
-@pytest.mark.parametrize("access", ["live", "expired"])
+@pytest.mark.parametrize("access", ["live", "expired", "gone"])
 def test_log_out_ends_it_for_good(client: Chrome, site: Site, access: str) -> None:
     if access == "expired":
         let_expire(client, site)
+    if access == "gone":
+        client.delete_all_cookies()
     client.find_element(By.ID, "logout").click()
 
     assert "Log in" in seen(client, "#login")
