@@ -106,8 +106,9 @@ class ListAdmin(admin.ModelAdmin):
 
 def targets_of(request_id: str, **conditions: Any) -> list[UUID]:
     """Return the targets of the audit events that a request has left, with these conditions."""
-    events = AuditEvent.objects.filter(request_id=request_id, target_id__isnull=False, **conditions)
-    return list(events.values_list("target_id", flat=True).distinct()[:MOST_ROWS])
+    events = AuditEvent.objects.filter(request_id=request_id, **conditions)
+    targets = events.values_list("target_id", flat=True).distinct()[:MOST_ROWS]
+    return [key for key in targets if key is not None]
 
 
 class KeyFilter(admin.FieldListFilter):

@@ -60,7 +60,9 @@ class ResourceAdmin(BaseAdmin):
     list_select_related = ("user",)
     list_filter = (TrashFilter, "status")
     search_fields = ("title", "user__email")
-    search_help_text = _("A part of the title or of the owner's email address, or the id of either or of a request.")
+    search_help_text = _(
+        "A part of the title or of the owner's email address, or the id of either or of a request."
+    )
     ordering = ("-id",)
     sortable_by = ()
     autocomplete_fields = ("user",)
@@ -166,7 +168,9 @@ class TagAdmin(BaseAdmin):
     list_display = ("name", "user", "resource_count", "created_at")
     list_select_related = ("user",)
     search_fields = ("name", "user__email")
-    search_help_text = _("A part of the name or of the owner's email address, or the id of either or of a request.")
+    search_help_text = _(
+        "A part of the name or of the owner's email address, or the id of either or of a request."
+    )
     ordering = ("-id",)
     sortable_by = ()
     fields = ("name", "user", "resource_count", "created_at", "updated_at")
