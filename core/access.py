@@ -1,7 +1,7 @@
 """Declared access: which rows a user may read and write, stated on the model.
 
     class Invoice(BaseModel):
-        access = Access(owner="customer__user", read_all={"admin", "support"}, write_all={"admin"})
+        access = Access(owner="customer__user", read_all={"admin", "staff"}, write_all={"admin"})
 
 `visible_to(user)`, `writable_by(user)` and `owned_by(user)` of its querysets follow from the declaration, everywhere:
 in views, attachments, bulk operations, exports, imports and jobs. Because the framework writes these conditions, it

@@ -213,7 +213,7 @@ class AttachmentViewSet(BaseViewSet):
 class ShowsAttachments(BaseViewSet):
     """A BaseViewSet of a model that HasAttachments: its single objects show them, its lists do not.
 
-    `detail_serializer_class` is its serializer with `attachments = AttachmentListField()`.
+    `detail_serializer_class` is its serializer with `attachments`, as ResourceDetailSerializer has it.
     """
 
     attachment_model: type[BaseAttachment]
