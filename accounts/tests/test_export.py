@@ -43,6 +43,7 @@ def test_holds_what_was_done_by_and_to_the_caller(owner, admin):
     assert found == [
         ("user.updated", {"name": ["Olive Owner", "Olive Oyl"]}),
         ("user.role_changed", {"role": ["user", "staff"]}),
+        ("user.viewed", {}),  # the answer shows the person
     ]
 
 

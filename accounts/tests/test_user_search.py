@@ -86,7 +86,8 @@ def test_a_choice_by_autocomplete_is_found_too(people):
 def test_more_words_ask_the_database_no_more_often(people):
     browser = browser_of(UserFactory(role="admin"))
 
-    assert queries_of(browser, f"{url_of(User)}?q=zoe") == queries_of(browser, f"{url_of(User)}?q=z+o+e+m")
+    # One word alone may also be the id of a request.
+    assert queries_of(browser, f"{url_of(User)}?q=z+o") == queries_of(browser, f"{url_of(User)}?q=z+o+e+m")
 
 
 # --- what keeps the column right ------------------------------------------------------------------
