@@ -120,6 +120,8 @@ class Server:
         if scope.path in LIVENESS_PATHS and scope.method in {"GET", "HEAD"}:
             return send(protocol, live(HttpRequest()))
         environ = environ_of(scope)
+        if scope.http_version == "1.1" and "HTTP_HOST" not in environ:  # RFC 9112, 3.2
+            return refuse(protocol, environ, ApiError("MALFORMED_REQUEST"))
         undeclared = "HTTP_TRANSFER_ENCODING" in environ or scope.http_version.startswith("2")
         try:
             declared = None if undeclared else int(environ.get("CONTENT_LENGTH", "0"))

@@ -140,6 +140,11 @@ def test_a_name_with_an_underscore_never_counts(server):
     assert given["HTTP_X_FORWARDED_FOR"] == "192.0.2.1"
 
 
+def test_a_request_without_a_host_is_refused(server):
+    with server.send(b"GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n") as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+
+
 def test_headers_that_come_twice_are_joined(server):
     head = b"GET /echo HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nCookie: b=2\r\nX-A: 1\r\nX-A: 2\r\n"
     with server.send(head + b"Connection: close\r\n\r\n") as connection, connection.makefile("rb") as answer:
