@@ -56,6 +56,17 @@ class RowAccess:
             raise PermissionDenied
         return scope == "all"
 
+    def may_forbid(self) -> bool:
+        """Return whether a role may be refused with 403: by `scope`, or for rows that it may read, but not write."""
+        other: bool = super().may_forbid()  # type: ignore[misc]
+        model = getattr(self, "parents", self.queryset).model
+        access = getattr(model, "access", None)
+        if other or access is None or self.request is None:
+            return other
+        if self.request.method == "GET":
+            return self.action == "list" and self.has_scope()
+        return not access.reads_as_written(model) or not access.owner or "__" in access.owner
+
     def role_reach(self) -> Reach:
         model = self.queryset.model
         return access_of(model).reach(model, self.request.user)

@@ -15,7 +15,6 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import etag
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
-from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from core.conditional import PARAMETERS
 from core.filters import SCOPE_PARAMETER, names_parameter
@@ -212,7 +211,7 @@ class EnvelopeSchema(FieldSchema):
         codes = {*ALWAYS, *self.declared("documented_errors", ())}
         if any(self.get_auth()):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
-        if {type(permission) for permission in self.view.get_permissions()} - {AllowAny, IsAuthenticated}:
+        if self.view.may_forbid():
             codes.add("FORBIDDEN")
         if self._get_request_body():
             codes |= WITH_BODY

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 from rest_framework.exceptions import APIException
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -65,6 +65,10 @@ class ApiView(APIView):
     def get_throttle_scope(self) -> str | None:
         """Return the scope that a request counts in by its address. None: by its user, or else as anonymous."""
         return self.throttle_scope
+
+    def may_forbid(self) -> bool:
+        """Return whether a role may be refused with 403, for the schema."""
+        return bool({type(one) for one in self.get_permissions()} - {AllowAny, IsAuthenticated})
 
     def kept_under(self) -> str | None:
         """The key of an answer that may be kept in Redis; see core/read_cache.py."""

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from rest_framework import serializers
 
 from accounts.tests.factories import UserFactory
@@ -291,3 +292,21 @@ def test_validators_of_one_serializer_are_its_own():
     Sample().fields["name"].validators.append(print)
 
     assert print not in Sample().fields["name"].validators
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "action", "forbids"),
+    [
+        (Invoice, "PATCH", "partial_update", True),  # staff read it, and do not write it
+        (Invoice, "GET", "list", True),  # scope=all
+        (Invoice, "GET", "retrieve", False),
+        (Customer, "PATCH", "partial_update", False),
+        (Board, "POST", "create", True),  # for another team
+    ],
+)
+def test_the_schema_knows_where_a_role_is_refused(model, method, action, forbids):
+    view = viewset(model)()
+    view.action, view.request = action, HttpRequest()
+    view.request.method = method
+
+    assert view.may_forbid() is forbids
