@@ -4,7 +4,7 @@ import os
 
 from django.conf import settings
 
-from core.gate import Gate
+from core.web.concurrency import Gate
 
 PATIENCE_SECONDS = 5.0
 FREE_THREADS = 3  # of each server process, whatever the storm

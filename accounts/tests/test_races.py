@@ -21,8 +21,8 @@ from accounts.tests.checks import (
     refusal,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.gate import Gate
 from core.tests.parallel import together
+from core.web.concurrency import Gate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,172 @@
+"""Exports: all rows of a list as a file, in constant memory and as they were at one moment."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ClassVar
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from core.api.filters import refuse_unknown, wanted_fields
+from core.api.idempotency import idempotent
+from core.api.pagination import Pagination
+from core.api.viewsets import BaseViewSet
+from core.audit import services as audit
+from core.files import services as files
+from core.importexport.csv_cells import csv_pieces, json_pieces
+from core.jobs.caller import view_for
+from core.jobs.runner import Run
+from core.jobs.schema import export_request
+from core.jobs.services import enqueue_job, functions
+from core.jobs.views import JobSerializer, accepted
+from core.web.errors import FieldError
+
+Pieces = Callable[[Sequence[str], Iterable[dict[str, Any]]], Iterator[bytes]]
+FORMATS: dict[str, tuple[str, Pieces]] = {
+    "csv": ("text/csv; charset=utf-8", csv_pieces),
+    "json": ("application/json", json_pieces),
+}
+CHUNK = 500  # rows held in memory at a time
+
+
+class ExportViewSet(BaseViewSet):
+    """A BaseViewSet with `POST …/export`: what `listed` shows to the caller, filtered and sorted as the list is."""
+
+    described_bodies: ClassVar = {"export": (export_request, None)}
+    documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for what the list refuses to a role
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if getattr(cls, "queryset", None) is not None:
+            functions[export_kind(cls)] = partial(export, cls)
+
+    @extend_schema(responses={202: JobSerializer})
+    @action(detail=False, methods=["post"], url_path="export")
+    @idempotent
+    def export(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Export as a file. Takes what the list takes as filters, `sort` and `fields`; the file holds the rows as they
+        are when the job runs. Its address is in the `result` of the job."""
+        query = self.export_query(request.data)
+        parameters = {"format": format_of(request.data), "query": query}
+        view_for(type(self), request.user, query).exported()  # refuses what the list would refuse
+        return accepted(enqueue_job(user=request.user, kind=export_kind(type(self)), parameters=parameters))
+
+    def export_query(self, body: dict[str, Any]) -> dict[str, list[str]]:
+        """The list's parameters in the body, as a query would hold them. Raises ApiError naming what is wrong."""
+        query = QueryDict(mutable=True)
+        for name, value in body.items():
+            if name != "format" and value is not None:
+                query.setlist(name, texts_of(name, value))
+        known, repeatable = self._known["list"]
+        refuse_unknown(query, known - Pagination.parameters, repeatable)
+        return dict(query.lists())
+
+    def exported(self) -> tuple[QuerySet[Any], list[str]]:
+        """The rows and the names of their columns."""
+        serializer_class: Any = self.get_serializer_class()
+        names = tuple(serializer_class.Meta.fields)
+        wanted = wanted_fields(self.request, frozenset(names))
+        columns = [name for name in names if wanted is None or name in wanted]
+        return self.filter_queryset(self.listed()), columns
+
+
+def export_kind(view_class: Any) -> str:
+    return f"{view_class.queryset.model._meta.model_name}.export"
+
+
+def format_of(body: dict[str, Any]) -> str:
+    chosen = body.get("format")
+    if chosen is None:
+        raise FieldError("format", "required", "This field is required.")
+    if not isinstance(chosen, str) or chosen not in FORMATS:
+        raise FieldError("format", "invalid_choice", f"Must be one of {', '.join(FORMATS)}.")
+    return chosen
+
+
+def texts_of(name: str, value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str | int | float) for item in values):
+        raise FieldError(name, "invalid", "Must be a text, or a list of texts.")
+    return [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
+
+
+# --- the job --------------------------------------------------------------------------------------
+
+
+def export(view_class: Any, run: Run) -> None:
+    job = run.job
+    user = job.user  # as the run has just read it
+    view = view_for(view_class, user, job.parameters["query"])
+    rows, columns = view.exported()
+    content_type, pieces = FORMATS[job.parameters["format"]]
+    filename = filename_of(view_class.queryset.model, job.parameters["format"])
+    counter = Counter(run, view, rows)
+    with closing(pieces(columns, counter)) as chunks:  # type: ignore[type-var]
+        stored = files.store(chunks, user=user, content_type=content_type, filename=filename)
+    result = {
+        "format": job.parameters["format"],
+        "rows": counter.done,
+        "filename": stored.filename,
+        "contentType": content_type,
+        "size": stored.size,
+    }
+    try:
+        with transaction.atomic():
+            run.succeed(result, result_file=stored)
+            files.keep(stored)
+            event = f"{view_class.queryset.model._meta.model_name}.exported"
+            changes = {"rows": [None, counter.done], "format": [None, result["format"]]}
+            audit.record(event, actor_id=user.pk, target=job, changes=changes)
+    except BaseException:
+        files.forget(stored)
+        raise
+
+
+def filename_of(model: Any, extension: str) -> str:
+    plural = str(model._meta.verbose_name_plural).replace(" ", "-")
+    return f"{plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}"
+
+
+class Counter:
+    """The rows as the list shows them, counted. Only CHUNK of them are in memory."""
+
+    def __init__(self, run: Run, view: Any, rows: QuerySet[Any]) -> None:
+        self.run, self.view, self.rows = run, view, rows
+        self.done = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        show = self.view.get_serializer().to_representation
+        with one_moment():
+            total = self.rows.count()
+            for row in self.rows.iterator(chunk_size=CHUNK):
+                yield show(row)
+                self.done += 1
+                if self.done % CHUNK == 0:
+                    self.run.progress(self.done, total)
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """All reads inside see the same state of the database, and hold nobody up who writes meanwhile."""
+    if connection.in_atomic_block:  # somebody else's transaction
+        yield
+    elif connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # The first FETCH may sort everything, and a slow storage takes its time for a piece.
+            cursor.execute("SET LOCAL statement_timeout = '120s'")
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '120s'")
+            yield
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")  # `atomic` would begin IMMEDIATE, and keep every writer out
+            try:
+                yield
+            finally:
+                cursor.execute("COMMIT")
