@@ -21,7 +21,7 @@ from core.web.errors import ApiError, FieldError
 
 log = structlog.get_logger(__name__)
 
-WORKER = Path(__file__).with_name("image_worker.py")
+WORKER = Path(__file__).with_name("sandboxed_image.py")
 NO_IMAGE = "no_image"  # as the worker says it
 UNREADABLE = "invalid_image"
 REFUSALS = {
