@@ -9,6 +9,9 @@ BIN := .venv/bin
 # Checks must not depend on what the shell or a .env file says about services; the tests see to that
 # themselves (config/tests/environment.py). An empty REDIS_URL means none.
 EMBEDDED := DATABASE_URL=sqlite:///var/check.sqlite3 REDIS_URL= CELERY_BROKER_URL=
+# The whole suite has a worker for each core; at most eight, since each needs a Redis database (.ci/services.py).
+# A part of it (ARGS='-k login') runs in one process and without coverage.
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist worksteal
 # The shape of production, as far as it can be had without its services. The key is new each time.
 PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
@@ -27,11 +30,11 @@ run: base-env ## migrate, load demo data once, serve on http://127.0.0.1:8000 (P
 	exec $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
-	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/coverage run -m pytest $(ARGS)
-	@$(if $(ARGS),,$(BIN)/coverage report --skip-covered)
+	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/$(if $(ARGS),python,coverage run) -m pytest $(or $(ARGS),$(PARALLEL))
+	@$(if $(ARGS),,$(BIN)/coverage combine --quiet && $(BIN)/coverage report --skip-covered)
 
 test-services: test-env ## the same suite on real PostgreSQL, Redis and a Celery worker
-	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py

@@ -87,8 +87,8 @@ def local_postgres_urls() -> list[str]:
 
 
 def local_redis_urls() -> list[str]:
-    """The last database of the usual sixteen: the tests empty it."""
-    return [f"redis://127.0.0.1:{REDIS_PORT}/15"]
+    """The upper half of the usual sixteen databases: each worker of the tests takes one, from 8 on, and empties it."""
+    return [f"redis://127.0.0.1:{REDIS_PORT}/8"]
 
 
 def unprivileged() -> dict[str, Any]:
@@ -201,7 +201,7 @@ def private_redis() -> Iterator[str]:
         settings = folder / "valkey.conf"  # a file: arguments can be read by everybody
         settings.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\n')
         give_away(settings, identity)
-        url = f"redis://:{password}@127.0.0.1:{port}/15"
+        url = f"redis://:{password}@127.0.0.1:{port}/8"
         with server([binary, settings], folder, identity, lambda: redis_version(url)):
             yield url
 

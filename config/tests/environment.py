@@ -2,12 +2,24 @@
 
 It names every variable that matters, so neither the shell nor a `.env` file can change what the tests see.
 `make test-services` gives TEST_DATABASE_URL and TEST_REDIS_URL; without them everything is embedded.
+
+Each worker of pytest-xdist has a database (pytest-django adds `_gw0` to its name), a Redis database and a media
+folder of its own.
 """
 
 import atexit
 import os
 import shutil
 import tempfile
+from urllib.parse import urlsplit
+
+
+def redis_url() -> str:
+    """Return TEST_REDIS_URL, with the number of the worker added to the number of the database."""
+    url = urlsplit(os.environ.get("TEST_REDIS_URL", ""))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return url._replace(path=f"/{int(url.path.strip('/') or 0) + worker}").geturl() if url.scheme else ""
+
 
 MEDIA_ROOT = tempfile.mkdtemp(prefix="groundwork-media-")
 atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
@@ -17,8 +29,8 @@ os.environ.update(
     SECRET_KEY="tests-only-5b1f7c0e9a3d4826b7e1c2f8d6a09e43c7b5a1f0",
     ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or "sqlite:///var/suite.sqlite3",
-    REDIS_URL=os.environ.get("TEST_REDIS_URL", ""),
-    CELERY_BROKER_URL=os.environ.get("TEST_REDIS_URL", ""),
+    REDIS_URL=redis_url(),
+    CELERY_BROKER_URL=redis_url(),
     EMAIL_HOST="",
     EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
     DEFAULT_FROM_EMAIL="Groundwork <noreply@groundwork.example>",
@@ -54,3 +66,5 @@ for name in (
 ):
     os.environ[name] = ""
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # measure the worker, but not the servers and commands that it starts
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
