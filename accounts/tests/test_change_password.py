@@ -131,7 +131,3 @@ def test_moves_the_browser_sessions_of_the_admin_along(owner):
 
     owner.user.refresh_from_db()
     assert owner.user.get_session_auth_hash() != before
-
-
-def test_needs_a_session(anonymous):
-    assert refusal(change(anonymous)) == (401, "UNAUTHORIZED")

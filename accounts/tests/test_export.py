@@ -129,14 +129,5 @@ def test_holds_no_secret(owner):
     assert not any(text in body for text in (secret, access_of(owner), owner.refresh_token, *hashes))
 
 
-def test_needs_a_session(anonymous):
-    assert refusal(anonymous.get(URL)) == (401, "UNAUTHORIZED")
-
-
 def test_is_only_ones_own(admin, owner):
     assert refusal(admin.get(f"{API}/users/{owner.user.pk}/export")) == (404, "NOT_FOUND")
-
-
-@pytest.mark.parametrize("method", ["post", "put", "delete"])
-def test_is_read_only(owner, method):
-    assert refusal(getattr(owner, method)(URL)) == (405, "METHOD_NOT_ALLOWED")

@@ -17,23 +17,6 @@ def test_ends_the_session_at_once(owner):
     assert owner.user.sessions.get().end_reason == "logout"
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("get", "users/me"),
-        ("patch", "users/me"),
-        ("get", "auth/sessions"),
-        ("post", "auth/logout"),
-        ("post", "auth/change-password"),
-        ("get", "resources"),
-    ],
-)
-def test_the_access_token_is_dead_everywhere(owner, method, path):
-    owner.post(URL)
-
-    assert refusal(getattr(owner, method)(f"{API}/{path}")) == (401, "TOKEN_REVOKED")
-
-
 def test_leaves_every_other_session_alone(owner, stranger, log_in):
     elsewhere = log_in(owner.user)
 
@@ -79,11 +62,6 @@ def test_what_ends_no_session_counts_by_its_address(anonymous, owner, settings):
     owner.post(URL)
 
     assert [owner.post(URL).status_code for _ in range(2)] == [401, 429]
-
-
-def test_needs_a_session(anonymous):
-    assert refusal(anonymous.post(URL)) == (401, "UNAUTHORIZED")
-    assert events() == []
 
 
 def test_an_expired_token_still_ends_its_session(clock, owner):

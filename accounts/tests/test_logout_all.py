@@ -43,7 +43,3 @@ def test_is_audited_with_the_number_of_sessions(owner, log_in):
     assert (ended.actor_id, ended.target_id) == (owner.user.pk, owner.user.pk)
     assert (ended.ip_address, ended.request_id) == ("203.0.113.9", "req-1")
     assert ended.changes == {"sessions": [2, 0]}
-
-
-def test_needs_a_session(anonymous):
-    assert refusal(anonymous.post(URL)) == (401, "UNAUTHORIZED")

@@ -185,11 +185,3 @@ def test_is_audited_with_origin_and_without_secrets(anonymous):
     assert (created.ip_address, created.user_agent, created.request_id) == ("203.0.113.9", "Firefox", "req-1")
     tokens = data(answer, 201)["tokens"]
     assert not audit_holds(PASSWORD, tokens["accessToken"], tokens["refreshToken"])
-
-
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_other_methods_are_405_with_allow(anonymous, method):
-    answer = getattr(anonymous, method)(URL)
-
-    assert refusal(answer) == (405, "METHOD_NOT_ALLOWED")
-    assert answer["Allow"] == "POST, OPTIONS"

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.tests.checks import API, access_of, event, events, refusal
+from accounts.tests.checks import API, access_of, event, events
 from accounts.tests.factories import PASSWORD
 from core.outbox.models import OutboxMessage
 
@@ -76,7 +76,3 @@ def test_is_audited(owner):
     asked = event("email.proof_requested")
     assert (asked.actor_id, asked.ip_address, asked.request_id) == (owner.user.pk, "203.0.113.9", "req-1")
     assert access_of(owner) not in str(events())
-
-
-def test_needs_a_session(anonymous):
-    assert refusal(anonymous.post(URL)) == (401, "UNAUTHORIZED")

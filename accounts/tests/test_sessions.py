@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.tests.checks import API, access_of, data, event, events, fate, problems, refresh_with, refusal
+from accounts.tests.checks import API, access_of, data, event, events, fate, refresh_with, refusal
 from accounts.tests.factories import SessionFactory
 
 pytestmark = pytest.mark.django_db
@@ -83,10 +83,6 @@ def test_comes_in_pages(owner):
     assert answer.json()["meta"] == {"page": 2, "limit": 3, "total": 5, "totalPages": 2}
 
 
-def test_refuses_an_unknown_parameter(owner):
-    assert problems(owner.get(URL, {"user": "x"})) == [("user", "unknown_parameter")]
-
-
 def test_the_number_of_queries_does_not_grow(owner):
     with CaptureQueriesContext(connection) as few:
         owner.get(URL)
@@ -155,17 +151,3 @@ def test_one_that_ends_meanwhile_is_not_ended_again(owner, log_in, just_before):
 @pytest.mark.parametrize("identifier", ["1", "current", "' OR 1=1", "x" * 10_000])
 def test_what_is_no_id_does_not_exist(owner, identifier):
     assert refusal(owner.delete(f"{URL}/{identifier}")) == (404, "NOT_FOUND")
-
-
-def test_needs_a_session(anonymous, owner):
-    assert refusal(anonymous.get(URL)) == (401, "UNAUTHORIZED")
-    assert refusal(anonymous.delete(f"{URL}/{owner.session_id}")) == (401, "UNAUTHORIZED")
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("post", ""), ("get", "/{id}"), ("patch", "/{id}"), ("put", "/{id}")]
-)
-def test_can_be_listed_and_ended_and_nothing_else(owner, method, path):
-    answer = getattr(owner, method)(URL + path.format(id=owner.session_id))
-
-    assert refusal(answer) == (405, "METHOD_NOT_ALLOWED")

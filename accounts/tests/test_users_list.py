@@ -2,7 +2,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.tests.checks import API, data, problems, refusal
+from accounts.tests.checks import API, data, problems
 from accounts.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -35,14 +35,6 @@ def test_shows_the_user_of_the_contract_and_no_more(admin):
     assert row.keys() == {
         *("id", "email", "pendingEmail", "name", "role", "emailVerified", "createdAt", "updatedAt")
     }
-
-
-@pytest.mark.parametrize(
-    ("who", "expected"),
-    [("anonymous", (401, "UNAUTHORIZED")), ("owner", (403, "FORBIDDEN")), ("staff", (403, "FORBIDDEN"))],
-)
-def test_nobody_else_does(request, who, expected):
-    assert refusal(request.getfixturevalue(who).get(URL)) == expected
 
 
 @pytest.mark.parametrize(

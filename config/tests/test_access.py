@@ -13,6 +13,7 @@ from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from config.tests import house
 from core.files import services as files
+from core.tests.answers import code
 from core.tests.factories import DryRunFactory, JobFactory
 from core.tests.samples import upload
 from resources.tests.factories import AttachmentFactory, ResourceFactory, TagFactory
@@ -20,6 +21,9 @@ from resources.tests.factories import AttachmentFactory, ResourceFactory, TagFac
 pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "stranger", "owner", "staff", "admin", "revoked")
+# The error code and the scheme of a 401 to one who has no session, or not any more.
+REFUSED = {"anonymous": ("UNAUTHORIZED", "Bearer"), "revoked": ("TOKEN_REVOKED", "Bearer")}
+BY_COOKIE = "GET /api/v1/auth/csrf"  # takes no bearer token
 ATTACHING = "POST /api/v1/resources/{id}/attachments"
 # What an anonymous caller is served without a 401. Whoever adds a line here says so in public.
 OPEN_TO_ALL = {
@@ -144,7 +148,7 @@ def concrete(world, path):
 @pytest.mark.parametrize("operation", MATRIX)
 def test_every_role_gets_what_the_matrix_says(request, world, operation):
     method, path = operation.split()
-    answers = {}
+    answers, refused = {}, {}
     for role in ROLES:
         caller = request.getfixturevalue(role)
         data = None if method == "GET" else body(world, caller, operation)
@@ -152,10 +156,14 @@ def test_every_role_gets_what_the_matrix_says(request, world, operation):
             send = partial(getattr(caller, method.lower()), concrete(world, path))
             answer = send(data, format="multipart") if operation == ATTACHING else send(data)
             answers[role] = answer.status_code
+            if answer.status_code == 401 and role in REFUSED:
+                refused[role] = code(answer)[1], answer["WWW-Authenticate"].split()[0]
             list(answer if answer.streaming else ())  # a file is closed at its end
             transaction.set_rollback(True)
 
     assert answers == MATRIX[operation]
+    if operation != BY_COOKIE:
+        assert refused == {role: REFUSED[role] for role in refused}
 
 
 def test_the_matrix_holds_every_route_and_method_and_no_other(world, admin):

@@ -140,10 +140,3 @@ def test_is_kept_by_nobody_but_the_caller(owner):
     resource = ResourceFactory(user=owner.user)
 
     assert owner.get(f"{URL}/{resource.pk}")["Cache-Control"] == "private, no-cache"
-
-
-def test_another_method_is_refused_with_those_that_are_allowed(owner):
-    answer = owner.post(f"{URL}/{ResourceFactory(user=owner.user).pk}", {"title": "x"})
-
-    assert code(answer) == (405, "METHOD_NOT_ALLOWED")
-    assert answer["Allow"] == "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"

@@ -260,10 +260,6 @@ def test_a_parameter_that_is_given_twice_is_refused(owner, name):
     assert problems(owner.get(f"{URL}?{name}=1&{name}=1")) == {name: "repeated_parameter"}
 
 
-def test_an_anonymous_caller_is_refused(anonymous):
-    assert code(anonymous.get(URL)) == (401, "UNAUTHORIZED")
-
-
 def test_head_answers_as_get_without_the_body(owner):
     make(owner.user, "one")
     head, get = owner.head(URL), owner.get(URL)

@@ -61,10 +61,6 @@ def test_refuses_unknown_parameters(owner):
     }
 
 
-def test_another_method_is_refused(owner):
-    assert code(owner.delete(TRASH))[0] == 405
-
-
 # --- restoring ------------------------------------------------------------------------------------
 
 

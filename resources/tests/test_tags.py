@@ -202,13 +202,6 @@ def test_a_wrong_name_is_refused(owner, red, name, why):
     assert problems(owner.patch(f"{URL}/{red.pk}", {"name": name})) == {"name": why}
 
 
-def test_put_is_no_method_of_a_tag(owner, red):
-    answer = owner.put(f"{URL}/{red.pk}", {"name": "x"})
-
-    assert code(answer) == (405, "METHOD_NOT_ALLOWED")
-    assert answer["Allow"] == "GET, PATCH, DELETE, HEAD, OPTIONS"
-
-
 # --- deletion -------------------------------------------------------------------------------------
 
 
