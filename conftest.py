@@ -58,7 +58,8 @@ def log_in(db: None) -> Callable[[User], Caller]:
         caller = Caller()
         caller.user = user
         pair = open_session(user)
-        caller.credentials(HTTP_AUTHORIZATION=f"Bearer {pair.access}")
+        caller.authorization = f"Bearer {pair.access}"
+        caller.credentials(HTTP_AUTHORIZATION=caller.authorization)
         caller.session_id, caller.refresh_token = pair.session.pk, pair.refresh
         return caller
 

@@ -47,7 +47,7 @@ def fate(access):
 
 
 def access_of(caller):
-    return caller._credentials["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+    return caller.authorization.removeprefix("Bearer ")
 
 
 def log_in_with(email, password=PASSWORD):

@@ -45,7 +45,7 @@ def test_a_token_of_a_closed_session_is_recorded_once_a_minute(owner):
 
 
 def test_a_token_of_a_closed_session_in_a_cookie_is_recorded(anonymous, owner):
-    token = owner._credentials["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+    token = owner.authorization.removeprefix("Bearer ")
     owner.post(f"{API}/auth/logout")
     anonymous.cookies[ACCESS.name] = token
 
@@ -85,7 +85,7 @@ def test_a_token_whose_session_is_gone_names_nobody(owner):
 
 
 def test_a_forged_or_expired_token_is_not_recorded(anonymous, owner):
-    forged = owner._credentials["HTTP_AUTHORIZATION"][:-4] + "AAAA"
+    forged = owner.authorization[:-4] + "AAAA"
     expired = tokens.access_token(
         user_id=owner.user.pk, session_id=owner.session_id, now=timezone.now() - timedelta(days=1)
     )

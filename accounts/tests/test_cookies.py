@@ -129,7 +129,7 @@ def test_a_foreign_site_cannot_log_a_browser_in(user):
 
 
 def test_a_bearer_token_wins_and_needs_no_csrf_token(browser, owner):
-    header = owner._credentials["HTTP_AUTHORIZATION"]
+    header = owner.authorization
     answer = browser.post(RESOURCES, {"title": "x"}, HTTP_AUTHORIZATION=header)
 
     assert answer.json()["data"]["userId"] == str(owner.user.pk)

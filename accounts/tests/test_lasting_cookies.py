@@ -82,7 +82,7 @@ def test_a_foreign_site_cannot_clear_cookies(browser, user):
 
 
 def test_a_bearer_logout_leaves_the_cookies_of_another_session(browser, owner):
-    answer = browser.post(LOGOUT, HTTP_AUTHORIZATION=owner._credentials["HTTP_AUTHORIZATION"])
+    answer = browser.post(LOGOUT, HTTP_AUTHORIZATION=owner.authorization)
 
     assert (answer.status_code, list(answer.cookies)) == (204, [])
     assert browser.get(ME).status_code == 200

@@ -34,7 +34,7 @@ def stale(clock, log_in):
     ended, expired = log_in(UserFactory()), log_in(UserFactory())
     ended.user.sessions.end("logout")
     clock.shift(timedelta(hours=1))
-    headers = [ended._credentials["HTTP_AUTHORIZATION"], expired._credentials["HTTP_AUTHORIZATION"]]
+    headers = [ended.authorization, expired.authorization]
     return [*headers, "Bearer forged", "Bearer", BASIC]
 
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from servers import Quiet, served, with_tls
+
+from core.tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 600  # of the whole run
@@ -116,7 +117,12 @@ def api(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_for(port, server, log)
+        wait_until(
+            lambda: socket.create_connection(("127.0.0.1", port), timeout=5),
+            START_SECONDS,
+            processes=[server],
+            explain=log.read_text,
+        ).close()
         with ExitStack() as stack:
             yield stack.enter_context(with_tls(port, folder)) if site is PRODUCTION else port
     finally:
@@ -126,17 +132,6 @@ def api(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-def wait_for(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            return
-        except OSError as error:
-            assert server.poll() is None and time.monotonic() < deadline, f"{error}\n{log.read_text()}"
-            time.sleep(0.1)  # nothing listens yet
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ import pytest
 from django.conf import settings
 
 from config.tests.processes import Product, free_port
+from core.tests.waiting import wait_until
 
 HOST = "api.example.com"
 CLIENT = "203.0.113.9"
@@ -90,22 +91,19 @@ def nginx(folder, upstream):
     user = "user root;" if os.geteuid() == 0 else ""  # for the folders of the test
     main = folder / "nginx.conf"
     main.write_text(MAIN.format(folder=folder, user=user, temporary=temporary))
-    process = subprocess.Popen([program, "-p", folder, "-c", main], stderr=subprocess.PIPE)
+    with (folder / "stderr").open("wb") as errors:
+        process = subprocess.Popen([program, "-p", folder, "-c", main], stderr=errors)
     try:
-        deadline = time.monotonic() + SECONDS
-        while True:
-            assert process.poll() is None, process.stderr.read()
-            try:
-                socket.create_connection(("127.0.0.1", tls), timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        wait_until(
+            lambda: socket.create_connection(("127.0.0.1", tls), timeout=1),
+            SECONDS,
+            processes=[process],
+            explain=(folder / "stderr").read_text,
+        ).close()
         yield plain, tls, certificate
     finally:
         process.terminate()
         process.wait(SECONDS)
-        process.stderr.close()
 
 
 class Site:

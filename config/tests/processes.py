@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from email import message_from_bytes, policy
@@ -19,7 +18,8 @@ import psycopg
 from aiosmtpd.controller import Controller
 from django.conf import settings
 
-START_SECONDS = 60
+from core.tests.waiting import wait_until
+
 MAIL_SECONDS = 60
 
 
@@ -175,15 +175,11 @@ class Product:
         return process
 
     def wait_until_ready(self, url: str = "") -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            assert all(process.poll() is None for process in self.processes), self.log_path.read_text()
-            try:
-                if call(f"{url or self.url}/health/ready").status == 200:
-                    return
-            except OSError:
-                time.sleep(0.1)  # nothing listens yet
-        raise AssertionError(self.log_path.read_text())
+        wait_until(
+            lambda: call(f"{url or self.url}/health/ready").status == 200,
+            processes=self.processes,
+            explain=self.log_path.read_text,
+        )
 
     def api(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Answer:
         return call(f"{self.url}/api/v1{path}", method, body, token, **headers)

@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 
 import pytest
 from django.conf import settings
 
 from config.tests.processes import call, free_port
+from core.tests.waiting import wait_until
 
 SECONDS = 60
 SOURCES = ("accounts", "config", "core", "resources", "templates", "manage.py")
@@ -60,12 +59,8 @@ def start(clone, environment, *arguments):
 
 def until(reached, process, clone):
     """Wait for what another process does, and end it with its children."""
-    deadline = time.monotonic() + SECONDS
     try:
-        while not reached():
-            assert process.poll() is None, (clone / "log").read_text()
-            assert time.monotonic() < deadline, (clone / "log").read_text()
-            time.sleep(0.1)
+        wait_until(reached, SECONDS, processes=[process], explain=(clone / "log").read_text)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(SECONDS)
@@ -96,8 +91,7 @@ def test_the_server_starts_and_makes_the_folders_it_needs(clone, environment):
     )
 
     def is_ready():
-        with suppress(OSError):  # nothing listens yet
-            return call(f"http://127.0.0.1:{port}/health/ready").status == 200
+        return call(f"http://127.0.0.1:{port}/health/ready").status == 200
 
     until(is_ready, server, clone)
     assert (clone / "metrics/now").is_dir()

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import signal
-import time
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ import pytest
 from django.conf import settings
 
 from config.tests.processes import Product, call
+from core.tests.waiting import wait_until
 
 ROWS = 3_000
 PASSWORD = "Corr3ct-horse-battery"
@@ -61,21 +61,15 @@ def post_file(product, token, content):
 
 def look(product, token, job):
     """The job, as soon as somebody answers: the server itself may have been killed."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return product.api("GET", f"/jobs/{job}", token=token).json()["data"]
-        except OSError:
-            assert time.monotonic() < deadline, product.log_path.read_text()[-5000:]
-            time.sleep(0.1)
+    return until(product, token, job, lambda job: True)
 
 
 def until(product, token, job, reached):
-    deadline = time.monotonic() + PATIENCE
-    while not reached(seen := look(product, token, job)):
-        assert time.monotonic() < deadline, (seen, product.log_path.read_text()[-5000:])
-        time.sleep(0.02)
-    return seen
+    def seen():
+        found = product.api("GET", f"/jobs/{job}", token=token).json()["data"]
+        return found if reached(found) else None
+
+    return wait_until(seen, PATIENCE, explain=lambda: product.log_path.read_text()[-5000:])
 
 
 def is_over(job):

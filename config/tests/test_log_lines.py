@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from config.tests.processes import Product
+from core.tests.waiting import wait_until
 
 PASSWORD = "Corr3ct-horse-battery"
 PLAN = ["timestamp", "level", "message", "requestId", "userId"]
@@ -54,11 +55,12 @@ def run(tmp_path_factory):
         product.sink.next_mail()
         pair = visitor.post("/auth/login", "log-in", person)["tokens"]
         job = visitor.post("/resources/export", "export", {"format": "csv"}, pair["accessToken"])["id"]
-        while (done := product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"])[
-            "finishedAt"
-        ] is None:
-            pass
-        link = done["result"]["url"]
+
+        def finished():
+            found = product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"]
+            return found if found["finishedAt"] else None
+
+        link = wait_until(finished)["result"]["url"]
         urllib.request.urlopen(product.url + link if link.startswith("/") else link, timeout=30).close()
         for _ in range(5):
             visitor.post("/auth/login", "lock-out", person | {"password": "wrong-Passw0rd"})

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
@@ -15,8 +14,8 @@ from django.test import Client
 
 from config.tests.processes import free_port
 from core.files import services as files
+from core.tests.waiting import wait_until
 
-START_SECONDS = 60
 KEY = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests-secret"}
 
 
@@ -39,15 +38,7 @@ def s3_server():
         stderr=subprocess.DEVNULL,
         env={"PATH": os.environ["PATH"]},
     )
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)  # nothing listens yet
+    wait_until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1), processes=[server]).close()
     yield f"http://127.0.0.1:{port}"
     server.terminate()
     server.wait(10)

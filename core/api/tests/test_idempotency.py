@@ -229,7 +229,7 @@ def test_an_effect_that_is_rolled_back_leaves_no_answer(owner):
 @real_transactions
 def test_parallel_requests_of_one_key_have_one_effect(log_in):
     user = UserFactory()
-    header = log_in(user)._credentials["HTTP_AUTHORIZATION"]
+    header = log_in(user).authorization
     for number in range(5):
         start, answers = threading.Barrier(10), []
 

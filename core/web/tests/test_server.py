@@ -14,6 +14,8 @@ from http.client import HTTPConnection
 import pytest
 from django.conf import settings
 
+from core.tests.waiting import wait_until
+
 SECONDS = 20
 
 
@@ -46,14 +48,9 @@ class Served:
             )
 
     def wait_until_live(self):
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                return self.get("/health/live")
-            except OSError:
-                time.sleep(0.1)  # nothing listens yet, and nothing tells when
-        raise AssertionError(self.log.read_text())
+        return wait_until(
+            lambda: self.get("/health/live"), processes=[self.process], explain=self.log.read_text
+        )
 
     def request(self, method, path, body=None, **headers):
         connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
