@@ -67,7 +67,7 @@ def sources():
         str(path.relative_to(root)): path.read_text()
         for app in APPS
         for path in sorted((root / app).rglob("*.py"))
-        if not {"tests", "migrations"} & set(path.parts)
+        if not {"tests", "migrations"} & set(path.relative_to(root).parts)
     }
 
 

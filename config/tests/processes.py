@@ -119,6 +119,13 @@ class Product:
     def __enter__(self) -> "Product":
         self.controller.start()
         self.log = self.log_path.open("ab")
+        try:
+            return self.started()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def started(self) -> "Product":
         self.administer(f'CREATE DATABASE "{self.database}"')
         self.manage("migrate", "--verbosity", "0")
         self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")

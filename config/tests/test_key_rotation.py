@@ -5,6 +5,8 @@ import json
 import re
 import secrets
 import urllib.request
+from contextlib import ExitStack
+from functools import cache
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 
@@ -31,17 +33,29 @@ STEPS = {
 EMAIL, PASSWORD = "ada@example.com", "An0ther-battery-staple"
 
 
-@pytest.fixture(scope="module", params=list(STEPS))
-def servers(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def rotations(tmp_path_factory):
+    """Start the servers of each key once; a parametrised fixture would start them again as the tests are shuffled."""
+    with ExitStack() as stack:
+
+        @cache
+        def start(key):
+            first, *others = STEPS[key]
+            product = stack.enter_context(Product(tmp_path_factory.mktemp("rotation"), **first))
+            identity = ("--noinput", "--email", EMAIL, "--name", "Ada")
+            product.manage("createsuperuser", *identity, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+            urls = [product.url, *[product.another_server(**step) for step in others]]
+            for url in urls:
+                product.wait_until_ready(url)
+            return urls
+
+        yield start
+
+
+@pytest.fixture(params=list(STEPS))
+def servers(request, rotations):
     """The URLs of four web servers, one for each step."""
-    first, *others = STEPS[request.param]
-    with Product(tmp_path_factory.mktemp("rotation"), **first) as product:
-        identity = ("--noinput", "--email", EMAIL, "--name", "Ada")
-        product.manage("createsuperuser", *identity, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
-        urls = [product.url, *[product.another_server(**step) for step in others]]
-        for url in urls:
-            product.wait_until_ready(url)
-        yield urls
+    return rotations(request.param)
 
 
 # Of two that run at once: where something begins, and where it goes on.

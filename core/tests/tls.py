@@ -9,6 +9,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    **dict.fromkeys(
+        (
+            *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+            *("key_agreement", "crl_sign", "encipher_only", "decipher_only"),
+        ),
+        False,
+    ),
+)
+
 
 def named(name):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -20,7 +31,7 @@ class Authority:
     def __init__(self, folder, name):
         self.folder, self.name, self.key = folder, name, ec.generate_private_key(ec.SECP256R1())
         constraint = x509.BasicConstraints(ca=True, path_length=0)
-        self.certificate = self.sign(name, self.key, constraint)
+        self.certificate = self.sign(name, self.key, constraint, SIGNS_CERTIFICATES)
         self.bundle = folder / f"{name}.pem"
         self.bundle.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -35,8 +46,14 @@ class Authority:
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
         )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        # Python 3.13 checks certificates strictly: both identifiers must be there.
+        identifiers = (
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+        )
+        for extension in (*extensions, *identifiers):
+            critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+            builder = builder.add_extension(extension, critical=critical)
         return builder.sign(self.key, hashes.SHA256())
 
     def server_context(self, address="127.0.0.1"):
