@@ -17,8 +17,9 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-clients test-proxy test-browser check lock fuzz bench clean base-env prod-env \
-	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env
+.PHONY: help run test test-services test-clients test-next test-proxy test-browser check lock fuzz bench clean base-env prod-env \
+	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
+	next-env
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -35,6 +36,9 @@ test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
 
 test-services: test-env ## the same suite on real PostgreSQL, Redis and a Celery worker
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
+
+test-next: next-env ## the suite with the next Django, warnings as errors; docs/upgrading.md (PYTHON=python3.13)
+	@TEST_DATABASE_URL= TEST_REDIS_URL= .venv-next/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py
@@ -72,7 +76,7 @@ bench: prod-env bench-env express-env wrk-env ## measure this project beside its
 		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## remove the environments, the local database and every cache
-	rm -rf .venv .venv-services .venv-tools .venv-browser .venv-bench .venv-clients
+	rm -rf .venv .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
 	rm -rf benchmarks/peers/express/node_modules clients/node_modules clients/generated
 	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -92,6 +96,10 @@ services-env:
 	$(call install,.venv-services,services,)
 tools-env:
 	$(call install,.venv-tools,tools,)
+next-env:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12) and \
+		"Django 6 needs Python 3.12 or newer. Name one that is: make PYTHON=python3.13 test-next")'
+	$(call install,.venv-next,next,)
 browser-env:
 	$(call install,.venv-browser,browser,)
 bench-env:

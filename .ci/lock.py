@@ -26,7 +26,11 @@ SOURCES = {
     "bench": ("bench",),
     "clients": ("clients",),
     "browser": ("browser",),
+    "next": ("base", "prod", "test", "next"),
 }
+# next.in replaces what test.in says of the same packages, for a newer Python.
+OVERRIDDEN = {"next": "test"}
+PYTHONS = {"next": "3.12"}
 CHAIN = ("base", "prod", "test", "dev")
 
 
@@ -48,11 +52,15 @@ def pins(name: str) -> set[str]:
 
 def write(upgrade: bool) -> None:
     for name in SOURCES:
-        command = ["uv", "pip", "compile", f"{name}.in", "--output-file", f"{name}.txt", "--quiet"]
-        command += ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
+        source = OVERRIDDEN.get(name, name)
+        command = ["uv", "pip", "compile", f"{source}.in", "--output-file", f"{name}.txt", "--quiet"]
+        command += ["--universal", "--python-version", PYTHONS.get(name, "3.11")]
+        command += ["--generate-hashes", "--no-emit-index-url"]
         command += ["--custom-compile-command", f"make lock  # sources: {digest(name)}"]
         if name in CHAIN and name != "dev":
             command += ["--constraints", "dev.txt"]
+        if name in OVERRIDDEN:
+            command += ["--overrides", f"{name}.in"]
         if upgrade:
             command += ["--upgrade"]
         subprocess.run(command, cwd=REQUIREMENTS, check=True)
