@@ -45,9 +45,11 @@ class Progress(NamedTuple):
 class BulkAdmin(admin.ModelAdmin):
     """Actions end with `return self.on_each(…)`."""
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **options: Any) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> Any:
         self.check_keys(request.POST.getlist(ACTION_CHECKBOX_NAME))
-        return super().response_action(request, queryset, **options)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def check_keys(self, keys: list[str]) -> None:
         """Raise BadRequest if a text is not a valid key, which Django does not catch."""
