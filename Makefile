@@ -14,7 +14,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-clients test-proxy test-browser check lock fuzz bench clean base-env prod-env \
+.PHONY: help run test test-services test-clients test-proxy test-browser check words lock fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env
 
 help: ## list the targets
@@ -57,6 +57,9 @@ check: dev-env ## lint, format, types, imports, migrations, deployment, schema, 
 	$(BIN)/python .ci/lock.py --check
 	$(BIN)/python -m pip --disable-pip-version-check check
 	$(BIN)/python .ci/audit.py
+
+words: dev-env ## count words and docstrings against the conventions (ARGS='--list core/jobs')
+	-@$(BIN)/python .ci/words.py $(ARGS)
 
 lock: dev-env ## write requirements/*.txt from *.in (ARGS=--upgrade takes newer versions)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(ARGS)
