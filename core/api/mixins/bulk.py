@@ -15,14 +15,14 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from core.api.etags import matches
-from core.api.idempotency import idempotent
-from core.api.mixins.bulk_schema import MOST_OPERATIONS, bulk_request, bulk_results
-from core.api.overrides import override_of
-from core.api.row_access import SAVING_HOOKS
-from core.api.viewsets import BaseViewSet
-from core.audit import services as audit
-from core.web.errors import ApiError, flatten
+from core import audit
+from core.conditional import matches
+from core.errors import ApiError, flatten
+from core.idempotency import idempotent
+from core.overrides import override_of
+from core.row_access import SAVING_HOOKS
+from core.schema_bulk import MAX_OPERATIONS, bulk_request, bulk_results
+from core.viewsets import BaseViewSet
 
 Method = Literal["create", "update", "delete"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -188,8 +188,8 @@ def read_operations(body: Any, *, new: Any, changed: Any) -> list[Operation]:
         raise refusal([top("required", "This field is required.")])
     if not isinstance(listed, list):
         raise refusal([top("not_a_list", "Must be a list of operations.")])
-    if not 1 <= len(listed) <= MOST_OPERATIONS:
-        raise refusal([top("length", f"Must hold 1 to {MOST_OPERATIONS} operations.")])
+    if not 1 <= len(listed) <= MAX_OPERATIONS:
+        raise refusal([top("length", f"Must hold 1 to {MAX_OPERATIONS} operations.")])
     operations: list[Operation] = []
     problems: list[Problem] = []
     for index, item in enumerate(listed):
