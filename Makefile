@@ -42,11 +42,12 @@ test-proxy: test-env nginx-env ## the product behind nginx, set up by the text o
 test-browser: base-env browser-env chromium-env ## the client of docs/api.md in a real Chromium (ARGS='-k reload')
 	@.venv-browser/bin/python -m pytest -c clients/browser/pytest.ini clients/browser $(ARGS)
 
-check: dev-env ## lint, format, types, imports, migrations, deployment, schema, files, locks, audit
+check: dev-env ## lint, format, types, imports, private names, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
 	$(BIN)/lint-imports
+	$(EMBEDDED) DEBUG=true $(BIN)/python .ci/private_names.py
 	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy, in the shape of production"
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
