@@ -1,27 +1,33 @@
-"""Fill a database for benchmarks: many users with one password, many resources, tags."""
+"""Fill a database for benchmarks: many users with one password, many resources, tags (`python -m benchmarks.seed`)."""
 
+import os
+import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from itertools import islice
 from time import monotonic
 from typing import Any
 
+import django
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.utils import timezone
 
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+
 from accounts.models import User
 from accounts.services.passwords import check_rules, hash_password
-from core.db.loading import load_rows
-from core.web.demo import DEMO_PASSWORD
-from core.web.errors import ApiError
+from benchmarks.seeding import load_rows, seed_resources
+from core.demo import DEMO_PASSWORD
+from core.errors import ApiError
 from resources.models import Resource, ResourceTag, Tag
-from resources.seeding import seed_resources
 
 EMAIL = "seed{:04d}@example.com"
 HEAVY_EMAIL = "seed-heavy@example.com"
-MOST = 10_000_000
+MAX_RESOURCES = 10_000_000
 USERS_AT_ONCE = 1_000
 
 
@@ -45,13 +51,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--users", type=number(0, 1_000_000), default=10, help="how many (default 10)")
         parser.add_argument(
-            "--resources", type=number(0, MOST), default=200, help="for each user (default 200)"
+            "--resources", type=number(0, MAX_RESOURCES), default=200, help="for each user (default 200)"
         )
         parser.add_argument("--tags", type=number(0, 20), default=2, help="for each resource (default 2)")
         parser.add_argument(
-            "--heavy", type=number(0, MOST), default=0, help=f"as many more for one user, {HEAVY_EMAIL}"
+            "--heavy",
+            type=number(0, MAX_RESOURCES),
+            default=0,
+            help=f"as many more for one user, {HEAVY_EMAIL}",
         )
-        parser.add_argument("--seed", type=number(0, MOST), default=1, help="other texts for another number")
+        parser.add_argument(
+            "--seed", type=number(0, MAX_RESOURCES), default=1, help="other texts for another number"
+        )
         parser.add_argument(
             "--password", help="of all these users; with DEBUG the demo's by default, without it required"
         )
@@ -73,8 +84,8 @@ class Command(BaseCommand):
                     "DEBUG is off: name a --password. Whoever knows it can log in as any of these users."
                 )
             password = DEMO_PASSWORD
-        if users * resources + heavy > MOST:
-            raise CommandError(f"That would be more than {MOST} resources.")
+        if users * resources + heavy > MAX_RESOURCES:
+            raise CommandError(f"That would be more than {MAX_RESOURCES} resources.")
         started = monotonic()
         emails = [EMAIL.format(index + 1) for index in range(users)] + ([HEAVY_EMAIL] if heavy else [])
         people, fresh = ensure_users(emails, password)
@@ -128,3 +139,7 @@ def refresh_statistics() -> None:
     with connection.cursor() as cursor:
         for model in (User, Resource, Tag, ResourceTag):
             cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
+
+
+if __name__ == "__main__":
+    Command().run_from_argv(["python -m", "benchmarks.seed", *sys.argv[1:]])
