@@ -23,18 +23,15 @@ PARAMETERS: list[Schema] = [
         "schema": {"type": "string"},
     },
 ]
-CONTENT_RANGE = header("Which bytes of how many.", "bytes 0-1023/48213", required=False, type="string")
+CONTENT_RANGE = header("Which bytes of how many.", "bytes 0-1023/48213", required=False)
 HEADERS: Schema = {
     "Content-Disposition": header(
         "`inline` for images, else `attachment`, with the name: in ASCII, and as it is (RFC 8187).",
         "inline; filename=\"caf_.jpg\"; filename*=utf-8''caf%C3%A9.jpg",
         required=False,
-        type="string",
     ),
-    "X-Content-Type-Options": header(
-        "What it is said to be, it is.", "nosniff", required=False, type="string"
-    ),
-    "Accept-Ranges": header("A part of it may be asked for.", "bytes", required=False, type="string"),
+    "X-Content-Type-Options": header("What it is said to be, it is.", "nosniff", required=False),
+    "Accept-Ranges": header("A part of it may be asked for.", "bytes", required=False),
     "ETag": {"$ref": "#/components/headers/ETag"},
 }
 

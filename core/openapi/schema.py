@@ -37,22 +37,15 @@ from core.schema_errors import (
 from core.schema_examples import add_examples
 from core.schema_fields import filter_parameters
 
-VERBS = {
-    "list": "list",
-    "create": "create",
-    "retrieve": "get",
-    "update": "replace",
-    "partial_update": "update",
-    "destroy": "delete",
-    "import_rows": "import",
-}
-SUMMARIES = {
-    "list": "List {many}",
-    "create": "Create {one}",
-    "retrieve": "Get {one}",
-    "update": "Replace {one}",
-    "partial_update": "Change parts of {one}",
-    "destroy": "Delete {one}",
+# {action: (the verb of the operation's id, its summary)}
+ACTIONS = {
+    "list": ("list", "List {many}"),
+    "create": ("create", "Create {one}"),
+    "retrieve": ("get", "Get {one}"),
+    "update": ("replace", "Replace {one}"),
+    "partial_update": ("update", "Change parts of {one}"),
+    "destroy": ("delete", "Delete {one}"),
+    "import_rows": ("import", ""),
 }
 DONE = {"202": "Accepted, and done in the background.", "201": "Created."}
 # Whose body is the view's serializer, unless the view says otherwise.
@@ -86,10 +79,8 @@ class EnvelopeSchema(AutoSchema):
         for status, response in responses.items():
             self.wrap(status, response)
         if self.is_read_conditionally():
-            unchanged = {
-                "description": "You hold this version already.",
-                "headers": header_refs(registry, ("X-Request-ID", *LIMIT_HEADERS, "ETag")),
-            }
+            headers = header_refs(registry, ("X-Request-ID", *LIMIT_HEADERS, "ETag"))
+            unchanged = {"description": "You hold this version already.", "headers": headers}
             responses["304"] = register(registry, ResolvedComponent.RESPONSE, "NotModified", unchanged)
         codes = self.error_codes(has_body="requestBody" in operation)
         responses |= error_responses(registry, codes, self.declared("detailed_errors", ()))
@@ -112,15 +103,15 @@ class EnvelopeSchema(AutoSchema):
             return f"list{queryset.model._meta.verbose_name_plural.title().replace(' ', '')}"
         if self.is_list() or self.is_paged():
             return f"list{one}{self.action.title()}"
-        return f"{VERBS.get(self.action, self.action)}{one}"
+        return f"{ACTIONS.get(self.action, (self.action,))[0]}{one}"
 
     def get_summary(self) -> str:
         doc = get_doc(getattr(self.view, self.action, None))
-        if doc or self.action not in SUMMARIES:
+        if doc or self.action not in ACTIONS:
             return doc.partition(".")[0]
         names = self.view.queryset.model._meta
         one = getattr(self.view, "schema_title", None) or f"a {names.verbose_name}"
-        return SUMMARIES[self.action].format(one=one, many=names.verbose_name_plural)
+        return ACTIONS[self.action][1].format(one=one, many=names.verbose_name_plural)
 
     # --- kinds of operations ------------------------------------------------------------------
 

@@ -42,48 +42,38 @@ def text_of(description: str, example: str, **more: Any) -> Schema:
     return {"type": "string", "description": description, "examples": [example], **more}
 
 
-def header(description: str, example: Any, *, required: bool = True, **schema: Any) -> Schema:
-    return {"description": description, "schema": schema, "example": example} | (
-        {"required": True} if required else {}
-    )
+def header(description: str, example: Any, schema: Schema | None = None, *, required: bool = True) -> Schema:
+    part = {"description": description, "schema": schema or {"type": "string"}, "example": example}
+    return {**part, "required": True} if required else part
 
 
-TAG_PATTERN = '^"[^"]+"$'
+COUNT = {"type": "integer", "minimum": 1}
+TAG = {"type": "string", "pattern": '^"[^"]+"$'}
+NAME = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
+PATH = {"type": "string", "format": "uri-reference"}
 HEADERS: dict[str, Schema] = {
     "X-Request-ID": header(
-        "Names this request in the logs. A client's own is kept where it has this form.",
-        REQUEST_ID,
-        type="string",
-        pattern="^[A-Za-z0-9._-]{1,64}$",
+        "Names this request in the logs. A client's own is kept where it has this form.", REQUEST_ID, NAME
     ),
-    "RateLimit-Limit": header("How many requests a window allows.", 100, type="integer", minimum=1),
-    "RateLimit-Remaining": header("How many are left of them.", 99, type="integer", minimum=0),
-    "RateLimit-Reset": header("Seconds until the next window.", 60, type="integer", minimum=1),
-    "Retry-After": header("Seconds to wait before the next attempt.", 5, type="integer", minimum=1),
-    "WWW-Authenticate": header("The scheme to authenticate with.", 'Bearer realm="api"', type="string"),
-    "ETag": header(
-        "The version of the object, for If-Match and If-None-Match.",
-        '"v1"',
-        type="string",
-        pattern=TAG_PATTERN,
-    ),
+    "RateLimit-Limit": header("How many requests a window allows.", 100, COUNT),
+    "RateLimit-Remaining": header("How many are left of them.", 99, {**COUNT, "minimum": 0}),
+    "RateLimit-Reset": header("Seconds until the next window.", 60, COUNT),
+    "Retry-After": header("Seconds to wait before the next attempt.", 5, COUNT),
+    "WWW-Authenticate": header("The scheme to authenticate with.", 'Bearer realm="api"'),
+    "ETag": header("The version of the object, for If-Match and If-None-Match.", '"v1"', TAG),
     # Of lists, which have one where they show nothing but the caller's own.
     "ListETag": header(
         "The version of the caller's own list, for If-None-Match. A list of everybody's has none.",
         '"r12-9f86d081884c7d65"',
+        TAG,
         required=False,
-        type="string",
-        pattern=TAG_PATTERN,
     ),
     "Idempotency-Replayed": {
         "description": "This is the answer to an earlier request of the same Idempotency-Key.",
         "schema": {"type": "string", "const": "true"},
     },
     "Location": header(
-        "The path of the new object.",
-        "/api/v1/resources/0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c17",
-        type="string",
-        format="uri-reference",
+        "The path of the new object.", "/api/v1/resources/0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c17", PATH
     ),
 }
 LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -144,16 +134,13 @@ def header_refs(registry: ComponentRegistry, names: Iterable[str]) -> Schema:
     return {name: register(registry, kind, name.replace("-", ""), HEADERS[name]) for name in names}
 
 
-def error_responses(
-    registry: ComponentRegistry, codes: Collection[str], detailed: Collection[str] = ()
-) -> dict[str, Schema]:
+def error_responses(registry: ComponentRegistry, codes: Collection[str], detailed: Collection[str]) -> Schema:
     """Return {status: reference} for the codes that an operation can give. The errors of `detailed` have `details`."""
     for name, schema in (("ErrorCode", ERROR_CODE), ("ErrorDetail", ERROR_DETAIL), ("Error", ERROR)):
         register(registry, ResolvedComponent.SCHEMA, name, schema)
     by_status: dict[int, list[str]] = {}
-    for code, (status, _message) in CATALOGUE.items():  # in the catalogue's order, so that names are stable
-        if code in codes:
-            by_status.setdefault(status, []).append(code)
+    for code in [code for code in CATALOGUE if code in codes]:  # in its order, so that names are stable
+        by_status.setdefault(CATALOGUE[code][0], []).append(code)
     return {
         str(status): error_response(registry, status, group, bool({*group} & {*detailed}))
         for status, group in by_status.items()
@@ -172,11 +159,9 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str], d
     if "IDEMPOTENCY_IN_PROGRESS" in codes:  # the other conflicts do not go away by waiting
         headers["Retry-After"] = {**HEADERS["Retry-After"], "required": False}
     examples = {code: {"value": error_example(code, detailed)} for code in codes}
-    response = {
-        "description": " ".join(f"`{code}`: {CATALOGUE[code][1]}" for code in codes),
-        "headers": headers,
-        "content": {JSON: {"schema": body, "examples": examples}},
-    }
+    description = " ".join(f"`{code}`: {CATALOGUE[code][1]}" for code in codes)
+    content = {JSON: {"schema": body, "examples": examples}}
+    response = {"description": description, "headers": headers, "content": content}
     return register(registry, ResolvedComponent.RESPONSE, name, response)
 
 
