@@ -2,7 +2,7 @@
 
 Private is a name that begins with one underscore and that the dependency does not document. Three kinds of use are
 found: imports and attributes (in the source), and overrides in a subclass (in the loaded classes). The unavoidable ones
-are UNAVOIDABLE; docs/architecture.md says why, and a test fails by name when the dependency changes.
+are UNAVOIDABLE; docs/architecture.md gives the reasons, and a test fails by name when the dependency changes.
 """
 
 import ast
@@ -129,16 +129,16 @@ def main() -> int:
     trees = {path: ast.parse(path.read_text()) for path in MODULES}
     members = {path: set(own_members(tree)) for path, tree in trees.items()}
     own = {name for pairs in members.values() for _, name in pairs} - UNAVOIDABLE
-    found = set()
+    findings = set()
     for path, tree in trees.items():
         place = path.relative_to(ROOT)
-        found |= {(place, *use) for use in uses(tree, own)}
+        findings |= {(place, *use) for use in uses(tree, own)}
         if path.parts[len(ROOT.parts)] != "benchmarks" and members[path]:
-            found |= {(place, *use) for use in overrides(path, members[path])}
-    problems = [item for item in found if item[2] not in UNAVOIDABLE]
+            findings |= {(place, *use) for use in overrides(path, members[path])}
+    problems = [item for item in findings if item[2] not in UNAVOIDABLE]
     for place, line, name, text in sorted(problems):
         print(f"{place}:{line}: {name}: {text}")
-    lines = {item[:2] for item in found if item[2] in UNAVOIDABLE and "overrides" not in item[3]}
+    lines = {item[:2] for item in findings if item[2] in UNAVOIDABLE and "overrides" not in item[3]}
     missing = {name for name in UNAVOIDABLE if f"`{name}`" not in ARCHITECTURE.read_text()}
     if len(lines) > len(UNAVOIDABLE) or missing:
         print(f"{len(lines)} lines use {sorted(UNAVOIDABLE)}; not in {ARCHITECTURE.name}: {sorted(missing)}")

@@ -44,7 +44,7 @@ class Command(BaseCommand):
     help = (
         "Make users seed0001@example.com, seed0002@example.com, … who share one password, and made-up resources for "
         "each of them. Run again, it adds what is missing and changes nothing that is there. Each of these accounts "
-        "is a way in for whoever knows the password: never leave them on a server that others can reach. No audit "
+        "is a way in for anyone who knows the password: never leave them on a server that others can reach. No audit "
         "events are written, because no user did anything."
     )
 
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         if password is None:
             if not settings.DEBUG:
                 raise CommandError(
-                    "DEBUG is off: name a --password. Whoever knows it can log in as any of these users."
+                    "DEBUG is off: name a --password. Anyone who knows it can log in as any of these users."
                 )
             password = DEMO_PASSWORD
         if users * resources + heavy > MAX_RESOURCES:
@@ -89,9 +89,9 @@ class Command(BaseCommand):
         started = monotonic()
         emails = [EMAIL.format(index + 1) for index in range(users)] + ([HEAVY_EMAIL] if heavy else [])
         people, fresh = ensure_users(emails, password)
-        wanted = [(people[email], heavy if email == HEAVY_EMAIL else resources) for email in emails]
+        counts = [(people[email], heavy if email == HEAVY_EMAIL else resources) for email in emails]
         stored = 0
-        for count in seed_resources(wanted, seed, tags):
+        for count in seed_resources(counts, seed, tags):
             stored += count
         refresh_statistics()
         self.stdout.write(
@@ -102,7 +102,7 @@ class Command(BaseCommand):
 
 
 def ensure_users(emails: list[str], password: str) -> tuple[dict[str, User], int]:
-    """The living users of these addresses, and how many of them are new.
+    """Return the users of these addresses that are not deleted, and how many of them are new.
 
     Hashing takes long by design, so one hash serves all: each of them logs in with this password.
     """
@@ -135,7 +135,7 @@ def name_of(email: str) -> str:
 
 
 def refresh_statistics() -> None:
-    """So that PostgreSQL plans for the new size at once, and not when autovacuum comes by."""
+    """Let PostgreSQL plan for the new size at once, and not after the next autovacuum."""
     with connection.cursor() as cursor:
         for model in (User, Resource, Tag, ResourceTag):
             cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")

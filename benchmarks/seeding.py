@@ -67,22 +67,22 @@ Made = tuple[Resource, list[str]]
 
 @cache
 def tape() -> list[str]:
-    """One long text. Each resource is a cutting of it, which is far quicker than to draw every word anew."""
+    """Return one long text. Each resource is a cutting of it, which is far quicker than to draw every word anew."""
     random = Random(0)
-    found = dict.fromkeys(COMMON_WORDS.split())
-    while len(found) < VOCABULARY:
+    vocabulary = dict.fromkeys(COMMON_WORDS.split())
+    while len(vocabulary) < VOCABULARY:
         syllables = (
             random.choice("bdfgklmnprstvz") + random.choice("aeiou") for _ in range(random.randint(2, 5))
         )
-        found["".join(syllables)] = None
-        if len(found) == VOCABULARY // 10:
-            found |= dict.fromkeys(ACCENTED_WORDS.split())
-    weights = accumulate(1 / (rank + 5) for rank in range(len(found)))
-    return random.choices(list(found), cum_weights=list(weights), k=TAPE)
+        vocabulary["".join(syllables)] = None
+        if len(vocabulary) == VOCABULARY // 10:
+            vocabulary |= dict.fromkeys(ACCENTED_WORDS.split())
+    weights = accumulate(1 / (rank + 5) for rank in range(len(vocabulary)))
+    return random.choices(list(vocabulary), cum_weights=list(weights), k=TAPE)
 
 
 class Sketch(NamedTuple):
-    """What a resource will be, cheap enough to make for one that is there already."""
+    """The plan of a resource, cheap enough to make for one that exists already."""
 
     user: User
     number: int
@@ -98,7 +98,7 @@ def sketch(user: User, number: int) -> Sketch:
 
 
 def key_of(user: User, number: int, created_at: datetime) -> UUID:
-    """A UUIDv7 of that time (RFC 9562, 5.7) whose random bits follow from owner and number: a second run makes
+    """Return a UUIDv7 of that time (RFC 9562, 5.7) whose random bits follow from owner and number: a second run makes
     the same key, and so knows that the row is there."""
     milliseconds = (created_at - EPOCH) // timedelta(milliseconds=1)
     digest = hashlib.blake2b(user.pk.bytes + number.to_bytes(8, "big"), digest_size=10).digest()
@@ -108,7 +108,7 @@ def key_of(user: User, number: int, created_at: datetime) -> UUID:
 
 
 def make_resource(drawn: Sketch, seed: int, tag_count: int) -> Made:
-    """Not stored yet, but as `create_resource` would have made it; and the names of its tags."""
+    """Return a resource as `create_resource` would have made it, not stored yet, and the names of its tags."""
     random = Random(f"{seed}/{drawn.user.email}/{drawn.number}")
     start = random.randrange(TAPE - MAX_WORDS)
     cut, end = start + random.randint(3, 7), start + random.randint(55, MAX_WORDS)
@@ -133,7 +133,7 @@ def missing_among(sketches: list[Sketch]) -> list[Sketch]:
 
 
 def store(made: list[Made]) -> int:
-    """New resources with their tags. Says how many."""
+    """Store new resources with their tags, and return how many."""
     with transaction.atomic():
         load_rows([resource for resource, _ in made])
         tags = {
@@ -159,10 +159,10 @@ def store(made: list[Made]) -> int:
     return len(made)
 
 
-def seed_resources(wanted: Iterable[tuple[User, int]], seed: int, tag_count: int) -> Iterator[int]:
-    """For each owner so many resources, as far as they are missing, in transactions of BATCH rows; yields how many
-    each of them stored. While one batch is stored, a thread makes the next: PostgreSQL works on another core."""
-    sketches = (sketch(user, number) for user, count in wanted for number in range(count))
+def seed_resources(counts: Iterable[tuple[User, int]], seed: int, tag_count: int) -> Iterator[int]:
+    """Store so many resources for each owner, as far as they are missing, in transactions of BATCH rows, and yield how
+    many each of them stored. While one batch is stored, a thread makes the next: PostgreSQL works on another core."""
+    sketches = (sketch(user, number) for user, count in counts for number in range(count))
     with ThreadPoolExecutor(1) as maker:
         waiting: Future[list[Made]] | None = None
         while batch := list(islice(sketches, BATCH)):

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the product as a whole; drf-spectacular's settings."""
+"""The settings of drf-spectacular: title, description, tags and hooks of the OpenAPI document."""
 
 DESCRIPTION = """Accounts, sessions and owner-scoped resources over REST.
 

@@ -1,6 +1,6 @@
 """The three private names of dependencies that this project uses (docs/architecture.md, *Private names*).
 
-A test that fails here says that a new release has changed one of them.
+A test that fails here means that a new release has changed one of them.
 """
 
 from django.http import HttpResponse

@@ -1,6 +1,6 @@
 """The OpenAPI document: what drf-spectacular reads from the views, and around it envelope, errors, headers.
 
-A view adds to it by `documented_errors`, and by `extend_schema` where its serializer does not say it all.
+A view adds to it by `documented_errors`, and by `extend_schema` where its serializer does not describe everything.
 """
 
 import copy
@@ -48,7 +48,7 @@ ACTIONS = {
     "import_rows": ("import", ""),
 }
 DONE = {"202": "Accepted, and done in the background.", "201": "Created."}
-# Whose body is the view's serializer, unless the view says otherwise.
+# Whose body is the view's serializer, unless the view declares another.
 WRITES = frozenset({"create", "update", "partial_update"})
 VERSIONED_ACTIONS = frozenset({"create", "retrieve", "update", "partial_update", "restore"})
 CONDITIONAL_WRITES = frozenset({"update", "partial_update", "destroy", "restore"})
@@ -62,7 +62,7 @@ class EnvelopeSchema(AutoSchema):
     def get_operation(self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any) -> Any:
         """Return the operation of drf-spectacular with envelope, headers, parameters and errors of this API."""
         self.view.pagination_class = (
-            None  # else a list is a page to drf-spectacular: ours has `meta` beside it
+            None  # else a list is a page to drf-spectacular: ours has `meta` next to it
         )
         operation = super().get_operation(path, path_regex, path_prefix, method, registry)
         if operation is None:
@@ -202,7 +202,7 @@ class EnvelopeSchema(AutoSchema):
             names.append("ETag")
         if self.is_idempotent():
             names.append("Idempotency-Replayed")
-        # 202: of the job. What is accepted without one, such as a mail, has no Idempotency-Key either.
+        # 202: of the job. An operation without a job, such as an email, has no Idempotency-Key either.
         if (self.action == "create" and status == "201") or (status == "202" and self.is_idempotent()):
             names.append("Location")
         response["headers"] = header_refs(self.registry, names)
@@ -255,7 +255,7 @@ def describe_envelope(result: Schema, **_context: Any) -> Schema:
     result["servers"] = [{"url": settings.API_URL or "/"}]  # "/": wherever the document was served
     add_examples(result)
     for operation in [each for path in result["paths"].values() for each in path.values()]:
-        operation.setdefault("security", [])  # public; left out, it may as well be forgotten
+        operation.setdefault("security", [])  # public; without it a reader cannot know that it is meant
     result["components"] = {kind: dict(sorted(each.items())) for kind, each in result["components"].items()}
     return result
 

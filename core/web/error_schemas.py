@@ -19,7 +19,7 @@ DETAIL = {"field": "pagee", "code": "unknown_parameter", "message": "This parame
 # Of one operation among many.
 PLACE = {"field": "operations.3.id", "code": "not_found", "message": "There is no such object."}
 
-# Of every view. 405 is not among them: it answers what is not in this document.
+# Of every view. 405 is not among them: it is the response to a method that this document does not have.
 ALWAYS = frozenset(
     {
         *("VALIDATION_ERROR", "MALFORMED_REQUEST", "NOT_ACCEPTABLE"),
@@ -77,7 +77,7 @@ HEADERS: dict[str, Schema] = {
     ),
 }
 LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-# These are answered before a request is counted, or where the count can no longer be told.
+# These responses come before a request is counted, or without a count.
 UNCOUNTED = frozenset({404, 406, 500, 503})
 EXTRA_HEADERS = {401: ("WWW-Authenticate",), **dict.fromkeys((423, 429, 503), ("Retry-After",))}
 

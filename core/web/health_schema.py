@@ -1,4 +1,4 @@
-"""Health in the OpenAPI document. It answers plain JSON, outside the API and its envelope."""
+"""Health in the OpenAPI document. Its responses are plain JSON, outside the API and its envelope."""
 
 from typing import Any
 
