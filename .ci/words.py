@@ -30,7 +30,7 @@ SKIPPED = re.compile(
 PROSE_SUFFIXES = frozenset({".html", ".txt", ".md", ".example"})
 
 PYDOCSTYLE = "D200,D202,D208,D210,D300,D301,D400,D401,D402,D403,D404,D405,D415,D419"
-APPS = ("core", "accounts", "resources")
+APPS = ("core", "core_db", "core_audit", "core_outbox", "core_api", "core_files", "core_jobs", "accounts", "resources")
 PROPERTIES = frozenset({"property", "cached_property", "fixture", "classproperty"})
 
 

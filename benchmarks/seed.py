@@ -21,8 +21,8 @@ if __name__ == "__main__":
 from accounts.models import User
 from accounts.services.passwords import check_rules, hash_password
 from benchmarks.seeding import load_rows, seed_resources
-from core.demo import DEMO_PASSWORD
-from core.errors import ApiError
+from core.web.demo import DEMO_PASSWORD
+from core.web.errors import ApiError
 from resources.models import Resource, ResourceTag, Tag
 
 EMAIL = "seed{:04d}@example.com"

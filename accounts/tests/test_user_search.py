@@ -1,16 +1,14 @@
 """Search among users: by what people type, whatever the case, the accents or the form of an international domain."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.db import connection
 
 from accounts.models import User
 from accounts.services.erasure import erase
 from accounts.tests.checks import API, data, token_in
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.models import AuditEvent, Job
+from core.audit.models import AuditEvent
+from core.jobs.models import Job
 from core.tests.factories import JobFactory
 from core.tests.office import browser_of, queries_of, rows, url_of
 
@@ -116,16 +114,6 @@ def test_what_is_saved_without_the_name_leaves_it(people):
     user.role = "staff"
 
     user.save(update_fields=["role"])
-
-    assert found("müller") == ["miller@example.com"]
-
-
-def test_the_migration_fills_it_for_users_of_before(people):
-    User.objects.update(search_text="")
-    assert found("müller") == []
-
-    fill = import_module("accounts.migrations.0003_fill_user_search_text").fill
-    fill(apps, connection.schema_editor())
 
     assert found("müller") == ["miller@example.com"]
 

@@ -10,7 +10,8 @@ from django.db import connection
 from accounts.models import User
 from benchmarks.seed import Command
 from benchmarks.seeding import load_rows
-from core.models import AuditEvent, OutboxMessage
+from core.audit.models import AuditEvent
+from core.outbox.models import OutboxMessage
 from resources.models import Resource, ResourceTag, Tag
 from resources.services import create_resource
 from resources.tests.factories import ResourceFactory, TagFactory

@@ -13,19 +13,20 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from core import audit, files
-from core.cells import csv_pieces, json_pieces
-from core.errors import FieldError
-from core.filters import names_parameter, refuse_unknown, wanted_fields
-from core.idempotency import idempotent
-from core.job_caller import view_for
-from core.job_run import Run
-from core.job_views import JobSerializer, accepted
-from core.jobs import enqueue_job, functions
-from core.pagination import Pagination
-from core.schema_errors import Schema, object_of
-from core.schema_fields import filter_parameters
-from core.viewsets import BaseViewSet
+from core.api.filters import names_parameter, refuse_unknown, wanted_fields
+from core.api.idempotency import idempotent
+from core.api.pagination import Pagination
+from core.api.viewsets import BaseViewSet
+from core.audit import services as audit
+from core.files import services as files
+from core.importexport.csv_cells import csv_pieces, json_pieces
+from core.jobs.caller import view_for
+from core.jobs.runner import Run
+from core.jobs.services import enqueue_job, functions
+from core.jobs.views import JobSerializer, accepted
+from core.openapi.fields import filter_parameters
+from core.web.error_schemas import Schema, object_of
+from core.web.errors import FieldError
 
 Pieces = Callable[[Sequence[str], Iterable[dict[str, Any]]], Iterator[bytes]]
 FORMATS: dict[str, tuple[str, Pieces]] = {

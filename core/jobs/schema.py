@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.errors import CATALOGUE
-from core.schema_errors import Schema, object_of, text_of
+from core.web.error_schemas import Schema, object_of, text_of
+from core.web.errors import CATALOGUE
 
 
 def count_of(description: str, example: int) -> Schema:

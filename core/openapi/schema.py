@@ -17,11 +17,13 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
 
-from core.conditional import PARAMETERS
-from core.filters import SCOPE_PARAMETER, names_parameter
-from core.idempotency import HEADER, PARAMETER
-from core.pagination import CURSOR_META, PAGE_META
-from core.schema_errors import (
+from core.api.etags import PARAMETERS
+from core.api.filters import SCOPE_PARAMETER, names_parameter
+from core.api.idempotency import HEADER, PARAMETER
+from core.api.pagination import CURSOR_META, PAGE_META
+from core.openapi.examples import add_examples
+from core.openapi.fields import filter_parameters
+from core.web.error_schemas import (
     ALWAYS,
     IDEMPOTENT,
     JSON,
@@ -34,8 +36,6 @@ from core.schema_errors import (
     object_of,
     register,
 )
-from core.schema_examples import add_examples
-from core.schema_fields import filter_parameters
 
 # {action: (the verb of the operation's id, its summary)}
 ACTIONS = {

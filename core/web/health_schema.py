@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.health import CHECKS
-from core.schema_errors import Schema, object_of, plain_response
+from core.web.error_schemas import Schema, object_of, plain_response
+from core.web.health import CHECKS
 
 COMPONENTS: dict[str, Schema] = {
     "HealthCheck": object_of(

@@ -15,14 +15,14 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from core import audit
-from core.conditional import matches
-from core.errors import ApiError, flatten
-from core.idempotency import idempotent
-from core.overrides import override_of
-from core.row_access import SAVING_HOOKS
-from core.schema_bulk import MAX_OPERATIONS, bulk_request, bulk_results
-from core.viewsets import BaseViewSet
+from core.api.etags import matches
+from core.api.idempotency import idempotent
+from core.api.mixins.bulk_schema import MAX_OPERATIONS, bulk_request, bulk_results
+from core.api.overrides import override_of
+from core.api.row_access import SAVING_HOOKS
+from core.api.viewsets import BaseViewSet
+from core.audit import services as audit
+from core.web.errors import ApiError, flatten
 
 Method = Literal["create", "update", "delete"]
 METHODS: tuple[str, ...] = get_args(Method)

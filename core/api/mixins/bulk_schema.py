@@ -5,7 +5,7 @@ from typing import Any
 
 from drf_spectacular.plumbing import ResolvedComponent
 
-from core.schema_errors import UUID, Schema, object_of, text_of
+from core.web.error_schemas import UUID, Schema, object_of, text_of
 
 MAX_OPERATIONS = 100
 ETAG = text_of("For If-Match, and for `ifMatch` of a later operation.", '"v1"')

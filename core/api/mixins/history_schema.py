@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.plumbing import ResolvedComponent
 
-from core.schema_errors import UUID, Schema, object_of, register, text_of
+from core.web.error_schemas import UUID, Schema, object_of, register, text_of
 
 ACTOR = object_of(
     {

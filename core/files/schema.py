@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.errors import CATALOGUE
-from core.schema_errors import Schema, error_example, error_schema, header, plain_response
+from core.web.error_schemas import Schema, error_example, error_schema, header, plain_response
+from core.web.errors import CATALOGUE
 
 MEDIA: Schema = {"schema": {"type": "string", "format": "binary"}, "example": "(the bytes of the file)"}
 # The former for generators of clients that know no ranges of media types.
