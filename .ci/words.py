@@ -30,7 +30,16 @@ SKIPPED = re.compile(
 PROSE_SUFFIXES = frozenset({".html", ".txt", ".md", ".example"})
 
 PYDOCSTYLE = "D200,D202,D208,D210,D300,D301,D400,D401,D402,D403,D404,D405,D415,D419"
-APPS = ("core", "core_db", "core_audit", "core_outbox", "core_api", "core_files", "core_jobs", "accounts", "resources")
+APPS = (
+    "core_db",
+    "core_audit",
+    "core_outbox",
+    "core_api",
+    "core_files",
+    "core_jobs",
+    "accounts",
+    "resources",
+)
 PROPERTIES = frozenset({"property", "cached_property", "fixture", "classproperty"})
 
 
@@ -54,32 +63,25 @@ class Rules:
         for line in RULES.read_text().splitlines():
             if not line or line.startswith("#"):
                 continue
-            where, words, *instead = (part.strip() for part in line.split(" | "))
+            where, words, *hints = (part.strip() for part in line.split(" | "))
+            hint = hints[0] if hints else ""
+            either = "|".join(word.replace("*", r"\w*") for word in words.split())
             if where == "allow":
-                allowed.append(re.escape(words))
+                allowed.append(rf"\b{re.escape(words)}\b")
             if "no verb" in where:
                 self.no_verbs |= set(words.split())
             if "no noun" in where:
                 self.no_nouns |= set(words.split())
-            if not instead:
-                continue
-            hint = instead[0]
             if where == "exact":
                 self.exact |= dict.fromkeys(words.split(), hint)
-                continue
-            if words.startswith("/"):
-                self.texts.append((re.compile(words.strip("/"), re.I | re.M), hint))
-                continue
-            either = "|".join(word.replace("?", "").replace("*", r"\w*") for word in words.split())
             if where in ("name", "both"):
                 self.names.append((re.compile(rf"^(?:{either})$", re.I), hint))
             if where == "constant":
                 self.names.append((re.compile(rf"^(?:{either.upper()})$"), hint))
             if where in ("text", "both"):
-                self.texts.append((re.compile(rf"\b(?:{either})\b", re.I), hint))
-        self.allowed = re.compile(
-            "|".join(rf"\b{phrase}\b" for phrase in sorted(allowed, key=len, reverse=True)), re.I
-        )
+                pattern = words.strip("/") if words.startswith("/") else rf"\b(?:{either})\b"
+                self.texts.append((re.compile(pattern, re.I | re.M), hint))
+        self.allowed = re.compile("|".join(sorted(allowed, key=len, reverse=True)), re.I)
 
     def in_name(self, name: str) -> Iterator[str]:
         """Yield the banned words of an identifier."""
@@ -232,7 +234,9 @@ def known_names() -> set[str]:
 def unknown_names(path: str, line: int, text: str, known: set[str]) -> Iterator[Finding]:
     """Yield the names in backticks that are names of nothing. Only what has the form of an identifier is checked."""
     for match in re.finditer(r"(?<!`)`([A-Za-z_][\w.]*(?:\(\))?)`(?!`)", text):
-        missing = [part for part in match[1].strip("()").split(".") if part and part not in known]
+        missing = [
+            part for part in match[1].strip("()").replace("__", ".").split(".") if part and part not in known
+        ]
         if missing:
             yield Finding(path, line + text.count("\n", 0, match.start()), "unknown name", f"`{match[1]}`")
 
