@@ -111,9 +111,6 @@ def product_files() -> list[str]:
     return [name for name in names if not SKIPPED.search(name) and (ROOT / name).is_file()]
 
 
-# --- Python -------------------------------------------------------------------------------------
-
-
 def defined_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield line and name of everything that the module names itself: what dependencies call theirs is not ours."""
     for node in ast.walk(tree):
@@ -239,9 +236,6 @@ def unknown_names(path: str, line: int, text: str, known: set[str]) -> Iterator[
         ]
         if missing:
             yield Finding(path, line + text.count("\n", 0, match.start()), "unknown name", f"`{match[1]}`")
-
-
-# --- the run ------------------------------------------------------------------------------------
 
 
 def check(path: str, rules: Rules, known: set[str]) -> Iterator[Finding]:
