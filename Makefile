@@ -17,7 +17,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-clients test-next test-proxy test-browser check lock fuzz bench clean base-env prod-env \
+.PHONY: help run test test-services test-clients test-next test-proxy test-browser check words lock fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
 	next-env
 
@@ -49,11 +49,12 @@ test-proxy: test-env nginx-env ## the product behind nginx, set up by the text o
 test-browser: base-env browser-env chromium-env ## the client of docs/api.md in a real Chromium (ARGS='-k reload')
 	@.venv-browser/bin/python -m pytest -c clients/browser/pytest.ini clients/browser $(ARGS)
 
-check: dev-env ## lint, format, types, imports, migrations, deployment, schema, files, locks, audit
+check: dev-env ## lint, format, types, imports, private names, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
 	$(BIN)/lint-imports
+	$(EMBEDDED) DEBUG=true $(BIN)/python .ci/private_names.py
 	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy, in the shape of production"
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
@@ -64,6 +65,9 @@ check: dev-env ## lint, format, types, imports, migrations, deployment, schema, 
 	$(BIN)/python .ci/lock.py --check
 	$(BIN)/python -m pip --disable-pip-version-check check
 	$(BIN)/python .ci/audit.py
+
+words: dev-env ## count words and docstrings against the conventions (ARGS='--list core/jobs')
+	-@$(BIN)/python .ci/words.py $(ARGS)
 
 lock: dev-env ## write requirements/*.txt from *.in (ARGS=--upgrade takes newer versions)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(ARGS)

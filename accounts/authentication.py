@@ -51,7 +51,7 @@ class SessionTokenAuthentication(BaseAuthentication):
         # One that has expired removes itself, and another tab may have a new one already.
         with clearing(cookies.ACCESS.clear, "UNAUTHORIZED"), clearing(cookies.clear_cookies, "TOKEN_REVOKED"):
             session = live_session(tokens.read(token, tokens.ACCESS))
-        cookies.check_csrf(request._request, session.pk)
+        cookies.check_csrf(request, session.pk)
         return accept(session)
 
     def authenticate_header(self, request: Request) -> str:
@@ -60,7 +60,7 @@ class SessionTokenAuthentication(BaseAuthentication):
 
 def bearer_token(request: Request) -> str | None:
     """Return the token of `Authorization: Bearer …`, or None without one."""
-    scheme, _, token = request._request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 

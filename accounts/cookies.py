@@ -76,7 +76,7 @@ def wants_cookies(request: Request) -> bool:
     if delivery not in {"body", "cookie"}:
         raise FieldError("delivery", "invalid", "Must be cookie, or absent.")
     if delivery == "cookie":
-        check_origin(request._request)
+        check_origin(request)
     return delivery == "cookie"
 
 

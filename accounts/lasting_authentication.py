@@ -62,14 +62,14 @@ class LogoutAuthentication(BaseAuthentication):
         token = bearer_token(request)
         if token is not None:
             return accept(live_session(tokens.read(token, tokens.ACCESS, may_be_expired=True)))
-        cookies.check_origin(request._request)
+        cookies.check_origin(request)
         try:
             session = session_of_cookies(request)
         except ApiError:
             if not cookies.any_of(request):
                 raise
             return None
-        cookies.check_csrf(request._request, session.pk)
+        cookies.check_csrf(request, session.pk)
         return accept(session)
 
 
@@ -99,7 +99,7 @@ def presented_token(request: Request) -> PresentedToken:
         raise FieldError("refreshToken", "required", "This field is required.")
     with clearing_refused_refresh():
         presented = sessions.presented(token=token)
-    cookies.check_csrf(request._request, presented.session.pk)
+    cookies.check_csrf(request, presented.session.pk)
     return presented
 
 

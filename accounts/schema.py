@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about authentication."""
+"""Authentication in the OpenAPI document."""
 
 from typing import Any
 
@@ -6,35 +6,33 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from accounts import cookies
 
-BEARER = {
-    "type": "http",
-    "scheme": "bearer",
-    "bearerFormat": "JWT",
-    "description": "The `accessToken` of register, login or refresh.",
-}
-COOKIE = {
-    "type": "apiKey",
-    "in": "cookie",
-    "name": cookies.ACCESS.secure_name,
-    "description": "Set by register, login and refresh with `delivery=cookie`. While `DEBUG` is on the server calls it "
-    f"`{cookies.ACCESS.plain_name}`.",
-}
-REFRESH_COOKIE = {
-    "type": "apiKey",
-    "in": "cookie",
-    "name": cookies.REFRESH.secure_name,
-    "description": f"Set with the access cookie, for the paths under `{cookies.REFRESH.path}`. While `DEBUG` is on the "
-    f"server calls it `{cookies.REFRESH.plain_name}`.",
-}
-CSRF = {
-    "type": "apiKey",
-    "in": "header",
-    "name": "X-CSRFToken",
-    "description": "The `csrfToken` of that answer or of `/auth/csrf`; unsafe methods with a cookie need it.",
-}
-SCHEMES = {"bearer": BEARER, "cookie": COOKIE, "refreshCookie": REFRESH_COOKIE, "csrf": CSRF}
+
+def api_key(place: str, name: str, description: str) -> dict[str, str]:
+    return {"type": "apiKey", "in": place, "name": name, "description": description}
 
 
+def cookie(kind: cookies.Cookie, description: str) -> dict[str, str]:
+    text = f"{description} While `DEBUG` is on the server calls it `{kind.plain_name}`."
+    return api_key("cookie", kind.secure_name, text)
+
+
+SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The `accessToken` of register, login or refresh.",
+    },
+    "cookie": cookie(cookies.ACCESS, "Set by register, login and refresh with `delivery=cookie`."),
+    "refreshCookie": cookie(
+        cookies.REFRESH, f"Set with the access cookie, for the paths under `{cookies.REFRESH.path}`."
+    ),
+    "csrf": api_key(
+        "header",
+        "X-CSRFToken",
+        "The `csrfToken` of that answer or of `/auth/csrf`; unsafe methods with a cookie need it.",
+    ),
+}
 WITH_COOKIE: dict[str, list[Any]] = {"cookie": [], "csrf": []}
 WITH_REFRESH_COOKIE: dict[str, list[Any]] = {"refreshCookie": [], "csrf": []}
 # For `extend_schema`: the sets of schemes of which a request needs one.

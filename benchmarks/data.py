@@ -1,4 +1,4 @@
-"""Equal data for everybody: ours is made by `manage.py seed`, and the peers get the same rows."""
+"""Equal data for everybody: ours is made by `benchmarks.seed`, and the peers get the same rows."""
 
 import random
 import subprocess
@@ -30,10 +30,10 @@ class Caller:
 
 def seed(environment: dict[str, str], users: int, resources: int) -> None:
     for arguments in (
-        ("migrate", "--verbosity", "0"),
-        ("seed", "--users", str(users), "--resources", str(resources), "--password", PASSWORD),
+        ("manage.py", "migrate", "--verbosity", "0"),
+        ("-m", "benchmarks.seed", f"--users={users}", f"--resources={resources}", f"--password={PASSWORD}"),
     ):
-        subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, check=True)
+        subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=True)
 
 
 def copy(source_url: str, target_url: str, contender: Contender) -> None:

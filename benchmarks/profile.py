@@ -55,6 +55,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import User  # noqa: E402
 from accounts.services.sessions import open_session  # noqa: E402
+from benchmarks.seed import Command  # noqa: E402
 from config.wsgi import application  # noqa: E402
 from resources.models import Resource  # noqa: E402
 
@@ -153,7 +154,7 @@ def microseconds(one: Callable[[], object], batches: int = 5) -> float:
 
 def main() -> None:
     call_command("migrate", verbosity=0)
-    call_command("seed", users=options.users, resources=options.resources, password=data.PASSWORD)
+    call_command(Command(), users=options.users, resources=options.resources, password=data.PASSWORD)
     data.settle(database_url)
     wanted = {"C": 201, "N": 304}.get(options.scenario, 200)
     started_at = timezone.now()

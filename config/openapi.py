@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the product as a whole; drf-spectacular's settings."""
+"""The settings of drf-spectacular: title, description, tags and hooks of the OpenAPI document."""
 
 DESCRIPTION = """Accounts, sessions and owner-scoped resources over REST.
 
@@ -19,7 +19,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "GET_LIB_DOC_EXCLUDES": "core.openapi.fields.documented_nowhere",
+    "GET_LIB_DOC_EXCLUDES": "core.openapi.fields.undocumented_classes",
     "ENUM_SUFFIX": "",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
@@ -50,6 +50,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "core.openapi.schema.describe_envelope",
+        "core.web.health_schema.describe_health",
+        "core.files.schema.describe_files",
+        "core.openapi.schema.describe_envelope",  # the last: it sees what the others add
     ],
 }

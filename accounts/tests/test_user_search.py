@@ -1,7 +1,6 @@
 """Search among users: by what people type, whatever the case, the accents or the form of an international domain."""
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import User
@@ -117,13 +116,6 @@ def test_what_is_saved_without_the_name_leaves_it(people):
     user.save(update_fields=["role"])
 
     assert found("müller") == ["miller@example.com"]
-
-
-def test_seeded_users_are_found(settings):
-    settings.DEBUG = True
-    call_command("seed", users=1, resources=0, verbosity=0)
-
-    assert found(User.objects.get().name.upper()) == [User.objects.get().email]
 
 
 def test_a_release_that_does_not_know_the_column_can_insert():

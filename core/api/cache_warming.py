@@ -21,7 +21,7 @@ class UnknownPathError(ValueError):
 
 class TakenForGranted(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, None]:
-        return request._request.user, None
+        return request.META["groundwork.user"], None
 
 
 class Uncounted(BaseThrottle):
@@ -72,10 +72,10 @@ def view_at(path: str) -> View:
 def warm(view: View, path: str, user: Any) -> bool:
     """Whether it was answered, and so kept. `user` has its revision with it (core.db.owner_versions.remember)."""
     request: Any = HttpRequest()
-    request.method, request.user = "GET", user
+    request.method = "GET"
     request.path, _, query = path.partition("?")
     request.path_info = request.path
-    request.META = {"REQUEST_METHOD": "GET", "QUERY_STRING": query}
+    request.META = {"REQUEST_METHOD": "GET", "QUERY_STRING": query, "groundwork.user": user}
     request.GET = QueryDict(query)
     response = view(request)
     response.render()

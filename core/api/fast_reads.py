@@ -148,5 +148,8 @@ def probed(view: Any, rows: Rows) -> tuple[QuerySet[Any], dict[str, Any]]:
     probe = copy.copy(view)
     probe.request = copy.copy(view.request)
     somebody = compiled.stand_in_user(view.request.user)
-    probe.request._user = somebody
-    return rows.__func__(probe), {"user": somebody.pk}  # type: ignore[attr-defined]
+    probe.request.user = somebody
+    try:
+        return rows.__func__(probe), {"user": somebody.pk}  # type: ignore[attr-defined]
+    finally:
+        probe.request.user = view.request.user  # the setter of the copy has set it on Django's request too

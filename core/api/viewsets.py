@@ -100,7 +100,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         """A page of what `rows`, a method of this view, returns."""
         etag = self.list_etag()
         # `*` is held by whoever has never asked, perhaps for something wrong.
-        if etag and self.request._request.META.get("HTTP_IF_NONE_MATCH", "*").strip() != "*":
+        if etag and self.request.META.get("HTTP_IF_NONE_MATCH", "*").strip() != "*":
             unchanged = not_modified(self.request, etag)
             if unchanged is not None:
                 return unchanged
@@ -121,7 +121,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     def revision_tag(self) -> str:
         user = self.request.user
         serializer_class: Any = self.get_serializer_class()
-        query = self.request._request.META.get("QUERY_STRING", "")
+        query = self.request.META.get("QUERY_STRING", "")
         return f'"r{revision_of(user)}-{mark(user.pk, serializer_class.Meta.fields, query)}"'
 
     def kept_under(self) -> str | None:
@@ -132,7 +132,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         if self.action == "retrieve":
             own = self.watched_objects and not any(self.role_reach()) and self.shows_own_rows_only()
             tag = self.revision_tag() if own else None
-        elif "HTTP_IF_NONE_MATCH" not in self.request._request.META:
+        elif "HTTP_IF_NONE_MATCH" not in self.request.META:
             with suppress(ApiError, APIException):  # what is wrong with the question is said by the answer
                 tag = self.list_etag()
         return read_cache.key_of(self.request.user.pk, tag, self.request.path) if tag else None

@@ -184,6 +184,22 @@ def id_of(user: Any) -> UUID | None:
     return user.pk if user is not None and user.is_authenticated else None
 
 
+class QueryAttribute:
+    """An attribute of a queryset that its clones share: it is stored on the query, which Django copies with them."""
+
+    def __init__(self, default: Any = None) -> None:
+        self.default = default
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = f"queryset_{name}"
+
+    def __get__(self, rows: Any, _owner: type | None = None) -> Any:
+        return self.default if rows is None else getattr(rows.query, self.name, self.default)
+
+    def __set__(self, rows: Any, value: Any) -> None:
+        setattr(rows.query, self.name, value)
+
+
 class AccessQuerySet(models.QuerySet[Any]):
     """A queryset whose conditions follow from the `access` of its model.
 
@@ -191,12 +207,7 @@ class AccessQuerySet(models.QuerySet[Any]):
     `visible_to(user)` and, if fewer rows may be written than read, `writable_by(user)`. Its reads are never compiled.
     """
 
-    owner: Any = None  # the user whose rows these are, where a condition has said so
-
-    def _clone(self) -> Self:
-        clone: Any = super()._clone()  # type: ignore[misc]
-        clone.owner = self.owner
-        return clone
+    owner = QueryAttribute()  # the user whose rows these are, where a condition has said so
 
     def visible_to(self, user: Any) -> Self:
         """The rows that this user may read."""

@@ -88,11 +88,11 @@ def unwatch(schema_editor: Any, table: str) -> None:
 
 def remember(user: Any, number: int | None) -> None:
     """What was read together with the user."""
-    user._revision_number = number or 0
+    user.revision_number = number or 0
 
 
 def revision_of(user: Any) -> int:
-    known: int | None = getattr(user, "_revision_number", None)
+    known: int | None = getattr(user, "revision_number", None)
     if known is None:
         known = number_of(user.pk)
     return known

@@ -15,6 +15,7 @@ from django.db import connections
 from django.db.models import BooleanField, Count, Exists, F, Func, OrderBy, Q, Value
 from django.db.models.functions import Coalesce, Left
 
+from core.db.access import QueryAttribute
 from core.db.base import BaseQuerySet
 from core.web.text import fold
 
@@ -72,17 +73,22 @@ class SearchQuerySet(BaseQuerySet):
     """
 
     owner_column = "user"
-    search: Search | None = None
-    implied: tuple[str, ...] = ()  # words that each row has for another reason
-    unnarrowed: Any = None  # the rows before conditions that are slow to test
-    indexed = True
+    search = QueryAttribute()  # a Search, or None
+    implied = QueryAttribute(())  # words that each row has for another reason
+    unnarrowed = QueryAttribute()  # the rows before conditions that are slow to test
+    indexed = QueryAttribute(True)
+    has_columns = QueryAttribute(False)  # `values` or `values_list`: its results are no instances
     found_keys: list[Any] | None = None  # not `keys`, which dict() takes for those of a mapping
 
-    def _clone(self) -> Self:
-        clone: Any = super()._clone()
-        clone.search, clone.indexed = self.search, self.indexed
-        clone.implied, clone.unnarrowed = self.implied, self.unnarrowed
-        return clone
+    def values(self, *fields: Any, **expressions: Any) -> Any:
+        rows: Any = super().values(*fields, **expressions)
+        rows.has_columns = True
+        return rows
+
+    def values_list(self, *fields: Any, flat: bool = False, named: bool = False) -> Any:
+        rows: Any = super().values_list(*fields, flat=flat, named=named)
+        rows.has_columns = True
+        return rows
 
     def trashed(self) -> Self:
         rows = super().trashed()
@@ -92,7 +98,7 @@ class SearchQuerySet(BaseQuerySet):
     def implying(self, names: Iterable[str]) -> Self:
         """For a condition about another table, which no row fulfils without the words of these names. A search then
         asks the index for these too, and does not test the condition on all of the newest rows."""
-        rows: Any = self._chain()  # type: ignore[attr-defined]
+        rows: Any = self.all()
         rows.implied = (*self.implied, *words(" ".join(names)))
         rows.unnarrowed = self if self.unnarrowed is None else self.unnarrowed
         return rows
@@ -125,7 +131,7 @@ class SearchQuerySet(BaseQuerySet):
         return len(self.found_keys)
 
     def __getitem__(self, at: Any) -> Any:
-        if self.search is None or self._fields is not None or not isinstance(at, slice):  # type: ignore[attr-defined]
+        if self.search is None or self.has_columns or not isinstance(at, slice):
             return super().__getitem__(at)
         keys = self.found_keys
         if keys is None:
@@ -136,7 +142,7 @@ class SearchQuerySet(BaseQuerySet):
 
     def unsearched(self) -> Any:
         """The same rows, read as those of any other queryset."""
-        rows = self._chain()  # type: ignore[attr-defined]
+        rows = self.all()
         rows.search = None
         return rows
 

@@ -12,6 +12,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http import QueryDict
 from django.http.multipartparser import MultiPartParser as DjangoParser
 from django.http.multipartparser import MultiPartParserError
+from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, DataAndFiles
@@ -53,9 +54,6 @@ class Bounded:
 class Parser(DjangoParser):
     def sanitize_file_name(self, file_name: str) -> str:
         return clean_name(file_name)
-
-    def is_whole(self, tail: bytes) -> bool:
-        return b"--" + self._boundary + b"--" in tail  # type: ignore[attr-defined]
 
 
 class OntoTheDisk(FileUploadHandler):
@@ -116,13 +114,13 @@ class UploadParser(BaseParser):
 def parts_of(meta: Any, stream: Bounded, handler: OntoTheDisk) -> tuple[Any, Any]:
     """The fields and the files of a body. Raises ParseError, and what the handler and the stream raise."""
     try:
-        parser = Parser(meta, stream, [handler], "utf-8")  # type: ignore[arg-type]
-        fields, files = parser.parse()
+        fields, files = Parser(meta, stream, [handler], "utf-8").parse()  # type: ignore[arg-type]
     except (MultiPartParserError, TooManyFilesSent) as error:
         raise ParseError from error
     except OSError as error:
         raise refusal(error) from error
-    if handler.spool is not None and not (files and parser.is_whole(stream.tail)):
+    boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1]["boundary"]
+    if handler.spool is not None and not (files and f"--{boundary}--".encode() in stream.tail):
         raise ParseError  # it breaks off
     return fields, files
 

@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from core.api.filters import refuse_unknown, wanted_fields
+from core.api.filters import names_parameter, refuse_unknown, wanted_fields
 from core.api.idempotency import idempotent
 from core.api.pagination import Pagination
 from core.api.viewsets import BaseViewSet
@@ -22,9 +22,10 @@ from core.files import services as files
 from core.importexport.csv_cells import csv_pieces, json_pieces
 from core.jobs.caller import view_for
 from core.jobs.runner import Run
-from core.jobs.schema import export_request
 from core.jobs.services import enqueue_job, functions
 from core.jobs.views import JobSerializer, accepted
+from core.openapi.fields import filter_parameters
+from core.web.error_schemas import Schema, object_of
 from core.web.errors import FieldError
 
 Pieces = Callable[[Sequence[str], Iterable[dict[str, Any]]], Iterator[bytes]]
@@ -33,6 +34,30 @@ FORMATS: dict[str, tuple[str, Pieces]] = {
     "json": ("application/json", json_pieces),
 }
 CHUNK = 500  # rows held in memory at a time
+
+
+def export_request(schema: Any) -> Schema:
+    """Return the schema of the body: the format, and the parameters of the same view's list, but for the pages."""
+    view = schema.view
+    names = list(view.serializer_class.Meta.fields)
+    fields = names_parameter("fields", "The columns; `id` is always one.", names)
+    properties: Schema = {"format": {"type": "string", "enum": ["csv", "json"]}}
+    for name in sorted(view.action_parameters.get("list", ())):
+        properties[name] = {"type": "string", "description": "As in the list."}
+    for parameter in [*filter_parameters(schema), fields]:
+        properties[parameter["name"]] = in_body(parameter)
+    optional = [name for name in properties if name != "format"]
+    return object_of(
+        properties, *optional, examples=[{"format": "csv", "sort": view.default_sort.split(",")}]
+    )
+
+
+def in_body(parameter: Schema) -> Schema:
+    """Return the schema of a parameter in a body: what may be repeated in a query is a list, or a single value."""
+    schema = parameter["schema"]
+    if schema.get("type") == "array":
+        schema = {"anyOf": [schema, schema["items"]]}
+    return {**schema, "description": parameter.get("description", "")}
 
 
 class ExportViewSet(BaseViewSet):

@@ -1,43 +1,34 @@
 """Jobs, exports and imports in the OpenAPI document."""
 
-import copy
 from typing import Any
 
-from core.api.filters import names_parameter
+from core.web.error_schemas import Schema, object_of, text_of
 from core.web.errors import CATALOGUE
 
-Schema = dict[str, Any]
 
-COUNT: Schema = {"type": "integer", "minimum": 0}
-
-
-def counted(text: str, example: int) -> Schema:
-    return {**COUNT, "description": text, "examples": [example]}
+def count_of(description: str, example: int) -> Schema:
+    return {"type": "integer", "minimum": 0, "description": description, "examples": [example]}
 
 
-EXPORT_RESULT: Schema = {
-    "type": "object",
-    "title": "Export",
-    "required": ["format", "rows", "filename", "contentType", "size", "url"],
-    "properties": {
+EXPORT_RESULT = object_of(
+    {
         "format": {"type": "string", "enum": ["csv", "json"]},
-        "rows": counted("How many rows the file holds.", 2),
+        "rows": count_of("How many rows the file holds.", 2),
         "filename": {"type": "string", "examples": ["resources-2026-03-14.csv"]},
         "contentType": {"type": "string", "examples": ["text/csv; charset=utf-8"]},
-        "size": counted("Bytes.", 512),
-        "url": {
-            "type": ["string", "null"],
-            "description": "Hands the file out without a token, for five minutes: ask for the job again for a new "
+        "size": count_of("Bytes.", 512),
+        "url": text_of(
+            "Hands the file out without a token, for five minutes: ask for the job again for a new "
             "one. Null when the file has been deleted, by its owner or seven days after the job, and when the role of "
             "the caller is no longer that of the job.",
-            "examples": ["/api/v1/files?token=eyJkaXNwb3Np.3Jt0dGhpcyBpcyBub3Q"],
-        },
+            "/api/v1/files?token=eyJkaXNwb3Np.3Jt0dGhpcyBpcyBub3Q",
+            type=["string", "null"],
+        ),
     },
-}
-ROW_ERROR: Schema = {
-    "type": "object",
-    "required": ["row", "field", "code", "message"],
-    "properties": {
+    title="Export",
+)
+ROW_ERROR = object_of(
+    {
         "row": {
             "type": "integer",
             "minimum": 1,
@@ -46,26 +37,19 @@ ROW_ERROR: Schema = {
         "field": {"type": ["string", "null"], "examples": ["title"]},
         "code": {"type": "string", "examples": ["blank"]},
         "message": {"type": "string", "examples": ["This field may not be blank."]},
-    },
-}
-IMPORT_RESULT: Schema = {
-    "type": "object",
-    "title": "Import",
-    "description": "Also of a job that has failed or was cancelled, once it has done something.",
-    "required": [
-        *("dryRun", "rows", "created", "updated", "unchanged", "failed"),
-        *("ignoredColumns", "errors", "errorsTruncated"),
-    ],
-    "properties": {
+    }
+)
+IMPORT_RESULT = object_of(
+    {
         "dryRun": {
             "type": "boolean",
             "description": "Nothing was written; the counts say what would have been.",
         },
-        "rows": counted("How many rows were read, without empty ones.", 3),
-        "created": counted("New objects.", 1),
-        "updated": counted("Objects that a row has changed.", 1),
-        "unchanged": counted("Objects that were as their row says already.", 0),
-        "failed": counted("Rows with errors; nothing of them was stored.", 1),
+        "rows": count_of("How many rows were read, without empty ones.", 3),
+        "created": count_of("New objects.", 1),
+        "updated": count_of("Objects that a row has changed.", 1),
+        "unchanged": count_of("Objects that were as their row says already.", 0),
+        "failed": count_of("Rows with errors; nothing of them was stored.", 1),
         "ignoredColumns": {
             "type": "array",
             "items": {"type": "string"},
@@ -79,54 +63,19 @@ IMPORT_RESULT: Schema = {
         },
         "errorsTruncated": {"type": "boolean", "description": "There were more errors than are listed."},
     },
-}
+    title="Import",
+    description="Also of a job that has failed or was cancelled, once it has done something.",
+)
 RESULT: Schema = {
     "description": "By kind of job; null before it has one.",
     "oneOf": [EXPORT_RESULT, IMPORT_RESULT, {"type": "null"}],
 }
+FAILURE: dict[str, Any] = {
+    "code": {"type": "string", "enum": list(CATALOGUE)},
+    "message": {"type": "string"},
+    "details": {"type": "array", "items": {"type": "object"}},
+}
 ERROR: Schema = {
     "description": "Why it has failed; null unless it has.",
-    "oneOf": [
-        {"type": "null"},
-        {
-            "type": "object",
-            "required": ["code", "message", "details"],
-            "properties": {
-                "code": {"type": "string", "enum": list(CATALOGUE)},
-                "message": {"type": "string"},
-                "details": {"type": "array", "items": {"type": "object"}},
-            },
-        },
-    ],
+    "oneOf": [{"type": "null"}, object_of(FAILURE)],
 }
-
-
-def export_request(schema: Any) -> Schema:
-    """The format, and what the list of the same view takes in its query, but for the pages."""
-    view = schema.view
-    fields = names_parameter(
-        "fields", "The columns; `id` is always one.", list(view.serializer_class.Meta.fields)
-    )
-    lister = copy.copy(schema)
-    lister.view = copy.copy(view)
-    lister.view.action = "list"
-    parameters = [*lister._get_filter_parameters(), fields]
-    properties: Schema = {"format": {"type": "string", "enum": ["csv", "json"]}}
-    for name in sorted(view.action_parameters.get("list", ())):
-        properties[name] = {"type": "string", "description": "As in the list."}
-    for parameter in parameters:
-        properties[parameter["name"]] = in_body(parameter)
-    return {
-        "type": "object",
-        "required": ["format"],
-        "properties": properties,
-        "examples": [{"format": "csv", "sort": view.default_sort.split(",")}],
-    }
-
-
-def in_body(parameter: Schema) -> Schema:
-    """What may be repeated in a query is a list in a body; a single one need not be."""
-    schema = parameter["schema"]
-    if schema.get("type") == "array":
-        schema = {"anyOf": [schema, schema["items"]]}
-    return {**schema, "description": parameter.get("description", "")}

@@ -17,7 +17,7 @@ BY_TYPE: dict[str, Any] = {"boolean": True, "integer": 1, "null": None}
 
 
 def compose(schema: Schema, components: Schema) -> Any:
-    """A value of this schema. A text that nothing gives an example for is "string", which a test refuses."""
+    """Return a value of this schema. A text without an example is "string", which a test refuses."""
     if "$ref" in schema:
         return compose(components["schemas"][schema["$ref"].rsplit("/", 1)[1]], components)
     if "examples" in schema:

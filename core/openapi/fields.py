@@ -1,9 +1,9 @@
-"""Fields in the OpenAPI document: the bounds of texts, and in each direction only what belongs to it."""
+"""Serializers and filters in the OpenAPI document: bounds of texts, and in each direction what belongs to it."""
 
 import json
 from typing import Any
 
-from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.extensions import OpenApiFilterExtension, OpenApiSerializerExtension
 from drf_spectacular.plumbing import get_lib_doc_excludes, is_patched_serializer
 from rest_framework import serializers
 
@@ -15,73 +15,78 @@ NO_NUL = r"^[^\x00]*$"  # PostgreSQL cannot store it, so no text may hold it
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"  # after trimming, something must be left
 
 
-def documented_nowhere() -> list[type]:
-    """Classes whose docstrings speak to the developers of this project (GET_LIB_DOC_EXCLUDES)."""
+def undocumented_classes() -> list[type]:
+    """Return the classes whose docstrings are for the developers of this project (GET_LIB_DOC_EXCLUDES)."""
     return [*get_lib_doc_excludes(), ModelSerializer]
 
 
-class FieldSchema(AutoSchema):
-    """A field class may name a `pattern` and an `example`, a serializer the `examples` of its fields.
+class SerializerSchema(OpenApiSerializerExtension):
+    """Schema of a serializer. A field class may name a `pattern` and an `example`, a serializer the `examples` of its
+    fields, and an `example` of itself where it is no more than some of its fields."""
 
-    A serializer whose example is only a part of its fields names that as `example`.
-    """
+    target_class = serializers.Serializer
+    match_subclasses = True
+    priority = -2  # after drf-spectacular's own
 
-    def _get_filter_parameters(self) -> list[Schema]:
-        """With the words of the filters, and the bounds that their form fields check."""
-        parameters: list[Schema] = super()._get_filter_parameters()
-        filters = getattr(getattr(self.view, "filterset_class", None), "base_filters", {})
-        for parameter in parameters:
-            if parameter["name"] not in filters:
-                continue
-            extra = filters[parameter["name"]].extra
-            if "help_text" in extra:
-                parameter["description"] = extra["help_text"]
-            text = parameter["schema"].get("items", parameter["schema"])
-            if text.get("type") == "string" and "enum" not in text and "format" not in text:
-                text["pattern"] = NO_NUL
-                text |= {"maxLength": extra["max_length"]} if "max_length" in extra else {}
-        return parameters
-
-    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
-        schema = super()._map_serializer_field(field, direction, bypass_extensions)
-        if not schema:
-            return schema
-        if direction == "request" and isinstance(field, serializers.CharField):
-            schema |= text_bounds(field, schema)
-        given = getattr(field.parent, "examples", {})
-        example = given.get(field.field_name, getattr(field, "example", None))
-        if example is not None:
-            schema["examples"] = [example]
-        return schema
-
-    def _insert_field_validators(self, field: Any, schema: Schema) -> None:
-        pattern = schema.pop("pattern", None)  # or a text that may be blank is said to be two kinds of text
-        super()._insert_field_validators(field, schema)
-        if pattern:
-            schema["pattern"] = pattern
-
-    def _postprocess_serializer_schema(self, schema: Schema, serializer: Any, direction: Any) -> Schema:
-        """Each direction has components of its own, so what is only for the other is left out, not marked."""
-        schema = super()._postprocess_serializer_schema(schema, serializer, direction)
+    def map_serializer(self, auto_schema: Any, direction: Any) -> Schema:
+        self.target_class = self.target  # the default implementation maps the class, and not this instance
+        schema: Schema = super().map_serializer(auto_schema, direction)
         properties = schema.get("properties", {})
-        for item in properties.values():
+        for name, item in properties.items():
+            describe_field(self.target.fields[name], item, direction)
+            # Each direction has components of its own, so nothing has to be marked.
             item.pop("readOnly", None)
             item.pop("writeOnly", None)
             default = item.pop("default", None)  # a generated client would send it
-            said = direction == "request" and not is_patched_serializer(serializer, direction)
-            if default is not None and said:  # what a PATCH leaves out stays as it is
+            is_stated = direction == "request" and not is_patched_serializer(self.target, direction)
+            if default is not None and is_stated:
                 default_text = f"By default `{json.dumps(default)}`."
                 item["description"] = f"{item.get('description', '')} {default_text}".strip()
-        if direction == "request" and hasattr(serializer, "example"):
-            schema["examples"] = [serializer.example]
+        if direction == "request" and hasattr(self.target, "example"):
+            schema["examples"] = [self.target.example]
         if direction == "response" and properties:
-            schema["required"] = list(properties)  # an answer is always whole
+            schema["required"] = list(properties)  # a response is always whole
         return schema
 
 
+def describe_field(field: Any, schema: Schema, direction: str) -> None:
+    """Add the bounds of texts and the example of a field, and of the items of a list."""
+    if isinstance(field, serializers.ListField) and "items" in schema:
+        describe_field(field.child, schema["items"], direction)
+    if direction == "request" and isinstance(field, serializers.CharField):
+        schema |= text_bounds(field, schema)
+    given = getattr(field.parent, "examples", {})
+    example = given.get(field.field_name, getattr(field, "example", None))
+    if example is not None:
+        schema["examples"] = [example]
+
+
 def text_bounds(field: serializers.CharField, schema: Schema) -> Schema:
-    """What a text must be like before it is trimmed."""
+    """Return what a text must be like before it is trimmed."""
     if "format" in schema:
         return {"maxLength": field.max_length}
     blank = field.allow_blank or not field.trim_whitespace
     return {"pattern": getattr(field, "pattern", None) or (NO_NUL if blank else NOT_BLANK)}
+
+
+def filter_parameters(schema: Any) -> list[Schema]:
+    """Return the parameters of the view's filter backends, with the bounds that the forms of the filters check."""
+    parameters: list[Schema] = []
+    for backend in (backend_class() for backend_class in schema.view.filter_backends):
+        extension: Any = OpenApiFilterExtension.get_match(backend)
+        if extension:
+            parameters += extension.get_schema_operation_parameters(schema)
+        else:
+            parameters += backend.get_schema_operation_parameters(schema.view)
+    filters = getattr(schema.view.filterset_class, "base_filters", {})
+    for parameter in parameters:
+        extra = filters[parameter["name"]].extra if parameter["name"] in filters else None
+        if extra is None:
+            continue
+        if "help_text" in extra:
+            parameter["description"] = extra["help_text"]
+        text = parameter["schema"].get("items", parameter["schema"])
+        if text.get("type") == "string" and "enum" not in text and "format" not in text:
+            text["pattern"] = NO_NUL
+            text |= {"maxLength": extra["max_length"]} if "max_length" in extra else {}
+    return parameters

@@ -1,4 +1,5 @@
-"""Errors in the OpenAPI document: one shared response for each set of codes that some operation can give."""
+"""Plain parts of the OpenAPI document that every room may use: headers, and one shared response for each set of error
+codes that some operation can give."""
 
 import copy
 from collections.abc import Collection, Iterable
@@ -10,14 +11,15 @@ from core.web.errors import CATALOGUE
 
 Schema = dict[str, Any]
 
+JSON = "application/json"
 REQUEST_ID = "0198c5a47d0e7b3c9a513f0d6e2b8c17"
-# What any operation may be asked with, so the example holds wherever the response is used.
+UUID: Schema = {"type": "string", "format": "uuid"}
+# Any operation may get this parameter, so the example holds wherever the response is used.
 DETAIL = {"field": "pagee", "code": "unknown_parameter", "message": "This parameter is not known here."}
-
 # Of one operation among many.
 PLACE = {"field": "operations.3.id", "code": "not_found", "message": "There is no such object."}
 
-# What every view can answer. 405 is not among them: it answers what is not in this document.
+# Of every view. 405 is not among them: it is the response to a method that this document does not have.
 ALWAYS = frozenset(
     {
         *("VALIDATION_ERROR", "MALFORMED_REQUEST", "NOT_ACCEPTABLE"),
@@ -29,90 +31,64 @@ WITH_BODY = frozenset({"PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"})
 IDEMPOTENT = frozenset({"IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED"})
 SHORT_NAMES = {WITH_TOKEN: "TokenRefused", frozenset({"VALIDATION_ERROR", "MALFORMED_REQUEST"}): "BadRequest"}
 
+
+def object_of(properties: Schema, *optional: str, **more: Any) -> Schema:
+    """Return the schema of an object that has all of the properties but the optional ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "required": required, "properties": properties, **more}
+
+
+def text_of(description: str, example: str, **more: Any) -> Schema:
+    return {"type": "string", "description": description, "examples": [example], **more}
+
+
+def header(description: str, example: Any, schema: Schema | None = None, *, required: bool = True) -> Schema:
+    part = {"description": description, "schema": schema or {"type": "string"}, "example": example}
+    return {**part, "required": True} if required else part
+
+
+COUNT = {"type": "integer", "minimum": 1}
+TAG = {"type": "string", "pattern": '^"[^"]+"$'}
+NAME = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
+PATH = {"type": "string", "format": "uri-reference"}
 HEADERS: dict[str, Schema] = {
-    "X-Request-ID": {
-        "description": "Names this request in the logs. A client's own is kept where it has this form.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-        "example": REQUEST_ID,
-    },
-    "RateLimit-Limit": {
-        "description": "How many requests a window allows.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-        "example": 100,
-    },
-    "RateLimit-Remaining": {
-        "description": "How many are left of them.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 0},
-        "example": 99,
-    },
-    "RateLimit-Reset": {
-        "description": "Seconds until the next window.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-        "example": 60,
-    },
-    "Retry-After": {
-        "description": "Seconds to wait before the next attempt.",
-        "required": True,
-        "schema": {"type": "integer", "minimum": 1},
-        "example": 5,
-    },
-    "WWW-Authenticate": {
-        "description": "The scheme to authenticate with.",
-        "required": True,
-        "schema": {"type": "string"},
-        "example": 'Bearer realm="api"',
-    },
-    "ETag": {
-        "description": "The version of the object, for If-Match and If-None-Match.",
-        "required": True,
-        "schema": {"type": "string", "pattern": '^"[^"]+"$'},
-        "example": '"v1"',
-    },
+    "X-Request-ID": header(
+        "Names this request in the logs. A client's own is kept where it has this form.", REQUEST_ID, NAME
+    ),
+    "RateLimit-Limit": header("How many requests a window allows.", 100, COUNT),
+    "RateLimit-Remaining": header("How many are left of them.", 99, {**COUNT, "minimum": 0}),
+    "RateLimit-Reset": header("Seconds until the next window.", 60, COUNT),
+    "Retry-After": header("Seconds to wait before the next attempt.", 5, COUNT),
+    "WWW-Authenticate": header("The scheme to authenticate with.", 'Bearer realm="api"'),
+    "ETag": header("The version of the object, for If-Match and If-None-Match.", '"v1"', TAG),
+    # Of lists, which have one where they show nothing but the caller's own.
+    "ListETag": header(
+        "The version of the caller's own list, for If-None-Match. A list of everybody's has none.",
+        '"r12-9f86d081884c7d65"',
+        TAG,
+        required=False,
+    ),
     "Idempotency-Replayed": {
         "description": "This is the answer to an earlier request of the same Idempotency-Key.",
         "schema": {"type": "string", "const": "true"},
     },
-    "Location": {
-        "description": "The path of the new object.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri-reference"},
-        "example": "/api/v1/resources/0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c17",
-    },
-}
-# As a header of lists, which have one where they show nothing but the caller's own.
-LIST_ETAG: Schema = {
-    "description": "The version of the caller's own list, for If-None-Match. A list of everybody's has none.",
-    "schema": {"type": "string", "pattern": '^"[^"]+"$'},
-    "example": '"r12-9f86d081884c7d65"',
+    "Location": header(
+        "The path of the new object.", "/api/v1/resources/0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c17", PATH
+    ),
 }
 LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-# These are answered before a request is counted, or where the count can no longer be told.
+# These responses come before a request is counted, or without a count.
 UNCOUNTED = frozenset({404, 406, 500, 503})
-EXTRA_HEADERS = {
-    401: ("WWW-Authenticate",),
-    **dict.fromkeys((423, 429, 503), ("Retry-After",)),
-}
+EXTRA_HEADERS = {401: ("WWW-Authenticate",), **dict.fromkeys((423, 429, 503), ("Retry-After",))}
 
+ROWS = [f"| {status} | `{code}` | {message} |" for code, (status, message) in CATALOGUE.items()]
 ERROR_CODE: Schema = {
     "type": "string",
     "enum": list(CATALOGUE),
-    "description": "\n".join(
-        [
-            "| status | code | meaning |",
-            "|---|---|---|",
-            *(f"| {status} | `{code}` | {message} |" for code, (status, message) in CATALOGUE.items()),
-        ]
-    ),
+    "description": "\n".join(["| status | code | meaning |", "|---|---|---|", *ROWS]),
 }
-ERROR_DETAIL: Schema = {
-    "type": "object",
-    "description": "One problem of one field or parameter.",
-    "required": ["field", "code", "message"],
-    "properties": {
+ERROR_DETAIL = object_of(
+    {
         "field": {
             "type": ["string", "null"],
             "description": "Nested fields dotted, e.g. `tags.0`; null for what belongs to no field.",
@@ -126,25 +102,26 @@ ERROR_DETAIL: Schema = {
             "examples": [{"max": 25_000_000}],
         },
     },
+    "params",
+    description="One problem of one field or parameter.",
+)
+DETAILS: Schema = {
+    "type": "array",
+    "items": {"$ref": "#/components/schemas/ErrorDetail"},
+    "description": "One for each problem of a VALIDATION_ERROR, or of a bulk operation; otherwise empty.",
 }
-ERROR: Schema = {
-    "type": "object",
-    "required": ["code", "message", "details", "requestId"],
-    "properties": {
+ERROR = object_of(
+    {
         "code": {"$ref": "#/components/schemas/ErrorCode"},
         "message": {"type": "string", "minLength": 1, "description": "For a person to read."},
-        "details": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/ErrorDetail"},
-            "description": "One for each problem of a VALIDATION_ERROR, or of a bulk operation; otherwise empty.",
-        },
+        "details": DETAILS,
         "requestId": {"type": "string", "description": "The X-Request-ID of this answer."},
-    },
-}
+    }
+)
 
 
 def register(registry: ComponentRegistry, kind: str, name: str, schema: Schema) -> Schema:
-    """Make a shared component where there is none of this name yet, and refer to it."""
+    """Register a shared component where there is none of this name yet, and return a reference to it."""
     # A copy, because hooks write into what they find, and these constants outlive one document.
     component = ResolvedComponent(name=name, type=kind, schema=copy.deepcopy(schema), object=name)
     registry.register_on_missing(component)
@@ -157,20 +134,13 @@ def header_refs(registry: ComponentRegistry, names: Iterable[str]) -> Schema:
     return {name: register(registry, kind, name.replace("-", ""), HEADERS[name]) for name in names}
 
 
-def list_etag(registry: ComponentRegistry) -> Schema:
-    return {"ETag": register(registry, ResolvedComponent.HEADER, "ListETag", LIST_ETAG)}
-
-
-def error_responses(
-    registry: ComponentRegistry, codes: Collection[str], detailed: Collection[str] = ()
-) -> dict[str, Schema]:
-    """{status: reference} for the codes that an operation can give; those of `detailed` say in `details` where."""
+def error_responses(registry: ComponentRegistry, codes: Collection[str], detailed: Collection[str]) -> Schema:
+    """Return {status: reference} for the codes that an operation can give. The errors of `detailed` have `details`."""
     for name, schema in (("ErrorCode", ERROR_CODE), ("ErrorDetail", ERROR_DETAIL), ("Error", ERROR)):
         register(registry, ResolvedComponent.SCHEMA, name, schema)
     by_status: dict[int, list[str]] = {}
-    for code, (status, _message) in CATALOGUE.items():  # in the catalogue's order, so that names are stable
-        if code in codes:
-            by_status.setdefault(status, []).append(code)
+    for code in [code for code in CATALOGUE if code in codes]:  # in its order, so that names are stable
+        by_status.setdefault(CATALOGUE[code][0], []).append(code)
     return {
         str(status): error_response(registry, status, group, bool({*group} & {*detailed}))
         for status, group in by_status.items()
@@ -188,30 +158,30 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str], d
     headers = header_refs(registry, ("X-Request-ID", *limits, *extra))
     if "IDEMPOTENCY_IN_PROGRESS" in codes:  # the other conflicts do not go away by waiting
         headers["Retry-After"] = {**HEADERS["Retry-After"], "required": False}
-    response = {
-        "description": " ".join(f"`{code}`: {CATALOGUE[code][1]}" for code in codes),
-        "headers": headers,
-        "content": {
-            "application/json": {
-                "schema": body,
-                "examples": {code: {"value": error_example(code, detailed)} for code in codes},
-            }
-        },
-    }
+    examples = {code: {"value": error_example(code, detailed)} for code in codes}
+    description = " ".join(f"`{code}`: {CATALOGUE[code][1]}" for code in codes)
+    content = {JSON: {"schema": body, "examples": examples}}
+    response = {"description": description, "headers": headers, "content": content}
     return register(registry, ResolvedComponent.RESPONSE, name, response)
 
 
 def error_schema(codes: list[str], detailed: bool) -> Schema:
-    """The envelope of an error that can only have these codes."""
+    """Return the envelope of an error that can only have these codes."""
     narrowed: Schema = {"code": {"type": "string", "enum": codes}}
     if not detailed and "VALIDATION_ERROR" not in codes:
-        narrowed["details"] = {**ERROR["properties"]["details"], "maxItems": 0}
+        narrowed["details"] = {**DETAILS, "maxItems": 0}
     error = {"allOf": [{"$ref": "#/components/schemas/Error"}, {"type": "object", "properties": narrowed}]}
-    properties = {"success": {"type": "boolean", "const": False}, "error": error}
-    return {"type": "object", "required": ["success", "error"], "properties": properties}
+    return object_of({"success": {"type": "boolean", "const": False}, "error": error})
 
 
 def error_example(code: str, detailed: bool) -> Schema:
     details = [PLACE] if detailed else [DETAIL] if code == "VALIDATION_ERROR" else []
     error = {"code": code, "message": CATALOGUE[code][1], "details": details, "requestId": REQUEST_ID}
     return {"success": False, "error": error}
+
+
+def plain_response(description: str, media: Schema | None, **headers: Schema) -> Schema:
+    """Return the response of a plain Django view, outside the envelope of the API."""
+    refs = {"X-Request-ID": {"$ref": "#/components/headers/XRequestID"}, **headers}
+    content = {"content": {JSON: media}} if media else {}
+    return {"description": description, "headers": refs, **content}

@@ -1,82 +1,63 @@
-"""Health in the OpenAPI document. It answers plain JSON, outside the API and its envelope."""
+"""Health in the OpenAPI document. Its responses are plain JSON, outside the API and its envelope."""
 
 from typing import Any
 
+from core.web.error_schemas import Schema, object_of, plain_response
 from core.web.health import CHECKS
 
-Schema = dict[str, Any]
-
-CHECK: Schema = {
-    "type": "object",
-    "required": ["status", "latencyMs"],
-    "properties": {
-        "status": {"type": "string", "enum": ["ok", "failed", "pending"]},
-        "latencyMs": {"type": "number", "minimum": 0},
-    },
+COMPONENTS: dict[str, Schema] = {
+    "HealthCheck": object_of(
+        {
+            "status": {"type": "string", "enum": ["ok", "failed", "pending"]},
+            "latencyMs": {"type": "number", "minimum": 0},
+        }
+    ),
+    "Readiness": object_of(
+        {
+            "status": {"type": "string", "enum": ["ok", "degraded", "unavailable"]},
+            "checks": object_of({name: {"$ref": "#/components/schemas/HealthCheck"} for name in CHECKS}),
+        }
+    ),
+    "Liveness": object_of({"status": {"type": "string", "const": "ok"}, "version": {"type": "string"}}),
 }
-READINESS: Schema = {
-    "type": "object",
-    "required": ["status", "checks"],
-    "properties": {
-        "status": {"type": "string", "enum": ["ok", "degraded", "unavailable"]},
-        "checks": {
-            "type": "object",
-            "required": list(CHECKS),
-            "properties": {name: {"$ref": "#/components/schemas/HealthCheck"} for name in CHECKS},
-        },
-    },
-}
-LIVENESS: Schema = {
-    "type": "object",
-    "required": ["status", "version"],
-    "properties": {"status": {"type": "string", "const": "ok"}, "version": {"type": "string"}},
-}
-COMPONENTS = {"HealthCheck": CHECK, "Readiness": READINESS, "Liveness": LIVENESS}
-REQUEST_ID = {"X-Request-ID": {"$ref": "#/components/headers/XRequestID"}}
 
 
-def answer(name: str, description: str, example: Schema, **headers: Schema) -> Schema:
-    media = {"schema": {"$ref": f"#/components/schemas/{name}"}, "example": example}
-    content = {"application/json": media}
-    return {"description": description, "headers": {**REQUEST_ID, **headers}, "content": content}
+def media_of(name: str, **example: Any) -> Schema:
+    return {"schema": {"$ref": f"#/components/schemas/{name}"}, "example": example}
 
 
-def readiness(status: str, database: str) -> Schema:
-    checks = {name: {"status": "ok", "latencyMs": 0.4} for name in CHECKS}
-    checks["database"]["status"] = database
-    return {"status": status, "checks": checks}
+def checks_of(database: str) -> Schema:
+    return {name: {"status": database if name == "database" else "ok", "latencyMs": 0.4} for name in CHECKS}
 
 
-def live(operation_id: str, version: str) -> Schema:
-    responses = {"200": answer("Liveness", "The process answers.", {"status": "ok", "version": version})}
-    summary = "Whether the process answers; touches nothing else"
-    return {"operationId": operation_id, "summary": summary, "tags": ["health"], "responses": responses}
-
-
-def ready() -> Schema:
-    retry = {"$ref": "#/components/headers/RetryAfter"}
-    return {
+def describe_health(result: Schema, **_context: Any) -> Schema:
+    """Add the probes to the document. A hook of drf-spectacular."""
+    liveness = media_of("Liveness", status="ok", version=result["info"]["version"])
+    live = {
+        "summary": "Whether the process answers; touches nothing else",
+        "tags": ["health"],
+        "responses": {"200": plain_response("The process answers.", liveness)},
+    }
+    ready = {
         "operationId": "getReadiness",
         "summary": "Whether requests can be served",
         "description": "`degraded` still serves: limits count locally and jobs wait in the outbox.",
         "tags": ["health"],
         "responses": {
-            "200": answer("Readiness", "Requests are served.", readiness("ok", "ok")),
-            "503": answer(
-                "Readiness",
+            "200": plain_response(
+                "Requests are served.", media_of("Readiness", status="ok", checks=checks_of("ok"))
+            ),
+            "503": plain_response(
                 "The database is away or behind the code.",
-                readiness("unavailable", "failed"),
-                **{"Retry-After": retry},
+                media_of("Readiness", status="unavailable", checks=checks_of("failed")),
+                **{"Retry-After": {"$ref": "#/components/headers/RetryAfter"}},
             ),
         },
     }
-
-
-def add_health(document: Schema) -> None:
-    version = document["info"]["version"]
-    document["components"]["schemas"].update(COMPONENTS)
-    document["paths"] |= {
-        "/health": {"get": live("getHealth", version)},
-        "/health/live": {"get": live("getLiveness", version)},
-        "/health/ready": {"get": ready()},
+    result["components"]["schemas"] |= COMPONENTS
+    result["paths"] |= {
+        "/health": {"get": {"operationId": "getHealth", **live}},
+        "/health/live": {"get": {"operationId": "getLiveness", **live}},
+        "/health/ready": {"get": ready},
     }
+    return result

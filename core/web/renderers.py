@@ -57,6 +57,6 @@ class Negotiation(DefaultContentNegotiation):
     """What nearly every client says is understood without being taken apart."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        if request._request.META.get("HTTP_ACCEPT", "*/*") in {"*/*", "application/json"}:
+        if request.META.get("HTTP_ACCEPT", "*/*") in {"*/*", "application/json"}:
             return renderers[0], renderers[0].media_type
         return super().select_renderer(request, renderers, format_suffix)

@@ -6,10 +6,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory
+from benchmarks.seeding import seed_resources
 from core.api.cursor import keyset_page
 from core.db import search
 from resources.models import Resource, ResourceTag, Tag
-from resources.seeding import seed_resources
 from resources.tests.factories import ResourceFactory
 
 pytestmark = [

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from core.api.etags import matches
 from core.api.idempotency import idempotent
-from core.api.mixins.bulk_schema import MOST_OPERATIONS, bulk_request, bulk_results
+from core.api.mixins.bulk_schema import MAX_OPERATIONS, bulk_request, bulk_results
 from core.api.overrides import override_of
 from core.api.row_access import SAVING_HOOKS
 from core.api.viewsets import BaseViewSet
@@ -188,8 +188,8 @@ def read_operations(body: Any, *, new: Any, changed: Any) -> list[Operation]:
         raise refusal([top("required", "This field is required.")])
     if not isinstance(listed, list):
         raise refusal([top("not_a_list", "Must be a list of operations.")])
-    if not 1 <= len(listed) <= MOST_OPERATIONS:
-        raise refusal([top("length", f"Must hold 1 to {MOST_OPERATIONS} operations.")])
+    if not 1 <= len(listed) <= MAX_OPERATIONS:
+        raise refusal([top("length", f"Must hold 1 to {MAX_OPERATIONS} operations.")])
     operations: list[Operation] = []
     problems: list[Problem] = []
     for index, item in enumerate(listed):

@@ -1,54 +1,42 @@
-"""Bulk operations in the OpenAPI document. What they do is in core/api/mixins/bulk.py."""
+"""Bulk operations in the OpenAPI document, of a view that is a BulkViewSet."""
 
 import copy
 from typing import Any
 
 from drf_spectacular.plumbing import ResolvedComponent
 
-Schema = dict[str, Any]
+from core.web.error_schemas import UUID, Schema, object_of, text_of
 
-MOST_OPERATIONS = 100
-ID: Schema = {"type": "string", "format": "uuid"}
-ETAG: Schema = {
-    "type": "string",
-    "description": "For If-Match, and for `ifMatch` of a later operation.",
-    "examples": ['"v1"'],
-}
-IF_MATCH: Schema = {
-    "type": "string",
-    "description": "Only if the object still has this ETag.",
-    "examples": ['"v1"'],
-}
+MAX_OPERATIONS = 100
+ETAG = text_of("For If-Match, and for `ifMatch` of a later operation.", '"v1"')
+IF_MATCH = text_of("Only if the object still has this ETag.", '"v1"')
 
 
-def variant(method: str, properties: Schema, *optional: str) -> Schema:
+def variant(method: str, properties: Schema) -> Schema:
     properties = {"method": {"type": "string", "const": method}, **properties}
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "title": method.title(), "required": required, "properties": properties}
+    return object_of(properties, "ifMatch", title=method.title())
+
+
+def list_of(variants: list[Schema]) -> Schema:
+    return {"type": "array", "minItems": 1, "maxItems": MAX_OPERATIONS, "items": {"oneOf": variants}}
 
 
 def bulk_request(schema: Any) -> Schema:
-    """Of an operation whose view is a BulkViewSet."""
     serializer_class = schema.view.serializer_class
     new = schema.resolve_serializer(serializer_class, "request").ref
     changed = schema.resolve_serializer(serializer_class(partial=True), "request").ref
-    existing = {"id": ID, "ifMatch": IF_MATCH}
+    existing = {"id": UUID, "ifMatch": IF_MATCH}
     variants = [
         variant("create", {"data": new}),
-        variant("update", {**existing, "data": changed}, "ifMatch"),
-        variant("delete", existing, "ifMatch"),
+        variant("update", {**existing, "data": changed}),
+        variant("delete", existing),
     ]
-    listed = {"type": "array", "minItems": 1, "maxItems": MOST_OPERATIONS, "items": {"oneOf": variants}}
-    return {"type": "object", "required": ["operations"], "properties": {"operations": listed}}
+    return object_of({"operations": list_of(variants)})
 
 
 def bulk_results(schema: Any) -> Schema:
-    """One result for each operation, in their order."""
+    """Return the schema of one result for each operation, in their order."""
     component = schema.resolve_serializer(schema.view.serializer_class, "response")
     shown = copy.deepcopy(schema.registry[component.name, ResolvedComponent.SCHEMA].schema)["properties"]
-    variants = [
-        variant("create", {"etag": ETAG, **shown}),
-        variant("update", {"etag": ETAG, **shown}),
-        variant("delete", {"id": ID}),
-    ]
-    return {"type": "array", "minItems": 1, "maxItems": MOST_OPERATIONS, "items": {"oneOf": variants}}
+    written = {"etag": ETAG, **shown}
+    return list_of([variant("create", written), variant("update", written), variant("delete", {"id": UUID})])

@@ -29,13 +29,12 @@ Bearer $(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d 
 class Command(RunServer):
     help = RunServer.help
     addr: str
-    _raw_ipv6: bool
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(use_static_handler=False)
 
     def on_bind(self, server_port: int) -> None:
-        host = f"[{self.addr}]" if self._raw_ipv6 else self.addr
+        host = f"[{self.addr}]" if ":" in self.addr else self.addr
         values: dict[str, Any] = {"user": DEMO_USER, "admin": DEMO_ADMIN, "password": DEMO_PASSWORD}
         self.stdout.write(GREETING.format(url=f"http://{host}:{server_port}", **values))

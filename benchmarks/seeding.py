@@ -1,23 +1,24 @@
-"""Made-up resources in any number, for benchmarks and for looking at a full house.
+"""Made-up resources in any number, for benchmarks and to look at a full database.
 
 Text, status and tags of a row follow from the seed, its owner's address and its number, its time from these two, so
 that every run makes the same rows. Words are as in life: a few are everywhere, most are rare (Zipf's law).
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import accumulate, islice
+from operator import attrgetter
 from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import AutoField, Model
 
 from accounts.models import User
-from core.db.loading import load_rows
 from resources.models import Resource, ResourceTag, Tag
 
 COMMON_WORDS = (
@@ -57,30 +58,31 @@ TAPE = 300_000
 EPOCH = datetime.fromtimestamp(0, UTC)
 FIRST, LAST = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 PERIOD = (LAST - FIRST) // timedelta(microseconds=1)
-LONGEST = 95
+MAX_WORDS = 95
 BATCH = 2_000
+INSERT_BATCH = 500
 
 Made = tuple[Resource, list[str]]
 
 
 @cache
 def tape() -> list[str]:
-    """One long text. Each resource is a cutting of it, which is far quicker than to draw every word anew."""
-    random = Random(0)  # noqa: S311 - made-up words, no secrets
-    found = dict.fromkeys(COMMON_WORDS.split())
-    while len(found) < VOCABULARY:
+    """Return one long text. Each resource is a cutting of it, which is far quicker than to draw every word anew."""
+    random = Random(0)
+    vocabulary = dict.fromkeys(COMMON_WORDS.split())
+    while len(vocabulary) < VOCABULARY:
         syllables = (
             random.choice("bdfgklmnprstvz") + random.choice("aeiou") for _ in range(random.randint(2, 5))
         )
-        found["".join(syllables)] = None
-        if len(found) == VOCABULARY // 10:
-            found |= dict.fromkeys(ACCENTED_WORDS.split())
-    weights = accumulate(1 / (rank + 5) for rank in range(len(found)))
-    return random.choices(list(found), cum_weights=list(weights), k=TAPE)
+        vocabulary["".join(syllables)] = None
+        if len(vocabulary) == VOCABULARY // 10:
+            vocabulary |= dict.fromkeys(ACCENTED_WORDS.split())
+    weights = accumulate(1 / (rank + 5) for rank in range(len(vocabulary)))
+    return random.choices(list(vocabulary), cum_weights=list(weights), k=TAPE)
 
 
 class Sketch(NamedTuple):
-    """What a resource will be, cheap enough to make for one that is there already."""
+    """The plan of a resource, cheap enough to make for one that exists already."""
 
     user: User
     number: int
@@ -96,7 +98,7 @@ def sketch(user: User, number: int) -> Sketch:
 
 
 def key_of(user: User, number: int, created_at: datetime) -> UUID:
-    """A UUIDv7 of that time (RFC 9562, 5.7) whose random bits follow from owner and number: a second run makes
+    """Return a UUIDv7 of that time (RFC 9562, 5.7) whose random bits follow from owner and number: a second run makes
     the same key, and so knows that the row is there."""
     milliseconds = (created_at - EPOCH) // timedelta(milliseconds=1)
     digest = hashlib.blake2b(user.pk.bytes + number.to_bytes(8, "big"), digest_size=10).digest()
@@ -106,10 +108,10 @@ def key_of(user: User, number: int, created_at: datetime) -> UUID:
 
 
 def make_resource(drawn: Sketch, seed: int, tag_count: int) -> Made:
-    """Not stored yet, but as `create_resource` would have made it; and the names of its tags."""
-    random = Random(f"{seed}/{drawn.user.email}/{drawn.number}")  # noqa: S311 - as above
-    start = random.randrange(TAPE - LONGEST)
-    cut, end = start + random.randint(3, 7), start + random.randint(55, LONGEST)
+    """Return a resource as `create_resource` would have made it, not stored yet, and the names of its tags."""
+    random = Random(f"{seed}/{drawn.user.email}/{drawn.number}")
+    start = random.randrange(TAPE - MAX_WORDS)
+    cut, end = start + random.randint(3, 7), start + random.randint(55, MAX_WORDS)
     resource = Resource(
         id=drawn.key,
         user=drawn.user,
@@ -131,7 +133,7 @@ def missing_among(sketches: list[Sketch]) -> list[Sketch]:
 
 
 def store(made: list[Made]) -> int:
-    """New resources with their tags. Says how many."""
+    """Store new resources with their tags, and return how many."""
     with transaction.atomic():
         load_rows([resource for resource, _ in made])
         tags = {
@@ -157,10 +159,10 @@ def store(made: list[Made]) -> int:
     return len(made)
 
 
-def seed_resources(wanted: Iterable[tuple[User, int]], seed: int, tag_count: int) -> Iterator[int]:
-    """For each owner so many resources, as far as they are missing, in transactions of BATCH rows; yields how many
-    each of them stored. While one batch is stored, a thread makes the next: PostgreSQL works on another core."""
-    sketches = (sketch(user, number) for user, count in wanted for number in range(count))
+def seed_resources(counts: Iterable[tuple[User, int]], seed: int, tag_count: int) -> Iterator[int]:
+    """Store so many resources for each owner, as far as they are missing, in transactions of BATCH rows, and yield how
+    many each of them stored. While one batch is stored, a thread makes the next: PostgreSQL works on another core."""
+    sketches = (sketch(user, number) for user, count in counts for number in range(count))
     with ThreadPoolExecutor(1) as maker:
         waiting: Future[list[Made]] | None = None
         while batch := list(islice(sketches, BATCH)):
@@ -173,3 +175,25 @@ def seed_resources(wanted: Iterable[tuple[User, int]], seed: int, tag_count: int
             waiting = following
         if waiting is not None:
             yield store(waiting.result())
+
+
+def load_rows(rows: Sequence[Model]) -> None:
+    """Store new rows of one model as they are, without `save()`. Their keys must be set already.
+
+    COPY knows no limit of parameters. It takes the values without the preparation of Django's fields, which costs
+    more than sending them: psycopg knows texts, numbers, times and UUIDs, and refuses what it does not know.
+    """
+    if not rows:
+        return
+    model = type(rows[0])
+    if connection.vendor != "postgresql":
+        model._default_manager.bulk_create(rows, batch_size=INSERT_BATCH)
+        return
+    fields = [field for field in model._meta.concrete_fields if not isinstance(field, AutoField)]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    statement = f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN"
+    values = attrgetter(*(field.attname for field in fields))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(values(row))

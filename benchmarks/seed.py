@@ -1,27 +1,33 @@
-"""Fill a database for benchmarks: many users with one password, many resources, tags."""
+"""Fill a database for benchmarks: many users with one password, many resources, tags (`python -m benchmarks.seed`)."""
 
+import os
+import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from itertools import islice
 from time import monotonic
 from typing import Any
 
+import django
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.utils import timezone
 
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+
 from accounts.models import User
 from accounts.services.passwords import check_rules, hash_password
-from core.db.loading import load_rows
+from benchmarks.seeding import load_rows, seed_resources
 from core.web.demo import DEMO_PASSWORD
 from core.web.errors import ApiError
 from resources.models import Resource, ResourceTag, Tag
-from resources.seeding import seed_resources
 
 EMAIL = "seed{:04d}@example.com"
 HEAVY_EMAIL = "seed-heavy@example.com"
-MOST = 10_000_000
+MAX_RESOURCES = 10_000_000
 USERS_AT_ONCE = 1_000
 
 
@@ -38,20 +44,25 @@ class Command(BaseCommand):
     help = (
         "Make users seed0001@example.com, seed0002@example.com, … who share one password, and made-up resources for "
         "each of them. Run again, it adds what is missing and changes nothing that is there. Each of these accounts "
-        "is a way in for whoever knows the password: never leave them on a server that others can reach. No audit "
+        "is a way in for anyone who knows the password: never leave them on a server that others can reach. No audit "
         "events are written, because no user did anything."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--users", type=number(0, 1_000_000), default=10, help="how many (default 10)")
         parser.add_argument(
-            "--resources", type=number(0, MOST), default=200, help="for each user (default 200)"
+            "--resources", type=number(0, MAX_RESOURCES), default=200, help="for each user (default 200)"
         )
         parser.add_argument("--tags", type=number(0, 20), default=2, help="for each resource (default 2)")
         parser.add_argument(
-            "--heavy", type=number(0, MOST), default=0, help=f"as many more for one user, {HEAVY_EMAIL}"
+            "--heavy",
+            type=number(0, MAX_RESOURCES),
+            default=0,
+            help=f"as many more for one user, {HEAVY_EMAIL}",
         )
-        parser.add_argument("--seed", type=number(0, MOST), default=1, help="other texts for another number")
+        parser.add_argument(
+            "--seed", type=number(0, MAX_RESOURCES), default=1, help="other texts for another number"
+        )
         parser.add_argument(
             "--password", help="of all these users; with DEBUG the demo's by default, without it required"
         )
@@ -70,17 +81,17 @@ class Command(BaseCommand):
         if password is None:
             if not settings.DEBUG:
                 raise CommandError(
-                    "DEBUG is off: name a --password. Whoever knows it can log in as any of these users."
+                    "DEBUG is off: name a --password. Anyone who knows it can log in as any of these users."
                 )
             password = DEMO_PASSWORD
-        if users * resources + heavy > MOST:
-            raise CommandError(f"That would be more than {MOST} resources.")
+        if users * resources + heavy > MAX_RESOURCES:
+            raise CommandError(f"That would be more than {MAX_RESOURCES} resources.")
         started = monotonic()
         emails = [EMAIL.format(index + 1) for index in range(users)] + ([HEAVY_EMAIL] if heavy else [])
         people, fresh = ensure_users(emails, password)
-        wanted = [(people[email], heavy if email == HEAVY_EMAIL else resources) for email in emails]
+        counts = [(people[email], heavy if email == HEAVY_EMAIL else resources) for email in emails]
         stored = 0
-        for count in seed_resources(wanted, seed, tags):
+        for count in seed_resources(counts, seed, tags):
             stored += count
         refresh_statistics()
         self.stdout.write(
@@ -91,7 +102,7 @@ class Command(BaseCommand):
 
 
 def ensure_users(emails: list[str], password: str) -> tuple[dict[str, User], int]:
-    """The living users of these addresses, and how many of them are new.
+    """Return the users of these addresses that are not deleted, and how many of them are new.
 
     Hashing takes long by design, so one hash serves all: each of them logs in with this password.
     """
@@ -124,7 +135,11 @@ def name_of(email: str) -> str:
 
 
 def refresh_statistics() -> None:
-    """So that PostgreSQL plans for the new size at once, and not when autovacuum comes by."""
+    """Let PostgreSQL plan for the new size at once, and not after the next autovacuum."""
     with connection.cursor() as cursor:
         for model in (User, Resource, Tag, ResourceTag):
             cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
+
+
+if __name__ == "__main__":
+    Command().run_from_argv(["python -m", "benchmarks.seed", *sys.argv[1:]])

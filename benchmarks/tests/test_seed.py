@@ -1,4 +1,4 @@
-"""`manage.py seed`: the rows that services would have made, in any number, and no others when it is run again."""
+"""`python -m benchmarks.seed`: the rows that services would make, in any number, and no others when run again."""
 
 from io import StringIO
 
@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.models import User
+from benchmarks.seed import Command
+from benchmarks.seeding import load_rows
 from core.audit.models import AuditEvent
-from core.db.loading import load_rows
 from core.outbox.models import OutboxMessage
 from resources.models import Resource, ResourceTag, Tag
 from resources.services import create_resource
@@ -23,7 +24,7 @@ GENERATED = {"id", "user_id", "created_at", "updated_at"}
 
 def seed(*arguments, password=PASSWORD):
     out = StringIO()
-    call_command("seed", *arguments, f"--password={password}", stdout=out)
+    call_command(Command(), *arguments, f"--password={password}", stdout=out)
     return out.getvalue()
 
 
@@ -178,13 +179,13 @@ def test_wrong_numbers_are_refused(argument, reason):
 def test_without_debug_a_password_is_required(settings):
     settings.DEBUG = False
     with pytest.raises(CommandError, match="--password"):
-        call_command("seed", stdout=StringIO())
+        call_command(Command(), stdout=StringIO())
     assert not User.objects.exists()
 
 
 def test_with_debug_the_password_is_the_demos(settings, anonymous):
     settings.DEBUG = True
-    call_command("seed", "--users=1", "--resources=0", stdout=StringIO())
+    call_command(Command(), "--users=1", "--resources=0", stdout=StringIO())
 
     assert check_password("Try-it-0ut-now", User.objects.get().password)
 
@@ -216,3 +217,10 @@ def test_the_planner_knows_the_new_size():
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'resources_resource'")
         assert cursor.fetchone()[0] >= 50
+
+
+def test_search_finds_its_users():
+    seed("--users=1", "--resources=0")
+    user = User.objects.get()
+
+    assert list(User.objects.all().matching(user.name.upper())) == [user]

@@ -1,16 +1,13 @@
-"""The address of a file in the OpenAPI document. It hands out bytes, outside the envelope of the API."""
+"""The address of a file in the OpenAPI document. It returns bytes, outside the envelope of the API."""
 
 from typing import Any
 
-from core.web.error_schemas import error_example, error_schema
+from core.web.error_schemas import Schema, error_example, error_schema, header, plain_response
 from core.web.errors import CATALOGUE
 
-Schema = dict[str, Any]
-
-REQUEST_ID = {"X-Request-ID": {"$ref": "#/components/headers/XRequestID"}}
 MEDIA: Schema = {"schema": {"type": "string", "format": "binary"}, "example": "(the bytes of the file)"}
 # The former for generators of clients that know no ranges of media types.
-BYTES: Schema = {"application/octet-stream": MEDIA, "*/*": MEDIA}
+BYTES: Schema = {"content": {"application/octet-stream": MEDIA, "*/*": MEDIA}}
 PARAMETERS: list[Schema] = [
     {
         "name": "token",
@@ -26,36 +23,28 @@ PARAMETERS: list[Schema] = [
         "schema": {"type": "string"},
     },
 ]
-
-
-def text_header(description: str, example: str) -> Schema:
-    return {"description": description, "schema": {"type": "string"}, "example": example}
-
-
+CONTENT_RANGE = header("Which bytes of how many.", "bytes 0-1023/48213", required=False)
 HEADERS: Schema = {
-    **REQUEST_ID,
-    "Content-Disposition": text_header(
+    "Content-Disposition": header(
         "`inline` for images, else `attachment`, with the name: in ASCII, and as it is (RFC 8187).",
         "inline; filename=\"caf_.jpg\"; filename*=utf-8''caf%C3%A9.jpg",
+        required=False,
     ),
-    "X-Content-Type-Options": text_header("What it is said to be, it is.", "nosniff"),
-    "Accept-Ranges": text_header("A part of it may be asked for.", "bytes"),
+    "X-Content-Type-Options": header("What it is said to be, it is.", "nosniff", required=False),
+    "Accept-Ranges": header("A part of it may be asked for.", "bytes", required=False),
     "ETag": {"$ref": "#/components/headers/ETag"},
 }
 
 
 def refusal(code: str, **headers: Schema) -> Schema:
     media = {"schema": error_schema([code], detailed=False), "example": error_example(code, detailed=False)}
-    content = {"application/json": media}
-    return {
-        "description": f"`{code}`: {CATALOGUE[code][1]}",
-        "headers": {**REQUEST_ID, **headers},
-        "content": content,
-    }
+    return plain_response(f"`{code}`: {CATALOGUE[code][1]}", media, **headers)
 
 
-def add_files(document: Schema) -> None:
-    content_range = text_header("Which bytes of how many.", "bytes 0-1023/48213")
+def describe_files(result: Schema, **_context: Any) -> Schema:
+    """Add the address of files to the document. A hook of drf-spectacular."""
+    content_range = {"Content-Range": CONTENT_RANGE}
+    retry_after = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
     operation = {
         "operationId": "getFile",
         "summary": "Get a file by its signed address",
@@ -65,20 +54,15 @@ def add_files(document: Schema) -> None:
         "security": [],
         "parameters": PARAMETERS,
         "responses": {
-            "200": {"description": "The file.", "headers": HEADERS, "content": BYTES},
-            "206": {
-                "description": "The range.",
-                "headers": {**HEADERS, "Content-Range": content_range},
-                "content": BYTES,
-            },
-            "304": {"description": "You hold it already.", "headers": HEADERS},
+            "200": plain_response("The file.", None, **HEADERS) | BYTES,
+            "206": plain_response("The range.", None, **HEADERS, **content_range) | BYTES,
+            "304": plain_response("You hold it already.", None, **HEADERS),
             "403": refusal("FORBIDDEN"),
             "404": refusal("NOT_FOUND"),
-            "416": refusal("RANGE_NOT_SATISFIABLE", **{"Content-Range": content_range}),
+            "416": refusal("RANGE_NOT_SATISFIABLE", **content_range),
             "500": refusal("INTERNAL_ERROR"),
-            "503": refusal(
-                "SERVICE_UNAVAILABLE", **{"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
-            ),
+            "503": refusal("SERVICE_UNAVAILABLE", **retry_after),
         },
     }
-    document["paths"]["/api/v1/files"] = {"get": operation}
+    result["paths"]["/api/v1/files"] = {"get": operation}
+    return result

@@ -1,0 +1,51 @@
+"""Count the files of the product that one cold request runs through: `python -m benchmarks.cold_files`.
+
+Each request is the first one of a process that has imported everything, so it is served without compiled statements
+and caches. A file counts when one of its functions is called. The fewer files, the sooner a reader has followed a
+request through the code.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BODY = json.dumps({"title": "Minutes", "content": "Of the meeting.", "tags": ["work"]})
+# (method, path, body, status, the highest number of files)
+REQUESTS = (
+    ("GET", "/api/v1/resources", "", "200 OK", 12),
+    ("POST", "/api/v1/resources", BODY, "201 Created", 16),
+)
+
+
+def files_of(*request: str) -> tuple[str, list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATABASE_URL": f"sqlite:///{folder}/cold.sqlite3",
+            "DEBUG": "true",
+            "REDIS_URL": "",
+            "CELERY_BROKER_URL": "",
+        }
+        command = [sys.executable, "-m", "benchmarks.cold_request", *request]
+        output = subprocess.check_output(
+            command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, text=True, timeout=120
+        )
+    result = json.loads(output.splitlines()[-1])
+    return result["status"], result["files"]
+
+
+def main() -> int:
+    has_failed = False
+    for method, path, body, expected, limit in REQUESTS:
+        status, files = files_of(method, path, body)
+        has_failed |= status != expected or len(files) > limit
+        print(f"{method} {path}: {status}, {len(files)} files (at most {limit})", *files, sep="\n  ")
+    return has_failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
