@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Self
 
 import structlog
@@ -73,6 +72,12 @@ class LeasedModel(models.Model):
     class Meta:
         abstract = True
 
+    def reset(self) -> tuple[str, ...]:
+        """Make the row due, with a fresh set of attempts. Return the names of the columns to save."""
+        self.attempts, self.due_at = 0, Now()
+        self.finished_at = self.lease_until = self.lease_id = None
+        return ("attempts", "due_at", "finished_at", "lease_until", "lease_id")
+
 
 class Lease:
     """The lease on a claimed row. As a context manager it is renewed until the block ends."""
@@ -93,9 +98,7 @@ class Lease:
             self.thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.ended.set()
         if self.thread:
             self.thread.join()

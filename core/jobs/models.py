@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from core.db.access import Access
@@ -105,10 +104,8 @@ class Job(LeasedModel, BaseModel):
 
     def retry(self) -> None:
         """Start a failed job over from its last checkpoint, with a fresh set of attempts."""
-        self.status, self.attempts, self.due_at = self.Status.QUEUED, 0, Now()
-        self.finished_at = self.error = self.cancel_requested_at = self.lease_until = self.lease_id = None
-        columns = ("status", "attempts", "due_at", "finished_at", "error", "cancel_requested_at")
-        self.save_changes(*columns, "lease_until", "lease_id")
+        self.status, self.error, self.cancel_requested_at = self.Status.QUEUED, None, None
+        self.save_changes(*self.reset(), "status", "error", "cancel_requested_at")
 
 
 def user_has(role: str, user: Any) -> bool:

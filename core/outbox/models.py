@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -52,10 +51,8 @@ class OutboxMessage(LeasedModel):
 
     def retry(self) -> None:
         """Start a failed message over, with a fresh set of attempts."""
-        self.status, self.attempts, self.due_at = self.Status.PENDING, 0, Now()
-        self.finished_at = self.lease_until = self.lease_id = self.expires_at = None
-        columns = ("status", "attempts", "due_at", "finished_at", "lease_until", "lease_id", "expires_at")
-        self.save(update_fields=columns)
+        self.status, self.expires_at = self.Status.PENDING, None
+        self.save(update_fields=[*self.reset(), "status", "expires_at"])
 
 
 class ScheduledTask(models.Model):
