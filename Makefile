@@ -19,7 +19,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 .DEFAULT_GOAL := help
 .PHONY: help run test test-services test-clients test-next test-proxy test-browser check words lock fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
-	next-env
+	next-env pgbouncer-env
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -34,7 +34,7 @@ test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/$(if $(ARGS),python,coverage run) -m pytest $(or $(ARGS),$(PARALLEL))
 	@$(if $(ARGS),,$(BIN)/coverage combine --quiet && $(BIN)/coverage report --skip-covered)
 
-test-services: test-env ## the same suite on real PostgreSQL, Redis and a Celery worker
+test-services: test-env pgbouncer-env ## the same suite on real PostgreSQL, Redis and a Celery worker
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 test-next: next-env ## the suite with the next Django, warnings as errors; docs/upgrading.md (PYTHON=python3.13)
@@ -129,6 +129,12 @@ wrk-env:
 	@command -v wrk >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
 		echo "Installing the load generator: apt-get install wrk …" && \
 		{ apt-get install -y -qq wrk || { apt-get update -qq && apt-get install -y -qq wrk; }; } >/dev/null; }
+
+# Without root its tests are skipped, and say how to install it.
+pgbouncer-env:
+	@command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+		echo "Installing the pooler: apt-get install pgbouncer …" && \
+		{ apt-get install -y -qq pgbouncer || { apt-get update -qq && apt-get install -y -qq pgbouncer; }; } >/dev/null; }
 
 # Without root the tests say how to install it.
 nginx-env:

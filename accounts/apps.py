@@ -9,6 +9,5 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         """Let the outbox, the export and the schema know what this app offers them."""
         import_module("accounts.emails")
-        import_module("accounts.tasks")
         import_module("accounts.privacy")
         import_module("accounts.schema")

@@ -72,7 +72,7 @@ def may_send_link(message: OutboxMessage, address: str, *, limit: int = mailboxe
 
 
 def is_queued(message: OutboxMessage) -> bool:
-    return OutboxMessage.objects.filter(pk=message.pk).exists()
+    return OutboxMessage.objects.filter(pk=message.pk, lease_id=message.lease_id).exists()
 
 
 def send_link(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:

@@ -105,6 +105,9 @@ if "sqlite" in DATABASE.get("ENGINE", ""):
         env.make_folder("DATABASE_URL", Path(DATABASE["NAME"]).parent)
     # Tests use a file too: threads cannot share a database in memory.
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
+elif not env.bool("DATABASE_PREPARED_STATEMENTS", True):  # PgBouncer in transaction mode: docs/deployment.md
+    DATABASE["OPTIONS"]["prepare_threshold"] = None
+    DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
 DATABASES = {"default": DATABASE}
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
@@ -144,22 +147,18 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"visibility_timeout": 300, "socket_connect_timeout": 1, "socket_timeout": 5, "socket_keepalive": True}
     if CELERY_BROKER_URL.startswith(("redis", "unix"))
-    else {}
+    else {"read_timeout": 5, "write_timeout": 5}  # of AMQP
 )
 # A worker listens to both, unless its -Q names one.
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
-CELERY_TASK_ROUTES = {"core.jobs.tasks.run_jobs": {"queue": "jobs"}}
+CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}}
 JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
 CELERY_BEAT_SCHEDULER = "config.programs:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "drain-outbox": {"task": "core.jobs.tasks.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
-    "run-jobs": {"task": "core.jobs.tasks.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
-    "purge-expired": {
-        "task": "core.jobs.tasks.purge_expired",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
+    "drain-outbox": {"task": "core.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
+    "run-jobs": {"task": "core.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
+    "purge-expired": {"task": "core.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 
 # --- mail ----------------------------------------------------------------------------------------
@@ -171,9 +170,9 @@ if EMAIL_USE_TLS and EMAIL_USE_SSL:
 EMAIL_PORT = env.int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 25, validate=validate.Range(1, 65535))
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
-EMAIL_TIMEOUT = 10
+EMAIL_TIMEOUT = 10  # for each reply; core.outbox.mail.SMTPBackend limits the whole dialogue
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
-    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "core.outbox.mail.TerminalBackend"
+    "core.outbox.mail.SMTPBackend" if EMAIL_HOST else "core.outbox.mail.TerminalBackend"
 )
 DEFAULT_FROM_EMAIL: str = env.sender("DEFAULT_FROM_EMAIL", "Groundwork <noreply@localhost>") or ""
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -7,6 +7,5 @@ class ResourcesConfig(AppConfig):
     name = "resources"
 
     def ready(self) -> None:
-        """Let the purge and the export know what this app offers them."""
-        import_module("resources.tasks")
+        """Let the export know what this app offers it."""
         import_module("resources.privacy")

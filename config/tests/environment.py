@@ -59,6 +59,7 @@ for name in (
     "CSRF_TRUSTED_ORIGINS",
     "WEB_CONCURRENCY",
     "JOB_LEASE_SECONDS",
+    "DATABASE_PREPARED_STATEMENTS",
     "API_URL",
     *(f"EMAIL_{part}" for part in ("PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")),
     "UPLOAD_QUOTA_MB",

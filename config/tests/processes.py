@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from email import message_from_bytes, policy
 from queue import Queue
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -81,6 +81,8 @@ def free_port() -> int:
 class Product:
     """Web server, and a worker with its scheduler where there is a broker. Use as a context manager."""
 
+    migration_environment: ClassVar[dict[str, str]] = {}
+
     def __init__(self, folder: Any, **environment: str) -> None:
         self.sink = Sink()
         self.controller = Controller(self.sink, hostname="127.0.0.1", port=free_port())
@@ -127,7 +129,7 @@ class Product:
 
     def started(self) -> "Product":
         self.administer(f'CREATE DATABASE "{self.database}"')
-        self.manage("migrate", "--verbosity", "0")
+        self.manage("migrate", "--verbosity", "0", **self.migration_environment)
         self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
         if settings.CELERY_BROKER_URL:
             schedule = self.log_path.with_name("beat")

@@ -21,7 +21,8 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.erasure import erase_deleted
 from core.audit.models import AuditEvent
-from core.jobs.tasks import drain_outbox, purge_expired
+from core.outbox.tasks import drain_outbox
+from core.db.retention import purge_expired
 
 def send(method, path, body, token=""):
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -29,6 +29,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.models import StoredAnswer
+from core.db.retention import delete_batch, purges_expired
 from core.db.retries import repeated
 from core.web import keys
 from core.web import request_context as context
@@ -231,6 +232,11 @@ def opened(content: bytes, status: int) -> HttpResponse:
     response = HttpResponse(said["body"], status=status, headers=headers, content_type="application/json")
     response.cookies.load(said["cookies"])
     return response
+
+
+@purges_expired("stored answers")
+def purge_stored_answers() -> int:
+    return delete_batch(StoredAnswer.objects.filter(created_at__lt=timezone.now() - LIFETIME))
 
 
 def locked(name: str) -> bool:

@@ -100,8 +100,8 @@ def patience(schema_editor: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        for setting in ("statement_timeout", "lock_timeout"):
-            schema_editor.execute(f"RESET {setting}")
+        schema_editor.connection.limits = None
+        schema_editor.connection.apply_limits()
 
 
 def drop_online(schema_editor: Any, name: str) -> None:

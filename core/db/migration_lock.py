@@ -21,6 +21,11 @@ class MigrationLockError(Exception):
 @contextmanager
 def migration_lock(connection: Any, timeout: int, notice: Notice) -> Iterator[None]:
     """Hold the lock for the block. Call `notice` once if that has to wait. Raises MigrationLockError."""
+    if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        raise MigrationLockError(
+            "migrate needs a direct connection to PostgreSQL, without PgBouncer: its lock belongs to a session."
+            " Name the server in DATABASE_URL, and set DATABASE_PREPARED_STATEMENTS=true."
+        )
     if connection.vendor == "postgresql":
         lock = advisory_lock(connection, timeout, notice)
     elif connection.is_in_memory_db():

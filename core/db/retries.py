@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 UNDONE = frozenset({"40P01", "40001"})  # deadlock_detected, serialization_failure
 MOST_ATTEMPTS = 6
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.1
 RETRY_SECONDS = 1
 
 Result = TypeVar("Result")
@@ -47,7 +47,8 @@ def repeated(act: Callable[[], Result]) -> Result:
                 raise
             undone = error
             log.info("transaction_repeated", attempt=attempt + 1)
-        # By chance, or the same two would meet again.
-        time.sleep(random.uniform(0, PAUSE_SECONDS * 2**attempt))  # noqa: S311
+        # So that the other one gets the lock first: its own wait may take 2 s, of which the server has used 1 to
+        # detect the deadlock.
+        time.sleep(random.uniform(0.5, 1) * PAUSE_SECONDS * 2**attempt)  # noqa: S311
     log.error("transaction_given_up", attempts=MOST_ATTEMPTS, exc_info=undone)
     raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS)

@@ -26,6 +26,7 @@ from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core.db.retention import purges_expired
 from core.files.models import StoredFile
 from core.files.names import disposition_of, name_for
 from core.outbox import services as outbox
@@ -217,6 +218,7 @@ def delete_doomed_files(_message: Any) -> None:
         raise StorageAway
 
 
+@purges_expired("files")
 def purge_files() -> int:
     """One batch: what was never kept, and what is doomed and still there."""
     over = timezone.now() - PENDING_LIFETIME

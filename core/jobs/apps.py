@@ -11,5 +11,4 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         """Import the modules that register checks, tasks and sections of the personal-data export."""
         import_module("core.jobs.downloads")
-        import_module("core.jobs.tasks")
         import_module("core.jobs.privacy")

@@ -1,9 +1,8 @@
 """Background jobs: work that a caller starts, watches and may cancel. Run by core/jobs/services.py."""
 
 import time
-from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,24 +10,15 @@ from django.utils import timezone
 
 from core.db.access import Access
 from core.db.base import BaseModel, BaseQuerySet
+from core.db.leases import LeasedModel, LeasedRows
 
 
-class JobQuerySet(BaseQuerySet):
-    def unfinished(self) -> Self:
-        return self.filter(status__in=Job.UNFINISHED)
-
-    def due(self, now: datetime) -> Self:
-        """Waiting and due, or held by a worker that has let its lease run out."""
-        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
-        return self.unfinished().filter(free, due_at__lte=now)
-
-    def held_by(self, lease_id: Any) -> Self:
-        """Fencing: a worker whose lease ran out finds nothing to write to."""
-        return self.filter(lease_id=lease_id, status=Job.Status.RUNNING)
+class JobQuerySet(LeasedRows, BaseQuerySet):
+    """Claimed by workers, and shown to their owners."""
 
 
-class Job(BaseModel):
-    """A piece of work, written in the transaction of the request that asks for it: the row is the promise."""
+class Job(LeasedModel, BaseModel):
+    """A piece of work, written in the transaction of the request for it."""
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -37,7 +27,6 @@ class Job(BaseModel):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    UNFINISHED: ClassVar = (Status.QUEUED, Status.RUNNING)
     # An admin too sees their own only: staff have the admin site.
     access = Access(owner="user", read_all=(), write_all=())
 
@@ -62,26 +51,15 @@ class Job(BaseModel):
     result_file = models.ForeignKey(
         "core_files.StoredFile", null=True, blank=True, on_delete=models.SET_NULL, related_name="made_by"
     )
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Since it last came any further")
-    last_error = models.TextField(blank=True, default="", help_text="For staff")
-    due_at = models.DateTimeField(default=timezone.now)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    lease_id = models.UUIDField(null=True, blank=True)
-    request_id = models.CharField(max_length=64, blank=True, default="")
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar = JobQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["user", "-created_at", "-id"], name="job_newest"),
-            models.Index(
-                fields=["due_at"],
-                condition=models.Q(status__in=["queued", "running"]),
-                name="job_unfinished_by_due",
-            ),
+            models.Index(fields=["due_at"], condition=models.Q(finished_at=None), name="job_pending_by_due"),
             models.Index(fields=["finished_at"], name="job_by_finished"),
         ]
         constraints: ClassVar = [
@@ -103,7 +81,7 @@ class Job(BaseModel):
 
     @property
     def is_finished(self) -> bool:
-        return self.status not in self.UNFINISHED
+        return self.finished_at is not None
 
     @cached_property
     def links_made_at(self) -> int:
@@ -114,7 +92,7 @@ class Job(BaseModel):
         return user_has(self.role, user)
 
     def cancel(self) -> bool:
-        """Call it off; one that runs stops at its next step. False when it is over. The caller holds the row."""
+        """Cancel; a running job stops at its next step. Return False for a finished one. The caller holds the row."""
         if self.status == self.Status.RUNNING and self.cancel_requested_at is None:
             self.cancel_requested_at = timezone.now()
             self.save_changes("cancel_requested_at")
@@ -125,12 +103,9 @@ class Job(BaseModel):
         return self.status in {self.Status.RUNNING, self.Status.CANCELLED}
 
     def retry(self) -> None:
-        """Start a failed job over where it stands, with a fresh set of attempts."""
-        self.status, self.attempts, self.finished_at = self.Status.QUEUED, 0, None
-        self.error, self.cancel_requested_at, self.due_at = None, None, timezone.now()
-        self.lease_until = self.lease_id = None
-        columns = ("status", "attempts", "finished_at", "error", "cancel_requested_at", "due_at")
-        self.save_changes(*columns, "lease_until", "lease_id")
+        """Start a failed job over from its last checkpoint, with a fresh set of attempts."""
+        self.status, self.error, self.cancel_requested_at = self.Status.QUEUED, None, None
+        self.save_changes(*self.reset(), "status", "error", "cancel_requested_at")
 
 
 def user_has(role: str, user: Any) -> bool:

@@ -1,10 +1,7 @@
 """Jobs: work that takes longer than a request. `enqueue_job` writes the row in the caller's transaction; a worker
-claims it with a lease, runs it, and renews the lease while it lives.
+claims it and runs its function under a lease (core/db/leases.py).
 
-A claim is a conditional UPDATE, as in core/outbox/services.py: any number of workers may look for work at
-once, on either database. When the lease of a killed worker has run out, another worker continues from the last
-checkpoint.
-A function that is registered here must therefore be safe to start over.
+When a worker dies, another starts the function over, from the last checkpoint: it must be safe to start over.
 """
 
 import time
@@ -13,19 +10,19 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import F
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.urls import get_resolver
-from django.utils import timezone
 from django.utils.translation import gettext as _
-from uuid_utils.compat import uuid7
 
 from core.audit import services as audit
+from core.db.leases import LeaseLost, caused_by, work_on
 from core.files import services as files
 from core.jobs.models import Job
-from core.jobs.runner import Heartbeat, JobCancelled, LeaseLost, Run
+from core.jobs.runner import JobCancelled, Run
 from core.outbox.dispatcher import dispatcher
 from core.web import metrics
 from core.web import request_context as context
@@ -35,22 +32,21 @@ from core.web.text import error_text
 
 log = structlog.get_logger(__name__)
 
+TASK = "core.run_jobs"
 MAX_ATTEMPTS = 3
 RETRY_DELAY = timedelta(seconds=10)
-BUDGET_SECONDS = 60.0  # how long one task goes on claiming
-CANDIDATES = 10
-FILE_RETENTION = timedelta(days=7)  # of what a job has read or made
-MOST_UNFINISHED = 20  # jobs of one person
+MAX_UNFINISHED = 20  # jobs of one user
 
 Function = Callable[[Run], None]
 functions: dict[str, Function] = {}
+wake_up = dispatcher.register(TASK)
 
 
 class TooManyJobs(ApiError):
     code = "RATE_LIMITED"
 
     def __init__(self) -> None:
-        message = f"{MOST_UNFINISHED} of your jobs are not finished yet. Wait for one of them, or cancel it."
+        message = f"{MAX_UNFINISHED} of your jobs are not finished yet. Wait for one of them, or cancel it."
         super().__init__(message=message, retry_after=10)
 
 
@@ -65,22 +61,22 @@ def runs(kind: str) -> Callable[[Function], Function]:
     return register
 
 
-# --- asking ---------------------------------------------------------------------------------------
+# --- for requests ----------------------------------------------------------------------------------
 
 
 def enqueue_job(*, user: Any, kind: str, parameters: dict[str, Any], **files: Any) -> Job:
-    """Promise it, inside the transaction of the request. Raises TooManyJobs."""
+    """Write a job, in the transaction of the request. Raises TooManyJobs."""
     with transaction.atomic():
-        # The row of the person is held, or of many requests at once each would find room for itself.
+        # The row of the user is locked, or of many requests at once each would find room for itself.
         type(user)._default_manager.select_for_update(no_key=True).get(pk=user.pk)
-        if Job.objects.filter(user=user).unfinished().count() >= MOST_UNFINISHED:
+        if Job.objects.filter(user=user, finished_at=None).count() >= MAX_UNFINISHED:
             raise TooManyJobs
         request_id = context.current.get().request_id
         job = Job.objects.create(
             user=user, role=user.role, kind=kind, parameters=parameters, request_id=request_id, **files
         )
         audit.record("job.queued", actor_id=user.pk, target=job, changes={"kind": [None, kind]})
-        transaction.on_commit(dispatcher.wake_jobs)
+        transaction.on_commit(wake_up)
     return job
 
 
@@ -128,86 +124,49 @@ def retry_job(*, job: Job, actor: Any) -> bool:
         return False
     job.retry()
     audit.record("job.retried", actor_id=actor.pk, target=job, changes={"status": ["failed", job.status]})
-    transaction.on_commit(dispatcher.wake_jobs)
+    transaction.on_commit(wake_up)
     return True
 
 
-# --- working --------------------------------------------------------------------------------------
+# --- for workers -----------------------------------------------------------------------------------
 
 
-def run_due(budget: float = BUDGET_SECONDS) -> int:
-    """Do what is due, in the order in which it became due, until nothing is or the time is used up. Returns how
-    many runs that were. Where some is left, another worker is called for it."""
-    ends = time.monotonic() + budget
-    number = 0
-    while (job := claim_next()) is not None:
-        run_job(job)
-        number += 1
-        if time.monotonic() >= ends:
-            dispatcher.wake_jobs()
-            break
-    return number
+def run_due() -> int:
+    """Run the jobs that are due, in the order in which they became due. Return the number of runs."""
+    return work_on(claim, run_job, wake_up=wake_up)
 
 
-def claim_next() -> Job | None:
-    while True:
-        due = Job.objects.due(timezone.now()).order_by("due_at", "pk")
-        candidates = list(due.values_list("pk", flat=True)[:CANDIDATES])
-        if not candidates:
-            return None
-        for pk in candidates:
-            job = claim(pk)
-            if job is not None:
-                return job
-
-
-def claim(pk: Any) -> Job | None:
-    """Take one job for the length of a lease; None when another worker was faster."""
-    now = timezone.now()
-    lease_id = uuid7()
-    taken = (
-        Job.objects.due(now)
-        .filter(pk=pk)
-        .update(
-            status=Job.Status.RUNNING,
-            lease_until=now + settings.JOB_LEASE,
-            lease_id=lease_id,
-            attempts=F("attempts") + 1,
-            started_at=Coalesce("started_at", now),
-            version=F("version") + 1,
-            updated_at=now,
-        )
+def claim() -> Job | None:
+    job: Job | None = Job.objects.select_related("user", "source_file").claim(
+        settings.JOB_LEASE,
+        status=Job.Status.RUNNING,
+        started_at=Coalesce("started_at", Now()),
+        version=F("version") + 1,
+        updated_at=Now(),
     )
-    if not taken:
-        return None
-    return Job.objects.select_related("user", "source_file").filter(pk=pk, lease_id=lease_id).first()
+    return job
 
 
 def run_job(job: Job) -> None:
-    """In the name of the request that asked for it."""
-    cause = context.RequestContext(request_id=job.request_id, user_id=str(job.user_id))
-    token = context.current.set(cause)
-    bound = structlog.contextvars.bind_contextvars(jobId=str(job.pk))
-    run = Run(job)
+    """Run a claimed job in the name of its request. Raises LeaseLost."""
     started = time.monotonic()
-    try:
-        with Heartbeat(run):
-            attempt(run)
-    except LeaseLost:
-        log.warning("job_lease_lost", kind=job.kind)
-    finally:
-        seconds = time.monotonic() - started
-        metrics.job_seconds.labels(job.kind).observe(seconds)
-        said = "job_ended" if run.finished else "job_interrupted"
-        milliseconds = round(seconds * 1000, 1)
-        log.info(said, duration=milliseconds, kind=job.kind, status=job.status, attempt=job.attempts)
-        structlog.contextvars.reset_contextvars(**bound)
-        context.current.reset(token)
+    run = Run(job)
+    with caused_by(job, user_id=str(job.user_id), jobId=str(job.pk)):
+        try:
+            with run:
+                attempt(run)
+        finally:
+            seconds = time.monotonic() - started
+            metrics.job_seconds.labels(job.kind).observe(seconds)
+            event = "job_ended" if run.finished else "job_interrupted"
+            milliseconds = round(seconds * 1000, 1)
+            log.info(event, duration=milliseconds, kind=job.kind, status=job.status, attempt=job.attempts)
 
 
 def attempt(run: Run) -> None:
-    """Raises LeaseLost."""
-    job = run.job
+    """Call the function, and write the outcome. Raises LeaseLost; SoftTimeLimitExceeded ends the task, after the job is
+    set to be tried again."""
+    job = run.row
     try:
         run.check()
         if job.attempts > MAX_ATTEMPTS:  # every attempt so far has killed its worker
@@ -215,42 +174,46 @@ def attempt(run: Run) -> None:
         run.check_owner()
         function_of(job.kind)(run)
         if not run.finished:
-            run.release(due_at=timezone.now(), attempts=0)
+            run.release(due_at=Now(), attempts=0)
     except LeaseLost:
         raise
     except JobCancelled:
         with transaction.atomic():
-            run.finish(Job.Status.CANCELLED, progress=run.percent, result=run.so_far, source_file=None)
+            run.finish(
+                Job.Status.CANCELLED, progress=run.percent, result=run.partial_result, source_file=None
+            )
             if job.source_file is not None:
                 files.discard(job.source_file)
     except Exception as error:
         refusal = None if isinstance(error, DatabaseError) else translate(error)
         if refusal is None or refusal.status >= 500:
-            broken(run, error, refusal or ApiError("INTERNAL_ERROR"))
+            retry_or_fail(run, error, refusal or ApiError("INTERNAL_ERROR"))
         else:
             fail(run, refusal)
+        if isinstance(error, SoftTimeLimitExceeded):
+            raise
 
 
 def function_of(kind: str) -> Function:
-    """Views bring their kinds of jobs along, and the routes bring the views."""
+    """Views register their kinds of jobs, and the routes import the views."""
     if kind not in functions:
         _patterns = get_resolver().url_patterns
     return functions[kind]
 
 
-def broken(run: Run, error: Exception, refusal: ApiError) -> None:
-    """What may go away by itself is tried again; after the last attempt its owner is told no more than `refusal`."""
-    text = error_text(error)
-    final = run.job.attempts >= MAX_ATTEMPTS
-    log.warning("job_attempt_failed", kind=run.job.kind, final=final, exc_info=error)
+def retry_or_fail(run: Run, error: Exception, refusal: ApiError) -> None:
+    """Set the job to be tried again later; after the last attempt its owner is told no more than `refusal`."""
+    job, text = run.row, error_text(error)
+    final = job.attempts >= MAX_ATTEMPTS
+    log.warning("job_attempt_failed", kind=job.kind, final=final, exc_info=error)
     if final:
         fail(run, refusal, last_error=text)
         return
-    metrics.jobs_total.labels(run.job.kind, "retried").inc()
-    delay = RETRY_DELAY * run.job.attempts
-    run.release(status=Job.Status.QUEUED, due_at=timezone.now() + delay, last_error=text)
+    metrics.jobs_total.labels(job.kind, "retried").inc()
+    run.release(status=Job.Status.QUEUED, due_at=Now() + RETRY_DELAY * job.attempts, last_error=text)
 
 
 def fail(run: Run, refusal: ApiError, last_error: str = "") -> None:
     error = {"code": refusal.code, "message": refusal.message, "details": refusal.details}
-    run.finish(Job.Status.FAILED, error=error, last_error=last_error, progress=run.percent, result=run.so_far)
+    values = {"error": error, "last_error": last_error, "progress": run.percent}
+    run.finish(Job.Status.FAILED, result=run.partial_result, **values)

@@ -15,9 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from core.admin.base import ReadOnlyAdmin
 from core.admin.lists import as_uuid
 from core.audit import services as audit
-from core.outbox.dispatcher import dispatcher
 from core.outbox.models import OutboxMessage
-from core.outbox.services import handlers
+from core.outbox.services import handlers, wake_up
 
 SHORT = 100
 
@@ -86,5 +85,5 @@ class OutboxAdmin(ReadOnlyAdmin):
             return True
 
         response = self.on_each(request, queryset, start_over, _("Waiting to be tried again"))
-        dispatcher.wake()
+        wake_up()
         return response

@@ -1,15 +1,14 @@
-"""One background thread per process between a commit and the work it calls for.
+"""The threads between a commit and the tasks that it calls for.
 
-With a broker it publishes nudges, so a slow or silent broker never holds a request up. Without one, in the web
-server, it is the worker and the scheduler: it drains the outbox and runs what the beat schedule says. There a
-second thread runs the jobs, so that no mail waits for one.
+With a broker one thread publishes wake-ups, so a slow or silent broker never holds a request up. Without one, in the
+web server, there is a thread for each registered task, and one for the schedule (core/outbox/schedules.py).
 """
 
 import os
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,94 +16,102 @@ from celery import current_app
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-log = structlog.get_logger(__name__)
+from core.outbox.schedules import run_due_entries
 
-TICK_SECONDS = 5.0
-OUTBOX = "core.jobs.tasks.drain_outbox"
-JOBS = "core.jobs.tasks.run_jobs"
+log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
     def __init__(self) -> None:
-        self._events = {OUTBOX: threading.Event(), JOBS: threading.Event()}
-        self._any = threading.Event()  # one of them, for the thread that publishes
-        self._lock = threading.Lock()
-        self._pid: int | None = None
-        self._last_run: dict[str, float] = {}
+        self.events: dict[str, threading.Event] = {}
+        self.any = threading.Event()  # one of them, for the thread that publishes
+        self.stopping = threading.Event()
+        self.threads: list[threading.Thread] = []
+        self.lock = threading.Lock()
+        self.pid: int | None = None
 
-    def wake(self, task: str = OUTBOX) -> None:
-        """There is something to do. Returns at once and never fails.
+    def register(self, task: str) -> Callable[[], None]:
+        """Register a task that looks for work by itself. Return the function that wakes it up."""
+        self.events[task] = threading.Event()
+        return partial(self.wake_up, task)
 
-        Without a broker only a web server keeps the threads; a short command leaves its messages to that.
+    def wake_up(self, task: str) -> None:
+        """Have the task run soon. Returns at once and never fails.
+
+        Without a broker only a web server has the threads: a short command leaves its work to that.
         """
         if settings.CELERY_BROKER_URL:
             self.start()
-        self._events[task].set()
-        self._any.set()
-
-    def wake_jobs(self) -> None:
-        self.wake(JOBS)
+        self.events[task].set()
+        self.any.set()
 
     def start(self) -> None:
-        with self._lock:
-            if self._pid == os.getpid():  # a fork copies the object, but not the threads
+        with self.lock:
+            if self.pid == os.getpid():  # a fork copies the object, but not the threads
                 return
-            self._pid = os.getpid()
-            embedded = {"dispatcher": self._work, "jobs": self._work_on_jobs}
-            targets = {"dispatcher": self._publish} if settings.CELERY_BROKER_URL else embedded
-            for name, target in targets.items():
-                threading.Thread(target=target, name=name, daemon=True).start()
+            self.pid = os.getpid()
+            self.stopping.clear()
+            if settings.CELERY_BROKER_URL:
+                targets: dict[str, Callable[[], None]] = {"dispatcher": self.publish_all}
+            else:
+                targets = {task: partial(self.run_when_woken, task) for task in self.events}
+                targets["schedule"] = self.follow_schedule
+            self.threads = [
+                threading.Thread(target=target, name=name, daemon=True) for name, target in targets.items()
+            ]
+            for thread in self.threads:
+                thread.start()
 
-    def _publish(self) -> None:
-        while True:
-            self._any.wait()
-            self._any.clear()
-            for task, event in self._events.items():
+    def stop(self, timeout: float) -> None:
+        """End the threads after what they do now."""
+        self.stopping.set()
+        for event in (self.any, *self.events.values()):
+            event.set()
+        for thread in self.threads:
+            thread.join(timeout)
+        self.pid = None
+
+    def publish_all(self) -> None:
+        while self.any.wait() and not self.stopping.is_set():
+            self.any.clear()
+            for task, event in self.events.items():
                 if event.is_set():
                     event.clear()
                     publish(task)
 
-    def _work(self) -> None:
-        while True:
-            woken = self._events[OUTBOX].wait(TICK_SECONDS)
-            self._events[OUTBOX].clear()
+    def run_when_woken(self, task: str) -> None:
+        event = self.events[task]
+        event.set()  # for what an earlier process has left
+        while event.wait() and not self.stopping.is_set():
+            event.clear()
             with surviving():
-                if woken:
-                    run(OUTBOX)
-                self._run_due()
+                run(task)
 
-    def _work_on_jobs(self) -> None:
-        while True:
-            self._events[JOBS].wait()
-            self._events[JOBS].clear()
+    def follow_schedule(self) -> None:
+        seconds = 0.0
+        while not self.stopping.wait(seconds):
+            seconds = 5.0  # after a failure
             with surviving():
-                self._run_jobs()
+                seconds = run_due_entries(current_app, self.run_entry)
 
-    def _run_jobs(self) -> None:
-        run(JOBS)
-
-    def _run_due(self) -> None:
-        now = time.monotonic()
-        schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
-        for name, entry in schedule.items():
-            if now - self._last_run.get(name, float("-inf")) >= entry["schedule"]:
-                self._last_run[name] = now
-                if entry["task"] == JOBS:
-                    self._events[JOBS].set()
-                else:
-                    run(entry["task"])
+    def run_entry(self, task: str, *args: Any, **kwargs: Any) -> None:
+        """Wake a registered task up, in its own thread; run any other here."""
+        if task in self.events:
+            self.wake_up(task)
+        else:
+            run(task, *args, **kwargs)
 
 
 def publish(task: str) -> None:
     try:
         current_app.send_task(task, expires=60, retry=False, ignore_result=True)
-    except Exception as error:  # the schedule makes good for it
-        log.warning("nudge_failed", task=task, error=repr(error))
+    except Exception as error:  # the schedule makes up for it
+        log.warning("wake_up_failed", task=task, error=repr(error))
 
 
 @contextmanager
 def surviving() -> Iterator[None]:
-    """Connections of its own, and a failure that does not end the thread."""
+    """Log a failure, which does not end the thread, and close its connections."""
     try:
         close_old_connections()
         yield
@@ -114,8 +121,8 @@ def surviving() -> Iterator[None]:
         connections.close_all()
 
 
-def run(task: str) -> Any:
-    return current_app.tasks[task].apply(throw=True)
+def run(task: str, *args: Any, **kwargs: Any) -> None:
+    current_app.tasks[task].apply(args, kwargs, throw=True)
 
 
 dispatcher = Dispatcher()

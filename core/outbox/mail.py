@@ -1,9 +1,12 @@
-"""Mail: one function that renders and sends, and the backend that shows mails in a developer's terminal."""
+"""Mail: one function that renders and sends, and the backends: SMTP with a deadline, and a developer's terminal."""
 
 import re
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from email.utils import parseaddr
 from smtplib import SMTPDataError, SMTPRecipientsRefused
 from typing import Any
@@ -13,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend
 from django.core.mail.message import sanitize_address
 from django.template.loader import render_to_string
 
@@ -26,6 +30,8 @@ ENHANCED_CODE = re.compile(rb"\s*\d\.\d{1,3}\.\d{1,3}\b")
 FINAL_ENHANCED_CODE = re.compile(rb"\s*5\.(1\.([1-6]|10)|2\.[13]|3\.4|6\.\d{1,3})\b")
 VAGUE_ENHANCED_CODE = re.compile(rb"\s*5\.[0-2]\.0\b")
 FINAL_CODES = frozenset({550, 551, 553, 554, 556})
+SMTP_SECONDS = 57.0  # for a whole dialogue: below the lease of the outbox
+CONTENT_SECONDS = 19.0  # of them, for the content: the replies to DATA and to its end
 log = structlog.get_logger(__name__)
 
 inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
@@ -61,6 +67,8 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
     message_id = f"<{cause.pk}@{domain}>"
     message = compose(template, to=to, context=context, message_id=message_id)
     message.connection = get_connection()
+    if cause.lease is not None:
+        cause.lease.check()
     try:
         message.send()
     except SMTPRecipientsRefused as error:
@@ -89,6 +97,44 @@ def is_final(code: int, reply: bytes) -> bool:
     if ENHANCED_CODE.match(reply) and not VAGUE_ENHANCED_CODE.match(reply):
         return code >= 500 and FINAL_ENHANCED_CODE.match(reply) is not None
     return code in FINAL_CODES
+
+
+class SMTPBackend(EmailBackend):
+    """Django's, with a deadline for the whole dialogue: EMAIL_TIMEOUT is for each reply, or for each part of one."""
+
+    client: Any = None
+    deadline = 0.0
+
+    @property
+    def connection_class(self) -> Any:
+        backend, base = self, super().connection_class
+
+        class Client(base):  # type: ignore[misc, valid-type]
+            def connect(self, *args: Any, **kwargs: Any) -> Any:
+                backend.client = self
+                return super().connect(*args, **kwargs)
+
+            def data(self, msg: Any) -> Any:
+                """Send the content, or nothing of it: without the last reply nobody knows if the email was sent."""
+                if time.monotonic() > backend.deadline - CONTENT_SECONDS:
+                    raise TimeoutError("the mail server is too slow")
+                return super().data(msg)
+
+        return Client
+
+    def send_messages(self, email_messages: Sequence[Any]) -> int:
+        self.deadline = time.monotonic() + SMTP_SECONDS
+        timer = threading.Timer(SMTP_SECONDS, self.abort)
+        timer.start()
+        try:
+            return super().send_messages(email_messages)
+        finally:
+            timer.cancel()
+
+    def abort(self) -> None:
+        """End the dialogue from another thread: the one that waits for a reply finds the connection closed."""
+        with suppress(AttributeError, OSError):  # not connected yet, or any more
+            self.client.sock.shutdown(socket.SHUT_RDWR)
 
 
 class TerminalBackend(BaseEmailBackend):

@@ -1,22 +1,20 @@
-"""The outbox: promises to the outside world. See core/outbox/services.py."""
+"""The tables of the outbox (core/outbox/services.py) and of the schedule (core/outbox/schedules.py)."""
 
-from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-
-class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
-    def due(self, now: datetime) -> Self:
-        """Waiting and due, or taken by a worker that has not finished within its lease."""
-        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
-        return self.filter(free, status=OutboxMessage.Status.PENDING, due_at__lte=now)
+from core.db.leases import LeasedModel, LeasedRows
 
 
-class OutboxMessage(models.Model):
-    """A promise to do something outside the database, written in the transaction that makes it necessary."""
+class OutboxQuerySet(LeasedRows, models.QuerySet["OutboxMessage"]):
+    """Claimed by workers."""
+
+
+class OutboxMessage(LeasedModel):
+    """A message to the world outside the database, written in the transaction that makes it necessary."""
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -27,22 +25,17 @@ class OutboxMessage(models.Model):
     kind = models.CharField(max_length=80, help_text="Names the handler, e.g. accounts.password_reset")
     payload = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    last_error = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Not worth doing after this moment")
-    lease_until = models.DateTimeField(null=True, blank=True)
-    lease_id = models.UUIDField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    request_id = models.CharField(max_length=64, blank=True, default="")
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="After it the message is not delivered"
+    )
 
     objects = OutboxQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
             models.Index(
-                fields=["due_at"], condition=models.Q(status="pending"), name="outbox_pending_by_due"
+                fields=["due_at"], condition=models.Q(finished_at=None), name="outbox_unfinished_by_due"
             ),
             models.Index(fields=["finished_at"], name="outbox_by_finished"),
         ]
@@ -58,6 +51,15 @@ class OutboxMessage(models.Model):
 
     def retry(self) -> None:
         """Start a failed message over, with a fresh set of attempts."""
-        self.status, self.attempts, self.finished_at = self.Status.PENDING, 0, None
-        self.due_at, self.lease_until, self.expires_at = timezone.now(), None, None
-        self.save(update_fields=["status", "attempts", "finished_at", "due_at", "lease_until", "expires_at"])
+        self.status, self.expires_at = self.Status.PENDING, None
+        self.save(update_fields=[*self.reset(), "status", "expires_at"])
+
+
+class ScheduledTask(models.Model):
+    """The last run of one entry of the schedule."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    last_run_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

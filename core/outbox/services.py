@@ -1,23 +1,25 @@
-"""Promises to the outside world: rows written with their cause, handled at least once by whoever claims them.
+"""The outbox: messages to the world outside the database, written in the transaction of their cause.
 
-A request calls `enqueue` inside its transaction. After the commit the dispatcher nudges a worker; what a lost
-nudge leaves behind is picked up by the periodic drain. A claim is a conditional UPDATE with a lease, which
-behaves alike on PostgreSQL and SQLite, so any number of drains may run at once.
+A request calls `enqueue` in its transaction. After the commit the dispatcher wakes a worker up. What a lost wake-up
+leaves is found by the schedule. Each message is delivered at least once, under a lease (core/db/leases.py).
 """
 
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from traceback import extract_tb
 from typing import Any
 
 import structlog
-from django.db import transaction
-from django.db.models import F
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection, connections, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
-from uuid_utils.compat import uuid7
 
+from core.db.leases import Lease, caused_by, work_on
 from core.outbox.dispatcher import dispatcher
 from core.outbox.models import OutboxMessage
 from core.web import metrics
@@ -26,14 +28,16 @@ from core.web.text import error_text
 
 log = structlog.get_logger(__name__)
 
+TASK = "core.drain_outbox"
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
 FIRST_DELAY = timedelta(seconds=15)
-LONGEST_DELAY = timedelta(hours=6)
-BATCH = 50
+MAX_DELAY = timedelta(hours=6)
+MAX_DELIVERIES = 4  # at once, by one task: a slow receiver holds up one of them
 
 Handler = Callable[[OutboxMessage], None]
 handlers: dict[str, Handler] = {}
+wake_up = dispatcher.register(TASK)
 
 
 class PermanentError(Exception):
@@ -41,7 +45,7 @@ class PermanentError(Exception):
 
 
 def handles(kind: str) -> Callable[[Handler], Handler]:
-    """Register the function that keeps promises of this kind. It must be safe to run twice."""
+    """Register the function that delivers messages of this kind. It must be safe to run twice."""
 
     def register(handler: Handler) -> Handler:
         handlers[kind] = handler
@@ -51,74 +55,63 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
 
 
 def enqueue(kind: str, payload: dict[str, Any], *, expires_in: timedelta | None = None) -> OutboxMessage:
-    """Promise it. Nothing secret goes into the payload: the row stays readable until it is purged."""
+    """Write a message. Nothing secret goes into the payload: the row stays readable until it is purged."""
     now = timezone.now()
     message = OutboxMessage.objects.create(
         kind=kind,
         payload=payload,
         created_at=now,
-        due_at=now,
         expires_at=now + expires_in if expires_in else None,
         request_id=context.current.get().request_id,
     )
-    transaction.on_commit(dispatcher.wake)
+    transaction.on_commit(wake_up)
     return message
 
 
-def drain(limit: int = 500) -> int:
-    """Handle what is due, oldest first, and return how many were handled (done or not)."""
-    handled = 0
-    while handled < limit:
-        due = OutboxMessage.objects.due(timezone.now()).order_by("due_at")
-        ids = list(due.values_list("pk", flat=True)[:BATCH])
-        claimed = 0
-        for pk in ids:
-            message = claim(pk)
-            if message is not None:
-                claimed += 1
-                attempt(message)
-        handled += claimed
-        if len(ids) < BATCH or claimed == 0:
-            break
-    return handled
+def drain() -> int:
+    """Deliver what is due, oldest first, several at once. Return the number of messages, delivered or not."""
+    due = len(OutboxMessage.objects.due().values_list("pk")[:MAX_DELIVERIES])
+    if due < 2 or connection.in_atomic_block:  # no other connection sees what the caller has not committed
+        return deliver_due()
+    with ThreadPoolExecutor(due, thread_name_prefix="delivery") as threads:
+        return sum(future.result() for future in [threads.submit(deliver_in_thread) for _ in range(due)])
 
 
-def claim(pk: Any) -> OutboxMessage | None:
-    """Take one message for the length of a lease; None when another worker was faster, or it was deleted just now."""
-    now = timezone.now()
-    lease_id = uuid7()
-    taken = (
-        OutboxMessage.objects.due(now)
-        .filter(pk=pk)
-        .update(lease_until=now + LEASE, lease_id=lease_id, attempts=F("attempts") + 1)
-    )
-    return OutboxMessage.objects.filter(pk=pk).first() if taken else None
+def deliver_due() -> int:
+    return work_on(partial(OutboxMessage.objects.claim, LEASE), deliver, wake_up=wake_up)
 
 
-def attempt(message: OutboxMessage) -> None:
-    """Run the handler and write down how it went. A worker that dies here leaves the lease to run out."""
-    token = context.current.set(context.RequestContext(request_id=message.request_id))
-    bound = structlog.contextvars.bind_contextvars(outboxId=str(message.pk))
+def deliver_in_thread() -> int:
     try:
-        if message.expires_at and message.expires_at < timezone.now():
-            raise PermanentError("expired before it could be handled")
-        if message.attempts > MAX_ATTEMPTS:  # every attempt so far has killed its worker
-            raise PermanentError(f"given up after {MAX_ATTEMPTS} attempts")
-        handler = handlers.get(message.kind)
-        if handler is None:
-            raise PermanentError(f"nothing handles {message.kind}")
-        handler(message)
-    except Exception as error:
-        _failed(message, error)
-    else:
-        _finish(message, OutboxMessage.Status.DONE, "")
+        return deliver_due()
     finally:
-        structlog.contextvars.reset_contextvars(**bound)
-        context.current.reset(token)
+        connections.close_all()
 
 
-def _failed(message: OutboxMessage, error: Exception) -> None:
-    text = error_text(error)
+def deliver(message: OutboxMessage) -> None:
+    """Call the handler of a claimed message, and write the outcome. Raises LeaseLost; SoftTimeLimitExceeded ends the
+    task, after the message is set to be tried again."""
+    with caused_by(message, outboxId=str(message.pk)), Lease(message, LEASE) as lease:
+        try:
+            if message.expires_at and message.expires_at < timezone.now():
+                raise PermanentError("expired before it could be handled")
+            if message.attempts > MAX_ATTEMPTS:  # every attempt so far has killed its worker
+                raise PermanentError(f"given up after {MAX_ATTEMPTS} attempts")
+            handler = handlers.get(message.kind)
+            if handler is None:
+                raise PermanentError(f"nothing handles {message.kind}")
+            handler(message)
+        except Exception as error:
+            fail(lease, error)
+            if isinstance(error, SoftTimeLimitExceeded):
+                raise
+        else:
+            finish(lease, OutboxMessage.Status.DONE, "")
+
+
+def fail(lease: Lease, error: Exception) -> None:
+    """Set the message to be tried again later, or write that it has failed. Raises LeaseLost."""
+    message, text = lease.row, error_text(error)
     final = isinstance(error, PermanentError) or message.attempts >= MAX_ATTEMPTS
     log.warning(
         "outbox_attempt_failed",
@@ -130,15 +123,12 @@ def _failed(message: OutboxMessage, error: Exception) -> None:
         at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)],
     )
     if final:
-        _finish(message, OutboxMessage.Status.FAILED, text)
+        finish(lease, OutboxMessage.Status.FAILED, text)
         return
-    metrics.outbox_total.labels(message.kind, "retried").inc()
-    _mine(message).update(
-        lease_until=None,
-        lease_id=None,
-        due_at=next_attempt(message.attempts, timezone.now()),
-        last_error=text,
+    lease.write(
+        lease_until=None, lease_id=None, due_at=Now() + retry_delay(message.attempts), last_error=text
     )
+    metrics.outbox_total.labels(message.kind, "retried").inc()
 
 
 def smtp_code(error: BaseException | None) -> int | None:
@@ -150,17 +140,12 @@ def smtp_code(error: BaseException | None) -> int | None:
     return error.smtp_code if isinstance(error, SMTPResponseException) else None
 
 
-def next_attempt(attempts: int, now: datetime) -> datetime:
-    """Exponential, with jitter of ±20 % so that a broken mail server is not met by all at once."""
-    delay = min(FIRST_DELAY * 4 ** (attempts - 1), LONGEST_DELAY)
-    return now + delay * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+def retry_delay(attempts: int) -> timedelta:
+    """Exponential, with jitter of ±20 %, so that the retries of many messages are spread."""
+    delay = min(FIRST_DELAY * 4 ** (attempts - 1), MAX_DELAY)
+    return delay * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
 
 
-def _finish(message: OutboxMessage, status: OutboxMessage.Status, error: str) -> None:
-    metrics.outbox_total.labels(message.kind, status.value).inc()
-    _mine(message).update(status=status, finished_at=timezone.now(), lease_until=None, last_error=error)
-
-
-def _mine(message: OutboxMessage) -> Any:
-    """Fencing: a worker whose lease ran out must not overwrite what the next one has written."""
-    return OutboxMessage.objects.filter(pk=message.pk, lease_id=message.lease_id)
+def finish(lease: Lease, status: OutboxMessage.Status, error: str) -> None:
+    lease.write(status=status, finished_at=timezone.now(), lease_until=None, last_error=error)
+    metrics.outbox_total.labels(lease.row.kind, status.value).inc()

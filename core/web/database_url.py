@@ -20,12 +20,13 @@ SQLITE: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 # Statements are bound and prepared by the server, which parses and plans each of them once for a connection.
-POSTGRESQL: dict[str, Any] = {
+POSTGRESQL: dict[
+    str, Any
+] = {  # the time limits of statements are set after connecting: core/web/time_limits.py
     "server_side_binding": True,
     "prepare_threshold": 1,
     "connect_timeout": 3,
     "tcp_user_timeout": 5000,
-    "options": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s",
 }
 # Of libpq, in the version that is installed. Django sets the encoding; a connection for replication runs no SQL.
 LIBPQ = {option.keyword.decode() for option in Conninfo.get_defaults()} - {"client_encoding", "replication"}
@@ -96,10 +97,8 @@ def postgresql_options(given: dict[str, str]) -> dict[str, Any]:
     options = POSTGRESQL | {
         name: checked(name, text) for name, text in given.items() if name != "currentSchema"
     }
-    settings = [POSTGRESQL["options"], given.get("options", "")]  # of one that is set twice the last counts
     if schema := given.get("currentSchema"):
-        settings.append(f"-c search_path={schema}")
-    options["options"] = " ".join(filter(None, settings))
+        options["options"] = " ".join(filter(None, (given.get("options"), f"-c search_path={schema}")))
     return options
 
 

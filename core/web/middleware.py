@@ -21,7 +21,7 @@ from django.middleware.security import SecurityMiddleware
 from uuid_utils import uuid7
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from core.web import metrics
+from core.web import metrics, time_limits
 from core.web import request_context as context
 from core.web.client_address import client_ip, normalize_scheme, peer_ip
 from core.web.content_types import UNREADABLE
@@ -82,7 +82,9 @@ class RequestMiddleware:
             user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
         )
         token = context.current.set(asking)
+        is_admin = request.path_info.startswith(ADMIN_PREFIX)
         try:
+            time_limits.use(time_limits.DEFAULT if is_admin else time_limits.REQUEST)
             response = refuse_early(request) or self.get_response(without_trailing_slash(request))
             seconds = time.perf_counter() - started
             finish(request, response, asking, seconds)

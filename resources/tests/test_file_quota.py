@@ -88,7 +88,7 @@ def test_a_cancelled_import_frees_its_room(disk, owner):
 
 def test_so_does_one_that_was_cancelled_while_it_ran(disk, owner):
     asked = upload(owner, TABLE)
-    job = jobs.claim(asked.json()["data"]["id"])
+    job = jobs.claim()
     owner.delete(asked["Location"])
     assert used(owner) == 10
     job.refresh_from_db()

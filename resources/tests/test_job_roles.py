@@ -8,7 +8,7 @@ from accounts.tests.factories import UserFactory
 from core.files.models import StoredFile
 from core.jobs import services as jobs
 from core.jobs.models import Job
-from core.jobs.runner import Heartbeat
+from core.jobs.runner import Run
 from core.tests.answers import code, names
 from core.tests.job_results import finished
 from resources.tests.factories import ResourceFactory
@@ -113,10 +113,10 @@ def test_one_that_waits_fails_under_another_role(disk, log_in, become, first, th
 @pytest.mark.parametrize("role", ["user", None])
 def test_an_export_that_ends_under_another_role_hands_nothing_out(disk, admin, become, monkeypatch, role):
     """Even when no beat has seen it."""
-    asked = admin.post(EXPORT, EVERYBODYS)
-    monkeypatch.setattr(Heartbeat, "beat", lambda _heart: None)
+    admin.post(EXPORT, EVERYBODYS)
+    monkeypatch.setattr(Run, "beat", lambda _run: None)
     ResourceFactory(title="Somebody's")
-    job = jobs.claim(asked.json()["data"]["id"])
+    job = jobs.claim()
     serve, changed = jobs.function_of(job.kind), []
 
     def meanwhile(run):
@@ -135,7 +135,7 @@ def test_no_batch_is_written_under_another_role(disk, admin, become, monkeypatch
     theirs = [ResourceFactory(title=f"Old {number}") for number in range(6)]
     asked = upload(admin, "id,title\n" + "".join(f"{row.pk},New\n" for row in theirs))
     monkeypatch.setattr("core.importexport.imports.BATCH", 2)
-    monkeypatch.setattr(Heartbeat, "beat", lambda _heart: None)
+    monkeypatch.setattr(Run, "beat", lambda _run: None)
     checkpoint, written = jobs.Run.checkpoint, []
 
     def after_the_first(run, position):

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.audit.models import AuditEvent
-from core.jobs.tasks import purge_expired
+from core.db.retention import purge_expired
 from core.tests.answers import code, names, problems
 from resources import tasks
 from resources.models import Resource, Tag

@@ -9,7 +9,6 @@ from uuid_utils.compat import uuid7
 from accounts.tests.factories import SessionFactory, UserFactory
 from core.audit import services as audit
 from core.audit.models import AuditEvent
-from core.outbox.dispatcher import dispatcher
 from core.outbox.models import OutboxMessage
 from core.tests.factories import AuditEventFactory, OutboxMessageFactory
 from core.tests.office import act, allow, browser_of, queries_of, rows, said, url_of
@@ -77,7 +76,7 @@ def test_a_failed_message_can_be_retried(browser):
 
 def test_a_retry_wakes_the_dispatcher(browser, monkeypatch):
     woken = []
-    monkeypatch.setattr(dispatcher, "wake", lambda: woken.append(True))
+    monkeypatch.setattr("core.outbox.admin.wake_up", lambda: woken.append(True))
     act(browser, "retry", failed())
 
     assert woken

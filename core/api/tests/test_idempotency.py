@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.services.sessions import open_session
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.api.models import StoredAnswer
-from core.jobs.tasks import purge_expired
+from core.db.retention import purge_expired
 from resources.models import Resource
 
 USERS = "/api/v1/users"

@@ -1,10 +1,14 @@
-"""Django's PostgreSQL backend with a health check that costs no round trip."""
+"""Django's PostgreSQL backend with a health check that costs no round trip, and with time limits."""
 
 import select
 import time
+from dataclasses import asdict
 from typing import Any
 
 from django.db.backends.postgresql import base
+from psycopg import OperationalError
+
+from core.web import time_limits
 
 IDLE_SECONDS = 30.0
 
@@ -19,6 +23,35 @@ class DatabaseWrapper(Parent):
     """
 
     last_checked = 0.0
+    limits: time_limits.TimeLimits | None = None
+
+    def connect(self) -> None:
+        super().connect()
+        self.limits = None
+        self.apply_limits()
+
+    def apply_limits(self) -> None:
+        """Set the time limits of this thread on the open connection, unless it has them.
+
+        After connecting, because PgBouncer refuses them as start-up options. In its transaction mode a SET would be for
+        whatever client comes next, so there they are the role's. What DATABASE_URL sets is left alone.
+        """
+        limits = time_limits.current.get()
+        is_pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
+        if self.connection is None or limits == self.limits or is_pooled or self.in_atomic_block:
+            return
+        given = self.settings_dict["OPTIONS"].get("options", "")
+        calls = [
+            f"set_config('{name}', '{value}', false)"
+            for name, value in asdict(limits).items()
+            if name not in given
+        ]
+        try:
+            if calls:
+                self.connection.execute(f"SELECT {', '.join(calls)}", prepare=False)
+            self.limits = limits
+        except OperationalError:  # the connection is lost; the next statement opens another
+            self.close()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.last_checked = time.monotonic()

@@ -5,6 +5,7 @@ import pytest
 from django.db import close_old_connections, connection
 
 from core.db.postgresql.base import IDLE_SECONDS
+from core.web import time_limits
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -63,3 +64,44 @@ def test_after_a_long_silence_the_server_is_asked(terminated):
         terminate(pid)
 
     assert connection.is_usable() is not terminated
+
+
+# --- time limits ----------------------------------------------------------------------------------
+
+
+def limits():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+        return cursor.fetchone()
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The limits in which the queries of a request run."""
+    found = []
+    monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: found.append(limits()))
+    yield found
+    time_limits.use(time_limits.DEFAULT)
+
+
+def test_a_request_of_the_api_has_short_limits_and_the_admin_its_own(owner, seen):
+    for path in ("/api/v1/resources", "/admin/login/", "/api/v1/resources"):
+        owner.get(path)
+
+    assert seen == [("2s", "2s"), ("10s", "3s"), ("2s", "2s")]
+
+
+def test_a_new_connection_has_the_limits_of_its_thread(seen):
+    assert limits() == ("10s", "3s")
+    time_limits.use(time_limits.REQUEST)
+    connection.close()
+
+    assert limits() == ("2s", "2s")
+
+
+def test_a_lost_connection_is_replaced_when_the_limits_change(owner, seen):
+    time_limits.use(time_limits.DEFAULT)
+    terminate(backend())
+
+    assert owner.get("/api/v1/resources").status_code == 200
+    assert limits() == ("2s", "2s")

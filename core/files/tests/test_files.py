@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from accounts.services.erasure import erase
 from accounts.tests.factories import UserFactory
+from core.db.retention import purge_expired
 from core.files import services as files
 from core.files.models import StoredFile
-from core.jobs.tasks import purge_expired
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
 from core.tests.parallel import together

@@ -82,7 +82,7 @@ def test_a_failed_one_is_started_over(browser, monkeypatch, django_capture_on_co
     job.refresh_from_db()
 
     assert said(answer) == ["Waiting to be run again: 1."]
-    assert callbacks == [jobs.dispatcher.wake_jobs]
+    assert callbacks == [jobs.wake_up]
     assert (job.status, job.attempts, job.error) == (Status.SUCCEEDED, 1, None)
     event = AuditEvent.objects.get(event="job.retried")
     assert (event.actor_id, event.subject_id) == (browser.user.pk, job.user_id)

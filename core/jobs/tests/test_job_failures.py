@@ -4,13 +4,13 @@ import threading
 from datetime import timedelta
 
 import pytest
-import time_machine
-from django.utils import timezone
 
+from core.db.leases import LeaseLost
 from core.jobs import services as jobs
 from core.jobs.models import Job
-from core.jobs.runner import Heartbeat, LeaseLost, Run
+from core.jobs.runner import Run
 from core.tests.factories import JobFactory
+from core.tests.leases import pass_time
 from core.web.errors import ApiError
 
 pytestmark = pytest.mark.django_db
@@ -57,12 +57,11 @@ def test_a_defect_is_tried_three_times_and_never_told(work):
 
     work.act = fall
     job = JobFactory()
-    with time_machine.travel(timezone.now(), tick=False) as clock:
-        seen = []
-        for _ in range(5):
-            jobs.run_due()
-            seen.append((fresh(job).status, fresh(job).attempts))
-            clock.shift(timedelta(minutes=1))
+    seen = []
+    for _ in range(5):
+        jobs.run_due()
+        seen.append((fresh(job).status, fresh(job).attempts))
+        pass_time(Job, 60)
     failed = fresh(job)
 
     assert seen == [(Status.QUEUED, 1), (Status.QUEUED, 2), *[(Status.FAILED, 3)] * 3]
@@ -117,29 +116,28 @@ def test_a_failed_one_keeps_what_it_has_done(monkeypatch):
 
 def test_what_a_dead_worker_held_is_taken_up_when_its_lease_has_run_out(work, settings):
     job = JobFactory()
-    held = jobs.claim(job.pk)
-    held_until = settings.JOB_LEASE
+    held = jobs.claim()
 
-    assert jobs.claim(job.pk) is None
-    with time_machine.travel(timezone.now() + held_until - timedelta(seconds=2)):
-        assert jobs.run_due() == 0
-    with time_machine.travel(timezone.now() + held_until + timedelta(seconds=2)):
-        assert jobs.run_due() == 1
+    assert jobs.claim() is None
+    pass_time(Job, settings.JOB_LEASE.total_seconds() - 2)
+    assert jobs.run_due() == 0
+    pass_time(Job, 4)
+    assert jobs.run_due() == 1
     assert (fresh(job).status, fresh(job).attempts) == (Status.SUCCEEDED, 2)
     assert fresh(job).started_at == held.started_at
 
 
 def test_a_late_worker_writes_nothing(work, settings):
     job = JobFactory()
-    late = Run(jobs.claim(job.pk))
-    with time_machine.travel(timezone.now() + settings.JOB_LEASE + timedelta(seconds=1)):
-        successor = jobs.claim(job.pk)
+    late = Run(jobs.claim())
+    pass_time(Job, settings.JOB_LEASE.total_seconds() + 1)
+    successor = jobs.claim()
     for write in (
         lambda: late.checkpoint({"row": 1}),
         lambda: late.succeed({}),
         lambda: late.finish(Status.CANCELLED),
         late.release,
-        lambda: jobs.broken(late, OSError("late"), ApiError("INTERNAL_ERROR")),
+        lambda: jobs.retry_or_fail(late, OSError("late"), ApiError("INTERNAL_ERROR")),
         lambda: jobs.fail(late, ApiError("CONFLICT")),
     ):
         with pytest.raises(LeaseLost):
@@ -151,9 +149,10 @@ def test_a_late_worker_writes_nothing(work, settings):
 
 def test_a_late_worker_is_told_at_its_next_step(work):
     job = JobFactory()
-    run = Run(jobs.claim(job.pk))
+    run = Run(jobs.claim())
     Job.objects.filter(pk=job.pk).update(lease_id=None)
-    Heartbeat(run).beat()
+    with pytest.raises(LeaseLost):
+        run.beat()
 
     with pytest.raises(LeaseLost):
         run.progress(1, 2)
@@ -161,15 +160,14 @@ def test_a_late_worker_is_told_at_its_next_step(work):
 
 def test_a_beat_renews_the_lease_and_writes_the_progress(settings):
     job = JobFactory()
-    run = Run(jobs.claim(job.pk))
-    heart = Heartbeat(run)
+    run = Run(jobs.claim())
+    pass_time(Job, 30)
     before = fresh(job)
-    heart.beat()
-    assert fresh(job).version == before.version  # nothing moved
+    run.beat()
+    assert fresh(job).version == before.version  # no progress
 
     run.progress(1, 3)
-    with time_machine.travel(timezone.now() + timedelta(seconds=30)):
-        heart.beat()
+    run.beat()
     after = fresh(job)
 
     assert (after.progress, after.version) == (33, before.version + 1)
@@ -180,15 +178,15 @@ def test_a_beat_renews_the_lease_and_writes_the_progress(settings):
 def test_a_long_step_keeps_its_lease_without_a_word(work, settings, monkeypatch):
     settings.JOB_LEASE = timedelta(seconds=1)
     renewed = threading.Event()
-    beat = Heartbeat.beat
+    beat = Run.beat
 
-    def beaten(heart):
-        before = fresh(heart.run.job).lease_until
-        beat(heart)
-        if fresh(heart.run.job).lease_until > before:
+    def beaten(run):
+        before = fresh(run.job).lease_until
+        beat(run)
+        if fresh(run.job).lease_until > before:
             renewed.set()
 
-    monkeypatch.setattr(Heartbeat, "beat", beaten)
+    monkeypatch.setattr(Run, "beat", beaten)
     work.act = lambda _run: renewed.wait(20) or pytest.fail("no beat")
     job = JobFactory()
     jobs.run_due()

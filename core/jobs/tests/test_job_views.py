@@ -9,11 +9,11 @@ import time_machine
 from django.utils import timezone
 
 from core.audit.models import AuditEvent
+from core.db.retention import purge_expired
 from core.files import services as files
 from core.files.models import StoredFile
 from core.jobs import services as jobs
 from core.jobs.models import Job
-from core.jobs.tasks import purge_expired
 from core.tests.answers import code, names, problems
 from core.tests.factories import JobFactory
 
@@ -81,7 +81,7 @@ def test_nothing_is_sent_while_nothing_moves(owner):
     etag = owner.get(url_of(job))["ETag"]
 
     assert owner.get(url_of(job), HTTP_IF_NONE_MATCH=etag).status_code == 304
-    jobs.claim(job.pk)
+    jobs.claim()
     moved = owner.get(url_of(job), HTTP_IF_NONE_MATCH=etag)
     assert (moved.status_code, moved.json()["data"]["status"]) == (200, "running")
 
@@ -167,7 +167,7 @@ def test_one_that_waits_is_cancelled_at_once(owner):
 
 def test_one_that_runs_is_asked_to_stop(owner):
     job = JobFactory(user=owner.user)
-    jobs.claim(job.pk)
+    jobs.claim()
 
     assert [owner.delete(url_of(job)).status_code for _ in range(2)] == [204, 204]
     job.refresh_from_db()

@@ -4,17 +4,18 @@ import threading
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from accounts.tests.factories import UserFactory
 from core.audit.models import AuditEvent
+from core.db import leases
 from core.jobs import services as jobs
 from core.jobs.models import Job
-from core.jobs.runner import Heartbeat
+from core.jobs.runner import Run
 from core.tests.factories import JobFactory
+from core.tests.leases import pass_time
 from core.tests.parallel import together
 from core.web import request_context as context
 
@@ -36,7 +37,7 @@ def test_a_job_waits_and_its_row_is_the_promise(work, django_capture_on_commit_c
         job = jobs.enqueue_job(user=user, kind="test.job", parameters={"n": 1})
 
     assert (job.status, job.progress, job.attempts, work.done) == (Status.QUEUED, 0, 0, [])
-    assert callbacks == [jobs.dispatcher.wake_jobs]
+    assert callbacks == [jobs.wake_up]
     event = AuditEvent.objects.get(event="job.queued")
     assert (event.actor_id, event.target_id, event.subject_id) == (user.pk, job.pk, user.pk)
 
@@ -54,7 +55,7 @@ def test_a_job_of_what_was_rolled_back_was_never_asked_for():
 def test_nobody_may_leave_more_than_twenty_unfinished():
     user = UserFactory()
     over = JobFactory(user=user, status=Status.SUCCEEDED, finished_at=timezone.now())
-    for _ in range(jobs.MOST_UNFINISHED):
+    for _ in range(jobs.MAX_UNFINISHED):
         jobs.enqueue_job(user=user, kind="test.job", parameters={})
     with pytest.raises(jobs.TooManyJobs):
         jobs.enqueue_job(user=over.user, kind="test.job", parameters={})
@@ -65,7 +66,7 @@ def test_nobody_may_leave_more_than_twenty_unfinished():
 @pytest.mark.django_db(transaction=True)
 def test_nor_by_asking_at_the_same_moment():
     user = UserFactory()
-    for _ in range(jobs.MOST_UNFINISHED - 2):
+    for _ in range(jobs.MAX_UNFINISHED - 2):
         JobFactory(user=user)
 
     def ask():
@@ -142,10 +143,11 @@ def test_one_that_pauses_lets_the_others_go_first(work, monkeypatch):
 
 def test_a_task_hands_over_after_its_time(work, monkeypatch):
     woken = []
-    monkeypatch.setattr(jobs.dispatcher, "wake_jobs", lambda: woken.append(True))
+    monkeypatch.setattr(jobs, "wake_up", lambda: woken.append(True))
+    monkeypatch.setattr(leases, "BUDGET_SECONDS", 0)
     JobFactory(), JobFactory()
 
-    assert jobs.run_due(budget=0) == 1
+    assert jobs.run_due() == 1
     assert (len(work.done), woken) == (1, [True])
 
 
@@ -164,7 +166,7 @@ def test_runs_are_counted_by_kind_and_outcome(work):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_that_runs_is_cancelled_at_its_next_step(work, owner):
+def test_one_that_runs_is_cancelled_at_its_next_step(work, owner, monkeypatch):
     job = JobFactory(user=owner.user)
     steps = []
 
@@ -177,28 +179,26 @@ def test_one_that_runs_is_cancelled_at_its_next_step(work, owner):
             run.progress(step, 10_000)
 
     cancelled = threading.Event()
-    beat = Heartbeat.beat
+    beat = Run.beat
 
-    def beaten(heart):
-        beat(heart)
-        if heart.run.cancelled:
+    def beaten(run):
+        beat(run)
+        if run.cancelled:
             cancelled.set()
 
-    Heartbeat.beat, work.act = beaten, act
-    try:
-        jobs.run_due()
-    finally:
-        Heartbeat.beat = beat
+    monkeypatch.setattr(Run, "beat", beaten)
+    work.act = act
+    jobs.run_due()
     assert (fresh(job).status, len(steps), work.done) == (Status.CANCELLED, 4, [])
     assert fresh(job).finished_at
 
 
 def test_one_whose_worker_died_is_cancelled_by_the_next(work, settings):
     job = JobFactory()
-    jobs.claim(job.pk)
+    jobs.claim()
     jobs.cancel_job(job=fresh(job), actor=job.user)
-    with time_machine.travel(timezone.now() + settings.JOB_LEASE + timedelta(seconds=1)):
-        jobs.run_due()
+    pass_time(Job, settings.JOB_LEASE.total_seconds() + 1)
+    jobs.run_due()
 
     assert (fresh(job).status, work.done) == (Status.CANCELLED, [])
 
@@ -208,12 +208,12 @@ def test_one_whose_worker_died_is_cancelled_by_the_next(work, settings):
 def test_one_that_runs_stops_when_its_owner_is_deleted_or_has_another_role(
     work, owner, admin, monkeypatch, deleted
 ):
-    seen, beat, steps = threading.Event(), Heartbeat.beat, []
+    seen, beat, steps = threading.Event(), Run.beat, []
     path = f"/api/v1/users/{owner.user.pk}"
 
-    def beaten(heart):
-        beat(heart)
-        if heart.run.refused:
+    def beaten(run):
+        beat(run)
+        if run.owner_changed:
             seen.set()
 
     def act(run):
@@ -224,7 +224,7 @@ def test_one_that_runs_stops_when_its_owner_is_deleted_or_has_another_role(
             steps.append(step)
             run.progress(step, 10_000)
 
-    monkeypatch.setattr(Heartbeat, "beat", beaten)
+    monkeypatch.setattr(Run, "beat", beaten)
     work.act = act
     job = JobFactory(user=owner.user)
     jobs.run_due()

@@ -3,19 +3,23 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from core.jobs.tasks import purge_expired
+from core.db.retention import purge_expired
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
 from core.outbox.services import PermanentError
 from core.tests.factories import KeptMessageFactory, OutboxMessageFactory
+from core.tests.leases import pass_time
 
 pytestmark = pytest.mark.django_db
 
 Status = OutboxMessage.Status
+
+
+def claim():
+    return OutboxMessage.objects.claim(outbox.LEASE)
 
 
 # --- failing --------------------------------------------------------------------------------------
@@ -39,8 +43,7 @@ def test_a_failure_is_written_down_and_tried_again_later(handled):
     [(1, 15), (2, 60), (3, 240), (4, 960), (5, 3840), (6, 15360), (7, 21600), (8, 21600)],
 )
 def test_the_wait_grows_fourfold_up_to_six_hours_give_or_take_a_fifth(attempts, delay):
-    now = timezone.now()
-    waits = [(outbox.next_attempt(attempts, now) - now).total_seconds() for _ in range(200)]
+    waits = [outbox.retry_delay(attempts).total_seconds() for _ in range(200)]
 
     assert delay * 0.8 <= min(waits) < delay * 0.9
     assert delay * 1.1 < max(waits) <= delay * 1.2
@@ -51,8 +54,8 @@ def test_a_promise_that_is_kept_in_the_end_forgets_its_failures(handled):
     message = KeptMessageFactory()
     outbox.drain()
     handled.error = None
-    with time_machine.travel(timezone.now() + timedelta(seconds=19)):
-        outbox.drain()
+    pass_time(OutboxMessage, 19)
+    outbox.drain()
     message.refresh_from_db()
 
     assert (message.status, message.attempts, message.last_error) == (Status.DONE, 2, "")
@@ -61,10 +64,9 @@ def test_a_promise_that_is_kept_in_the_end_forgets_its_failures(handled):
 def test_after_eight_attempts_it_has_failed(handled):
     handled.error = OSError("busy")
     message = KeptMessageFactory()
-    with time_machine.travel(timezone.now(), tick=False) as clock:
-        for _ in range(12):
-            outbox.drain()
-            clock.shift(timedelta(hours=8))
+    for _ in range(12):
+        outbox.drain()
+        pass_time(OutboxMessage, 8 * 3600)
     message.refresh_from_db()
 
     assert (len(handled), message.attempts, message.status) == (8, 8, Status.FAILED)
@@ -115,18 +117,18 @@ def test_a_long_error_is_shortened(handled):
 def test_nobody_takes_what_another_holds(handled):
     message = KeptMessageFactory()
 
-    assert outbox.claim(message.pk).attempts == 1
-    assert outbox.claim(message.pk) is None
+    assert claim().pk == message.pk
+    assert claim() is None
     assert outbox.drain() == 0
 
 
 def test_what_a_dead_worker_held_is_taken_again_when_its_lease_has_run_out(handled):
     message = KeptMessageFactory()
-    outbox.claim(message.pk)
-    with time_machine.travel(timezone.now() + timedelta(seconds=59)):
-        assert outbox.drain() == 0
-    with time_machine.travel(timezone.now() + timedelta(seconds=62)):
-        assert outbox.drain() == 1
+    claim()
+    pass_time(OutboxMessage, 59)
+    assert outbox.drain() == 0
+    pass_time(OutboxMessage, 2)
+    assert outbox.drain() == 1
     message.refresh_from_db()
 
     assert (message.status, message.attempts, len(handled)) == (Status.DONE, 2, 1)
@@ -134,23 +136,22 @@ def test_what_a_dead_worker_held_is_taken_again_when_its_lease_has_run_out(handl
 
 @pytest.mark.parametrize("late", [None, OSError("late"), PermanentError("late")])
 def test_a_late_worker_does_not_overwrite_what_the_next_one_does(monkeypatch, late):
-    with time_machine.travel(timezone.now(), tick=False) as clock:
-        taken = []
+    claimed = []
 
-        def slow(message):
-            clock.shift(outbox.LEASE + timedelta(seconds=1))
-            taken.append(outbox.claim(message.pk))
-            if late is not None:
-                raise late
+    def slow(_message):
+        pass_time(OutboxMessage, 61)
+        claimed.append(claim())
+        if late is not None:
+            raise late
 
-        monkeypatch.setitem(outbox.handlers, "test.slow", slow)
-        message = OutboxMessageFactory(kind="test.slow")
-        outbox.drain(limit=1)
-        message.refresh_from_db()
+    monkeypatch.setitem(outbox.handlers, "test.slow", slow)
+    message = OutboxMessageFactory(kind="test.slow")
+    outbox.drain()
+    message.refresh_from_db()
 
-        assert (message.status, message.attempts, message.last_error) == (Status.PENDING, 2, "")
-        assert message.lease_id == taken[0].lease_id
-        assert message.lease_until > timezone.now()
+    assert (message.status, message.attempts, message.last_error) == (Status.PENDING, 2, "")
+    assert message.lease_id == claimed[0].lease_id
+    assert message.lease_until > timezone.now()
 
 
 def test_what_kills_its_workers_is_given_up(handled):
@@ -171,9 +172,8 @@ def test_staff_can_start_a_failed_one_over(handled):
     outbox.drain()
     message.refresh_from_db()
     handled.error = None
-    with time_machine.travel(timezone.now() + timedelta(hours=1)):
-        message.retry()
-        outbox.drain()
+    message.retry()
+    outbox.drain()
     message.refresh_from_db()
 
     assert (message.status, message.attempts, len(handled)) == (Status.DONE, 1, 2)

@@ -1,13 +1,17 @@
 """What a real SMTP server answers decides whether a mail is tried again, and TLS is verified."""
 
+import asyncio
 import smtplib
 import socket
 import ssl
+import threading
+from contextlib import suppress
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from core.db.leases import Lease, LeaseLost
 from core.outbox import services as outbox
 from core.outbox.mail import send
 from core.outbox.models import OutboxMessage
@@ -25,21 +29,23 @@ class Script:
 
     def __init__(self):
         self.answers, self.received = {}, []
+        self.seconds = 0.0  # for each reply
 
-    def answer(self, command, default="250 OK"):
+    async def answer(self, command, default="250 OK"):
+        await asyncio.sleep(self.seconds)
         return self.answers.get(command, default)
 
     async def handle_MAIL(self, _server, _session, envelope, address, _options):
         envelope.mail_from = address
-        return self.answer("MAIL")
+        return await self.answer("MAIL")
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):
         envelope.rcpt_tos.append(address)
-        return self.answer("RCPT")
+        return await self.answer("RCPT")
 
     async def handle_DATA(self, _server, _session, envelope):
         self.received.append(envelope)
-        return self.answer("DATA")
+        return await self.answer("DATA")
 
 
 @pytest.fixture
@@ -198,3 +204,61 @@ def test_a_certificate_for_another_host_is_refused(serve, settings, authority, m
 
     with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
         say_hello(OutboxMessageFactory())
+
+
+# --- slow servers ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow(serve, settings, monkeypatch):
+    """A server that takes a while for each reply: a tenth of a second stands for nine."""
+    monkeypatch.setattr("core.outbox.mail.SMTP_SECONDS", 0.57)
+    monkeypatch.setattr("core.outbox.mail.CONTENT_SECONDS", 0.19)
+    script = serve()
+    settings.EMAIL_BACKEND = "core.outbox.mail.SMTPBackend"
+    return script
+
+
+def test_a_slow_server_gets_an_email_once(slow):
+    slow.seconds = 0.09
+    say_hello(OutboxMessageFactory())
+
+    assert len(slow.received) == 1
+
+
+def test_one_that_is_too_slow_gets_nothing_of_an_email(slow):
+    slow.seconds = 0.25
+
+    with pytest.raises(TimeoutError):
+        say_hello(OutboxMessageFactory())
+    assert slow.received == []
+
+
+def test_a_reply_that_comes_in_drops_does_not_hold_a_delivery_for_ever(slow, settings):
+    """Each drop comes before EMAIL_TIMEOUT, which is for each of them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_PORT = server.getsockname()[1]
+        ended = threading.Event()
+
+        def drip():
+            peer, _address = server.accept()
+            with peer, suppress(OSError):
+                while not ended.wait(0.05):
+                    peer.send(b"2")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        with pytest.raises(smtplib.SMTPException):
+            say_hello(OutboxMessageFactory())
+        ended.set()
+        dripping.join()
+
+
+def test_nothing_is_sent_under_a_lease_that_is_lost(slow):
+    OutboxMessageFactory()
+    message = OutboxMessage.objects.claim(outbox.LEASE)
+    Lease(message, outbox.LEASE).lost = True
+
+    with pytest.raises(LeaseLost):
+        say_hello(message)
+    assert slow.received == []

@@ -9,7 +9,6 @@ from core.tests.interpreter import django_python
 from core.web.database_url import parse_database
 
 URL = "postgres://ann:s%23crt@db.example.com:5432/groundwork"
-OURS = "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s"
 
 
 def options(query):
@@ -56,12 +55,12 @@ def test_what_is_not_said_has_our_defaults():
 
     assert database["PASSWORD"] == "s#crt"
     assert database["OPTIONS"] == options("")
-    assert (database["OPTIONS"]["connect_timeout"], database["OPTIONS"]["options"]) == (3, OURS)
+    assert database["OPTIONS"]["connect_timeout"] == 3
 
 
-def test_settings_of_the_server_are_added_to_ours_and_win():
-    assert options("options=-c%20statement_timeout%3D60s")["options"] == f"{OURS} -c statement_timeout=60s"
-    assert options("currentSchema=app")["options"] == f"{OURS} -c search_path=app"
+def test_settings_of_the_server_are_kept():
+    assert options("options=-c%20statement_timeout%3D60s")["options"] == "-c statement_timeout=60s"
+    assert options("currentSchema=app")["options"] == "-c search_path=app"
 
 
 @pytest.mark.parametrize(

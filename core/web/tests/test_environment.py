@@ -269,7 +269,7 @@ def test_in_production_what_is_not_said_is_safe():
     assert shown[0] == "https://api.example.com"
     assert shown[1:] == [
         *("True", "31536000", "True"),
-        *("django.core.mail.backends.smtp.EmailBackend", "True", "True"),
+        *("core.outbox.mail.SMTPBackend", "True", "True"),
     ]
 
 

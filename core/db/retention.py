@@ -1,0 +1,44 @@
+"""The purge: what has expired is deleted by functions that each room and app registers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import shared_task
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1000
+
+Purge = Callable[[], int]
+purges: dict[str, Purge] = {}
+
+
+def purges_expired(name: str) -> Callable[[Purge], Purge]:
+    """Register a function that deletes at most one batch of what has expired, and returns how many rows that was."""
+
+    def register(purge: Purge) -> Purge:
+        purges[name] = purge
+        return purge
+
+    return register
+
+
+def delete_batch(rows: Any) -> int:
+    """Delete at most BATCH of these rows, and return how many rows that was."""
+    batch = list(rows.values_list("pk", flat=True)[:BATCH])
+    deleted: int = rows.model._default_manager.filter(pk__in=batch).delete()[0]
+    return deleted
+
+
+@shared_task(name="core.purge_expired")
+def purge_expired() -> dict[str, int]:
+    """Delete what has expired, batch by batch. Safe to run twice, and at the same time as itself."""
+    counts = {}
+    for name, purge in purges.items():
+        total = 0
+        while (deleted := purge()) > 0:
+            total += deleted
+        counts[name] = total
+    log.info("purged", **counts)
+    return counts

@@ -1,0 +1,27 @@
+"""The task of the outbox, and its purge."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.db.models import Q
+from django.utils import timezone
+
+from core.db.retention import delete_batch, purges_expired
+from core.outbox import services as outbox
+from core.outbox.models import OutboxMessage
+
+DONE_RETENTION = timedelta(days=7)
+FAILED_RETENTION = timedelta(days=30)
+
+
+@shared_task(name=outbox.TASK)
+def drain_outbox() -> int:
+    return outbox.drain()
+
+
+@purges_expired("outbox")
+def purge_outbox() -> int:
+    now, status = timezone.now(), OutboxMessage.Status
+    done = Q(status=status.DONE, finished_at__lt=now - DONE_RETENTION)
+    failed = Q(status=status.FAILED, finished_at__lt=now - FAILED_RETENTION)
+    return delete_batch(OutboxMessage.objects.filter(done | failed))
