@@ -6,9 +6,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from core import jobs
-from core.csv_table import MAX_HEADER_LENGTH
+from core.csv_table import MAX_HEADER_LENGTH, BadTable
 from core.models import Job, StoredFile
-from core.table_rows import BadTable
 from core.tables import open_table
 from core.tests.answers import code, problems
 from core.tests.job_results import finished
@@ -62,6 +61,8 @@ def test_what_is_no_table_is_refused_at_once(owner, body, answer):
         (b'[{"title": "Good"} {"title": "Bad"}]', "JSON"),
         (b'[{"title": "Good"}] []', "JSON"),
         (b'[{"title": NaN}]', "JSON"),
+        (b'[{"title": "Good", "title": "Bad"}]', "JSON"),
+        (b'[{"title": "Good"}, {"content": "' + b"x" * 1_100_000 + b'"}]', "JSON"),
         (b'[{"title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "JSON"),
     ],
 )
@@ -73,7 +74,7 @@ def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, sa
 
 
 def test_a_row_too_many_fails(owner, monkeypatch):
-    monkeypatch.setattr("core.tables.MOST_ROWS", 3)
+    monkeypatch.setattr("core.tables.MAX_ROWS", 3)
 
     assert counts(imported(owner, "title\na\nb\nc\n")) == (3, 0, 0, 0)
     job = finished(owner, upload(owner, "title\na\nb\nc\nd\n"))
