@@ -19,7 +19,7 @@ from accounts.services import passwords
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, NEW_PASSWORD, events, log_in_with, problems, refusal
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.gate import Gate
+from core.gate import ConcurrencyLimit
 from core.tests.office import allow, browser_of, url_of
 from core.tests.parallel import together
 
@@ -31,7 +31,7 @@ THIRD_PASSWORD = "Th1rd-staple-correct"
 @pytest.fixture(autouse=True)
 def _many_slots(monkeypatch):
     """What happens during a hash may hash too."""
-    monkeypatch.setattr(passwords, "gate", Gate(at_once=20, waiting=100, patience=10))
+    monkeypatch.setattr(passwords, "gate", ConcurrencyLimit(slots=20, waiting=100, timeout=10))
 
 
 @pytest.fixture
