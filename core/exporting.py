@@ -123,7 +123,7 @@ def export(view_class: Any, run: Run) -> None:
             changes = {"rows": [None, counter.done], "format": [None, result["format"]]}
             audit.record(event, actor_id=user.pk, target=job, changes=changes)
     except BaseException:
-        files.forget(stored)
+        files.delete_now(stored)
         raise
 
 

@@ -270,16 +270,14 @@ def convert(source: Any, image_out: Any, thumbnail_out: Any) -> dict[str, Any]:
         frames = frames_of(image)
         write = write_film if frames > 1 else write_still
         picture = write(image, kind, options_of(image, kind, source), image_out)
-        size = picture.size
-        thumbnail_type = write_thumbnail(picture, thumbnail_out)
+        result = {"content_type": TYPES[kind], "width": picture.width, "height": picture.height}
+        return {**result, "thumbnail_type": write_thumbnail(picture, thumbnail_out)}
     except (Refused, MemoryError):
         raise
     except Exception as error:
         if max(os.fstat(output.fileno()).st_size for output in (image_out, thumbnail_out)) >= MAX_OUTPUT:
             raise Refused("too_many_bytes", max=MAX_OUTPUT) from error
         raise Refused("invalid_image") from error
-    sides = {"width": size[0], "height": size[1]}
-    return {"content_type": TYPES[kind], **sides, "thumbnail_type": thumbnail_type}
 
 
 def main() -> None:

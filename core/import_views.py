@@ -124,7 +124,7 @@ class ImportViewSet(BulkViewSet):
 
     def drop_table(self, prepared: Prepared) -> None:
         if prepared.stored is not None:
-            files.forget(prepared.stored)
+            files.delete_now(prepared.stored)
 
 
 def import_kind(view_class: Any) -> str:

@@ -169,7 +169,7 @@ def finish(view_class: Any, run: Run, user: Any, result: Result) -> None:
             run.succeed(asdict(result))
             return
         run.succeed(asdict(result), source_file=None)
-        files.discard(source_of(job))
+        files.schedule_deletion(source_of(job))
         changes = {name: [None, getattr(result, name)] for name in COUNTS}
         event = f"{view_class.queryset.model._meta.model_name}.imported"
         audit.record(event, actor_id=user.pk, target=job, changes=changes)

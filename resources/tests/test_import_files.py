@@ -130,7 +130,7 @@ def test_the_file_is_gone_when_its_rows_are_stored(owner):
     job = Job.objects.get(pk=finished(owner, upload(owner, "title\nOne\n"))["id"])
 
     assert job.source_file is None
-    assert StoredFile.objects.get().state == "doomed"
+    assert StoredFile.objects.get().state == "deleting"
 
 
 def test_a_header_that_is_too_long_is_refused_before_it_is_taken_apart(monkeypatch):
