@@ -19,10 +19,10 @@ MAX_LENGTH = 400  # characters of up to four bytes; an entry of a B-tree may hav
 NUMBER = re.compile(r"\d+")
 
 
-def sort_key(text: str) -> str:
+def sort_key(text: str | None) -> str:
     """Return `text` without case, accents and invisible characters, and with the length of each number before its
     digits, so that `2` sorts before `10`. Texts with equal keys sort in the order of their ids."""
-    folded = fold(text[:MAX_LENGTH])
+    folded = fold((text or "")[:MAX_LENGTH])
     if not folded.isascii():
         folded = "".join(char for char in folded if unicodedata.category(char) != "Cf")
     return NUMBER.sub(with_length, " ".join(folded.split()))[:MAX_LENGTH]
@@ -88,7 +88,7 @@ def values_with_sort_keys(model: type[models.Model], values: dict[str, Any]) -> 
     added = {}
     for source, key in sort_key_fields(model).items():
         if source in values and key not in values:
-            if not isinstance(values[source], str):
+            if hasattr(values[source], "resolve_expression"):
                 raise TypeError(f"update() can't compute {key} from an expression. Use bulk_update().")
             added[key] = sort_key(values[source])
     return {**values, **added}
