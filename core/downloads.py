@@ -44,14 +44,14 @@ def file_view(request: HttpRequest) -> HttpResponseBase:
         "Cross-Origin-Resource-Policy": "cross-origin",  # any page may show the picture
         "X-Content-Type-Options": "nosniff",
     }
-    held = request.META.get("HTTP_IF_NONE_MATCH", "")
-    if headers["ETag"] in held or held.strip() == "*":
+    cached = request.META.get("HTTP_IF_NONE_MATCH", "")
+    if headers["ETag"] in cached or cached.strip() == "*":
         return HttpResponse(status=304, headers=headers)
     try:
         source = files.open_file(stored)
     except FileNotFoundError:
         raise ApiError("NOT_FOUND") from None
-    return answer(request, source, stored, headers)
+    return response_of(request, source, stored, headers)
 
 
 def kept_file(key: str) -> StoredFile:
@@ -67,7 +67,7 @@ def kept_file(key: str) -> StoredFile:
     return stored
 
 
-def answer(
+def response_of(
     request: HttpRequest, source: IO[bytes], stored: StoredFile, headers: dict[str, str]
 ) -> HttpResponseBase:
     size = stored.size

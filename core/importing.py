@@ -65,15 +65,12 @@ def import_table(view_class: Any, run: Run) -> None:
     user = job.user  # as the run has just read it
     importer = Importer(view_for(view_class, user, {}, "create"))
     source = source_of(job)
-    total, importer.repeated = known_survey(job.position) or survey(source, importer)
+    total, importer.repeated = survey(source, importer)
     with closing(files.open_file(source)) as stream:
         table = open_table(stream, importer.known)
         if not job.position:
             ignored = importer.ignored(table.columns or ())
-            job.position = {
-                "survey": (total, list(importer.repeated.items())[: MAX_ERRORS + 1]),
-                "result": asdict(Result(job.parameters["dryRun"], ignoredColumns=ignored)),
-            }
+            job.position = {"result": asdict(Result(job.parameters["dryRun"], ignoredColumns=ignored))}
         result = Result(**job.position["result"])
         for batch in batches(table, start=result.rows):
             run.progress(result.rows, total)
@@ -91,16 +88,10 @@ def source_of(job: Job) -> StoredFile:
 
 
 def survey(source: Any, importer: Importer) -> tuple[int, dict[int, int]]:
-    """Return the number of rows, and {row: the earlier row with the same id}. Raises BadTable for a file that cannot be
-    read to its end, before anything is written."""
+    """Return the number of rows, and {row: the earlier row with the same id}. Each slice of the job reads the file for
+    it, which takes a second at most. Raises BadTable, before anything is written, for a file that is not whole."""
     with closing(files.open_file(source)) as stream:
         return repeated_ids(open_table(stream, importer.known).rows)
-
-
-def known_survey(position: dict[str, Any]) -> tuple[int, dict[int, int]] | None:
-    """Return the survey of the first slice, unless it was too long to be stored."""
-    total, repeated = position.get("survey", (0, []))
-    return (total, dict(repeated)) if total and len(repeated) <= MAX_ERRORS else None
 
 
 def batches(table: Table, start: int) -> Iterator[Batch]:
@@ -127,7 +118,7 @@ def take(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
         except REFUSED:
             written, problems = one_by_one(importer, batch, dry=result.dryRun)
         result = result.add(len(batch), written, problems)
-        run.checkpoint({**run.job.position, "result": asdict(result)})
+        run.checkpoint({"result": asdict(result)})
     return result
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import IO, Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from core.errors import ApiError, FieldError
 from core.text import shortened
 
 MAX_DEPTH = 32
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class StrictJSONParser(BaseParser):
@@ -65,27 +67,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def depth_of(raw: bytes) -> int:
-    """The deepest nesting of brackets outside strings. Linear, so that a hostile body costs no recursion."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                break
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+    """Return the deepest nesting of brackets outside strings. Linear and without recursion, whatever the body."""
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(unescaped.split(b'"')[::2]).translate(None, NO_BRACKETS)
+    return max(accumulate((1 if bracket in b"[{" else -1 for bracket in brackets), initial=0))
 
 
 def refuse_unstorable(data: dict[str, Any]) -> None:
