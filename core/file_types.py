@@ -42,7 +42,7 @@ class NotAllowed(ApiError):
 
 
 def type_of(file: IO[bytes], name: str) -> str:
-    """Return one of ALLOWED. An image is recognised by its beginning alone, and has to be decoded.
+    """Return one of ALLOWED. An image is recognised by its beginning alone; decoding it is the check.
 
     Raises NotAllowed, and FieldError for a PDF without its end. `name` decides between text and CSV, where the bytes
     allow both.
