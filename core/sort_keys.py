@@ -29,7 +29,7 @@ def sort_key(text: str | None) -> str:
 
 
 def with_length(number: re.Match[str]) -> str:
-    digits = "".join(str(unicodedata.decimal(char)) for char in number[0]).lstrip("0")
+    digits = "".join(str(int(char)) for char in number[0]).lstrip("0")
     return f"{len(digits):03d}{digits}"
 
 
