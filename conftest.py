@@ -12,7 +12,9 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.sessions import open_session
 from accounts.tests.factories import UserFactory
-from core import append_only, outbox, throttling
+from core.audit import triggers as append_only
+from core.db import counters
+from core.outbox import services as outbox
 from core.tests.contract import contradictions
 
 pytest_plugins = ["core.tests.storages", "core.tests.normalisation"]
@@ -42,8 +44,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def _fresh_limits() -> Iterator[None]:
     """No test starts with another's count of requests."""
     yield
-    throttling.local_counter.clear()
-    shared = throttling.redis_counter()
+    counters.local_counter.clear()
+    shared = counters.redis_counter()
     if shared is not None:
         shared.clear()
 

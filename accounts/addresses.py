@@ -5,7 +5,7 @@ import re
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
-from core.text import ascii_domain, normalize, unicode_domain
+from core.web.text import ascii_domain, normalize, unicode_domain
 
 LONGEST = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 LONGEST_LOCAL = 64

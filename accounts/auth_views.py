@@ -23,9 +23,9 @@ from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
 from accounts.services import accounts, email_changes, passwords, sessions
 from accounts.services.sessions import TokenPair
-from core.errors import translate
-from core.idempotency import idempotent
-from core.views import ApiView, PublicAuthView
+from core.api.idempotency import idempotent
+from core.api.views import ApiView, PublicAuthView
+from core.web.errors import translate
 
 DELIVERY = OpenApiParameter(
     "delivery",

@@ -16,11 +16,11 @@ from rest_framework.request import Request
 from accounts import cookies, tokens
 from accounts.models import Session, User
 from accounts.services.sessions import record_refused_token
-from core import compiled
-from core.compiled import Statement
-from core.context import identify
-from core.errors import ApiError
-from core.revisions import remember
+from core.db import statements as compiled
+from core.db.owner_versions import remember
+from core.db.statements import Statement
+from core.web.errors import ApiError
+from core.web.request_context import identify
 
 
 class UserRequest(Request):

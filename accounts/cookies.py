@@ -22,8 +22,8 @@ from rest_framework.request import Request
 
 from accounts.models import Session
 from accounts.services.sessions import TokenPair
-from core import keys
-from core.errors import ApiError, FieldError
+from core.web import keys
+from core.web.errors import ApiError, FieldError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

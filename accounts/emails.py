@@ -17,8 +17,10 @@ from accounts.services import mailboxes
 from accounts.services.email_changes import was_undone_since
 from accounts.services.mailboxes import Kind
 from accounts.services.passwords import issue_token
-from core import audit, mail, outbox
-from core.models import OutboxMessage
+from core.audit import services as audit
+from core.outbox import mail
+from core.outbox import services as outbox
+from core.outbox.models import OutboxMessage
 
 Purpose = OneTimeToken.Purpose
 

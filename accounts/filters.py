@@ -2,7 +2,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from accounts.models import Role, User
-from core.filters import Choices, TextFilter
+from core.api.filters import Choices, TextFilter
 
 
 class UserFilter(django_filters.FilterSet):

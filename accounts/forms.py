@@ -13,12 +13,13 @@ from accounts.models import User
 from accounts.services import passwords
 from accounts.services.lockout import AccountLocked
 from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
-from core import context, throttling
-from core.admin_actions import reason
-from core.admin_forms import VersionedForm
-from core.errors import ApiError
-from core.forms import BoundedForm, BoundedModelForm
-from core.network import limit_key
+from core.admin.actions import reason
+from core.admin.bounded_forms import BoundedForm, BoundedModelForm
+from core.admin.forms import VersionedForm
+from core.db import counters
+from core.web import request_context as context
+from core.web.client_address import limit_key
+from core.web.errors import ApiError
 
 
 def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
@@ -57,7 +58,7 @@ class LogInForm(BoundedForm, AdminAuthenticationForm):
     password = password_field("Password", "current-password")
 
     def clean(self) -> dict[str, Any]:
-        decision = throttling.check("auth", limit_key(context.current.get().limit_address))
+        decision = counters.check("auth", limit_key(context.current.get().limit_address))
         if not decision.allowed:
             raise locked(ApiError("RATE_LIMITED", retry_after=decision.reset))
         try:

@@ -4,7 +4,7 @@ import os
 
 from django.conf import settings
 
-from core.gate import ConcurrencyLimit
+from core.web.concurrency import ConcurrencyLimit
 
 WAIT_SECONDS = 5.0
 FREE_THREADS = 3  # of each server process, whatever the storm

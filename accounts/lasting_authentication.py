@@ -12,7 +12,7 @@ from accounts.models import Session, User
 from accounts.serializers import RefreshSerializer
 from accounts.services import sessions
 from accounts.services.sessions import PresentedToken
-from core.errors import ApiError, FieldError
+from core.web.errors import ApiError, FieldError
 
 
 class LogoutRequest(Request):

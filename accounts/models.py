@@ -17,9 +17,9 @@ from uuid_utils.compat import uuid7
 
 from accounts.addresses import canonical_email, lookup_email, readable_email
 from accounts.validators import normalize_password
-from core.access import Access, AccessQuerySet
-from core.models import BaseModel, BaseQuerySet
-from core.text import fold
+from core.db.access import Access, AccessQuerySet
+from core.db.base import BaseModel, BaseQuerySet
+from core.web.text import fold
 
 
 class Role(models.TextChoices):

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import path
 
-from core.views import Page, allowed
+from core.api.views import Page, allowed
 
 read = allowed("GET", "HEAD")
 

@@ -6,8 +6,8 @@ from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 
 from accounts.models import OneTimeToken, Session, User
 from accounts.serializers import UserSerializer
-from core.export import exports
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
+from core.db.privacy import exports
 
 ACTIONS = {ADDITION: "addition", CHANGE: "change", DELETION: "deletion"}
 

@@ -13,8 +13,8 @@ from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
 from accounts.validators import LONGEST as LONGEST_PASSWORD
 from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
-from core.demo import DEMO_PASSWORD
-from core.serializers import ModelSerializer, StringField
+from core.api.serializers import ModelSerializer, StringField
+from core.web.demo import DEMO_PASSWORD
 
 # The control and format characters that occur, for a pattern; the rarer ones are refused all the same.
 UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import Lockout, Mailbox, OneTimeToken, Session
 from accounts.services.erasure import erase_deleted, purge_browser_sessions
-from core.tasks import BATCH, purges_expired
+from core.jobs.tasks import BATCH, purges_expired
 
 SESSION_RETENTION = timedelta(days=30)  # ended sessions stay visible to staff for as long
 TOKEN_RETENTION = timedelta(days=1)

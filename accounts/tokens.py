@@ -17,8 +17,8 @@ from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
 
-from core import keys
-from core.errors import ApiError
+from core.web import keys
+from core.web.errors import ApiError
 
 ALGORITHM = "HS256"
 ISSUER = "groundwork"

@@ -2,7 +2,7 @@ from django.urls import include, path
 
 from accounts import auth_views as auth
 from accounts.views import MeViewSet, SessionViewSet, UserViewSet
-from core.routers import Router
+from core.api.routers import Router
 
 router = Router()
 router.register("users", UserViewSet, basename="user")

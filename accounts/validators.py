@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
 from django.core.exceptions import ValidationError
 
-from core.text import normalize
+from core.web.text import normalize
 
 SHORTEST, LONGEST = 8, 128
 # Log-in accepts what registration would refuse, so that old passwords still work; this only bounds the hashing.

@@ -22,11 +22,11 @@ from accounts.serializers import (
     UserSerializer,
 )
 from accounts.services import accounts, passwords, sessions
-from core import audit
-from core.conditional import check_if_match
-from core.export import EXPORT_SCHEMA
-from core.idempotency import idempotent
-from core.viewsets import BaseViewSet
+from core.api.etags import check_if_match
+from core.api.idempotency import idempotent
+from core.api.viewsets import BaseViewSet
+from core.audit import services as audit
+from core.db.privacy import EXPORT_SCHEMA
 
 CHANGE_ERRORS = ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED")
 DELETION_ERRORS = ("CONFLICT", "ACCOUNT_LOCKED")

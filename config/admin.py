@@ -17,10 +17,10 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from accounts.forms import LogInForm, OwnPasswordForm
-from core import audit
-from core.context import identify
-from core.logs import log_on_commit
-from core.modeladmin import BaseAdmin
+from core.admin.base import BaseAdmin
+from core.audit import services as audit
+from core.web.logs import log_on_commit
+from core.web.request_context import identify
 
 View = Callable[..., Any]
 
@@ -51,7 +51,7 @@ class GroundworkAdminSite(AdminSite):
             *super().check(app_configs),
             *(
                 checks.Error(
-                    f"The admin of {model._meta.label} does not inherit core.modeladmin.BaseAdmin.",
+                    f"The admin of {model._meta.label} does not inherit core.admin.base.BaseAdmin.",
                     hint="Unregister it, and register one that does.",
                     obj=type(self.get_model_admin(model)),
                     id="groundwork.E001",

@@ -1,6 +1,6 @@
 """The Celery application: `celery -A config worker`, `celery -A config beat`.
 
-The broker carries nudges, never promises: what must happen is an outbox row (core/outbox.py).
+The broker carries nudges, never promises: what must happen is an outbox row (core/outbox/services.py).
 """
 
 import logging
@@ -41,7 +41,7 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logging(**_kwargs: object) -> None:
-    """Keep the handlers of core/logs.py: Celery replaces them unless this signal has a receiver."""
+    """Keep the handlers of core/web/logs.py: Celery replaces them unless this signal has a receiver."""
     pool_logger: Any = get_multiprocessing_logger()
     pool_logger.propagate = True  # it has no handler of its own
     if settings.LOG_FORMAT == "json":

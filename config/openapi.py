@@ -19,11 +19,11 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "GET_LIB_DOC_EXCLUDES": "core.schema_fields.documented_nowhere",
+    "GET_LIB_DOC_EXCLUDES": "core.openapi.fields.documented_nowhere",
     "ENUM_SUFFIX": "",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "JobStatus": "core.models.Job.Status",
+        "JobStatus": "core.jobs.models.Job.Status",
         "ResourceStatus": "resources.models.Resource.Status",
         "Role": "accounts.models.Role",
     },
@@ -50,6 +50,6 @@ SPECTACULAR_SETTINGS = {
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "core.schema.describe_envelope",
+        "core.openapi.schema.describe_envelope",
     ],
 }

@@ -3,6 +3,6 @@
 from django.conf import settings
 
 from config.wsgi import application as wsgi_application
-from core.server import Server
+from core.web.server import Server
 
 application = Server(wsgi_application, settings.WEB_THREADS)

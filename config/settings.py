@@ -9,10 +9,10 @@ from typing import Any
 from environs import validate
 
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
-from core import cross_origin
-from core.environment import Environment, file_storage, weak_secret
-from core.logs import configure_logging
-from core.service_urls import broker_connection
+from core.web import cross_origin
+from core.web.environment import Environment, file_storage, weak_secret
+from core.web.logs import configure_logging
+from core.web.service_urls import broker_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -47,7 +47,7 @@ API_URL: str = env.origin("API_URL", "") or ""
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "core",
+    *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs")),
     "accounts",
     "resources",
     "config.apps.GroundworkAdminConfig",
@@ -63,17 +63,17 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
-    "core.middleware.RequestMiddleware",
-    "core.middleware.PageSecurityMiddleware",
-    "core.middleware.StaticFilesMiddleware",
-    "core.middleware.CrossOriginMiddleware",
-    "core.middleware.AdminSessionMiddleware",
-    "core.middleware.PageCommonMiddleware",
-    "core.middleware.PageCsrfMiddleware",
-    "core.middleware.AdminAuthenticationMiddleware",
-    "core.middleware.AdminMessageMiddleware",
-    "core.middleware.PageFrameMiddleware",
-    "core.middleware.ErrorMiddleware",
+    "core.web.middleware.RequestMiddleware",
+    "core.web.middleware.PageSecurityMiddleware",
+    "core.web.middleware.StaticFilesMiddleware",
+    "core.web.middleware.CrossOriginMiddleware",
+    "core.web.middleware.AdminSessionMiddleware",
+    "core.web.middleware.PageCommonMiddleware",
+    "core.web.middleware.PageCsrfMiddleware",
+    "core.web.middleware.AdminAuthenticationMiddleware",
+    "core.web.middleware.AdminMessageMiddleware",
+    "core.web.middleware.PageFrameMiddleware",
+    "core.web.middleware.ErrorMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -91,7 +91,7 @@ TEMPLATES = [
         },
     }
 ]
-APPEND_SLASH = True  # for the admin only: core.middleware answers the API's paths with and without one
+APPEND_SLASH = True  # for the admin only: core.web.middleware answers the API's paths with and without one
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -109,7 +109,7 @@ DATABASES = {"default": DATABASE}
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
 REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must never hold a request up for longer
-# How long answers are kept in Redis for whoever asks again; 0: none is. See core/read_cache.py.
+# How long answers are kept in Redis for whoever asks again; 0: none is. See core/api/cache.py.
 READ_CACHE_SECONDS: int = env.int("READ_CACHE_SECONDS", 300, validate=validate.Range(min=0)) or 0
 CACHES: dict[str, Any] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
@@ -148,14 +148,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 # A worker listens to both, unless its -Q names one.
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
-CELERY_TASK_ROUTES = {"core.tasks.run_jobs": {"queue": "jobs"}}
+CELERY_TASK_ROUTES = {"core.jobs.tasks.run_jobs": {"queue": "jobs"}}
 JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
 CELERY_BEAT_SCHEDULER = "config.programs:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "drain-outbox": {"task": "core.tasks.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
-    "run-jobs": {"task": "core.tasks.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
-    "purge-expired": {"task": "core.tasks.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
+    "drain-outbox": {"task": "core.jobs.tasks.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
+    "run-jobs": {"task": "core.jobs.tasks.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
+    "purge-expired": {
+        "task": "core.jobs.tasks.purge_expired",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 # --- mail ----------------------------------------------------------------------------------------
@@ -169,7 +173,7 @@ EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
 EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
-    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "core.mail.TerminalBackend"
+    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "core.outbox.mail.TerminalBackend"
 )
 DEFAULT_FROM_EMAIL: str = env.sender("DEFAULT_FROM_EMAIL", "Groundwork <noreply@localhost>") or ""
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
@@ -179,11 +183,8 @@ AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"
 SILENCED_SYSTEM_CHECKS = [
     "auth.W004",  # an email is unique among living users, by a partial constraint
-    *(
-        "security.W001",
-        "security.W002",
-        "security.W003",
-    ),  # core.middleware has subclasses of what they look for
+    # core/web/middleware.py has subclasses of the middlewares that these look for
+    *("security.W001", "security.W002", "security.W003"),
 ]
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
@@ -227,16 +228,16 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0) or 0
 if TRUSTED_PROXIES < 0:
     env.refuse("TRUSTED_PROXIES", "must be 0 or more: the number of proxies in front")
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["core.renderers.EnvelopeRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["core.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["core.web.renderers.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["core.throttling.RateLimit"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.renderers.Negotiation",
-    "DEFAULT_PAGINATION_CLASS": "core.pagination.Pagination",
-    "DEFAULT_FILTER_BACKENDS": ["core.filters.FilterBackend", "core.filters.SortBackend"],
-    "DEFAULT_SCHEMA_CLASS": "core.schema.EnvelopeSchema",
-    "EXCEPTION_HANDLER": "core.errors.handle",
+    "DEFAULT_THROTTLE_CLASSES": ["core.api.throttling.RateLimit"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.web.renderers.Negotiation",
+    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
+    "DEFAULT_FILTER_BACKENDS": ["core.api.filters.FilterBackend", "core.api.filters.SortBackend"],
+    "DEFAULT_SCHEMA_CLASS": "core.openapi.schema.EnvelopeSchema",
+    "EXCEPTION_HANDLER": "core.web.errors.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -250,7 +251,7 @@ CORS_ALLOW_CREDENTIALS = True
 CORS_URLS_REGEX = r"^/(?!admin/)"  # no script of another origin may read the admin with its user's cookie
 CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
 CORS_ALLOW_HEADERS = cross_origin.REQUEST_HEADERS + (env.header_names("CORS_ALLOW_HEADERS", "") or [])
-CSRF_FAILURE_VIEW = "core.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "core.web.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.trusted_origins("CSRF_TRUSTED_ORIGINS", "") or []
 SECURE_SSL_REDIRECT = bool(env.bool("SECURE_SSL_REDIRECT", not DEBUG))
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # the API refuses plain HTTP, it never redirects

@@ -3,9 +3,11 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from core import downloads, errors, health, metrics, preview
-from core.schema import schema_view
-from core.views import Page, allowed
+from core.api.views import Page, allowed
+from core.files import views as downloads
+from core.openapi.schema import schema_view
+from core.outbox import previews as preview
+from core.web import errors, health, metrics
 
 read = allowed("GET", "HEAD")
 
@@ -24,7 +26,7 @@ urlpatterns = [
     # The patterns are tried in this order, so what is asked for most comes first.
     path("api/v1/", include("resources.urls")),
     path("api/v1/", include("accounts.urls")),
-    path("api/v1/", include("core.urls")),
+    path("api/v1/", include("core.jobs.urls")),
     path("api/v1/files", read(downloads.file_view), name="file"),
     path("api/v1/schema", read(schema_view), name="schema"),
     path("api/docs", read(Page.as_view(template_name="docs/swagger.html")), name="docs"),

@@ -3,13 +3,13 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from core.content_types import with_readable_type
+from core.web.content_types import with_readable_type
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django_application = get_wsgi_application()
 
-from core.dispatcher import dispatcher  # noqa: E402 - it reads the settings
+from core.outbox.dispatcher import dispatcher  # noqa: E402 - it reads the settings
 
 application = with_readable_type(django_application)
 

@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from core import audit
-from core.admin_forms import VersionedForm
-from core.attachment_admin import BaseAttachmentAdmin
-from core.modeladmin import BaseAdmin, TrashFilter
+from core.admin.base import BaseAdmin, TrashFilter
+from core.admin.forms import VersionedForm
+from core.audit import services as audit
+from core.files.attachments.admin import BaseAttachmentAdmin
 from resources import services
 from resources.models import MAX_NAME_INPUT, MOST_TAGS, Attachment, Resource, Tag, canonical_name
 

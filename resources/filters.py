@@ -1,7 +1,7 @@
 import django_filters
 from django.db.models import QuerySet
 
-from core.filters import Choices, Moment, TextFilter, Texts
+from core.api.filters import Choices, Moment, TextFilter, Texts
 from resources.models import Resource, Tag, canonical_name
 
 

@@ -8,12 +8,13 @@ from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from core.access import Access
-from core.array_subquery import OrderedValues
-from core.models import BaseAttachment, BaseModel, BaseQuerySet, HasAttachments
-from core.search import SearchQuerySet, index_text
-from core.sort_keys import SortKeyField
-from core.text import normalize
+from core.db.access import Access
+from core.db.array_subquery import OrderedValues
+from core.db.base import BaseModel, BaseQuerySet
+from core.db.search import SearchQuerySet, index_text
+from core.db.sort_keys import SortKeyField
+from core.files.models import BaseAttachment, HasAttachments
+from core.web.text import normalize
 
 MOST_TAGS = 20
 MAX_NAME_INPUT = 200  # of a tag, with letters and accents apart: 50 when they are composed

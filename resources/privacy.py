@@ -3,7 +3,7 @@
 from typing import Any
 
 from accounts.models import User
-from core.export import exports
+from core.db.privacy import exports
 from resources.models import Attachment, Resource, Tag
 from resources.serializers import ResourceSerializer
 

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
-from core.loading import load_rows
+from core.db.loading import load_rows
 from resources.models import Resource, ResourceTag, Tag
 
 COMMON_WORDS = (

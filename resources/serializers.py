@@ -3,8 +3,8 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from core.attachment_serializers import AttachmentSerializer
-from core.serializers import ModelSerializer, StringField
+from core.api.serializers import ModelSerializer, StringField
+from core.files.attachments.serializers import AttachmentSerializer
 from resources import services
 from resources.models import MAX_NAME_INPUT, MOST_TAGS, Resource, Tag, canonical_name
 
@@ -70,7 +70,7 @@ def service_values(validated: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class ResourceDetailSerializer(ResourceSerializer):
-    """A single one, with what is attached to it; see core.attachments.ShowsAttachments."""
+    """A single one, with what is attached to it; see core.files.attachments.views.ShowsAttachments."""
 
     attachments = AttachmentSerializer(many=True, read_only=True, source="attachment_count")
 

@@ -13,9 +13,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import User
-from core import audit, compiled
-from core.compiled import Statement, insert
-from core.errors import ApiError
+from core.audit import services as audit
+from core.db import statements as compiled
+from core.db.statements import Statement, insert
+from core.web.errors import ApiError
 from resources.models import MOST_TAGS, Resource, ResourceTag, Tag
 
 BATCH = 100  # rows that are read, indexed and written at once: each may hold some 100 kB
@@ -44,7 +45,7 @@ def create_resources(*, user: User, items: Sequence[Mapping[str, Any]]) -> list[
     """All of them with as many statements as one takes, in the order given.
 
     Each item holds what `create_resource` is given, validated before (ResourceSerializer, see
-    core.bulk.validated); `id` may be among it, and raises IntegrityError when it is taken. For any number of
+    core.api.mixins.bulk.validated); `id` may be among it, and raises IntegrityError when it is taken. For any number of
     rows, but a few hundred at a time keep the transaction short. Who calls it writes the audit events.
     """
     given = []
@@ -157,7 +158,7 @@ def ensure_tags(wanted: Mapping[UUID, Collection[str]]) -> dict[TagKey, Tag]:
     linked.
 
     Parallel calls for one new name make one row; all take theirs in the same order, so that hardly ever one waits
-    in a circle (core/deadlocks.py).
+    in a circle (core/db/retries.py).
     """
     keys = {(owner, name) for owner, names in wanted.items() for name in names}
     found = held_tags(keys)

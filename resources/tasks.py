@@ -2,8 +2,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from core import files
-from core.tasks import BATCH, purges_expired
+from core.files import services as files
+from core.jobs.tasks import BATCH, purges_expired
 from resources.models import Attachment, Resource
 
 

@@ -1,4 +1,4 @@
-from core.routers import Router
+from core.api.routers import Router
 from resources.views import ResourceAttachmentViewSet, ResourceViewSet, TagViewSet
 
 router = Router()

@@ -5,13 +5,13 @@ from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from accounts.authentication import UserRequest
-from core.attachments import AttachmentViewSet, ShowsAttachments
-from core.conditional import check_if_match
-from core.exporting import ExportViewSet
-from core.history import HistoryViewSet
-from core.import_views import ImportViewSet
-from core.trash import TrashViewSet
-from core.viewsets import BaseViewSet
+from core.api.etags import check_if_match
+from core.api.mixins.history import HistoryViewSet
+from core.api.mixins.trash import TrashViewSet
+from core.api.viewsets import BaseViewSet
+from core.files.attachments.views import AttachmentViewSet, ShowsAttachments
+from core.importexport.exports import ExportViewSet
+from core.importexport.views import ImportViewSet
 from resources import services
 from resources.filters import ResourceFilter, TagFilter
 from resources.models import Attachment, Resource, Tag

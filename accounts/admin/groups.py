@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from accounts.services import groups
-from core.modeladmin import BaseAdmin
+from core.admin.base import BaseAdmin
 
 admin.site.unregister(Group)
 

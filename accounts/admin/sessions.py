@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Session
 from accounts.services import sessions
-from core.admin_lists import KeyFilter
-from core.errors import ApiError
-from core.modeladmin import ReadOnlyAdmin
+from core.admin.base import ReadOnlyAdmin
+from core.admin.lists import KeyFilter
+from core.web.errors import ApiError
 
 
 class LiveFilter(admin.SimpleListFilter):

@@ -22,8 +22,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import User
 from accounts.services import accounts, email_changes, groups, lockout, passwords, sessions
-from core.errors import ApiError
-from core.modeladmin import BaseAdmin, TrashFilter
+from core.admin.base import BaseAdmin, TrashFilter
+from core.web.errors import ApiError
 
 
 class VerifiedFilter(admin.SimpleListFilter):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import passwords
-from core.errors import ApiError
+from core.web.errors import ApiError
 
 MAX_TRIES = 3
 

@@ -19,9 +19,10 @@ from accounts.services.recovery import (
     void_open_links,
 )
 from accounts.services.sessions import end_all_sessions
-from core import audit, outbox
-from core.errors import ApiError
-from core.models import AuditEvent
+from core.audit import services as audit
+from core.audit.models import AuditEvent
+from core.outbox import services as outbox
+from core.web.errors import ApiError
 
 Purpose = OneTimeToken.Purpose
 

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.lockout import clear_failures
-from core import audit, files
-from core.models import OutboxMessage, StoredFile
+from core.audit import services as audit
+from core.files import services as files
+from core.files.models import StoredFile
+from core.outbox.models import OutboxMessage
 
 BATCH = 100
 

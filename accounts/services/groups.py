@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services.recovery import require_admin
-from core import audit
+from core.audit import services as audit
 
 
 def save_group(*, group: Group, name: str, permissions: Iterable[Permission], actor: User) -> Group:

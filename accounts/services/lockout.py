@@ -12,10 +12,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Lockout, User
-from core import audit, keys, metrics
-from core.errors import ApiError
-from core.logs import log_on_commit
-from core.models import AuditEvent
+from core.audit import services as audit
+from core.audit.models import AuditEvent
+from core.web import keys, metrics
+from core.web.errors import ApiError
+from core.web.logs import log_on_commit
 
 
 class AccountLocked(ApiError):

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Mailbox
-from core import keys
+from core.web import keys
 
 MAX_PER_HOUR = 5
 MAX_PROOFS_PER_HOUR = MAX_PER_HOUR - 1

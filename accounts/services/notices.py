@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from accounts.models import User
-from core import outbox
+from core.outbox import services as outbox
 
 
 def promise_notice(kind: str, user: User, *, expires_in: timedelta | None = None, **values: Any) -> None:

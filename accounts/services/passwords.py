@@ -18,9 +18,12 @@ from accounts.services.lockout import clear_failures, count_failure, refuse_lock
 from accounts.services.notices import promise_notice
 from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
 from accounts.validators import normalize_password
-from core import audit, context, metrics, outbox
-from core.errors import ApiError, FieldError
-from core.network import limit_key
+from core.audit import services as audit
+from core.outbox import services as outbox
+from core.web import metrics
+from core.web import request_context as context
+from core.web.client_address import limit_key
+from core.web.errors import ApiError, FieldError
 
 
 class InvalidCredentials(ApiError):

@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import OneTimeToken, Role, User
-from core import audit
-from core.errors import ApiError
-from core.models import OutboxMessage
+from core.audit import services as audit
+from core.outbox.models import OutboxMessage
+from core.web.errors import ApiError
 
 
 def lock_user(user: User) -> None:

@@ -14,10 +14,11 @@ from accounts.models import Session, User
 from accounts.services.notices import promise_notice
 from accounts.services.passwords import InvalidCredentials, check_credentials
 from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
-from core import audit, context
-from core.compiled import insert
-from core.errors import ApiError
-from core.logs import log_on_commit
+from core.audit import services as audit
+from core.db.statements import insert
+from core.web import request_context as context
+from core.web.errors import ApiError
+from core.web.logs import log_on_commit
 
 
 @dataclass(frozen=True, slots=True)

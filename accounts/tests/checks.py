@@ -5,7 +5,7 @@ import re
 from rest_framework.test import APIClient
 
 from accounts.tests.factories import PASSWORD
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 
 API = "/api/v1"
 NEW_PASSWORD = "An0ther-battery-staple"

@@ -8,7 +8,7 @@ from accounts.models import Session, User
 from accounts.services.lockout import count_failure, locks
 from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, fate, log_in_with
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from core.tests.office import act, allow, browser_of, errors, said, url_of
 
 pytestmark = pytest.mark.django_db

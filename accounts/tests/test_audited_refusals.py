@@ -14,7 +14,7 @@ from accounts.models import OneTimeToken
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, refresh_with
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from core.tests.interpreter import django_python
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +137,7 @@ def test_what_the_admin_refuses_is_recorded():
     browser, user = Client(), UserFactory(role="staff")
     browser.force_login(user)
 
-    assert browser.get("/admin/core/outboxmessage/").status_code == 403
+    assert browser.get("/admin/core_outbox/outboxmessage/").status_code == 403
     refused = events("access.refused").get()
     assert (refused.actor_id, refused.changes["method"]) == (user.pk, [None, "GET"])
 

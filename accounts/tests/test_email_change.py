@@ -16,7 +16,7 @@ from accounts.tests.checks import (
     token_in,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.models import OutboxMessage
+from core.outbox.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from accounts.models import User
-from core import mail
+from core.outbox import mail
 
 LINK = "https://app.example.com/account/x?token=Abc_1-2&kept=yes"
 ACT = "https://app.example.com/account/forgot-password"

@@ -12,8 +12,9 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.erasure import erase_deleted
 from accounts.tests.factories import PASSWORD, UserFactory
-from core import append_only, outbox
-from core.models import AuditEvent
+from core.audit import triggers as append_only
+from core.audit.models import AuditEvent
+from core.outbox import services as outbox
 
 pytestmark = pytest.mark.django_db
 NAME, EMAIL, PENDING, AGENT = "Xenia Quillfeather", "xenia@quill.example", "q@feather.example", "XeniaPhone/9"

@@ -7,7 +7,7 @@ from accounts.models import User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, access_of, data, refusal
 from accounts.tests.factories import OneTimeTokenFactory
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from resources.tests.factories import ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.checks import API, problems, refusal, token_in
 from accounts.tests.factories import UserFactory
-from core.models import OutboxMessage
+from core.outbox.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
 

@@ -22,8 +22,8 @@ from accounts.tests.checks import (
     refusal,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
-from core import throttling
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
+from core.db import counters
 
 pytestmark = pytest.mark.django_db
 
@@ -160,7 +160,7 @@ def test_the_lock_does_not_depend_on_the_cache(ann):
     fail(5)
 
     cache.clear()
-    throttling.local_counter.clear()
+    counters.local_counter.clear()
 
     assert is_locked()
 

@@ -11,8 +11,8 @@ from accounts.models import Mailbox
 from accounts.tasks import purge_mailboxes
 from accounts.tests.checks import API, NEW_PASSWORD
 from accounts.tests.factories import PASSWORD, UserFactory
-from core import outbox
-from core.models import OutboxMessage
+from core.outbox import services as outbox
+from core.outbox.models import OutboxMessage
 from core.tests.parallel import together
 
 pytestmark = pytest.mark.django_db

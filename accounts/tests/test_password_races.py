@@ -19,9 +19,9 @@ from accounts.services import passwords
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, NEW_PASSWORD, events, log_in_with, problems, refusal
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.gate import ConcurrencyLimit
 from core.tests.office import allow, browser_of, url_of
 from core.tests.parallel import together
+from core.web.concurrency import ConcurrencyLimit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

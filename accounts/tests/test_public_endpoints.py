@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.tests.checks import API, data, refresh_with, refusal
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.test_cookies import Browser, refused
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
 ANN = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Lockout, OneTimeToken, Session, User
 from accounts.tests.checks import API, log_in_with
 from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, SessionFactory, UserFactory
-from core.tasks import BATCH, purge_expired
+from core.jobs.tasks import BATCH, purge_expired
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 

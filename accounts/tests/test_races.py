@@ -21,8 +21,8 @@ from accounts.tests.checks import (
     refusal,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.gate import ConcurrencyLimit
 from core.tests.parallel import together
+from core.web.concurrency import ConcurrencyLimit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from accounts.models import Session, User
 from accounts.services import accounts, email_changes, groups, passwords, sessions
 from accounts.tests.checks import NEW_PASSWORD, events
 from accounts.tests.factories import UserFactory
-from core.errors import ApiError
+from core.web.errors import ApiError
 
 pytestmark = pytest.mark.django_db
 

@@ -25,7 +25,7 @@ from accounts.tests.checks import (
     token_in,
 )
 from accounts.tests.factories import PASSWORD
-from core.models import OutboxMessage
+from core.outbox.models import OutboxMessage
 from core.tests.office import act, browser_of
 
 pytestmark = pytest.mark.django_db

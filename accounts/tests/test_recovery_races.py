@@ -10,7 +10,7 @@ from accounts.models import Mailbox, OneTimeToken, User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, NEW_PASSWORD, events, problems
 from accounts.tests.factories import PASSWORD, UserFactory
-from core import outbox
+from core.outbox import services as outbox
 from core.tests.parallel import together
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,8 @@ from accounts.tests.checks import (
     refusal,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.models import AuditEvent, OutboxMessage
+from core.audit.models import AuditEvent
+from core.outbox.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.tests.checks import API, access_of, event, events, refusal
 from accounts.tests.factories import PASSWORD
-from core.models import OutboxMessage
+from core.outbox.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
 

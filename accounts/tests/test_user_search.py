@@ -1,9 +1,6 @@
 """Search among users: by what people type, whatever the case, the accents or the form of an international domain."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
@@ -11,7 +8,8 @@ from accounts.models import User
 from accounts.services.erasure import erase
 from accounts.tests.checks import API, data, token_in
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.models import AuditEvent, Job
+from core.audit.models import AuditEvent
+from core.jobs.models import Job
 from core.tests.factories import JobFactory
 from core.tests.office import browser_of, queries_of, rows, url_of
 
@@ -126,16 +124,6 @@ def test_seeded_users_are_found(settings):
     call_command("seed", users=1, resources=0, verbosity=0)
 
     assert found(User.objects.get().name.upper()) == [User.objects.get().email]
-
-
-def test_the_migration_fills_it_for_users_of_before(people):
-    User.objects.update(search_text="")
-    assert found("müller") == []
-
-    fill = import_module("accounts.migrations.0003_fill_user_search_text").fill
-    fill(apps, connection.schema_editor())
-
-    assert found("müller") == ["miller@example.com"]
 
 
 def test_a_release_that_does_not_know_the_column_can_insert():

@@ -15,7 +15,7 @@ from accounts.tests.checks import (
     refusal,
 )
 from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, UserFactory
-from core.models import OutboxMessage
+from core.outbox.models import OutboxMessage
 from resources.models import Resource
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,8 @@ from django.contrib.auth.models import Group
 from django.db.models.constants import LOOKUP_SEP
 
 from config.tests import house
-from core.models import Job, OutboxMessage
+from core.jobs.models import Job
+from core.outbox.models import OutboxMessage
 
 
 def registered():

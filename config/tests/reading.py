@@ -2,10 +2,10 @@
 
 import random
 
-from core import compiled
-from core.compiled import shapes
-from core.serializers import ModelSerializer
-from core.viewsets import BaseViewSet
+from core.api.serializers import ModelSerializer
+from core.api.viewsets import BaseViewSet
+from core.db import statements as compiled
+from core.db.statements import shapes
 
 ROUNDS = 60
 ORDER = {"sort_fields": {"createdAt": "created_at"}}

@@ -9,8 +9,8 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.test.utils import isolate_apps
 
-from core.access import Access
-from core.models import BaseModel, BaseQuerySet
+from core.db.access import Access
+from core.db.base import BaseModel, BaseQuerySet
 
 User = get_user_model()
 
@@ -28,7 +28,7 @@ class NoteQuerySet(BaseQuerySet):
         return type(self).rule(self, user)
 
 
-with isolate_apps("core"):
+with isolate_apps("core.db"):
 
     class Team(BaseModel):
         access = Access(owner="lead", members="memberships__user")
@@ -37,7 +37,7 @@ with isolate_apps("core"):
         objects = BaseQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
     class Membership(BaseModel):
         access = Access(parent="team")
@@ -46,7 +46,7 @@ with isolate_apps("core"):
         objects = BaseQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
     class Board(BaseModel):
         """A team's board: its members read and write it."""
@@ -57,7 +57,7 @@ with isolate_apps("core"):
         objects = BoardQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
     class Card(BaseModel):
         """On a board: who may read or write that may read or write it."""
@@ -68,7 +68,7 @@ with isolate_apps("core"):
         objects = BaseQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
     class Customer(BaseModel):
         access = Access(owner="user")
@@ -77,7 +77,7 @@ with isolate_apps("core"):
         objects = BaseQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
     class Invoice(BaseModel):
         """Of a customer of one's own; staff read everybody's and write none."""
@@ -92,7 +92,7 @@ with isolate_apps("core"):
         objects = BaseQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
     class Product(BaseModel):
         """Of a catalogue: everybody reads what is listed."""
@@ -104,7 +104,7 @@ with isolate_apps("core"):
         objects = BaseQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
     class Note(BaseModel):
         """Without a declaration."""
@@ -114,7 +114,7 @@ with isolate_apps("core"):
         objects = NoteQuerySet.as_manager()
 
         class Meta:
-            app_label = "core"
+            app_label = "core_db"
 
 
 MODELS = (Team, Membership, Board, Card, Customer, Invoice, Product, Note)

@@ -12,7 +12,7 @@ from accounts.models import OneTimeToken
 from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from config.tests import house
-from core import files
+from core.files import services as files
 from core.tests.factories import DryRunFactory, JobFactory
 from core.tests.samples import upload
 from resources.tests.factories import AttachmentFactory, ResourceFactory, TagFactory

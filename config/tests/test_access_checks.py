@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 
 from config.tests.sample_models import Card, Invoice, Note
-from core.access import Access
-from core.checks import check_access, problems_of
+from core.db.access import Access
+from core.db.checks import check_access, problems_of
 
 
 def ids(model):

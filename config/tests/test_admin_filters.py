@@ -10,8 +10,8 @@ from accounts.models import Session, User
 from accounts.tests.factories import OneTimeTokenFactory, UserFactory
 from config.admin import GroundworkAdminSite
 from config.tests.office import is_secret, paths, registered
-from core.modeladmin import BaseAdmin
-from core.models import OutboxMessage
+from core.admin.base import BaseAdmin
+from core.outbox.models import OutboxMessage
 from core.tests.office import allow, browser_of, rows, url_of
 from resources.models import Resource
 
@@ -21,9 +21,9 @@ LOOKUPS = ("", "__exact", "__startswith", "__gt", "__in", "__isnull", "__regex",
 DECLARED = {
     "accounts.User": {"role__exact", "role__isnull"},
     "accounts.Session": {"user__id__exact"},
-    "core.Job": {"status__exact", "status__isnull", "kind"},
-    "core.OutboxMessage": {"status__exact", "status__isnull", "kind"},
-    "core.AuditEvent": {"event"},
+    "core_jobs.Job": {"status__exact", "status__isnull", "kind"},
+    "core_outbox.OutboxMessage": {"status__exact", "status__isnull", "kind"},
+    "core_audit.AuditEvent": {"event"},
     "resources.Resource": {"status__exact", "status__isnull"},
 }
 
@@ -88,7 +88,9 @@ def test_no_list_shows_searches_or_sorts_by_a_secret():
     for model in registered():
         found = admin_of(model)
         shown = (*found.list_display, *found.ordering, *found.search_fields, *found.search_keys)
-        known = {"payload"} if model is OutboxMessage else set()  # holds no secret; see core/outbox.py
+        known = (
+            {"payload"} if model is OutboxMessage else set()
+        )  # holds no secret; see core/outbox/services.py
         assert {name for name in shown if is_secret(str(name).strip("-=^"))} <= known
         assert not found.list_editable
         assert found.date_hierarchy is None

@@ -6,7 +6,9 @@ from django.contrib.auth.models import Group
 from accounts.models import Session, User
 from config.tests import house
 from config.tests.office import registered, rows_of_all
-from core.models import AuditEvent, Job, OutboxMessage
+from core.audit.models import AuditEvent
+from core.jobs.models import Job
+from core.outbox.models import OutboxMessage
 from core.tests.factories import AuditEventFactory, OutboxMessageFactory
 from core.tests.office import browser_of, rows, said, url_of
 from resources.models import Attachment, Resource, Tag

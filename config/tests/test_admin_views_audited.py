@@ -8,7 +8,9 @@ from django.utils import timezone
 from accounts.models import Session, User
 from accounts.tests.factories import SessionFactory
 from config.tests.office import rows_of_all
-from core.models import AuditEvent, Job, OutboxMessage
+from core.audit.models import AuditEvent
+from core.jobs.models import Job
+from core.outbox.models import OutboxMessage
 from core.tests.office import allow, browser_of, url_of
 from resources.models import Attachment, Resource, Tag
 from resources.tests.factories import ResourceFactory

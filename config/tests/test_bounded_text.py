@@ -43,7 +43,7 @@ def test_only_one_module_normalises():
             if (name in forbidden and isinstance(node.func, ast.Attribute)) or owner == "idna":
                 found.add(path)
 
-    assert found == {"core/text.py"}
+    assert found == {"core/web/text.py"}
 
 
 def test_no_other_module_imports_what_normalises():
@@ -57,10 +57,10 @@ def test_no_other_module_imports_what_normalises():
 
     # The others ask for the category of a single character.
     assert found == {
-        ("core/text.py", "idna"),
+        ("core/web/text.py", "idna"),
         *(
             (f"{module}.py", "unicodedata")
-            for module in ("core/text", "core/file_names", "core/sort_keys", "accounts/validators")
+            for module in ("core/web/text", "core/files/names", "core/db/sort_keys", "accounts/validators")
         ),
     }
 

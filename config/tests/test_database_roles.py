@@ -20,8 +20,8 @@ from datetime import timedelta
 from django.utils import timezone
 from accounts.models import User
 from accounts.services.erasure import erase_deleted
-from core.models import AuditEvent
-from core.tasks import drain_outbox, purge_expired
+from core.audit.models import AuditEvent
+from core.jobs.tasks import drain_outbox, purge_expired
 
 def send(method, path, body, token=""):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -94,17 +94,17 @@ def test_the_application_lives_on_its_role_up_to_an_erasure(urls):
 @pytest.mark.parametrize(
     "statement",
     [
-        "ALTER TABLE core_auditevent DISABLE TRIGGER ALL",
-        "DROP TRIGGER core_auditevent_rows ON core_auditevent",
-        "CREATE OR REPLACE FUNCTION core_auditevent_append_only() RETURNS trigger LANGUAGE plpgsql"
+        "ALTER TABLE core_audit_auditevent DISABLE TRIGGER ALL",
+        "DROP TRIGGER core_audit_auditevent_rows ON core_audit_auditevent",
+        "CREATE OR REPLACE FUNCTION core_audit_auditevent_append_only() RETURNS trigger LANGUAGE plpgsql"
         " AS 'BEGIN RETURN NEW; END'",
-        "DROP FUNCTION core_auditevent_append_only() CASCADE",
-        "DROP TABLE core_auditevent",
-        "ALTER TABLE core_auditevent RENAME TO elsewhere",
-        "TRUNCATE core_auditevent",
-        "DELETE FROM core_auditevent",
-        "UPDATE core_auditevent SET event = 'x'",
-        "UPDATE core_auditevent SET created_at = now()",
+        "DROP FUNCTION core_audit_auditevent_append_only() CASCADE",
+        "DROP TABLE core_audit_auditevent",
+        "ALTER TABLE core_audit_auditevent RENAME TO elsewhere",
+        "TRUNCATE core_audit_auditevent",
+        "DELETE FROM core_audit_auditevent",
+        "UPDATE core_audit_auditevent SET event = 'x'",
+        "UPDATE core_audit_auditevent SET created_at = now()",
         "SET session_replication_role = replica",
         "CREATE TABLE accounts_user2 (id uuid)",
     ],
@@ -115,7 +115,7 @@ def test_the_applications_role_cannot_touch_the_guard(urls, statement):
 
 
 INSERT = """
-    INSERT INTO core_auditevent (id, created_at, event, target_type, user_agent, request_id, changes)
+    INSERT INTO core_audit_auditevent (id, created_at, event, target_type, user_agent, request_id, changes)
     VALUES (gen_random_uuid(), now(), 'thing.done', '', '', '', '{}')
 """
 
@@ -126,5 +126,5 @@ def test_neither_role_can_redact_at_will(urls, role):
         connection.execute(INSERT)
         with pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute(
-                "UPDATE core_auditevent SET redacted_at = statement_timestamp(), changes = '{}'"
+                "UPDATE core_audit_auditevent SET redacted_at = statement_timestamp(), changes = '{}'"
             )

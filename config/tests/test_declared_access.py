@@ -1,4 +1,4 @@
-"""Declared access (core/access.py): who reads and writes which rows, on models of every kind."""
+"""Declared access (core/db/access.py): who reads and writes which rows, on models of every kind."""
 
 import json
 
@@ -10,10 +10,10 @@ from rest_framework import serializers
 
 from accounts.tests.factories import UserFactory
 from config.tests.sample_models import Board, Card, Customer, Invoice, Membership, Product, Team
-from core.bulk import BulkViewSet
-from core.serializers import ModelSerializer
-from core.trash import TrashViewSet
-from core.viewsets import BaseViewSet
+from core.api.mixins.bulk import BulkViewSet
+from core.api.mixins.trash import TrashViewSet
+from core.api.serializers import ModelSerializer
+from core.api.viewsets import BaseViewSet
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 

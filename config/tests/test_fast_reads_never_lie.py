@@ -14,9 +14,9 @@ from config.tests.sample_models import (
     Product,
     Team,
 )
-from core import compiled
-from core.compiled import shapes
-from core.read_eligibility import refusal_of
+from core.api.read_eligibility import refusal_of
+from core.db import statements as compiled
+from core.db.statements import shapes
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 

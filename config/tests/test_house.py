@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.viewsets import ViewSetMixin
 
 from config.tests import house
-from core.errors import CATALOGUE, ApiError
-from core.views import ApiView
-from core.viewsets import BaseViewSet
+from core.api.views import ApiView
+from core.api.viewsets import BaseViewSet
+from core.web.errors import CATALOGUE, ApiError
 
 SOURCES = house.sources()
 TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
@@ -149,7 +149,7 @@ def test_nothing_is_promised_to_a_queue_but_by_the_dispatcher():
         path for path, tree in TREES.items() for name, _call in house.calls(tree) if name in publishing
     }
 
-    assert publishers == {"core/dispatcher.py"}
+    assert publishers == {"core/outbox/dispatcher.py"}
 
 
 def test_no_function_imports_anything():

@@ -30,7 +30,7 @@ class Visitor:
         browser.open(url, timeout=30).close()
         token = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
         fields = {"username": "root@example.com", "password": PASSWORD, "csrfmiddlewaretoken": token}
-        data = urllib.parse.urlencode({**fields, "next": "/admin/core/job/"}).encode()
+        data = urllib.parse.urlencode({**fields, "next": "/admin/core_jobs/job/"}).encode()
         headers = {"Referer": url, "X-Request-ID": "admin-login"}
         browser.open(urllib.request.Request(url, data, headers), timeout=30).close()
         self.cookies = [cookie.value for cookie in jar]
@@ -116,7 +116,7 @@ def test_a_refused_mail_is_told_by_its_code_and_without_the_address(run, lines):
     line = one(lines, "outbox_attempt_failed", "refused")
 
     assert (line["error"], line["smtpCode"], line["final"]) == ("PermanentError", 550, True)
-    assert any("core/mail.py" in where for where in line["at"])
+    assert any("core/outbox/mail.py" in where for where in line["at"])
     assert "refused@" not in run["text"]
 
 
@@ -147,7 +147,7 @@ def test_a_lock_out_is_told_once(run, lines):
 
 def test_the_user_of_an_admin_session_is_named(lines):
     root = one(lines, "logged_in", "admin-login")["userId"]
-    [visit] = [line for line in lines if line.get("path") == "/admin/core/job/"]
+    [visit] = [line for line in lines if line.get("path") == "/admin/core_jobs/job/"]
 
     assert root
     assert visit["userId"] == root

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from core.migrating import ADVISORY_LOCK
+from core.db.migration_lock import ADVISORY_LOCK
 
 SECONDS = 180
 SERVED = os.environ.get("TEST_DATABASE_URL", "")
@@ -66,7 +66,7 @@ def test_of_three_at_once_one_migrates_and_all_succeed(url):
     ended = [end(process) for process in [start(url) for _ in range(3)]]
 
     assert [code for code, _out, _err in ended] == [0] * 3, ended
-    assert sum("Applying core.0001_initial" in out for _code, out, _err in ended) == 1
+    assert sum("Applying core_audit.0001_initial" in out for _code, out, _err in ended) == 1
     assert sum("No migrations to apply" in out for _code, out, _err in ended) == 2
 
 
@@ -93,7 +93,7 @@ def test_the_wait_has_an_end(url, option):
 
 def test_the_options_of_django_work_as_ever(url):
     planned, check = end(start(url, "--plan")), end(start(url, "--check"))
-    assert "core.0001_initial" in planned[1]
+    assert "core_audit.0001_initial" in planned[1]
     assert (planned[0], check[0]) == (0, 1)
 
     assert end(start(url, "--fake", "--verbosity", "0"))[0] == 0

@@ -19,11 +19,11 @@ from config.tests.sample_models import (
     NoteQuerySet,
     Product,
 )
-from core.access import Access
-from core.compiled import shapes
-from core.filters import FilterBackend, SortBackend
-from core.read_eligibility import refusal_of
-from core.viewsets import BaseViewSet
+from core.api.filters import FilterBackend, SortBackend
+from core.api.read_eligibility import refusal_of
+from core.api.viewsets import BaseViewSet
+from core.db.access import Access
+from core.db.statements import shapes
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 

@@ -2,7 +2,7 @@
 
 from django.contrib.auth import get_user_model
 
-from core import export
+from core.db import privacy as export
 
 
 def test_every_model_that_points_to_a_user_is_in_the_export():

@@ -3,7 +3,10 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import UserFactory
-from core.models import AuditEvent, Job, OutboxMessage, StoredFile
+from core.audit.models import AuditEvent
+from core.files.models import StoredFile
+from core.jobs.models import Job
+from core.outbox.models import OutboxMessage
 
 
 class OutboxMessageFactory(DjangoModelFactory):

@@ -1,7 +1,8 @@
 """Doing what a 202 has promised, as the worker would."""
 
-from core import files, jobs
-from core.models import Job
+from core.files import services as files
+from core.jobs import services as jobs
+from core.jobs.models import Job
 
 
 def finished(caller, answer):

@@ -1,7 +1,7 @@
 """The process's link to Redis, which is made once, made anew for other settings."""
 
-from core.redis_link import shared_link
-from core.throttling import redis_counter
+from core.db.counters import redis_counter
+from core.db.redis_client import shared_link
 
 
 def forget_link():

@@ -1,4 +1,4 @@
-"""WSGI applications for the tests of core/server.py, which run them in a real server process."""
+"""WSGI applications for the tests of core/web/server.py, which run them in a real server process."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import django
 
-from core.server import Server
+from core.web.server import Server
 
 
 def echo(environ, start_response):

@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 
 from config.tests.processes import free_port
-from core import files
+from core.files import services as files
 
 START_SECONDS = 60
 KEY = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests-secret"}
@@ -24,7 +24,7 @@ KEY = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests-secret"}
 def disk(settings, tmp_path):
     """Files lie in an empty folder, `disk.folder`."""
     folder = tmp_path / "media"
-    backend = {"BACKEND": "core.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
+    backend = {"BACKEND": "core.files.storages.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     return SimpleNamespace(folder=folder, names=lambda: sorted(files.storage.keys()), fetch=fetch_from_us)
 
@@ -76,7 +76,7 @@ def bucket_at(endpoint):
         "key_id": KEY["aws_access_key_id"],
         "secret": KEY["aws_secret_access_key"],
     }
-    return {"BACKEND": "core.bucket.BucketStorage", "OPTIONS": options}
+    return {"BACKEND": "core.files.storages.bucket.BucketStorage", "OPTIONS": options}
 
 
 @pytest.fixture(params=["disk", "bucket"])

@@ -8,11 +8,11 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from rest_framework.response import Response
 
 from config import urls
-from core.errors import ApiError, FieldError
-from core.models import OutboxMessage
+from core.api.throttling import RateLimit
+from core.api.views import ApiView
+from core.outbox.models import OutboxMessage
 from core.tests.answers import SECRET
-from core.throttling import RateLimit
-from core.views import ApiView
+from core.web.errors import ApiError, FieldError
 
 
 def same_key_twice():

@@ -1,7 +1,7 @@
 import pytest
 
 from accounts.tests.factories import UserFactory
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from core.tests.office import act, allow, browser_of, errors, queries_of, rows, said, url_of
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory, TagFactory

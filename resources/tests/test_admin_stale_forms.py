@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection
 
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from core.tests.office import browser_of, errors, url_of
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory, TagFactory

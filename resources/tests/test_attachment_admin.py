@@ -1,7 +1,8 @@
 import pytest
 
-from core import outbox
-from core.models import AuditEvent, StoredFile
+from core.audit.models import AuditEvent
+from core.files.models import StoredFile
+from core.outbox import services as outbox
 from core.tests.office import allow, browser_of, queries_of, rows, url_of
 from resources.models import Attachment
 from resources.tests.factories import AttachmentFactory

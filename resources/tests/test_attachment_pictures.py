@@ -6,12 +6,12 @@ from contextlib import suppress
 import pytest
 from PIL import Image, ImageCms
 
-from core import images
-from core.errors import ApiError
-from core.gate import ConcurrencyLimit
+from core.files import images
 from core.tests import samples
 from core.tests.answers import code, problems
 from core.tests.samples import SECRET, upload
+from core.web.concurrency import ConcurrencyLimit
+from core.web.errors import ApiError
 from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core import outbox
-from core.models import StoredFile
+from core.files.models import StoredFile
+from core.outbox import services as outbox
 from core.tests import contract
 from core.tests.parallel import together
 from core.tests.samples import upload

@@ -3,12 +3,12 @@
 import pytest
 from PIL import Image, ImageChops
 
-from core import images
-from core.gate import ConcurrencyLimit
-from core.models import StoredFile
+from core.files import images
+from core.files.models import StoredFile
 from core.tests import samples
 from core.tests.answers import code, problems
 from core.tests.samples import PDF, SECRET, upload
+from core.web.concurrency import ConcurrencyLimit
 from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db

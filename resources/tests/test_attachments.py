@@ -8,8 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from core import outbox
-from core.models import AuditEvent, StoredFile
+from core.audit.models import AuditEvent
+from core.files.models import StoredFile
+from core.outbox import services as outbox
 from core.tests import samples
 from core.tests.answers import code, problems
 from core.tests.samples import upload

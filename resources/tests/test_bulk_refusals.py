@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError, connection
 
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory
 from resources.tests.test_bulk import URL, bulk, create, delete, update
@@ -165,7 +165,7 @@ def test_what_fails_at_the_end_undoes_all(owner):
     resource = ResourceFactory(user=owner.user, title="Old")
 
     def go_away(execute, sql, params, many, context):
-        if sql.startswith("INSERT") and "core_auditevent" in sql:
+        if sql.startswith("INSERT") and "core_audit_auditevent" in sql:
             raise OperationalError
         return execute(sql, params, many, context)
 

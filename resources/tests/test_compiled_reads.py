@@ -5,8 +5,10 @@ import random
 import pytest
 from django.utils import timezone
 
-from core import compiled, pagination, reads
-from core.compiled import shapes
+from core.api import fast_reads as reads
+from core.api import pagination
+from core.db import statements as compiled
+from core.db.statements import shapes
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 

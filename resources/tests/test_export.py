@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.export import export_of, exports, sections
+from core.db.privacy import export_of, exports, sections
 from resources.tests.factories import ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db

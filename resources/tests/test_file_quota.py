@@ -2,8 +2,10 @@
 
 import pytest
 
-from core import jobs, outbox
-from core.models import Job, StoredFile
+from core.files.models import StoredFile
+from core.jobs import services as jobs
+from core.jobs.models import Job
+from core.outbox import services as outbox
 from core.tests.answers import code
 from core.tests.job_results import finished
 from core.tests.samples import upload as file_of

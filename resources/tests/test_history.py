@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core import audit
-from core.models import AuditEvent
+from core.audit import services as audit
+from core.audit.models import AuditEvent
 from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db

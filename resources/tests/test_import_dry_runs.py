@@ -1,8 +1,8 @@
 import pytest
 from uuid_utils.compat import uuid7
 
-from core import jobs
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
+from core.jobs import services as jobs
 from core.tests.answers import code, problems
 from core.tests.job_results import finished
 from resources.tests.factories import ResourceFactory

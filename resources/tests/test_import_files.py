@@ -5,13 +5,14 @@ import sys
 import pytest
 from uuid_utils.compat import uuid7
 
-from core import jobs
-from core.csv_table import MAX_HEADER_LENGTH, BadTable
-from core.models import Job, StoredFile
-from core.tables import open_table
+from core.files.models import StoredFile
+from core.importexport.csv_tables import MAX_HEADER_LENGTH, BadTable
+from core.importexport.tabular import open_table
+from core.jobs import services as jobs
+from core.jobs.models import Job
 from core.tests.answers import code, problems
 from core.tests.job_results import finished
-from core.text import MAX_SHOWN
+from core.web.text import MAX_SHOWN
 from resources.models import Resource
 from resources.tests.importing import URL, counts, imported, titles, upload
 
@@ -74,7 +75,7 @@ def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, sa
 
 
 def test_a_row_too_many_fails(owner, monkeypatch):
-    monkeypatch.setattr("core.tables.MAX_ROWS", 3)
+    monkeypatch.setattr("core.importexport.tabular.MAX_ROWS", 3)
 
     assert counts(imported(owner, "title\na\nb\nc\n")) == (3, 0, 0, 0)
     job = finished(owner, upload(owner, "title\na\nb\nc\nd\n"))

@@ -6,11 +6,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from uuid_utils.compat import uuid7
 
-from core import files, importing, jobs
-from core.errors import ApiError
-from core.models import Job
-from core.tables import MAX_OBJECT_LENGTH
+from core.files import services as files
+from core.importexport import imports as importing
+from core.importexport.tabular import MAX_OBJECT_LENGTH
+from core.jobs import services as jobs
+from core.jobs.models import Job
 from core.tests.job_results import finished
+from core.web.errors import ApiError
 from resources.tests.factories import ResourceFactory
 from resources.tests.importing import counts, imported, titles, upload, wrong
 
@@ -69,7 +71,7 @@ def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_bat
 
 
 def test_a_long_one_is_done_in_slices(owner, small_batches, monkeypatch):
-    monkeypatch.setattr("core.job_run.SLICE_SECONDS", 0)
+    monkeypatch.setattr("core.jobs.runner.SLICE_SECONDS", 0)
     answer = upload(owner, rows_of(7))
 
     assert jobs.run_due() == 5  # four batches, and one to finish
@@ -170,7 +172,7 @@ def test_a_job_that_never_ran_keeps_its_file(owner):
 
 @pytest.mark.parametrize("most", [0, 1000])
 def test_ids_that_come_twice_are_known_in_every_slice(owner, small_batches, monkeypatch, most):
-    monkeypatch.setattr("core.job_run.SLICE_SECONDS", 0)
+    monkeypatch.setattr("core.jobs.runner.SLICE_SECONDS", 0)
     monkeypatch.setattr(importing, "MAX_ERRORS", most)
     keys = [uuid7() for _ in range(3)]
     body = "id,title\n" + "".join(f"{key},x\n" for key in [*keys, *keys])

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from core.csv_table import MAX_CELL_LENGTH
+from core.importexport.csv_tables import MAX_CELL_LENGTH
 from core.tests.job_results import content, finished
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory

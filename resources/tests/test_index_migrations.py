@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.migrations.state import ProjectState
 
-from core.indexes import AddIndexOnline, AddSearchIndex, RebuildSearchIndex, patience
+from core.db.indexes import AddIndexOnline, AddSearchIndex, RebuildSearchIndex, patience
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

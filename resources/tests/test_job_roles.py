@@ -1,18 +1,15 @@
 """A job belongs to the role under which it was asked for: it runs and hands its file out under no other."""
 
-import importlib
 import urllib.parse
 
 import pytest
-from django.apps import apps
-from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
-from core import jobs
-from core.job_run import Heartbeat
-from core.models import Job, StoredFile
+from core.files.models import StoredFile
+from core.jobs import services as jobs
+from core.jobs.models import Job
+from core.jobs.runner import Heartbeat
 from core.tests.answers import code, names
-from core.tests.factories import JobFactory
 from core.tests.job_results import finished
 from resources.tests.factories import ResourceFactory
 from resources.tests.importing import titles, upload
@@ -137,7 +134,7 @@ def test_an_export_that_ends_under_another_role_hands_nothing_out(disk, admin, b
 def test_no_batch_is_written_under_another_role(disk, admin, become, monkeypatch):
     theirs = [ResourceFactory(title=f"Old {number}") for number in range(6)]
     asked = upload(admin, "id,title\n" + "".join(f"{row.pk},New\n" for row in theirs))
-    monkeypatch.setattr("core.importing.BATCH", 2)
+    monkeypatch.setattr("core.importexport.imports.BATCH", 2)
     monkeypatch.setattr(Heartbeat, "beat", lambda _heart: None)
     checkpoint, written = jobs.Run.checkpoint, []
 
@@ -175,15 +172,3 @@ def test_a_job_without_a_role_hands_nothing_out(disk, admin, export):
     assert shown(admin, export) == (None, None)
     path = urllib.parse.urlsplit(export["result"]["url"])
     assert code(admin.get(f"{path.path}?{path.query}")) == (403, "FORBIDDEN")
-
-
-def test_the_migration_gives_a_role_to_all_but_the_exports_of_everybodys_rows(admin):
-    scoped = {"format": "csv", "query": {"scope": ["all"]}}
-    over = {"status": "succeeded", "finished_at": timezone.now()}
-    everybodys = JobFactory(user=admin.user, parameters=scoped, role="", **over)
-    own = JobFactory(user=admin.user, parameters={"format": "csv", "query": {}}, role="", **over)
-    waiting = JobFactory(user=admin.user, parameters=scoped, role="")
-    importlib.import_module("core.migrations.0008_job_role").take_the_role_of_now(apps, None)
-
-    assert Job.objects.get(pk=everybodys.pk).role == ""
-    assert {Job.objects.get(pk=job.pk).role for job in (own, waiting)} == {"admin"}

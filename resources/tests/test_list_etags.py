@@ -3,8 +3,8 @@
 import pytest
 from django.db import connection
 
-from core import audit
-from core.revisions import number_of
+from core.audit import services as audit
+from core.db.owner_versions import number_of
 from core.tests.parallel import together
 from resources.models import Resource, ResourceTag, Tag
 from resources.services import create_resource

@@ -6,8 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.tests.factories import UserFactory
-from core import search
-from core.cursor import keyset_page
+from core.api.cursor import keyset_page
+from core.db import search
 from resources.models import Resource, ResourceTag, Tag
 from resources.seeding import seed_resources
 from resources.tests.factories import ResourceFactory

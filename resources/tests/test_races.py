@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from core.tests.parallel import together
 from resources.models import Resource, ResourceTag, Tag
 from resources.tests.factories import ResourceFactory, TagFactory

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from core import files
-from core.models import AuditEvent, Job
+from core.audit.models import AuditEvent
+from core.files import services as files
+from core.jobs.models import Job
 from core.tests.answers import code, problems
 from core.tests.job_results import content, finished
 from core.tests.parallel import together
@@ -166,7 +167,7 @@ def test_all_rows_are_of_one_moment(owner, monkeypatch):
     """What is written while the file is made is not in it, not even in part."""
     for number in range(30):
         ResourceFactory(user=owner.user, title=f"Number {number:02}", tags=["old"])
-    monkeypatch.setattr("core.exporting.CHUNK", 5)
+    monkeypatch.setattr("core.importexport.exports.CHUNK", 5)
     changed = []
     original = files.storage.save
 
@@ -179,7 +180,7 @@ def test_all_rows_are_of_one_moment(owner, monkeypatch):
 
         return original(name, SimpleNamespace(chunks=pieces))
 
-    monkeypatch.setattr("core.cells.CHUNK_BYTES", 100)
+    monkeypatch.setattr("core.importexport.csv_cells.CHUNK_BYTES", 100)
     monkeypatch.setattr(files.storage, "save", slowly)
     rows = json.loads(exported(owner, format="json", sort="title"))
 

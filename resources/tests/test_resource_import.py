@@ -3,7 +3,7 @@ import json
 import pytest
 from uuid_utils.compat import uuid7
 
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from core.tests.job_results import content, finished
 from core.tests.normalisation import HOSTILE
 from resources.models import Resource

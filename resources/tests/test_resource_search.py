@@ -1,6 +1,6 @@
 import pytest
 
-from core.search import words
+from core.db.search import words
 from core.tests.answers import code, names, problems
 from resources.tests.factories import ResourceFactory
 

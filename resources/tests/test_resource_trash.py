@@ -4,8 +4,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from core.models import AuditEvent
-from core.tasks import purge_expired
+from core.audit.models import AuditEvent
+from core.jobs.tasks import purge_expired
 from core.tests.answers import code, names, problems
 from resources import tasks
 from resources.models import Resource, Tag

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from core.search import COMMON, MOST_FOUND, NEWEST, SAMPLE, words
+from core.db.search import COMMON, MOST_FOUND, NEWEST, SAMPLE, words
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 

@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from core.search import MOST_FOUND
+from core.db.search import MOST_FOUND
 from core.tests.answers import names
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory

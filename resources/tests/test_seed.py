@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.models import User
-from core.loading import load_rows
-from core.models import AuditEvent, OutboxMessage
+from core.audit.models import AuditEvent
+from core.db.loading import load_rows
+from core.outbox.models import OutboxMessage
 from resources.models import Resource, ResourceTag, Tag
 from resources.services import create_resource
 from resources.tests.factories import ResourceFactory, TagFactory

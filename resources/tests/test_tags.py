@@ -1,6 +1,6 @@
 import pytest
 
-from core.models import AuditEvent
+from core.audit.models import AuditEvent
 from core.tests.answers import code, names, problems
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory, TagFactory

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Exists, Max, OuterRef
 
 from accounts.models import Session, User
-from core.redis_link import shared_link
-from core.revisions import remember
-from core.warming import UnknownPathError, kept_lists, view_at, warm
+from core.api.cache_warming import UnknownPathError, kept_lists, view_at, warm
+from core.db.owner_versions import remember
+from core.db.redis_client import shared_link
 
 
 class Command(BaseCommand):

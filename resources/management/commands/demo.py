@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from core.demo import DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER
+from core.web.demo import DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER
 from resources.models import Resource
 from resources.services import create_resource
 

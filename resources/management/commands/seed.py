@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.passwords import check_rules, hash_password
-from core.demo import DEMO_PASSWORD
-from core.errors import ApiError
-from core.loading import load_rows
+from core.db.loading import load_rows
+from core.web.demo import DEMO_PASSWORD
+from core.web.errors import ApiError
 from resources.models import Resource, ResourceTag, Tag
 from resources.seeding import seed_resources
 

@@ -1,0 +1,220 @@
+"""What the admin of every app stands on: writes go through services, and refusals are said to the person."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from core.admin.actions import BulkAdmin, reason
+from core.admin.bounded_forms import BoundedModelForm, KeysField
+from core.admin.forms import KeySelect, StaleVersion, VersionedForm, refused
+from core.admin.lists import ListAdmin
+from core.audit import services as audit
+from core.audit.refusals import record_forbidden
+from core.web.errors import ApiError
+
+MOST_COUNTED = 10_000
+MAX_ATTEMPTS = 3  # to render a form while its row is saved again and again
+
+
+class BoundedPaginator(Paginator):
+    """Counts no further than MOST_COUNTED: to count millions takes longer than to show a page of them."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list[:MOST_COUNTED]
+        return int(rows.count())
+
+
+class BaseAdmin(ListAdmin, BulkAdmin):
+    """Services write, and leave the audit event with the staff user as its actor.
+
+    Django's own log of admin actions stays empty: it would keep people's addresses after they were erased.
+    Every admin must inherit this one: `manage.py check` refuses the others (config/admin.py).
+    """
+
+    form: Any = BoundedModelForm
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count of the table for each choice of each filter
+    list_per_page = 50
+    delete_confirmation_template = "admin/trash_confirmation.html"
+    delete_consequence: ClassVar[Any] = ""
+    always_personal: ClassVar = False  # whether a page is recorded for a row that belongs to nobody too
+
+    # --- what a service refuses ---------------------------------------------------------------
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if "_saveasnew" in request.POST and not self.save_as:
+            raise BadRequest  # Django would render the page of a row that does not exist
+        context = {"show_save_and_add_another": False, **(extra_context or {})}
+        for _attempt in range(MAX_ATTEMPTS):
+            try:
+                return super().changeform_view(request, object_id, form_url, context)
+            except (
+                StaleVersion
+            ):  # the transaction of the view has been rolled back: the form sees the newer row
+                continue
+            except ApiError as refusal:
+                if refusal.code == "FORBIDDEN":
+                    record_forbidden(request)
+                request.refusal = refusal  # type: ignore[attr-defined]
+        raise StaleVersion
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm]:
+        """Return the form class. After a refusal by a service the form shows the reasons and the typed values."""
+        form = super().get_form(request, obj, change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        return refused(form, refusal) if refusal else form
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelChoiceField | None:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", KeySelect(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: Any = None, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField | None:
+        kwargs.setdefault("form_class", KeysField)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        self.record_view(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        self.record_view(request, context["object"])
+        return super().render_delete_form(request, context)
+
+    def record_view(self, request: HttpRequest, row: Any) -> None:
+        """Record that a member of staff sees personal data on a page, also on one that shows a form again."""
+        actor: Any = request.user
+        target = self.personal(row) if row is not None else None
+        if target is not None and (self.always_personal or audit.subject_of(target)):
+            audit.record_view(actor_id=actor.pk, target=target)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            return super().delete_view(
+                request, object_id, {"consequence": self.delete_consequence, **(extra_context or {})}
+            )
+        except ApiError as refusal:
+            return self.say(request, refusal)
+
+    def say(self, request: HttpRequest, refusal: ApiError) -> HttpResponse:
+        if refusal.code == "FORBIDDEN":
+            record_forbidden(request)
+        messages.error(request, reason(refusal))
+        return redirect(request.get_full_path())
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the row or None. Django fails on an empty `_to_field`, which is treated as absent here."""
+        return super().get_object(request, object_id, from_field or None)
+
+    def personal(self, row: Any) -> Model:
+        """Return the object that a view of this row is recorded for: the row, or the object it belongs to."""
+        found: Model = row
+        return found
+
+    # --- editing ------------------------------------------------------------------------------
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        fields = list(super().get_fields(request, obj))
+        is_versioned = issubclass(self.form, VersionedForm) and obj is not None
+        if is_versioned and self.has_change_permission(request, obj):
+            fields.append("seen_version")
+        return fields
+
+    def newest(self, rows: QuerySet[Any], form: forms.ModelForm) -> Any:
+        """The row as it is before the form, which has set its values on an object of its own; held until the
+        transaction ends. Raises StaleVersion when it moved on since the person looked at it."""
+        row = rows.select_for_update(of=("self",)).get(pk=form.instance.pk)
+        seen = form.cleaned_data.get("seen_version")
+        if seen is not None and seen != row.version:
+            raise StaleVersion
+        return row
+
+    # --- deleting and history -----------------------------------------------------------------
+
+    def get_deleted_objects(
+        self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Nothing else is deleted along: what belongs to a row goes when it is erased."""
+        return [str(item) for item in objs], {}, set(), []
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        return redirect(audit_link(object_id))
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """The service has written the audit event."""
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """The service has written the audit event."""
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """The service writes the audit event."""
+
+
+class ReadOnlyAdmin(BaseAdmin):
+    """For rows that only the program itself writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class TrashFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "deleted"
+    choices_shown: ClassVar = [("no", "Active"), ("yes", "Deleted")]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return self.choices_shown
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in {"no", "yes"}:
+            return queryset.filter(deleted_at__isnull=self.value() == "no")
+        return queryset
+
+
+def audit_link(key: Any) -> str:
+    """Every audit event about the person or the object with this id."""
+    return f"{reverse('admin:core_audit_auditevent_changelist')}?{urlencode({'q': str(key)})}"

@@ -1,0 +1,152 @@
+"""The compiled reads of a viewset (core/db/statements.py): the same answers as its querysets give, for less.
+
+Only reads of which the framework has written every part are compiled (core/api/read_eligibility.py). The key of a
+statement holds the caller's reach and scope, never the caller. Its placeholders are the caller's id and the values of
+the filters.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.db.models import DateTimeField, QuerySet
+from django.http import Http404
+
+from core.api.filters import Choices, Moment, refuse_empty, sort_order
+from core.api.overrides import is_framework
+from core.api.pagination import DEEP, page_meta, read_page
+from core.api.read_eligibility import columns_of
+from core.api.serializers import TEXT_COLUMNS, column_of
+from core.db import statements as compiled
+from core.db.base import BaseModel, etag_of
+from core.db.statements import Statement, UncompilableError, shapes
+
+TOTAL = "total_of_rows"
+COMPARISONS = frozenset({"exact", "gte", "gt", "lte", "lt"})
+Rows = Callable[[], QuerySet[Any]]
+
+
+def read_list(
+    view: Any, rows: Rows, fields: frozenset[str] | None
+) -> tuple[list[dict[str, Any]], Any] | None:
+    """A page of rows (a bound method of the view) and its `meta`. None where only the plain path can tell: on
+    another database, for a view with code of its author's, with a cursor or a filter that is more than a comparison."""
+    columns = columns_for(view)
+    query = view.request.query_params
+    if columns is None or "cursor" in query or not view.sort_fields or not is_framework_method(rows):
+        return None
+    filters = filter_values(view, query)
+    if filters is None:
+        return None
+    order = sort_order(query, view)
+    page, limit = read_page(view.request)
+    if (page - 1) * limit >= DEEP:
+        return None
+    names = tuple(name for name in columns if fields is None or name in fields)
+    first = limit if page == 1 else None
+    key = (type(view), view.action, *view.reach(), tuple(order), names, tuple(filters), first)
+    user = view.request.user.pk
+    values = {"user": user, "limit": limit, "offset": (page - 1) * limit, **filters}
+    statement = shapes.get(key)
+    if statement is None:
+        try:
+            page_rows = page_statement(view, rows, filters, order, [columns[name] for name in names])
+        except UncompilableError:
+            return None
+        statement = shapes.put(key, compiled.with_limit(page_rows, first))
+    found = statement.run(values)
+    if not found and page > 1:
+        total = statement.run(values | {"limit": 1, "offset": 0})
+        return [], page_meta(page, limit, total[0][-1] if total else 0)
+    listed = [dict(zip(names, row, strict=False)) for row in found]  # the total stands behind the last name
+    return listed, page_meta(page, limit, found[0][-1] if found else 0)
+
+
+def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any], str] | None:
+    """One row and its ETag. Raises Http404 where the caller may see none; None as above."""
+    columns = columns_for(view)
+    if columns is None or view.queryset.model.etag is not BaseModel.etag:  # it says more than the version
+        return None
+    names = tuple(name for name in columns if fields is None or name in fields)
+    key = (type(view), view.action, *view.reach(), names)
+    statement = shapes.get(key)
+    if statement is None:
+        try:
+            statement = shapes.put(key, object_statement(view, [columns[name] for name in names]))
+        except UncompilableError:
+            return None
+    rows = statement.run({"user": view.request.user.pk, "pk": view.kwargs["pk"]})
+    if not rows:
+        raise Http404
+    return dict(zip(names, rows[0], strict=False)), etag_of(rows[0][-1])  # the version stands last
+
+
+def columns_for(view: Any) -> dict[str, str] | None:
+    if not compiled.applies() or not view.request.user.is_authenticated:
+        return None
+    return columns_of(view)
+
+
+def is_framework_method(rows: Any) -> bool:
+    """Whether the rows are those of a method of the framework's, and not of an action of somebody's own."""
+    return inspect.ismethod(rows) and is_framework(rows.__func__)
+
+
+def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
+    """{slot: value} of the filters in the query; None where one of them is not a plain comparison, or wrong: the
+    plain path says how."""
+    filters = view.filterset_class.base_filters if view.filterset_class else {}
+    given = sorted(filters.keys() & query.keys())
+    if not given:
+        return {}
+    refuse_empty(query, filters)
+    values = {}
+    for name in given:
+        item = filters[name]
+        try:
+            if item.method is not None or item.exclude:
+                return None
+            column = type(column_of(view.queryset.model, item.field_name))
+            if type(item) is Choices and item.lookup_expr == "exact" and column in TEXT_COLUMNS:
+                for index, choice in enumerate(dict.fromkeys(item.field.clean(query.getlist(name)))):
+                    values[f"{name}.{index}"] = choice
+            elif type(item) is Moment and item.lookup_expr in COMPARISONS and column is DateTimeField:
+                values[name] = item.field.clean(query[name])
+            else:
+                return None
+        except forms.ValidationError:
+            return None
+    return values
+
+
+def page_statement(
+    view: Any, rows: Rows, filters: dict[str, Any], order: list[str], columns: list[str]
+) -> Statement:
+    queryset, stand_ins = probed(view, rows)
+    chosen: dict[str, Any] = {}
+    for slot, value in filters.items():
+        name, _, several = slot.partition(".")
+        stand_ins[slot] = compiled.stand_in_for(value)
+        chosen[name] = [*chosen.get(name, []), stand_ins[slot]] if several else stand_ins[slot]
+    for name, value in chosen.items():
+        queryset = view.filterset_class.base_filters[name].filter(queryset, value)
+    queryset = compiled.with_total(queryset.order_by(*order), TOTAL).values_list(*columns, TOTAL)
+    return compiled.compiled(queryset, stand_ins)
+
+
+def object_statement(view: Any, columns: list[str]) -> Statement:
+    queryset, stand_ins = probed(view, view.get_queryset)
+    stand_ins["pk"] = compiled.stand_in_for(view.kwargs["pk"])
+    queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns, "version")
+    return compiled.compiled(queryset, stand_ins)
+
+
+def probed(view: Any, rows: Rows) -> tuple[QuerySet[Any], dict[str, Any]]:
+    """The view's rows as they are for a user of the caller's role whose id is a placeholder."""
+    probe = copy.copy(view)
+    probe.request = copy.copy(view.request)
+    somebody = compiled.stand_in_user(view.request.user)
+    probe.request._user = somebody
+    return rows.__func__(probe), {"user": somebody.pk}  # type: ignore[attr-defined]

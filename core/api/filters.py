@@ -1,0 +1,212 @@
+"""Query parameters: filters by django-filter, `sort`, `fields`, and a refusal of everything unknown."""
+
+from collections.abc import Iterator
+from datetime import UTC
+from itertools import chain
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django_filters import rest_framework as django_filters
+from django_filters.fields import IsoDateTimeField
+from drf_spectacular.utils import extend_schema_field
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+
+from core.web.errors import ApiError, FieldError
+from core.web.text import MAX_PARAMETER_LENGTH, refuse_mark_runs
+
+MAX_VALUES = 100  # of a parameter that may be repeated
+MAX_LENGTH_OF_VALUES = MAX_VALUES * MAX_PARAMETER_LENGTH  # together
+# The parameters whose value is a list of names with commas. Repeated ones combine.
+NAME_LISTS = frozenset({"sort", "fields"})
+
+
+SCOPE_PARAMETER: dict[str, Any] = {
+    "name": "scope",
+    "in": "query",
+    "required": False,
+    "description": "Everybody's objects; 403 for a role that may not read them.",
+    "schema": {"type": "string", "enum": ["all"]},
+}
+
+
+class FilterBackend(django_filters.DjangoFilterBackend):
+    """Without a filter in the query there is nothing to build or to validate."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        filterset_class = self.get_filterset_class(view, queryset)
+        if filterset_class is None or request.query_params.keys().isdisjoint(filterset_class.base_filters):
+            return queryset
+        refuse_empty(request.query_params, filterset_class.base_filters)
+        return super().filter_queryset(request, queryset, view)
+
+
+def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
+    """django-filter takes `createdAfter=` for no filter at all, and would answer with everything. Only a text
+    may be empty. Raises FieldError."""
+    for name in query.keys() & filters.keys():
+        if query[name] == "" and not isinstance(filters[name], django_filters.CharFilter | Texts | Choices):
+            raise FieldError(name, "invalid", "May not be empty.")
+
+
+class SortBackend(BaseFilterBackend):
+    """`sort=-createdAt,title`, from the view's `sort_fields` {parameter: column}; ties are broken by id. A search
+    is ranked where nothing else is asked for; a cursor needs an order that does not follow from what is found."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        columns = getattr(view, "sort_fields", None)
+        if not columns:
+            return queryset
+        query = request.query_params
+        if getattr(queryset, "search", None) and "sort" not in query and "cursor" not in query:
+            return queryset.by_relevance()  # type: ignore[attr-defined]
+        return queryset.order_by(*sort_order(query, view))
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        columns = getattr(view, "sort_fields", None)
+        if not columns:
+            return []
+        text = (
+            "Names with commas, or the parameter repeated; - for descending. Ties are broken by id. "
+            f"By default `{view.default_sort}`."
+        )
+        return [names_parameter("sort", text, [f"{sign}{name}" for name in columns for sign in ("", "-")])]
+
+
+def names_parameter(name: str, description: str, choices: list[str]) -> dict[str, Any]:
+    """How OpenAPI says `sort=-createdAt,title`."""
+    items = {"type": "string", "enum": choices}
+    schema = {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_VALUES}
+    style = {"style": "form", "explode": False}
+    return {"name": name, "in": "query", "description": description, "schema": schema, **style}
+
+
+def names_in(query: QueryDict, name: str) -> str | None:
+    """Return the names in a parameter of NAME_LISTS with commas, or None where it is not given."""
+    return ",".join(query.getlist(name)) if name in query else None
+
+
+def sort_order(query: QueryDict, view: Any) -> list[str]:
+    """Return the columns that a list is ordered by. Raises FieldError."""
+    sort = names_in(query, "sort")
+    return order_of(view.default_sort if sort is None else sort, view.sort_fields)
+
+
+def order_of(sort: str, columns: dict[str, str]) -> list[str]:
+    """Raises FieldError for a name that is not in `columns`. A repeated name counts where it stands first."""
+    order: dict[str, str] = {}
+    for key in sort.split(","):
+        name = key.strip().removeprefix("-")
+        if name not in columns:
+            raise FieldError("sort", "invalid", f"Sorts by {', '.join(columns)}, each with - for descending.")
+        order.setdefault(name, "-" if key.strip().startswith("-") else "")
+    signs = list(order.values())
+    # The id follows the first key's direction, so that one index serves both.
+    return [f"{sign}{columns[name]}" for name, sign in order.items()] + [f"{signs[0]}id"]
+
+
+def refuse_unknown(query: QueryDict, known: frozenset[str], repeatable: frozenset[str]) -> None:
+    """A mistyped filter that is ignored returns the wrong data. Raises ApiError naming such parameters, and those with
+    too many values or too long ones."""
+    problems = parameter_problems(query, known, repeatable)
+    first = next(problems, None)
+    if first is not None:
+        raise ApiError("VALIDATION_ERROR", details=chain([first], problems))
+
+
+def parameter_problems(
+    query: QueryDict, known: frozenset[str], repeatable: frozenset[str]
+) -> Iterator[dict[str, Any]]:
+    for name in query:
+        if name not in known:
+            yield {
+                "field": name,
+                "code": "unknown_parameter",
+                "message": _("This parameter is not known here."),
+            }
+    for name, values in query.lists():
+        if name not in known:
+            continue
+        if name not in repeatable and len(values) > 1:
+            yield {
+                "field": name,
+                "code": "repeated_parameter",
+                "message": _("This parameter may be given once."),
+            }
+        elif len(values) > MAX_VALUES:
+            message, params = _("At most %(max)d values."), {"max": MAX_VALUES}
+            yield {"field": name, "code": "max_length", "message": message % params, "params": params}
+        elif sum(map(len, values)) > MAX_LENGTH_OF_VALUES:
+            message, params = _("At most %(max)d characters."), {"max": MAX_LENGTH_OF_VALUES}
+            yield {"field": name, "code": "max_length", "message": message % params, "params": params}
+
+
+def wanted_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
+    """The `fields` parameter as a set that always holds `id`; None when it is not given."""
+    text = names_in(request.query_params, "fields")
+    if text is None:
+        return None
+    wanted = {name.strip() for name in text.split(",")}
+    unknown = wanted - names
+    if unknown:
+        raise FieldError("fields", "invalid", f"Must be among {', '.join(sorted(names))}.")
+    return frozenset(wanted | {"id"})
+
+
+class TextsField(forms.Field):
+    """Any number of short texts under one name."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[str]:
+        texts = [text.strip() for text in value or []]
+        if any("\x00" in text or len(text) > MAX_PARAMETER_LENGTH for text in texts):
+            raise forms.ValidationError("Not a valid value.", code="invalid")
+        for text in texts:
+            refuse_mark_runs(text)
+        return [text for text in texts if text]
+
+
+class TextFilter(django_filters.CharFilter):
+    """A short text."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, max_length=MAX_PARAMETER_LENGTH, validators=[refuse_mark_runs], **kwargs)
+
+
+class MomentField(IsoDateTimeField):
+    def clean(self, value: Any) -> Any:
+        """In UTC. An offset at either end of the calendar can lead out of it, where no database follows."""
+        moment = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
+class Moment(django_filters.IsoDateTimeFilter):
+    """A time, ISO 8601."""
+
+    field_class = MomentField
+
+
+@extend_schema_field(
+    {"type": "array", "items": {"type": "string", "maxLength": MAX_PARAMETER_LENGTH}, "maxItems": MAX_VALUES}
+)
+class Texts(django_filters.Filter):
+    """A repeatable parameter of free text."""
+
+    field_class = TextsField
+    repeatable = True
+
+
+class Choices(django_filters.MultipleChoiceFilter):
+    """A repeatable parameter: rows with any of the given values."""
+
+    repeatable = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, distinct=False, **kwargs)  # a column of the row itself doubles nothing

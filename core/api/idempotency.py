@@ -1,0 +1,256 @@
+"""Safe retries: a POST that creates may carry an Idempotency-Key, and then has its effect once.
+
+The answer is stored in the transaction of the effect, so a process that dies between the two has done neither or
+both. A repetition gets the same status, body and headers. What fails has no effect and is not stored: it can be
+sent again under the same key (as Stripe does; draft-ietf-httpapi-idempotency-key-header).
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial, wraps
+from typing import Any
+
+import orjson
+from cryptography.fernet import Fernet
+from django.core.files.uploadedfile import UploadedFile
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.models import StoredAnswer
+from core.db.retries import repeated
+from core.web import keys
+from core.web import request_context as context
+from core.web.client_address import limit_key
+from core.web.errors import ApiError, FieldError
+from core.web.renderers import EnvelopeRenderer
+
+HEADER = "Idempotency-Key"
+VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
+LIFETIME = timedelta(hours=24)
+RETRY_SECONDS = 1
+REPLAYED_HEADERS = ("ETag", "Location", "Cache-Control")
+
+# How OpenAPI says it.
+PARAMETER: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "description": "The same key and request within 24 hours have their effect once, and the first answer again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+}
+
+_running: set[str] = set()
+_running_lock = threading.Lock()
+
+
+def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> Any:
+    """For a view's method that creates: `@idempotent`, or with what must not happen inside its transaction
+
+        @idempotent(prepare="take_upload", discard="drop_upload")
+        def create(self, request, *args, prepared, **kwargs): ...
+
+    `prepare` names a method of the view that is called with the request's arguments before any transaction is
+    open: it validates, hashes, stores a file. The handler gets what it returns as `prepared`, and only writes; it
+    may be called again with the same when a deadlock has undone its transaction. A repetition that is answered
+    from the store prepares nothing. `discard` names a method that takes back what was prepared for nothing: the
+    handler failed, or a parallel request of the same key was faster. It is not called when the connection to the
+    database broke, since nobody knows then whether the transaction was committed.
+    """
+    if handler is None:
+        return partial(idempotent, prepare=prepare, discard=discard)
+
+    @wraps(handler)
+    def once(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+        def act(**prepared: Any) -> Response:
+            response: Response = handler(view, request, *args, **kwargs, **prepared)
+            return response
+
+        preparation = Preparation(
+            make=partial(getattr(view, prepare), request, *args, **kwargs) if prepare else None,
+            discard=getattr(view, discard) if discard else None,
+        )
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+        if key is None:
+            return preparation.around(act, repeated)
+        if not VISIBLE_ASCII.fullmatch(key):
+            raise FieldError(HEADER, "invalid", "Must be 1 to 255 visible ASCII characters.")
+        seals = seals_of(request, key)  # reads the body, before a transaction is open
+        with alone(next(iter(seals))):
+            return replay(seals) or preparation.around(
+                act, lambda write: repeated(partial(perform, seals, write))
+            )
+
+    once.is_idempotent = True  # type: ignore[attr-defined]  # for the schema
+    return once
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What happens before the transaction, and is taken back when it was for nothing."""
+
+    make: Callable[[], Any] | None
+    discard: Callable[[Any], None] | None
+
+    def around(self, act: Callable[..., Response], perform: Callable[[Callable[[], Response]], Any]) -> Any:
+        """`perform` calls `act`, or answers without it."""
+        if self.make is None:
+            return perform(act)
+        prepared, used = self.make(), False
+
+        def write() -> Response:
+            nonlocal used
+            used = True
+            return act(prepared=prepared)
+
+        try:
+            response = perform(write)
+        except (OperationalError, InterfaceError):
+            raise
+        except BaseException:
+            self.take_back(prepared)
+            raise
+        if not used:
+            self.take_back(prepared)
+        return response
+
+    def take_back(self, prepared: Any) -> None:
+        if self.discard is not None:
+            self.discard(prepared)
+
+
+def caller_of(request: Request) -> str:
+    """Return who asks, with the role: what an admin was answered is not for who is none any more. Under another role
+    the request is done anew, or refused."""
+    user: Any = request.user
+    if user and user.is_authenticated:
+        return f"user {user.pk} {user.role}"
+    return f"address {limit_key(context.current.get().limit_address)}"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What encrypts a stored answer, and the fingerprint of the request that it answers."""
+
+    cipher: Fernet
+    fingerprint: str
+
+
+def seals_of(request: Request, key: str) -> dict[str, Seal]:
+    """Return the name of the row with its seal, then those that servers with another SECRET_KEY use. Each is made from
+    SECRET_KEY and the client's own key, which are not stored: the database alone does not tell what was answered,
+    tokens included, nor whether a guess of what was sent, password included, is right."""
+    said, secret = content_of(request), f"{caller_of(request)} {key}"
+    names = keys.hexdigests("groundwork.idempotency-name", secret)
+    bodies = keys.digests("groundwork.idempotency-body", secret)
+    prints = keys.digests("groundwork.idempotency-fingerprint", secret)
+    return {
+        name: Seal(
+            Fernet(base64.urlsafe_b64encode(body)), hmac.new(print_key, said, hashlib.sha256).hexdigest()
+        )
+        for name, body, print_key in zip(names, bodies, prints, strict=True)
+    }
+
+
+def content_of(request: Request) -> bytes:
+    """Return what makes requests the same: method, path, query and body."""
+    data: Any = request.data
+    if isinstance(data, MultiValueDict):
+        data = dict(data.lists())
+    # The standard library's: a field that is ignored may hold an integer beyond 64 bits, which orjson refuses.
+    body = json.dumps(data, sort_keys=True, default=digest).encode()
+    return f"{request.method} {request.get_full_path()} ".encode() + body
+
+
+def digest(upload: Any) -> list[Any]:
+    """A file, for the fingerprint: its name, its size and what is in it. It is left as it was found."""
+    if not isinstance(upload, UploadedFile):
+        raise TypeError(f"{type(upload).__name__} has no fingerprint")
+    content = hashlib.sha256()
+    for chunk in upload.chunks():
+        content.update(chunk)
+    upload.seek(0)
+    return [upload.name, upload.size, content.hexdigest()]
+
+
+def replay(seals: dict[str, Seal]) -> HttpResponse | None:
+    """The stored answer, if there is one. Raises ApiError when the key belongs to another request."""
+    fresh = StoredAnswer.objects.filter(created_at__gt=timezone.now() - LIFETIME)
+    stored = fresh.filter(pk__in=seals).first()
+    if stored is None:
+        return None
+    seal = seals[stored.pk]
+    if stored.fingerprint != seal.fingerprint:
+        raise ApiError("IDEMPOTENCY_KEY_REUSED")
+    return opened(seal.cipher.decrypt(bytes(stored.content)), stored.status)
+
+
+def perform(seals: dict[str, Seal], act: Callable[[], Response]) -> Any:
+    name, seal = next(iter(seals.items()))
+    with transaction.atomic():
+        if not all(locked(each) for each in seals):
+            raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)
+        stored = replay(seals)  # it may have been finished while we came here
+        if stored is not None:
+            return stored
+        response = act()
+        StoredAnswer.objects.filter(pk=name).delete()  # one that has expired
+        StoredAnswer.objects.create(
+            name=name,
+            fingerprint=seal.fingerprint,
+            status=response.status_code,
+            content=seal.cipher.encrypt(sealed(response)),
+        )
+    return response
+
+
+def sealed(response: Response) -> bytes:
+    body = EnvelopeRenderer().render(response.data, renderer_context={"response": response})
+    return orjson.dumps(
+        {
+            "body": body.decode(),
+            "headers": {header: response[header] for header in REPLAYED_HEADERS if header in response},
+            "cookies": response.cookies.output(header="", sep=";"),
+        }
+    )
+
+
+def opened(content: bytes, status: int) -> HttpResponse:
+    said = orjson.loads(content)
+    headers = said["headers"] | {"Idempotency-Replayed": "true"}
+    response = HttpResponse(said["body"], status=status, headers=headers, content_type="application/json")
+    response.cookies.load(said["cookies"])
+    return response
+
+
+def locked(name: str) -> bool:
+    """Hold the name until the transaction ends. On SQLite the transaction itself, begun IMMEDIATE, is the lock."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int(name[:15], 16)])
+        return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Within this process a second request of the same name is told so at once, on any database."""
+    with _running_lock:
+        if name in _running:
+            raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)
+        _running.add(name)
+    try:
+        yield
+    finally:
+        with _running_lock:
+            _running.discard(name)

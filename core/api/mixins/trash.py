@@ -1,0 +1,41 @@
+"""The trash: what was deleted softly can be listed, and restored until it is purged."""
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from core.api.etags import check_if_match
+from core.api.viewsets import BaseViewSet
+
+
+class TrashViewSet(BaseViewSet):
+    """A BaseViewSet with `GET …/trash` and `POST …/{id}/restore`."""
+
+    list_actions: ClassVar[frozenset[str]] = frozenset({"list", "trash"})
+
+    def get_trash(self) -> QuerySet[Any]:
+        return self.queryset.all().visible_to(self.request.user).trashed()
+
+    def listed_trash(self) -> QuerySet[Any]:
+        """The trash of the caller's own rows."""
+        if type(self).get_trash is TrashViewSet.get_trash:
+            return self.queryset.all().listed_for(self.request.user, everybodys=False).trashed()
+        return self.get_trash()
+
+    @action(detail=False, url_path="trash")
+    def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """What was deleted and can still be restored."""
+        return self.answer_list(self.listed_trash)
+
+    @action(detail=True, methods=["post"], url_path="restore")
+    def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Take it out of the trash."""
+        with transaction.atomic():
+            instance = self.locked_object(self.get_trash())
+            check_if_match(request, instance)
+            instance.restore()
+            self.record("restored", instance)
+        return self.answer(instance)

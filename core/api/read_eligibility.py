@@ -1,0 +1,153 @@
+"""Which reads may be compiled: those of which the framework has written every part.
+
+A statement that is compiled once answers for everybody. So it may depend on nothing but what its key and its
+placeholders hold: the caller's reach and id, the order, the filters and the fields. Code that an author overrides may
+depend on anything. Such a read is plain Django REST framework, without a flag. `manage.py show_access` prints the
+reason.
+"""
+
+from collections.abc import Hashable
+from functools import cache
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Subquery, Value
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Coalesce
+from django.db.models.signals import post_init, pre_init
+from rest_framework.permissions import BasePermission
+
+from core.api import serializers
+from core.api.filters import FilterBackend, SortBackend
+from core.api.overrides import override_of
+from core.api.pagination import Pagination
+from core.db.access import Access, is_declared
+from core.db.array_subquery import OrderedValues
+
+# No read calls these.
+WRITE_HOOKS = frozenset(
+    {
+        *("create", "perform_create", "update", "partial_update", "perform_update"),
+        *("destroy", "perform_destroy", "perform_bulk_destroy"),
+        *("locked_object", "record", "record_bulk"),
+    }
+)
+# What the dispatcher and the router set on a viewset for each request, and what a route may set.
+PER_REQUEST = frozenset(
+    {
+        *(
+            "request",
+            "args",
+            "kwargs",
+            "headers",
+            "action",
+            "action_map",
+            "format_kwarg",
+            "kept",
+            "refused_credentials",
+        ),
+        *("basename", "detail", "suffix", "name", "description"),
+        *("get", "head", "post", "put", "patch", "delete", "options", "trace"),
+        *(
+            "authentication_classes",
+            "throttle_classes",
+        ),  # no rows depend on them; core/api/cache_warming.py gives its own
+    }
+)
+ROW_CONSTRUCTION = frozenset(
+    {"__init__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "from_db"}
+)
+
+
+@cache
+def refusal_of(view_class: Hashable, serializer_class: Hashable) -> str | None:
+    """Return what keeps the reads of a viewset from being compiled, or None."""
+    return find_refusal(view_class, serializer_class)
+
+
+def find_refusal(view_class: Any, serializer_class: Any) -> str | None:
+    return (
+        refusal_of_view(view_class)
+        or refusal_of_rows(view_class.queryset)
+        or serializers.refusal_of(serializer_class)
+        or refusal_of_annotations(view_class.queryset, serializer_class)
+    )
+
+
+def refusal_of_view(view_class: Any) -> str | None:
+    if (hook := override_of(view_class, allowed=WRITE_HOOKS)) is not None:
+        return hook
+    if list(view_class.filter_backends) != [FilterBackend, SortBackend]:
+        return f"{view_class.__name__}.filter_backends"
+    if view_class.pagination_class is not Pagination:
+        return f"{view_class.__name__}.pagination_class"
+    for permission in view_class.permission_classes:
+        if getattr(permission, "has_object_permission", None) is not BasePermission.has_object_permission:
+            return f"{getattr(permission, '__name__', permission)}.has_object_permission"
+    return refusal_of_filters(view_class.filterset_class) if view_class.filterset_class else None
+
+
+def refusal_of_filters(filterset_class: Any) -> str | None:
+    """A form of one's own may refuse what each field takes."""
+    if getattr(getattr(filterset_class, "Meta", None), "form", forms.Form) is not forms.Form:
+        return f"{filterset_class.__name__}.Meta.form"
+    return override_of(filterset_class)
+
+
+def refusal_of_rows(rows: Any) -> str | None:
+    model = rows.model
+    if not is_declared(type(rows)) or type(getattr(model, "access", None)) is not Access:
+        return f"{model.__name__} declares no access"
+    if settings.DATABASE_ROUTERS or rows.db != DEFAULT_DB_ALIAS:
+        return "more than one database"
+    if pre_init.has_listeners(model) or post_init.has_listeners(model):
+        return f"a signal when a {model.__name__} is read"
+    if (hook := override_of(type(rows))) is not None:
+        return hook
+    if (hook := override_of(model, among=ROW_CONSTRUCTION)) is not None:
+        return hook
+    if rows.query.where or rows.query.distinct or rows.query.combinator or rows.query.is_sliced:
+        return f"a condition in the queryset of {model.__name__}"
+    return None
+
+
+def refusal_of_annotations(rows: Any, serializer_class: Any) -> str | None:
+    """A field that is no column must be an annotation of the class's queryset, of a type that the field represents."""
+    if serializer_class.Meta.model is not rows.model:
+        return f"the model of {serializer_class.__name__}"
+    for name, field in serializer_class().fields.items():
+        if serializers.column_of(rows.model, field.source) is None:
+            annotation = rows.query.annotations.get(field.source)
+            if not is_constant(annotation) or not serializers.is_same_value(field, annotation.output_field):
+                return f"the field {name} of {serializer_class.__name__}"
+    return None
+
+
+def is_constant(annotation: Any) -> bool:
+    """Whether the expression reads columns and nothing else: any value in it could be one of the moment."""
+    if isinstance(annotation, CombinedExpression | Coalesce):
+        return all(map(is_constant, annotation.get_source_expressions()))
+    if isinstance(annotation, Value):
+        return type(annotation.value) is int
+    if type(annotation) not in {OrderedValues, Subquery}:
+        return False
+    _sql, params = annotation.query.get_compiler(connection=connection).as_sql()
+    return all(type(param) is int for param in params)
+
+
+def is_configured(view: Any) -> bool:
+    """Whether the route has attributes of its own, as by `as_view(queryset=…)`."""
+    return any(not name.startswith("_") for name in view.__dict__.keys() - PER_REQUEST)
+
+
+def columns_of(view: Any) -> dict[str, str] | None:
+    """Return {field: column or annotation} of what a compiled read of this view selects; None for a plain read."""
+    if is_configured(view):
+        return None
+    serializer_class: Any = view.get_serializer_class()
+    view_class: Any = type(view)
+    if refusal_of(view_class, serializer_class) is not None:
+        return None
+    return serializers.direct_sources(serializer_class)

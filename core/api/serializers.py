@@ -1,0 +1,268 @@
+"""What every serializer shares: camelCase names fixed at class-build time, and strings that must be strings."""
+
+import copy
+import inspect
+import re
+from functools import cache
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.validators import ProhibitNullCharactersValidator
+from django.db import models
+from django.db.models.query_utils import DeferredAttribute
+from rest_framework import serializers
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
+
+from core.api.overrides import override_of
+from core.web.text import refuse_mark_runs
+
+HUMP = re.compile(r"(?<!^)([A-Z])")
+
+
+def snake(name: str) -> str:
+    return HUMP.sub(r"_\1", name).lower()
+
+
+class Storable:
+    """What two of DRF's validators ask, which look at each character for itself: with the same codes and words."""
+
+    surrogate = ProhibitSurrogateCharactersValidator()
+    null = ProhibitNullCharactersValidator()
+
+    def __call__(self, value: Any) -> None:
+        text = str(value)
+        if "\x00" in text:
+            self.null(text)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.surrogate(text)
+
+
+class StringField(serializers.CharField):
+    """DRF turns 12 into "12"; here a number is not a string. Bounded before anything else looks at the text."""
+
+    max_input: ClassVar[int | None] = None  # where `max_length` counts what is left after normalisation
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        slow = (ProhibitSurrogateCharactersValidator, ProhibitNullCharactersValidator)
+        self.validators = [*(item for item in self.validators if not isinstance(item, slow)), Storable()]
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        text = super().to_internal_value(data)
+        limit = self.max_input or self.max_length
+        if limit is not None and len(text) > limit:
+            self.fail("max_length", max_length=self.max_length)
+        refuse_mark_runs(text)
+        return text
+
+
+TEXT_COLUMNS = (models.CharField, models.TextField, models.EmailField, models.SlugField, models.URLField)
+INTEGER_COLUMNS = (
+    *(models.IntegerField, models.BigIntegerField, models.SmallIntegerField),
+    *(models.PositiveIntegerField, models.PositiveBigIntegerField, models.PositiveSmallIntegerField),
+)
+# The serializer fields that represent a value of these columns by the value itself.
+SAME_VALUE: dict[Any, tuple[Any, ...]] = {
+    serializers.CharField: TEXT_COLUMNS,
+    serializers.ChoiceField: TEXT_COLUMNS,
+    serializers.IntegerField: INTEGER_COLUMNS,
+    serializers.BooleanField: (models.BooleanField,),
+    serializers.UUIDField: (models.UUIDField,),
+    serializers.DateTimeField: (models.DateTimeField,),
+    serializers.ListField: (ArrayField,),
+}
+ANNOTATION = object()  # its type is known with the queryset
+# Code that no representation of a row calls.
+INPUT_HOOKS = frozenset(
+    {
+        *("create", "update", "create_many", "update_many", "save", "is_valid", "validate"),
+        *("to_internal_value", "run_validation", "run_validators", "get_validators"),
+    }
+)
+ALL_COLUMNS = tuple({column for columns in SAME_VALUE.values() for column in columns})
+
+
+DOES_NOT_EXIST = serializers.ErrorDetail("There is no such object.", code="does_not_exist")
+
+
+class ModelSerializer(serializers.ModelSerializer[Any]):
+    """A ModelSerializer whose `Meta.fields` are the contract's camelCase names.
+
+    Where every field represents its column or annotation by the value itself, the value is taken as it is, without
+    calling each field for each row (`direct_sources`). The result is the same.
+    """
+
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping
+    _prototypes: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        meta = getattr(cls, "Meta", None)
+        if meta is None or getattr(meta, "model", None) is None:
+            return
+        extra = dict(getattr(meta, "extra_kwargs", {}))
+        for name in meta.fields:
+            column = snake(name)
+            if column != name and name not in cls._declared_fields and _has_field(meta.model, column):
+                extra[name] = {"source": column, **extra.get(name, {})}
+        meta.extra_kwargs = extra
+        meta.read_only_fields = tuple(getattr(meta, "read_only_fields", ()))
+        # What must be unique is the database's to say, and a 409: a question before the write proves nothing.
+        meta.validators = getattr(meta, "validators", [])
+
+    def get_fields(self) -> dict[str, Any]:
+        """Found out once for the class; each serializer gets copies of its own, since a field knows its parent."""
+        prototypes = self.__class__.__dict__.get("_prototypes")
+        if prototypes is None:
+            prototypes = self.__class__._prototypes = super().get_fields()
+            refuse_written_keys(self.__class__, prototypes)
+        return {name: own_copy(field) for name, field in prototypes.items()}
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Validate, and refuse relations to rows that the caller may not read.
+
+        Where the relation decides whose row it is (a path of the model's `access`), rows that the caller may not write
+        are refused too. They are answered as rows that do not exist.
+        """
+        values = super().to_internal_value(data)
+        user = getattr(self.context.get("request"), "user", None)
+        if user is not None:
+            hidden = [name for name, field in self.fields.items() if self.is_hidden(field, values, user)]
+            if hidden:
+                raise serializers.ValidationError({name: [DOES_NOT_EXIST] for name in hidden})
+        return values
+
+    def is_hidden(self, field: Any, values: dict[str, Any], user: Any) -> bool:
+        related = isinstance(field, serializers.RelatedField | serializers.ManyRelatedField)
+        given = values.get(field.source) if related and not field.read_only else None
+        rows = [
+            row for row in (given if isinstance(given, list) else [given]) if isinstance(row, models.Model)
+        ]
+        if not rows or not hasattr(type(rows[0])._default_manager.all(), "visible_to"):
+            return False
+        access = getattr(self.Meta.model, "access", None)
+        seen: Any = type(rows[0])._default_manager.all()
+        decides = access is not None and field.source in access.paths
+        seen = seen.writable_by(user) if decides else seen.visible_to(user)
+        seen = seen.alive() if hasattr(seen, "alive") else seen
+        return bool(seen.filter(pk__in={row.pk for row in rows}).count() < len({row.pk for row in rows}))
+
+    def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
+        """Store what differs, as one new version of the object."""
+        relations = {
+            name: validated_data.pop(name)
+            for name in list(validated_data)
+            if (field := instance._meta.get_field(name)).many_to_many or field.one_to_many
+        }
+        changed = [name for name, value in validated_data.items() if getattr(instance, name) != value]
+        for name in changed:
+            setattr(instance, name, validated_data[name])
+        if changed or relations:
+            instance.save_changes(*changed)
+        for name, rows in relations.items():
+            getattr(instance, name).set(rows)
+        return instance
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        sources = direct_sources(type(self))
+        if sources is None or type(instance) is not self.Meta.model:
+            representation: dict[str, Any] = super().to_representation(instance)
+            return representation
+        return {name: getattr(instance, source) for name, source in sources.items()}
+
+
+@cache
+def direct_sources(serializer_class: Any) -> dict[str, str] | None:
+    """Return {field: attribute of the row} where every field represents the attribute by its value, else None."""
+    if refusal_of(serializer_class) is not None:
+        return None
+    return {name: field.source for name, field in serializer_class().fields.items()}
+
+
+@cache
+def refusal_of(serializer_class: Any) -> str | None:
+    """Return why rows must pass the fields of this serializer, or None."""
+    if (hook := override_of(serializer_class, allowed=INPUT_HOOKS)) is not None:
+        return hook
+    if hasattr(serializer_class.Meta, "list_serializer_class"):
+        return f"{serializer_class.__name__}.Meta.list_serializer_class"
+    for name, field in serializer_class().fields.items():
+        column = column_of(serializer_class.Meta.model, field.source)
+        if column is None:  # perhaps an annotation: core/api/read_eligibility.py looks at its type
+            column = None if hasattr(serializer_class.Meta.model, field.source) else ANNOTATION
+        own = column is ANNOTATION or has_plain_descriptor(serializer_class.Meta.model, field.source)
+        if column is None or field.write_only or not own or not is_same_value(field, column):
+            return f"the field {name} of {serializer_class.__name__}"
+    return None
+
+
+def has_plain_descriptor(model: Any, attribute: str) -> bool:
+    """Whether reading the attribute of a row gives the column, and is not replaced by a property or the like."""
+    return isinstance(inspect.getattr_static(model, attribute, None), DeferredAttribute)
+
+
+def is_same_value(field: Any, column: Any) -> bool:
+    """Return whether the field represents a value of this column by the value itself."""
+    if field.source == "*" or "." in field.source:
+        return False
+    if isinstance(field, serializers.ListSerializer):
+        return bool(getattr(field, "represents_the_value", False))
+    kind = type(field)
+    if kind.get_attribute is not serializers.Field.get_attribute:
+        return False
+    if kind is serializers.ReadOnlyField:
+        return type(column) in ALL_COLUMNS
+    base = next((base for base in SAME_VALUE if kind.to_representation is base.to_representation), None)
+    if base is None or (column is not ANNOTATION and type(column) not in SAME_VALUE[base]):
+        return False
+    if base is serializers.DateTimeField:
+        return not hasattr(field, "format") and not hasattr(field, "timezone")
+    if base is serializers.UUIDField:
+        return bool(field.uuid_format == "hex_verbose")
+    if base is serializers.ListField:
+        return type(field.child).to_representation is serializers.CharField.to_representation
+    return True
+
+
+def column_of(model: Any, attribute: str) -> Any:
+    """The model's field whose value this attribute is; that of the key for `user_id`. None for what is no column."""
+    column = next((column for column in model._meta.concrete_fields if column.attname == attribute), None)
+    return getattr(column, "target_field", column) if column is not None else None
+
+
+def refuse_written_keys(serializer_class: Any, fields: dict[str, Any]) -> None:
+    """Raise ImproperlyConfigured for a field that writes a foreign key by its value: nobody would look at the row."""
+    keys = {
+        column.attname for column in serializer_class.Meta.model._meta.concrete_fields if column.is_relation
+    }
+    for name, field in fields.items():
+        if not field.read_only and (getattr(field, "source", None) or name) in keys:
+            raise ImproperlyConfigured(
+                f"{serializer_class.__name__}.{name} writes the key of a relation. Use a PrimaryKeyRelatedField."
+            )
+
+
+def own_copy(field: Any) -> Any:
+    """Of a field that is bound to no serializer yet. Its validators and choices are shared: nobody changes them."""
+    copied = copy.copy(field)
+    if hasattr(field, "validators"):
+        copied.validators = list(field.validators)  # a serializer may append to its own
+    if getattr(field, "child", None) is not None:
+        copied.child = own_copy(field.child)
+        copied.child.parent = copied
+    return copied
+
+
+def _has_field(model: Any, name: str) -> bool:
+    if name.endswith("_id"):
+        name = name[:-3]
+    try:
+        model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return True

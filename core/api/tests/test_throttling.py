@@ -1,0 +1,270 @@
+import sys
+import time
+
+import pytest
+from django.conf import settings as configured
+from django.test import Client
+
+from accounts.tests.factories import UserFactory
+from core.db.counters import Counted, LocalCounter, RedisCounter, decide
+from core.db.redis_client import RedisLink
+from core.tests.answers import code
+from core.tests.interpreter import django_python
+from core.tests.links import forget_link
+from core.tests.parallel import together
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.urls")]
+
+# The same promises from both: with no Redis to test against, the one in the process is the only one there is.
+KINDS = ["local", *(["redis"] if configured.REDIS_URL else [])]
+
+
+@pytest.fixture(params=KINDS)
+def counter(request, settings):
+    return (
+        LocalCounter() if request.param == "local" else RedisCounter(RedisLink(settings.REDIS_URL, timeout=5))
+    )
+
+
+@pytest.fixture
+def patient_redis(settings):
+    """Where a hundred threads share two cores, a tenth of a second is no sign of a dead Redis."""
+    settings.REDIS_TIMEOUT = 5
+    forget_link()
+    yield
+    forget_link()
+
+
+@pytest.fixture
+def hasty():
+    """Threads change places a thousand times as often, so that what is not atomic shows."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+# --- the counters ---------------------------------------------------------------------------------
+
+
+def test_counts_up_within_a_window_and_says_when_it_ends(counter):
+    counts = [counter.count("limit:test:a", 60) for _ in range(3)]
+
+    assert [count for count, *_ in counts] == [1, 2, 3]
+    assert all(59 < left <= 60 for _count, left, _kept in counts)
+
+
+def test_every_key_has_a_window_of_its_own(counter):
+    counter.count("limit:test:a", 60)
+
+    assert counter.count("limit:test:b", 60)[0] == 1
+
+
+def test_a_new_window_begins_when_one_has_ended(counter):
+    counter.count("limit:test:a", 0.05)
+    deadline = time.monotonic() + 5
+    while counter.count("limit:test:a", 0.05)[0] != 1:
+        assert time.monotonic() < deadline
+
+
+def test_counting_does_not_put_the_end_of_the_window_off(counter):
+    first = counter.count("limit:test:a", 60)[1]
+
+    assert counter.count("limit:test:a", 3600)[1] <= first
+
+
+def test_parallel_calls_are_each_counted_once(counter, hasty):
+    each = 25_000 if isinstance(counter, LocalCounter) else 200
+
+    def count_many():
+        return [counter.count("limit:test:a", 60)[0] for _ in range(each)]
+
+    counts = [count for counts in together(*[count_many] * 8) for count in counts]
+
+    assert sorted(counts) == list(range(1, 8 * each + 1))
+
+
+def test_clearing_starts_afresh(counter):
+    counter.count("limit:test:a", 60)
+    counter.clear()
+
+    assert counter.count("limit:test:a", 60)[0] == 1
+
+
+def test_a_process_remembers_a_bounded_number_of_keys(monkeypatch):
+    monkeypatch.setattr("core.db.counters.MOST_LOCAL_KEYS", 100)
+    counter = LocalCounter()
+    for number in range(1000):
+        counter.count(f"live {number}", 60)
+    most = len(counter._windows)
+    for number in range(1000):
+        counter.count(f"short {number}", 1e-9)
+
+    assert most <= 100
+    assert len(counter._windows) <= 100
+    assert counter.count("live 999", 60)[0] in {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("count", "left", "allowed", "remaining", "reset"),
+    [(1, 60.0, True, 9, 60), (10, 0.4, True, 0, 1), (11, 30.2, False, 0, 31), (500, 0.0, False, 0, 1)],
+)
+def test_a_decision_rounds_the_wait_up_and_never_promises_less_than_nothing(
+    count, left, allowed, remaining, reset
+):
+    decision = decide(Counted(count, left), 10)
+
+    assert (decision.allowed, decision.remaining, decision.reset) == (allowed, remaining, reset)
+    assert decision.headers == {
+        "RateLimit-Limit": "10",
+        "RateLimit-Remaining": str(remaining),
+        "RateLimit-Reset": str(reset),
+    }
+
+
+# --- through HTTP ---------------------------------------------------------------------------------
+
+
+def test_of_100_parallel_requests_exactly_the_limit_passes(rates, patient_redis, hasty):
+    rates(anon=60)
+    answers = together(*[lambda: Client().get("/test/limited").status_code] * 100)
+
+    assert (answers.count(200), answers.count(429)) == (60, 40)
+
+
+def test_every_limited_answer_says_what_is_left(rates):
+    rates(anon=3)
+    answers = [Client().get("/test/limited") for _ in range(4)]
+
+    assert [answer["RateLimit-Limit"] for answer in answers] == ["3"] * 4
+    assert [answer["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert all(1 <= int(answer["RateLimit-Reset"]) <= 60 for answer in answers)
+
+
+def test_past_the_limit_it_says_when_to_come_again(rates):
+    rates(anon=1)
+    Client().get("/test/limited")
+    answer = Client().get("/test/limited")
+
+    assert code(answer) == (429, "RATE_LIMITED")
+    assert 1 <= int(answer["Retry-After"]) <= 60
+    assert answer["Retry-After"] == answer["RateLimit-Reset"]
+
+
+def test_errors_are_counted_and_say_what_is_left(rates, owner):
+    rates(user=10)
+    answers = [
+        owner.get("/api/v1/resources?x=1"),
+        owner.get("/api/v1/resources/x"),
+        owner.put("/api/v1/resources", {}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 404, 405]
+    assert [answer.get("RateLimit-Remaining") for answer in answers] == ["9", None, "8"]
+
+
+def test_a_user_is_counted_over_all_their_sessions_and_addresses(rates, log_in):
+    rates(user=2)
+    user, other = UserFactory(), UserFactory()
+    first, second, theirs = log_in(user), log_in(user), log_in(other)
+    statuses = [
+        first.get("/test/limited", REMOTE_ADDR="192.0.2.1").status_code,
+        second.get("/test/limited", REMOTE_ADDR="192.0.2.2").status_code,
+        first.get("/test/limited", REMOTE_ADDR="192.0.2.3").status_code,
+        theirs.get("/test/limited", REMOTE_ADDR="192.0.2.1").status_code,
+    ]
+
+    assert statuses == [200, 200, 429, 200]
+
+
+def test_an_anonymous_caller_is_counted_by_address(rates):
+    rates(anon=1)
+    statuses = [
+        Client().get("/test/limited", REMOTE_ADDR=address).status_code
+        for address in (
+            "192.0.2.1",
+            "192.0.2.2",
+            "192.0.2.1",
+            "2001:db8::1",
+            "2001:db8::2",
+            "2001:db8:0:1::1",
+        )
+    ]
+
+    assert statuses == [200, 200, 429, 200, 429, 200]
+
+
+def test_an_invented_forwarded_address_counts_for_nothing(rates):
+    rates(anon=1)
+    statuses = [
+        Client()
+        .get("/test/limited", HTTP_X_FORWARDED_FOR=f"203.0.113.{n}", HTTP_X_REAL_IP="1.1.1.1")
+        .status_code
+        for n in range(3)
+    ]
+
+    assert statuses == [200, 429, 429]
+
+
+def test_behind_a_proxy_the_forwarded_address_is_what_counts(rates, settings):
+    rates(anon=1)
+    settings.TRUSTED_PROXIES = 1
+    statuses = [
+        Client().get("/test/limited", HTTP_X_FORWARDED_FOR=chain).status_code
+        for chain in ("203.0.113.1", "203.0.113.2", "1.1.1.1, 203.0.113.1")
+    ]
+
+    assert statuses == [200, 200, 429]
+
+
+def test_doors_to_accounts_are_counted_apart(rates):
+    rates(anon=1, auth=2)
+    paths = [
+        "/test/limited",
+        "/test/limited-door",
+        "/test/limited-door",
+        "/test/limited",
+        "/test/limited-door",
+    ]
+
+    assert [Client().get(path).status_code for path in paths] == [200, 200, 200, 429, 429]
+
+
+def test_a_door_counts_by_address_whoever_knocks(rates, owner, stranger):
+    rates(auth=1)
+
+    assert [caller.get("/test/limited-door").status_code for caller in (owner, stranger)] == [200, 429]
+
+
+def test_guessing_tokens_has_a_price(rates, anonymous):
+    rates(anon=2)
+    anonymous.credentials(HTTP_AUTHORIZATION="Bearer a.b.c")
+
+    assert [anonymous.get("/api/v1/resources").status_code for _ in range(3)] == [401, 401, 429]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "login",
+        "register",
+        "forgot-password",
+        "reset-password",
+        "refresh",
+        "verify-email",
+        "undo-email-change",
+    ],
+)
+def test_every_door_of_accounts_is_limited(rates, anonymous, path):
+    rates(auth=1)
+
+    assert [anonymous.post(f"/api/v1/auth/{path}", {}).status_code for _ in range(2)][1] == 429
+
+
+def test_the_limits_of_the_contract_are_the_defaults():
+    done = django_python(
+        "from django.conf import settings; print(settings.THROTTLE_RATES)",
+        **{f"THROTTLE_{name}": "" for name in ("USER", "ANON", "AUTH")},
+    )
+
+    assert done.stdout.strip() == "{'user': (100, 60), 'anon': (100, 900), 'auth': (100, 900)}"

@@ -1,0 +1,34 @@
+"""The rate limit of the API, on the counters of core/db/counters.py."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from core.api.cache import Kept
+from core.db.counters import Decision, check
+from core.web import request_context as context
+from core.web.client_address import limit_key
+
+
+class RateLimit(BaseThrottle):
+    """Per user where there is one, else per address; `throttle_scope = "auth"` on a view counts addresses apart."""
+
+    decision: Decision | None = None
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        scope = view.get_throttle_scope()
+        user = request.user if scope is None else None
+        if user is not None and user.is_authenticated:
+            # In the same round trip: what the view may have answered before.
+            kept = view.kept_under()
+            self.decision = check("user", str(user.pk), kept)
+            view.kept = Kept(kept, self.decision.kept) if kept else None
+        else:
+            self.decision = check(scope or "anon", limit_key(context.current.get().limit_address))
+        # DRF makes a new throttle for each request, so the answer finds the decision here (core/web/middleware.py).
+        request._request.rate_limit = self.decision  # type: ignore[attr-defined]
+        return self.decision.allowed
+
+    def wait(self) -> float | None:
+        return float(self.decision.reset) if self.decision else None

@@ -1,0 +1,142 @@
+"""What every API view does beyond DRF: limits before anything else, strict query parameters, rate headers."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import TemplateView
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.api.cache import Kept
+from core.api.filters import refuse_unknown
+from core.api.throttling import RateLimit
+from core.audit.refusals import record_forbidden
+from core.db.retries import repeated, was_undone
+from core.web.errors import ApiError, error_response, translate
+
+View = Callable[..., HttpResponseBase]
+
+
+class ApiView(APIView):
+    """`query_parameters` names what this view understands in the query; anything else is a 400.
+
+    `documented_errors` names, by action or method, the codes of the catalogue that are the view's own; those
+    that every view can give are known to the schema.
+    """
+
+    query_parameters: ClassVar[frozenset[str]] = frozenset()
+    repeatable_parameters: ClassVar[frozenset[str]] = frozenset()
+    documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
+    throttle_scope: ClassVar[str | None] = None
+    refused_credentials: Exception | None = None
+    kept: Kept | None = None
+    format_kwarg = None  # no format suffixes: the answer is JSON
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        neg = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = neg
+        try:
+            self.perform_authentication(request)
+        except (ApiError, APIException) as error:
+            # A refused token is counted against its sender's address: guessing tokens has a price.
+            request.user, request.auth = AnonymousUser(), None
+            self.refused_credentials = error
+        self.check_throttles(request)
+        if self.refused_credentials is not None and not self.is_open_to_all(request):
+            raise self.refused_credentials
+        self.check_permissions(request)
+        # What the view has no method for is a 405, whatever its query.
+        if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
+            refuse_unknown(request.query_params, *self.known_parameters())
+
+    def is_open_to_all(self, request: Request) -> bool:
+        """Return whether the request needs no credentials. Then those that are refused are ignored: an expired token,
+        the cookie of a session that has ended."""
+        return request.method == "OPTIONS" or all(isinstance(one, AllowAny) for one in self.get_permissions())
+
+    def get_throttle_scope(self) -> str | None:
+        """Return the scope that a request counts in by its address. None: by its user, or else as anonymous."""
+        return self.throttle_scope
+
+    def may_forbid(self) -> bool:
+        """Return whether a role may be refused with 403, for the schema."""
+        return bool({type(one) for one in self.get_permissions()} - {AllowAny, IsAuthenticated})
+
+    def kept_under(self) -> str | None:
+        """The key of an answer that may be kept in Redis; see core/api/cache.py."""
+        return None
+
+    def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
+        """All that the query may hold, and which of these may be repeated."""
+        return self.query_parameters, self.repeatable_parameters
+
+    def check_permissions(self, request: Request) -> None:
+        if request.method != "OPTIONS":
+            super().check_permissions(request)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if was_undone(exc):
+            handler = getattr(self, str(self.request.method).lower())
+            try:
+                return repeated(lambda: handler(self.request, *self.args, **self.kwargs))
+            except Exception as error:  # whatever the handler raises, as the first time
+                exc = error
+        response: Response = super().handle_exception(exc)
+        refusal = translate(exc)
+        if refusal is not None and refusal.code == "FORBIDDEN":  # its transaction has been rolled back
+            record_forbidden(self.request)
+        return response
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return Response({"methods": self.allowed_methods})
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Not `Allow` with every answer, which has to be put together for each."""
+        return {}
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if response.status_code == 405 or request.method == "OPTIONS":
+            response.headers["Allow"] = ", ".join(self.allowed_methods)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+class PublicAuthView(ApiView):
+    """A door that anyone may knock at, counted per address."""
+
+    authentication_classes: Any = ()
+    permission_classes = ()
+    throttle_classes = (RateLimit,)
+    throttle_scope = "auth"
+
+
+class Page(TemplateView):
+    """A page for a person. Its scripts and styles are own files, so the site's own CSP holds."""
+
+
+def allowed(*methods: str) -> Callable[[View], View]:
+    """For a plain view: 405 in the envelope, with `Allow`, for every other method."""
+
+    def decorate(view: View) -> View:
+        @csrf_exempt  # else an unsafe method would be a 403 before it is a 405
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method == "OPTIONS":
+                return HttpResponse(status=204, headers={"Allow": ", ".join((*methods, "OPTIONS"))})
+            if request.method not in methods:
+                response = error_response(ApiError("METHOD_NOT_ALLOWED"), request)
+                response["Allow"] = ", ".join((*methods, "OPTIONS"))
+                return response
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate

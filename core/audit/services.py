@@ -1,0 +1,157 @@
+"""The only writer of audit events. Called inside the transaction of what it records."""
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import DatabaseError, models, transaction
+from django.utils import timezone
+
+from core.audit.models import AuditEvent
+from core.db.counters import is_first
+from core.db.statements import insert
+from core.web import request_context as context
+
+log = structlog.get_logger(__name__)
+
+LONGEST_VALUE = 500
+BOUNDED_SECONDS = 60
+VIEW_INTERVAL = timedelta(minutes=1)
+
+Changes = dict[str, list[Any]]  # {field: [before, after]}
+
+
+def record(
+    event: str,
+    *,
+    actor_id: UUID | None = None,
+    target: models.Model | None = None,
+    changes: Changes | None = None,
+) -> None:
+    """`event` is `<noun>.<past verb>`; `changes` holds no secret."""
+    written = _event(event, actor_id, target, changes)
+    insert(written)
+    log_after_commit([written])
+
+
+def record_bounded(
+    event: str,
+    *,
+    caller: Any,
+    actor_id: UUID | None = None,
+    target: models.Model | None = None,
+    changes: Changes | None = None,
+) -> None:
+    """Record what a caller may do without end, as being refused: at most once a minute for each event and caller.
+
+    For a refusal call it outside the transaction that is rolled back. Where nothing can be written, what happens to
+    the request stands, and the log has the event.
+    """
+    if not is_first(f"{event}:{caller}", BOUNDED_SECONDS):
+        return
+    try:
+        with transaction.atomic():
+            record(event, actor_id=actor_id, target=target, changes=changes)
+    except DatabaseError as error:
+        log.error("audit_event_lost", kind=event, actorId=actor_id and str(actor_id), exc_info=error)
+
+
+def record_view(*, actor_id: UUID, target: models.Model) -> None:
+    """Record that the actor has viewed personal data: `user.viewed`, `session.viewed`, …
+
+    Views by the same actor within a minute are one event, so that reloading a page adds none.
+    """
+    event = view_event(target)
+    seen = (
+        AuditEvent.objects.filter(target_id=target.pk, actor_id=actor_id, event=event).order_by("-id").first()
+    )
+    if seen is None or timezone.now() - seen.created_at > VIEW_INTERVAL:
+        record(event, actor_id=actor_id, target=target)
+
+
+def view_event(target: models.Model) -> str:
+    return f"{target._meta.model_name}.viewed"
+
+
+def record_many(
+    happened: Iterable[tuple[str, models.Model, Changes | None]], *, actor_id: UUID | None = None
+) -> None:
+    """One event for each (event, target, changes), in this order, with one statement."""
+    events = [_event(event, actor_id, target, changes) for event, target, changes in happened]
+    AuditEvent.objects.bulk_create(events)
+    log_after_commit(events)
+
+
+def log_after_commit(events: list[AuditEvent]) -> None:
+    """Write each event to the log too: where logs are shipped, that is a second record, which nobody who gets hold of
+    the database can change. Without the values that changed, which may be personal."""
+    if log.is_enabled_for(logging.INFO):
+        transaction.on_commit(partial(_log, events))
+
+
+def _log(events: list[AuditEvent]) -> None:
+    for event in events:
+        log.info(
+            "audit_event",
+            kind=event.event,
+            auditId=str(event.pk),
+            actorId=event.actor_id and str(event.actor_id),
+            target=f"{event.target_type} {event.target_id}" if event.target_id else None,
+            subjectId=event.subject_id and str(event.subject_id),
+            ip=event.ip_address,
+            changed=sorted(event.changes),
+        )
+
+
+def _event(
+    event: str, actor_id: UUID | None, target: models.Model | None, changes: Changes | None
+) -> AuditEvent:
+    asking = context.current.get()
+    subject_id = subject_of(target)
+    names_somebody = actor_id is not None or subject_id is not None
+    return AuditEvent(
+        event=event,
+        actor_id=actor_id,
+        target_type=target._meta.model_name or "" if target else "",
+        target_id=target.pk if target else None,
+        subject_id=subject_id,
+        ip_address=asking.ip_address,
+        # An event that names nobody is not found when its person is erased.
+        user_agent=asking.user_agent if names_somebody else "",
+        request_id=asking.request_id,
+        changes=changes or {},
+    )
+
+
+def subject_of(target: models.Model | None) -> UUID | None:
+    """The person whom an event about `target` concerns: itself when it is one, else its owner."""
+    if isinstance(target, AbstractBaseUser):
+        return target.pk
+    return getattr(target, "user_id", None)
+
+
+def forget(person_id: UUID) -> int:
+    """Pseudonymise every event of a person who is being erased. None of the events is lost."""
+    return AuditEvent.objects.all().redact(person_id, uuid4())
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> Changes:
+    """{field: [before, after]} of what differs, long texts shortened to their beginning."""
+    return {
+        name: [_short(before.get(name)), _short(value)]
+        for name, value in after.items()
+        if before.get(name) != value
+    }
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST_VALUE:
+        return f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
+    if isinstance(value, bool | int | float | str | list | None):
+        return value
+    return str(value)

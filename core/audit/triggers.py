@@ -1,0 +1,152 @@
+"""The database's own guard of the audit log, on both engines: no DELETE, no TRUNCATE, no replacing INSERT, and no
+UPDATE but one.
+
+The one UPDATE is redaction: when a person is erased, a pseudonym replaces their id, and what else identifies them is
+removed. The triggers know that person from the row before and after, and let nothing else pass:
+
+- The person is a user who is deleted, and is replaced wherever the row names them. No other id changes.
+- The pseudonym is a random UUID (version 4; ours are version 7) that no user has and no other event bears. So a row is
+  never given to somebody else, and one that is redacted for a person cannot be redacted for them again.
+- Address, device and request id are removed only where the person was the actor, or nobody was named.
+- The time of redaction is that of the statement.
+
+What they cannot know: whether a deleted user was to be erased now, and whether one statement mixes two such users
+under one pseudonym. Who owns the table can take the triggers away, so the application's role should not own it
+(docs/deployment.md).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import DEFAULT_DB_ALIAS, connections
+
+TABLE = "core_audit_auditevent"
+MESSAGE = "the audit log is append-only"
+NAMED = ("actor_id", "subject_id", "target_id")
+
+PERSON = "CASE WHEN NEW.actor_id {is_not} OLD.actor_id THEN OLD.actor_id ELSE OLD.subject_id END"
+PSEUDONYM = "CASE WHEN NEW.actor_id {is_not} OLD.actor_id THEN NEW.actor_id ELSE NEW.subject_id END"
+REPLACED = " AND ".join(
+    f"NEW.{column} {{is_}} CASE WHEN OLD.{column} = {{person}} THEN {{pseudonym}} ELSE OLD.{column} END"
+    for column in NAMED
+)
+REMOVED = " AND ".join(
+    f"(NEW.{column} {{is_}} OLD.{column} OR {{theirs}} AND NEW.{column} {{is_}} {blank})"
+    for column, blank in (("ip_address", "NULL"), ("user_agent", "''"), ("request_id", "''"))
+)
+# The first row that a statement changes finds every event that bore the pseudonym before; those that it changes later
+# may find their own. So one row of each index tells, however many events a person has.
+UNUSED = " AND ".join(
+    f"NOT EXISTS (SELECT 1 FROM (SELECT redacted_at FROM {TABLE}"  # noqa: S608
+    f" WHERE {column} = {{pseudonym}} ORDER BY id DESC LIMIT 1) AS newest"
+    " WHERE redacted_at IS NULL OR redacted_at <> {now})"
+    for column in NAMED
+)
+REDACTS = f"""
+    NEW.redacted_at = {{now}} AND {{changes}} = '{{{{}}}}' AND {{same_row}}
+    AND NEW.created_at = OLD.created_at AND NEW.event = OLD.event AND NEW.target_type = OLD.target_type
+    AND {{random}} AND {REPLACED} AND {REMOVED}
+    AND EXISTS (SELECT 1 FROM {{users}} WHERE id = {{person}} AND deleted_at IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM {{users}} WHERE id = {{pseudonym}})
+    AND {UNUSED}
+"""  # noqa: S608
+
+
+def redacts(users: str, *, is_: str, is_not: str, **words: str) -> str:
+    """Return the condition under which an UPDATE only redacts, in the words of one engine."""
+    person, pseudonym = (f"({text.format(is_not=is_not)})" for text in (PERSON, PSEUDONYM))
+    random = words.pop("random").format(pseudonym=pseudonym)
+    theirs = f"(OLD.actor_id IS NULL OR OLD.actor_id = {person})"
+    return REDACTS.format(
+        users=users, is_=is_, person=person, pseudonym=pseudonym, theirs=theirs, random=random, **words
+    )
+
+
+def postgresql(users: str, schema: str) -> Iterable[str]:
+    """`search_path` is fixed, and temporary tables come last: otherwise who may not change the users could show the
+    function a table of their own."""
+    condition = redacts(
+        users,
+        is_="IS NOT DISTINCT FROM",
+        is_not="IS DISTINCT FROM",
+        now="statement_timestamp()",
+        changes="NEW.changes::text",
+        same_row="NEW.id = OLD.id",
+        random="substr({pseudonym}::text, 15, 1) = '4'",
+    )
+    yield f"""
+        CREATE OR REPLACE FUNCTION {TABLE}_append_only() RETURNS trigger LANGUAGE plpgsql
+        SET search_path = {schema}, pg_temp AS $$
+        BEGIN
+            IF TG_OP = 'UPDATE' THEN
+                IF ({condition}) THEN RETURN NEW; END IF;
+            END IF;
+            RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'restrict_violation';
+        END $$
+    """
+    for name, when, each in (("rows", "UPDATE OR DELETE", "ROW"), ("truncate", "TRUNCATE", "STATEMENT")):
+        yield (
+            f"CREATE OR REPLACE TRIGGER {TABLE}_{name} BEFORE {when} ON {TABLE}"
+            f" FOR EACH {each} EXECUTE FUNCTION {TABLE}_append_only()"
+        )
+
+
+def sqlite(users: str) -> Iterable[str]:
+    """A condition that is NULL lets nothing pass. `INSERT OR REPLACE` deletes without a trigger, by key or rowid; the
+    latter is -1 where the INSERT gives none."""
+    condition = redacts(
+        users,
+        is_="IS",
+        is_not="IS NOT",
+        now="strftime('%Y-%m-%d %H:%M:%f', 'now')",
+        changes="NEW.changes",
+        same_row="NEW.id = OLD.id AND NEW.rowid = OLD.rowid",
+        random="substr({pseudonym}, 13, 1) = '4'",
+    )
+    exists = f"EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id OR rowid = NEW.rowid)"  # noqa: S608
+    for when, unless in (("UPDATE", f"({condition}) IS NOT TRUE"), ("DELETE", "TRUE"), ("INSERT", exists)):
+        yield (
+            f"CREATE TRIGGER {TABLE}_{when.lower()} BEFORE {when} ON {TABLE} WHEN {unless}"
+            f" BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
+        )
+
+
+REMOVE_POSTGRESQL = (
+    f"DROP TRIGGER IF EXISTS {TABLE}_rows ON {TABLE}",
+    f"DROP TRIGGER IF EXISTS {TABLE}_truncate ON {TABLE}",
+    f"DROP FUNCTION IF EXISTS {TABLE}_append_only()",
+)
+REMOVE_SQLITE = tuple(f"DROP TRIGGER IF EXISTS {TABLE}_{when}" for when in ("update", "delete", "insert"))
+
+
+def install(connection: Any) -> None:
+    """Install the triggers, in place of those of an earlier version."""
+    quote = connection.ops.quote_name
+    users = quote(get_user_model()._meta.db_table)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT current_schema()")
+            statements = postgresql(users, quote(cursor.fetchone()[0]))
+        else:
+            statements = (*REMOVE_SQLITE, *sqlite(users))
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def remove(connection: Any) -> None:
+    """For undoing the migration, and for a test suite that empties tables."""
+    with connection.cursor() as cursor:
+        for statement in REMOVE_POSTGRESQL if connection.vendor == "postgresql" else REMOVE_SQLITE:
+            cursor.execute(statement)
+
+
+def before_migrations(*, using: str = DEFAULT_DB_ALIAS, plan: Any = (), **_kwargs: Any) -> None:
+    """SQLite changes a table by making it anew, which neither a trigger that reads it nor one on it survives."""
+    if plan and connections[using].vendor == "sqlite":
+        remove(connections[using])
+
+
+def after_migrations(*, using: str = DEFAULT_DB_ALIAS, plan: Any = (), **_kwargs: Any) -> None:
+    if plan and TABLE in connections[using].introspection.table_names():
+        install(connections[using])

@@ -1,0 +1,117 @@
+"""The base of every model: key, times, version, soft deletion."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Self
+
+from django.db import connections, models
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from core.db.access import Access, AccessQuerySet
+from core.db.sort_keys import values_with_sort_keys, with_sort_keys
+from core.db.statements import insert
+
+
+class BaseQuerySet(AccessQuerySet):
+    def alive(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def trashed(self) -> Self:
+        return self.exclude(deleted_at=None)
+
+    def update(self, **values: Any) -> int:
+        return super().update(**values_with_sort_keys(self.model, values))
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = with_sort_keys(self.model, kwargs["update_fields"])
+        return super().bulk_create(objs, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
+        return super().bulk_update(objs, with_sort_keys(self.model, fields), batch_size)
+
+    def save_changes(self, rows: Sequence["BaseModel"], *columns: str) -> None:
+        """`BaseModel.save_changes` of many, with one statement. The caller holds the rows."""
+        now = timezone.now()
+        for row in rows:
+            row.version += 1
+            row.updated_at = now
+        if rows:
+            names = with_sort_keys(self.model, [*columns, "version", "updated_at"])
+            self.model._base_manager.bulk_update(rows, names)
+
+    def soft_delete(self, rows: Sequence["BaseModel"]) -> None:
+        """`BaseModel.soft_delete` of many, with one statement. The caller holds the rows."""
+        now = timezone.now()
+        for row in rows:
+            row.deleted_at = now
+        self.save_changes(rows, "deleted_at")
+
+
+def with_seen_version(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """With `seen_version` where the rows bring something along that is not of their own table. A statement that has
+    waited for a lock reads the row anew, but everything else as it was when the statement began, this too."""
+    if connections[rows.db].vendor != "postgresql" or not rows.query.annotations:
+        return rows
+    seen = rows.model._base_manager.filter(pk=models.OuterRef("pk")).values("version")
+    return rows.annotate(seen_version=models.Subquery(seen))
+
+
+class BaseModel(models.Model):
+    """A UUIDv7 key, which sorts by time of creation (RFC 9562), timestamps, a version and soft deletion.
+
+    Every visible change goes through `save_changes`, so that the version, and with it the ETag, moves. `access` states
+    who may read and write which rows; without it the queryset has a `visible_to(user)` of its own.
+    """
+
+    access: ClassVar[Access | None] = None
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    objects = BaseQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding:
+            self.updated_at = self.created_at  # two calls of now() would differ
+        super().save(*args, **kwargs)
+
+    def save_base(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = with_sort_keys(type(self), kwargs["update_fields"])
+        super().save_base(*args, **kwargs)
+
+    def insert(self) -> None:
+        """`save` of a new row, by a statement that is compiled once."""
+        self.updated_at = self.created_at
+        insert(self)
+
+    @property
+    def etag(self) -> str:
+        return etag_of(self.version)
+
+    def save_changes(self, *columns: str) -> None:
+        """Store these columns as one visible change. The caller holds the row (locked, or just made)."""
+        self.version += 1
+        self.updated_at = timezone.now()
+        self.save(update_fields=[*columns, "version", "updated_at"])
+
+    def soft_delete(self) -> None:
+        self.deleted_at = timezone.now()
+        self.save_changes("deleted_at")
+
+    def restore(self) -> None:
+        """Raises IntegrityError when a unique value was taken in the meantime."""
+        self.deleted_at = None
+        self.save_changes("deleted_at")
+
+
+def etag_of(version: int) -> str:
+    """Strong (RFC 9110, 8.8.1): from the version column, so two equal tags mean equal bytes."""
+    return f'"v{version}"'

@@ -1,0 +1,229 @@
+"""Files on the local disk or in an S3-compatible bucket, stored and deleted together with the rows that refer to them.
+
+    stored = files.store(chunks, user=user, content_type="text/csv", filename="a.csv")  # outside a transaction
+    with transaction.atomic():
+        files.keep(stored)               # in the transaction of the row that refers to it
+    ...
+        files.schedule_deletion(stored)  # in the transaction that deletes that row
+
+The record of a file is committed before its first byte is written, and deleted after its last one. So a process that is
+killed anywhere leaves a record that is not kept, by which the purge finds the file (decision 22).
+"""
+
+import errno
+import time
+from collections.abc import Generator, Iterable, Iterator
+from datetime import timedelta
+from typing import IO, Any
+
+import structlog
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import models, transaction
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from core.files.models import StoredFile
+from core.files.names import disposition_of, name_for
+from core.outbox import services as outbox
+from core.web.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+LINK_LIFETIME = timedelta(minutes=5)
+PENDING_LIFETIME = timedelta(hours=1)  # longer than any request or job takes to keep what it has stored
+BATCH = 200
+MAX_FAILURES = 3  # each may take the timeout of a storage that does not answer
+UNAVAILABLE_RETRY_SECONDS = 5
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DELETION = "core.delete_files"
+DELETING: dict[str, Any] = {"state": StoredFile.State.DELETING, "user": None, "filename": ""}
+
+storage: Any = (
+    default_storage  # core.files.storages.disk.DiskStorage or core.files.storages.bucket.BucketStorage
+)
+
+
+class NoSpace(ApiError):
+    code = "INSUFFICIENT_STORAGE"
+
+
+class StorageAway(ApiError):
+    code = "SERVICE_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=UNAVAILABLE_RETRY_SECONDS)
+
+
+class QuotaExceeded(ApiError):
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        message = _(
+            "Your files may take %(max)d MiB together, those of your imports and exports too. Delete some first."
+        )
+        super().__init__(message=message % {"max": settings.UPLOAD_QUOTA // (1024 * 1024)})
+
+
+class FileGone(StorageAway):
+    """The purge has deleted a pending file before it was kept: its writer was slower than PENDING_LIFETIME."""
+
+
+class Chunks(File):
+    """An iterator of bytes with the interface of the storages. Raises QuotaExceeded at the first byte without room."""
+
+    def __init__(self, chunks: Iterable[bytes], room: int) -> None:
+        super().__init__(None, name="")
+        self.written, self.source, self.room = 0, chunks, room
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        for chunk in self.source:
+            self.written += len(chunk)
+            if self.written > self.room:
+                raise QuotaExceeded
+            yield chunk
+
+
+def store(
+    chunks: Iterable[bytes], *, user: Any, content_type: str, filename: str, size: int | None = None
+) -> StoredFile:
+    """Write a file, pending until `keep`. Call it outside any transaction, or its record is committed too late.
+
+    It counts to the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
+    is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, NoSpace and
+    StorageAway; then nothing is left.
+    """
+    name = name_for(filename, content_type)
+    stored = StoredFile(user=user, content_type=content_type, size=size or 0, filename=name)
+    with transaction.atomic():
+        room = room_of(user)
+        if stored.size > room:
+            raise QuotaExceeded
+        stored.save(force_insert=True)
+    content = Chunks(chunks, room)
+    try:
+        storage.save(stored.name, content)
+        if content.written != stored.size:
+            set_size(stored, content.written)
+    except BaseException as error:
+        if isinstance(chunks, Generator):
+            chunks.close()  # an export reads in a transaction in which nothing can be deleted
+        delete_now(stored)
+        if isinstance(error, OSError):
+            raise refusal(error) from error
+        raise
+    return stored
+
+
+def room_of(user: Any) -> int:
+    """Return how many bytes of the quota are left. Exact, however many uploads run at once: each locks the row of the
+    user until the end of the transaction."""
+    get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
+    used = StoredFile.objects.filter(user=user, counted=True).aggregate(total=Sum("size"))["total"] or 0
+    return int(settings.UPLOAD_QUOTA - used)
+
+
+def set_size(stored: StoredFile, size: int) -> None:
+    """Store the size that was not known before. Raises QuotaExceeded where other files have taken the room."""
+    with transaction.atomic():
+        if size > room_of(stored.user) + stored.size:
+            raise QuotaExceeded
+        stored.size = size
+        stored.save(update_fields=["size"])
+
+
+def refusal(error: OSError) -> ApiError:
+    if error.errno in FULL:
+        log.error("storage_full", exc_info=error)
+        return NoSpace()
+    log.error("storage_unavailable", error=type(error).__name__, exc_info=error)
+    return StorageAway()
+
+
+def delete_now(stored: StoredFile) -> None:
+    """Delete a pending file. Where that fails, the purge does it later."""
+    try:
+        storage.delete(stored.name)
+        stored.delete()
+    except Exception as error:
+        log.warning("file_left_to_the_purge", file=str(stored.pk), error=repr(error))
+
+
+def keep(stored: StoredFile) -> None:
+    """Keep a pending file, in the transaction of the row that refers to it. Raises FileGone."""
+    pending = StoredFile.objects.filter(pk=stored.pk, state=StoredFile.State.PENDING)
+    if not pending.update(state=StoredFile.State.KEPT):
+        raise FileGone
+    stored.state = StoredFile.State.KEPT
+
+
+def schedule_deletion(*stored: StoredFile) -> None:
+    """Delete files after the commit. Call it in the transaction that deletes the rows that refer to them."""
+    schedule_deletion_of(StoredFile.objects.filter(pk__in=[item.pk for item in stored]))
+
+
+def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
+    """`schedule_deletion` of all files of a query. Return how many there are."""
+    scheduled = rows.exclude(state=StoredFile.State.DELETING).update(**DELETING)
+    if scheduled:
+        outbox.enqueue(DELETION, {})
+    return scheduled
+
+
+def open_file(stored: StoredFile) -> IO[bytes]:
+    """Raises FileNotFoundError, and StorageAway."""
+    try:
+        opened: IO[bytes] = storage.open(stored.name, "rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise refusal(error) from error
+    return opened
+
+
+def signed_url(
+    stored: StoredFile, *, filename: str = "", inline: bool = False, made_at: int | None = None
+) -> str:
+    """Return a URL by which anybody can download the file for LINK_LIFETIME, counted from `made_at` (seconds).
+
+    The name gets an ending of the type here too, since older records hold what a client sent. With `inline` browsers
+    show the file; not for types that could hold a script.
+    """
+    name = name_for(filename or stored.filename, stored.content_type)
+    expires_at = (made_at or int(time.time())) + int(LINK_LIFETIME.total_seconds())
+    return str(storage.link(stored, disposition=disposition_of(name, inline=inline), expires_at=expires_at))
+
+
+# --- deletion --------------------------------------------------------------------------------------
+
+
+@outbox.handles(DELETION)
+def delete_scheduled_files(_message: Any) -> None:
+    if delete_batch() == 0 and StoredFile.objects.filter(state=StoredFile.State.DELETING).exists():
+        raise StorageAway
+
+
+def purge_files() -> int:
+    """Delete one batch of files that were never kept, or whose deletion has failed before."""
+    over = timezone.now() - PENDING_LIFETIME
+    StoredFile.objects.filter(state=StoredFile.State.PENDING, created_at__lt=over).update(**DELETING)
+    return delete_batch()
+
+
+def delete_batch() -> int:
+    """Delete scheduled files: first the bytes, then the record. Return how many are deleted."""
+    deleted, failures = [], 0
+    for stored in StoredFile.objects.filter(state=StoredFile.State.DELETING).order_by("created_at")[:BATCH]:
+        try:
+            storage.delete(stored.name)
+            deleted.append(stored.pk)
+        except OSError as error:
+            failures += 1
+            log.warning("file_not_deleted", file=str(stored.pk), error=repr(error))
+            if failures == MAX_FAILURES:
+                break
+    StoredFile.objects.filter(pk__in=deleted).delete()
+    return len(deleted)

@@ -1,0 +1,185 @@
+"""The rows of an import, for a BulkViewSet: which operation each is, whether it is valid, and how they are written."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from core.api.mixins.bulk import Operation, validated
+from core.api.parsers import refuse_unstorable
+from core.importexport.csv_cells import texts_of
+from core.importexport.csv_tables import Row
+from core.web.errors import ApiError, FieldError
+from core.web.text import shortened
+
+ID = "id"
+
+Problem = dict[str, Any]  # {"row", "field", "code", "message"}
+
+
+def problems_of(row: int, error: ApiError) -> list[Problem]:
+    """Return what is wrong with a row, as the result of the job shows it."""
+    details = error.details or [{"field": None, "code": error.code.lower(), "message": error.message}]
+    return [{"row": row, **{name: item[name] for name in ("field", "code", "message")}} for item in details]
+
+
+class Importer:
+    """Reads and writes rows with the rights and the serializer of a view."""
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+        self.new = view.get_serializer()
+        self.changed = view.get_serializer(partial=True)
+        self.fields = {name: item for name, item in self.new.fields.items() if not item.read_only}
+        self.known = frozenset({*self.fields, ID})
+        self.repeated: dict[int, int] = {}
+
+    def ignored(self, columns: Iterable[str]) -> list[str]:
+        return [shortened(name) for name in columns if name not in self.known]
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def plan(self, batch: list[tuple[int, Row]]) -> tuple[list[Operation], list[Problem]]:
+        """Return the operations of the valid rows, and what is wrong with the others. No row is locked yet."""
+        problems: list[Problem] = []
+        readable: list[tuple[int, UUID | None, dict[str, Any]]] = []
+        for number, row in batch:
+            try:
+                readable.append((number, self.key_of(number, row), self.values_of(row)))
+            except FieldError as error:
+                problems += problems_of(number, error)
+        mine, taken = self.existing([key for _number, key, _values in readable if key is not None])
+        readable_only = self.readable_only(mine)
+        operations = []
+        for number, key, values in readable:
+            try:
+                if key in readable_only:
+                    raise FieldError(ID, "forbidden", "You may read this object, but not write it.")
+                operations.append(self.operation(number, key, values, mine, taken))
+            except ApiError as error:
+                problems += problems_of(number, error)
+        return operations, sorted(problems, key=lambda problem: problem["row"])
+
+    def key_of(self, number: int, row: Row) -> UUID | None:
+        key = key_in(row)
+        if number in self.repeated:
+            raise FieldError(ID, "repeated", f"Row {self.repeated[number]} has this id already.")
+        return key
+
+    def values_of(self, row: Any) -> dict[str, Any]:
+        """Return the values of writable fields. Raises FieldError, also for text that no database stores."""
+        values = {}
+        for name, item in self.fields.items():
+            if name in row and not (row[name] == "" and not isinstance(item, TEXTS)):
+                refuse_unstorable({name: row[name]})
+                values[name] = value_of(name, item, row[name])
+        return values
+
+    def existing(self, keys: list[UUID]) -> tuple[set[UUID], set[UUID]]:
+        """Return which of these the caller may read, and which exist at all: in the trash, or of another user."""
+        if not keys:
+            return set(), set()
+        rows = self.view.get_queryset().filter(pk__in=keys).order_by()
+        everybodys = self.view.queryset.model._base_manager.filter(pk__in=keys)
+        return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
+
+    def readable_only(self, keys: set[UUID]) -> set[UUID]:
+        if not keys:
+            return set()
+        rows = self.view.queryset.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
+        return keys - set(rows.order_by().values_list("pk", flat=True))
+
+    def operation(
+        self, number: int, key: UUID | None, values: dict[str, Any], mine: set[UUID], taken: set[UUID]
+    ) -> Operation:
+        """Raises ApiError for a row that is not valid."""
+        if key in taken and key not in mine:
+            message = "An object with this id cannot be written: it is in the trash, or not yours."
+            raise FieldError(ID, "conflict", message)
+        is_update = key in mine
+        data, wrong = validated(self.changed if is_update else self.new, values)
+        if data is None:
+            raise ApiError("VALIDATION_ERROR", details=wrong)
+        if is_update:
+            return Operation(number, "update", key, values=data)
+        return Operation(number, "create", values=data if key is None else {**data, "id": key})
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def write(self, operations: list[Operation]) -> tuple[int, int, int]:
+        """Write as the bulk route does, with audit events, in the caller's transaction. Return how many rows were
+        created, updated and unchanged."""
+        if not operations:
+            return 0, 0, 0
+        changing = [item.pk for item in operations if item.method == "update"]
+        before = self.versions(changing)
+        self.view.carry_out(operations)
+        after = self.versions(changing)
+        moved = sum(after[key] != version for key, version in before.items())
+        return len(operations) - len(changing), moved, len(changing) - moved
+
+    def versions(self, keys: list[Any]) -> dict[Any, int]:
+        """Lock the rows, in the order in which every service locks them, and return their versions."""
+        if not keys:
+            return {}
+        rows = self.view.queryset.model._base_manager.filter(pk__in=keys).order_by("pk")
+        return dict(rows.select_for_update().values_list("pk", "version"))
+
+
+def key_in(row: Row) -> UUID | None:
+    """Return the id of a row; None for a row without one. Raises FieldError."""
+    if isinstance(row, FieldError):
+        raise row
+    text = row.get(ID)
+    if text is None or text == "":
+        return None
+    try:
+        if isinstance(text, str) and len(text.strip()) == 36:
+            return UUID(text.strip())
+    except ValueError:
+        pass
+    raise FieldError(ID, "invalid", "Must be a UUID, or empty for a new object.")
+
+
+def repeated_ids(rows: Iterator[tuple[int, Row]]) -> tuple[int, dict[int, int]]:
+    """Return the number of rows, and {row: the earlier one with the same id}."""
+    count = 0
+    first: dict[bytes, int] = {}
+    repeated = {}
+    for number, row in rows:
+        count += 1
+        try:
+            key = key_in(row)
+        except FieldError:
+            continue
+        if key is not None and first.setdefault(key.bytes, number) != number:
+            repeated[number] = first[key.bytes]
+    return count, repeated
+
+
+# --- cells ----------------------------------------------------------------------------------------
+
+TEXTS = (serializers.CharField, serializers.ListField)  # for which an empty cell is a value
+DEEP = (serializers.JSONField, serializers.DictField, serializers.BaseSerializer)
+
+
+def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) -> Any:
+    """Return the value of a cell for this field. A value of JSON that is not a text stays as it is."""
+    if not isinstance(cell, str):
+        return cell
+    try:
+        if isinstance(item, serializers.ListField):
+            return texts_of(cell) if isinstance(item.child, serializers.CharField) else json.loads(cell)
+        if isinstance(item, serializers.ChoiceField):
+            return choice_of(item, cell)
+        return json.loads(cell) if isinstance(item, DEEP) else cell
+    except ValueError as error:
+        raise FieldError(name, "invalid", "This cell cannot be read.") from error
+
+
+def choice_of(item: serializers.ChoiceField, cell: str) -> Any:
+    """Return the choice with this name, in any case; the cell where there is none."""
+    text = cell.strip().lower()
+    return next((choice for choice in item.choices if str(choice).lower() == text), cell)

@@ -1,0 +1,107 @@
+"""Jobs, for staff: look, start a failed one over, call one off."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import get_resolver
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from core.admin.base import ReadOnlyAdmin
+from core.jobs.models import Job
+from core.jobs.services import cancel_job, functions, retry_job
+
+SHORT = 100
+
+
+class JobKindFilter(admin.SimpleListFilter):
+    """From the kinds that there are: no search for distinct values."""
+
+    title = parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        list(get_resolver().url_patterns)  # the views bring their kinds along
+        return [(kind, kind) for kind in sorted(functions)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = (
+        "kind",
+        "status",
+        "progress",
+        "user",
+        "attempts",
+        "short_error",
+        "created_at",
+        "finished_at",
+    )
+    list_filter = ("status", JobKindFilter)
+    list_select_related = ("user",)
+    search_fields = ("=user__email",)
+    search_help_text = _("The id of a job, of its request or of its owner, or the owner's email address.")
+    ordering = ("-id",)
+    sortable_by = ("status", "kind", "created_at", "finished_at")
+    actions = ("retry", "cancel")
+    fields = (
+        *("id", "kind", "user", "role", "status", "progress", "attempts", "last_error", "request_id"),
+        *("formatted_parameters", "formatted_result", "error"),
+        *("created_at", "due_at", "started_at", "lease_until", "cancel_requested_at", "finished_at"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("position")
+
+    def find_words(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip().lower()
+        if "@" in term:
+            user_model: Any = get_user_model()
+            term = user_model.normalize_username(term)
+        return super().find_words(request, queryset, term)
+
+    @admin.display(description="last error")
+    def short_error(self, job: Job) -> str:
+        text = job.last_error or (job.error or {}).get("message", "")
+        return f"{text[:SHORT]}…" if len(text) > SHORT else text
+
+    @admin.display(description="parameters")
+    def formatted_parameters(self, job: Job) -> SafeString:
+        return formatted(job.parameters)
+
+    @admin.display(description="result")
+    def formatted_result(self, job: Job) -> SafeString:
+        return formatted(job.result)
+
+    def has_change_jobs_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core_jobs.change_job")
+
+    @admin.action(description="Retry the failed among these", permissions=["change_jobs"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
+        def start_over(job: Job) -> bool:
+            return retry_job(job=job, actor=request.user)
+
+        return self.on_each(request, queryset, start_over, _("Waiting to be run again"))
+
+    @admin.action(description="Cancel these", permissions=["change_jobs"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
+        def call_off(job: Job) -> None:
+            cancel_job(job=job, actor=request.user)
+
+        consequence = _("A running job stops at its next step. What it has stored so far stays.")
+        done = _("Cancelled, or stopping")
+        return self.on_each(request, queryset, call_off, done, consequence=consequence)
+
+
+def formatted(value: Any) -> SafeString:
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,106 @@
+"""The caller's jobs: watch them, cancel them, delete their files."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from core.api.etags import not_modified, with_links
+from core.api.filters import Choices
+from core.api.serializers import ModelSerializer
+from core.api.viewsets import BaseViewSet
+from core.files import services as files
+from core.jobs.models import Job
+from core.jobs.schema import ERROR, RESULT
+from core.jobs.services import dismiss_job
+
+
+class JobSerializer(ModelSerializer):
+    result = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    examples: ClassVar = {
+        "kind": "resource.export",
+        "status": "succeeded",
+        "progress": 100,
+        "startedAt": "2026-03-14T09:26:53.701244Z",
+        "finishedAt": "2026-03-14T09:26:54.112030Z",
+    }
+
+    class Meta:
+        model = Job
+        fields = (
+            *("id", "kind", "status", "progress", "result", "error", "createdAt", "startedAt", "finishedAt"),
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(RESULT)
+    def get_result(self, job: Job) -> Any:
+        """With the address of its file, made for this answer: it lives for five minutes. Without one when the role of
+        the caller is no longer that of the job, since the file may show what only that role may see."""
+        if job.result is None or "filename" not in job.result:
+            return job.result
+        stored = job.result_file if job.is_for(self.context["request"].user) else None
+        url = (
+            files.signed_url(stored, filename=job.result["filename"], made_at=job.links_made_at)
+            if stored
+            else None
+        )
+        return {**job.result, "url": url}
+
+    @extend_schema_field(ERROR)
+    def get_error(self, job: Job) -> Any:
+        return job.error
+
+
+def accepted(job: Job) -> Response:
+    """202, and where to ask how far it is."""
+    headers = {"Location": reverse("job-detail", args=[job.pk])}
+    return Response(JobSerializer(job).data, status=202, headers=headers)
+
+
+class JobFilter(django_filters.FilterSet):
+    status = Choices(choices=Job.Status.choices, help_text="Repeatable: any of them.")
+    kind = django_filters.CharFilter(max_length=80, help_text="Such as `resource.export`.")
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = ()
+
+
+class JobViewSet(BaseViewSet):
+    """What runs in the background for the caller, and what came of it."""
+
+    queryset = Job.objects.select_related("result_file")
+    serializer_class = JobSerializer
+    filterset_class = JobFilter
+    exposed: ClassVar = frozenset({"list", "retrieve", "destroy"})
+    sort_fields: ClassVar = {"createdAt": "created_at"}
+    documented_errors: ClassVar = {"destroy": ("CONFLICT",)}
+
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Who holds an address of a file does not go on with it when their role has changed."""
+        job = self.get_object()
+        unchanged = not_modified(request, job.etag) if job.is_for(request.user) else None
+        return unchanged or self.answer(job)
+
+    def answer(self, instance: Job, status: int = 200, **headers: str) -> Response:
+        """The address of a file runs out."""
+        linked = with_links(instance.etag, instance.links_made_at)
+        has_link = instance.result_file_id and instance.is_for(self.request.user)
+        etag = linked if has_link else instance.etag
+        return self.answer_with(self.get_serializer(instance).data, etag, status, **headers)
+
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Cancel a job. One that waits is cancelled at once; one that runs stops at its next step, within seconds,
+        and its `result` says what it has done until then. Cancelling it again changes nothing. Of one that is over the
+        files are deleted, which frees the quota; without any it is a 409, unless it was cancelled."""
+        return super().destroy(request, *args, **kwargs)
+
+    def perform_destroy(self, instance: Job) -> None:
+        dismiss_job(job=instance, actor=self.request.user)
+
+    def record(self, *_event: Any) -> None:
+        """The service records what happens to a job."""

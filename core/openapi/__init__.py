@@ -1,0 +1,4 @@
+"""The OpenAPI document.
+
+Settings name its classes; nobody else imports it.
+"""

@@ -1,0 +1,292 @@
+"""The OpenAPI document: valid, complete, and true of what the API answers."""
+
+import json
+import os
+import re
+
+import pytest
+from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
+
+from accounts.tests.factories import PASSWORD
+from core.openapi.schema import generating
+from core.tests.contract import JSON, contradictions, document, operations, problems_of, resolved
+from core.web.error_schemas import WITH_TOKEN
+from core.web.errors import CATALOGUE
+from resources.tests.factories import ResourceFactory
+
+URL = "/api/v1/schema"
+RESOURCES = "/api/v1/resources"
+# Clients are generated from these names: a change breaks them, and should be meant.
+NAMES = {
+    *("register", "login", "refresh", "logout", "logoutAll", "listSessions", "deleteSession"),
+    *("forgotPassword", "resetPassword", "changePassword", "verifyEmail", "resendVerification"),
+    *("listUsers", "createUser", "getUser", "replaceUser", "updateUser", "deleteUser"),
+    *("getMe", "replaceMe", "updateMe", "deleteMe", "exportMe"),
+    *("listResources", "createResource", "getResource", "replaceResource", "updateResource"),
+    *("deleteResource", "listResourceTrash", "restoreResource"),
+    *("listTags", "getTag", "updateTag", "deleteTag"),
+    *("getHealth", "getLiveness", "getReadiness"),
+}
+
+each_operation = pytest.mark.parametrize(
+    ("name", "operation"), operations(), ids=[name for name, _operation in operations()]
+)
+
+
+# --- the document ---------------------------------------------------------------------------------
+
+
+def test_it_is_valid_and_made_without_a_warning():
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", os.devnull)
+
+
+def test_it_is_served_to_anybody(client):
+    answer = client.get(URL)
+
+    assert answer.headers["Content-Type"] == JSON
+    assert answer.json() == json.loads(json.dumps(document()))
+
+
+def test_who_holds_it_gets_304(client):
+    answer = client.get(URL, headers={"If-None-Match": client.get(URL).headers["ETag"]})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+def test_operations_have_the_names_that_clients_know():
+    names = [operation["operationId"] for item in document()["paths"].values() for operation in item.values()]
+
+    assert set(names) >= NAMES
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]*)*", name) for name in names)
+
+
+def test_every_operation_has_a_summary_and_a_known_tag():
+    tags = {tag["name"] for tag in document()["tags"]}
+
+    for name, operation in operations():
+        assert operation["summary"], name
+        assert set(operation["tags"]) <= tags, name
+
+
+def test_requests_hold_nothing_that_is_only_answered():
+    schemas = document()["components"]["schemas"]
+    requests = [name for name in schemas if name.endswith("Request")]
+
+    assert "ResourceRequest" in requests
+    for name in requests:
+        schema = schemas[name]
+        assert not {"id", "userId", "createdAt", "updatedAt"} & set(schema["properties"]), name
+        assert "readOnly" not in json.dumps(schema), name
+
+
+def test_an_answer_is_whole():
+    for name in ("User", "Session", "Tokens", "Resource", "Tag"):
+        schema = document()["components"]["schemas"][name]
+        assert set(schema["required"]) == set(schema["properties"]), name
+
+
+def test_what_a_patch_leaves_out_has_no_default():
+    patch = document()["components"]["schemas"]["PatchedResourceRequest"]
+
+    assert "required" not in patch
+    assert not any("default" in item for item in patch["properties"].values())
+
+
+def test_nothing_has_a_default_that_a_generated_client_would_send():
+    assert '"default":' not in json.dumps(document())
+
+
+def test_it_says_where_the_api_is_and_under_which_licence(settings):
+    assert document()["servers"] == [{"url": "/"}]
+    assert document()["info"]["license"] == {"name": "MIT", "identifier": "MIT"}
+    settings.API_URL = "https://api.groundwork.example"
+    with generating:
+        elsewhere = SchemaGenerator().get_schema(request=None, public=True)
+    assert elsewhere["servers"] == [{"url": "https://api.groundwork.example"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"), [("AnyLoginAnswer", "LoginAnswer"), ("AnyTokensAnswer", "TokensAnswer")]
+)
+def test_answers_with_tokens_are_told_apart_by_their_delivery(name, parts):
+    schemas = document()["components"]["schemas"]
+    mapping = {
+        "body": f"#/components/schemas/{parts}",
+        "cookie": f"#/components/schemas/Cookie{parts}",
+    }
+
+    assert schemas[name]["discriminator"] == {"propertyName": "delivery", "mapping": mapping}
+    for value, reference in mapping.items():
+        part = schemas[reference.rpartition("/")[2]]
+        assert part["properties"]["delivery"] == {"type": "string", "const": value}
+        assert "delivery" in part["required"]
+
+
+# --- envelopes and errors -------------------------------------------------------------------------
+
+
+@each_operation
+def test_an_operation_says_how_it_succeeds(name, operation):
+    [(status, success)] = [item for item in operation["responses"].items() if item[0].startswith("2")]
+
+    if status == "204":
+        assert "content" not in success
+        return
+    envelope = resolved(success["content"][JSON]["schema"])
+    assert envelope["properties"]["success"] == {"type": "boolean", "const": True}
+    lists = name.startswith("GET ") and resolved(envelope["properties"]["data"]).get("type") == "array"
+    assert set(envelope["required"]) == ({"success", "data", "meta"} if lists else {"success", "data"})
+
+
+@each_operation
+def test_an_operation_names_its_errors(name, operation):
+    assert {"400", "406", "429", "500", "503"} <= set(operation["responses"])
+    assert ("404" in operation["responses"]) == ("{" in name or name.endswith("/bulk"))
+    for status in ("413", "415"):
+        assert (status in operation["responses"]) == ("requestBody" in operation)
+    for status in (status for status in operation["responses"] if status >= "400"):
+        assert set(operation["responses"][status]) == {"$ref"}, "shared, not a copy"
+        assert {CATALOGUE[code][0] for code in codes_of(operation, status)} == {int(status)}
+
+
+def codes_of(operation, status):
+    """The error codes of one status."""
+    response = operation["responses"].get(status)
+    if response is None:
+        return set()
+    media = resolved(response)["content"][JSON]
+    error = resolved(media["schema"])["properties"]["error"]
+    narrowed = error["allOf"][1]["properties"]["code"]["enum"]
+    assert set(media["examples"]) == set(narrowed)
+    return set(narrowed)
+
+
+def test_who_needs_a_token_can_be_refused_for_it():
+    for name, operation in operations():
+        expected = WITH_TOKEN if any(operation.get("security", [])) else set()
+        if operation["operationId"] == "login":
+            expected = {"INVALID_CREDENTIALS"}
+        assert codes_of(operation, "401") == expected, name
+
+
+def test_each_operation_says_which_credentials_it_takes_also_that_it_takes_none():
+    all_of_them = [each for path in document()["paths"].values() for each in path.values()]
+    public = {operation["operationId"] for operation in all_of_them if operation["security"] == []}
+
+    assert public == {
+        *("register", "login", "forgotPassword", "resetPassword", "verifyEmail", "undoEmailChange"),
+        *("getHealth", "getLiveness", "getReadiness", "getFile"),
+    }
+
+
+def test_every_code_of_the_catalogue_is_there_and_no_other():
+    assert document()["components"]["schemas"]["ErrorCode"]["enum"] == list(CATALOGUE)
+
+
+def test_every_parameter_that_a_view_understands_is_there_and_no_other():
+    generator = SchemaGenerator()
+    generator._initialise_endpoints()
+    for path, _regex, method, view in generator._get_paths_and_endpoints():
+        operation = document()["paths"][path][method.lower()]
+        queries = [item for item in map(resolved, operation.get("parameters", [])) if item["in"] == "query"]
+        arrays = [item for item in queries if item["schema"]["type"] == "array"]
+        repeatable = {item["name"] for item in arrays}
+        assert ({item["name"] for item in queries}, repeatable) == view.known_parameters(), path
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def assert_described(answer, status):
+    assert answer.status_code == status, answer.content
+    assert contradictions(answer) == []
+
+
+@pytest.mark.django_db
+def test_entering_is_answered_as_described(anonymous, client):
+    account = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
+
+    assert_described(anonymous.post("/api/v1/auth/register", account), 201)
+    assert_described(anonymous.post("/api/v1/auth/register", account), 409)
+    assert_described(anonymous.post("/api/v1/auth/login", account), 200)
+    assert_described(client.post("/api/v1/auth/login?delivery=cookie", account, JSON), 200)
+    assert_described(anonymous.post("/api/v1/auth/login", {**account, "password": "Wr0ng-password"}), 401)
+    assert_described(anonymous.post("/api/v1/auth/forgot-password", account), 202)
+    assert_described(anonymous.get("/api/v1/users/me"), 401)
+
+
+def test_objects_are_answered_as_described(owner, stranger):
+    created = owner.post(RESOURCES, {"title": "One", "tags": ["a"]})
+    url = created["Location"]
+
+    assert_described(created, 201)
+    assert_described(owner.get(url), 200)
+    assert_described(owner.head(url), 200)
+    assert_described(owner.get(url, HTTP_IF_NONE_MATCH=created["ETag"]), 304)
+    assert_described(owner.put(url, {"title": "Two"}, HTTP_IF_MATCH='"stale"'), 412)
+    assert_described(owner.patch(url, {"title": ""}), 400)
+    assert_described(owner.post(RESOURCES, "<xml/>", content_type="text/xml"), 415)
+    assert_described(stranger.get(url), 404)
+    assert_described(owner.delete(url), 204)
+
+
+def test_a_repetition_is_answered_as_described(owner):
+    for title, status in (("One", 201), ("One", 201), ("Two", 422)):
+        answer = owner.post(RESOURCES, {"title": title}, HTTP_IDEMPOTENCY_KEY="key")
+        assert_described(answer, status)
+
+
+def test_lists_are_answered_as_described(owner):
+    ResourceFactory(user=owner.user, tags=["a"])
+
+    for query in ("", "?cursor=", "?fields=title", "?page=9&limit=1", "?status=draft&status=archived&tag=a"):
+        assert_described(owner.get(RESOURCES + query), 200)
+    assert_described(owner.get(f"{RESOURCES}?scope=all"), 403)
+    assert_described(owner.get(f"{RESOURCES}?pagee=1"), 400)
+    assert_described(owner.get(RESOURCES, HTTP_ACCEPT="text/xml"), 406)
+
+
+@pytest.mark.django_db
+def test_health_is_answered_as_described(client):
+    for path in ("/health", "/health/live", "/health/ready"):
+        assert_described(client.get(path), 200)
+
+
+# --- what a request may hold ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("title", text) for text in ("x", " x ", "x" * 255, "", " \t", "x" * 256, "a\x00", None, 1)),
+        *(("content", text) for text in ("", " ", "x" * 100_000, "x" * 100_001, "a\x00", None)),
+        *(("status", text) for text in ("draft", "archived", "Draft", "", None)),
+        *(("tags", names) for names in ([], ["a"] * 20, ["x" * 50], [""], ["x" * 51], "a", None)),
+        ("tags", [*"abcdefghijklmnopqrstu"]),
+    ],
+)
+def test_a_resource_is_accepted_just_when_the_schema_allows_it(owner, field, value):
+    body = {"title": "One", field: value}
+    allowed = problems_of(body, {"$ref": "#/components/schemas/ResourceRequest"}) == []
+
+    assert (owner.post(RESOURCES, body).status_code == 201) == allowed
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("password", text) for text in ("Summer-r4in", "Пароль-номер7", "Sh0rt", "no-upper-7", 1)),
+        ("password", "No-digit-here"),
+        *(("name", text) for text in ("Al", " Ann Able ", "x" * 100, "A", " A ", "x" * 101, "A\nB", None)),
+        ("name", "A\u202eB"),
+        *(("email", text) for text in ("ann@example.com", "", "ann", f"{'x' * 250}@example.com", None)),
+    ],
+)
+def test_an_account_is_accepted_just_when_the_schema_allows_it(anonymous, field, value):
+    body = {"email": "ann@example.com", "password": "Summer-r4in", "name": "Ann Able", field: value}
+    allowed = problems_of(body, {"$ref": "#/components/schemas/RegisterRequest"}) == []
+
+    assert (anonymous.post("/api/v1/auth/register", body).status_code == 201) == allowed

@@ -1,0 +1,108 @@
+"""Mail: one function that renders and sends, and the backend that shows mails in a developer's terminal."""
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from email.utils import parseaddr
+from smtplib import SMTPDataError, SMTPRecipientsRefused
+from typing import Any
+
+import css_inline
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.message import sanitize_address
+from django.template.loader import render_to_string
+
+from core.outbox.models import OutboxMessage
+from core.outbox.services import PermanentError
+
+# Replies that stand however often a mail is sent, since they are about its recipient or its content: by the enhanced
+# code (RFC 3463; 5.1.7 and 5.1.8 are about the sender, 5.2.2 is a full mailbox, 5.7 mostly our own rights), and by
+# the plain code where there is no enhanced one or a vague one (RFC 5321, 4.2.3; 552 is a quota).
+ENHANCED_CODE = re.compile(rb"\s*\d\.\d{1,3}\.\d{1,3}\b")
+FINAL_ENHANCED_CODE = re.compile(rb"\s*5\.(1\.([1-6]|10)|2\.[13]|3\.4|6\.\d{1,3})\b")
+VAGUE_ENHANCED_CODE = re.compile(rb"\s*5\.[0-2]\.0\b")
+FINAL_CODES = frozenset({550, 551, 553, 554, 556})
+log = structlog.get_logger(__name__)
+
+inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
+
+
+# What each app adds for the preview: functions from nothing to {template: context}.
+previews: list[Callable[[], dict[str, dict[str, Any]]]] = []
+
+
+def compose(template: str, *, to: str, context: dict[str, Any], message_id: str) -> EmailMultiAlternatives:
+    """`templates/emails/<template>.txt` begins with its `Subject: ` line; `<template>.html` is its twin."""
+    values = {"product": "Groundwork", "frontend_url": settings.FRONTEND_URL, **context}
+    head, _, text = render_to_string(f"emails/{template}.txt", values).lstrip().partition("\n")
+    html = inliner.inline(render_to_string(f"emails/{template}.html", values))
+    message = EmailMultiAlternatives(
+        subject=head.removeprefix("Subject: ").strip(),
+        body=text.strip() + "\n",
+        to=[to],
+        headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated"},
+    )
+    message.attach_alternative(html, "text/html")
+    return message
+
+
+def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:
+    """Send it now. A retry of the same cause carries the same Message-ID, so that clients fold duplicates.
+
+    Raises PermanentError when the mail server refuses the recipient or the content for good, and whatever else the
+    transport raises when a later attempt may help: a refused log-in or sender is about our own set-up.
+    """
+    # As it is sent: a domain beyond ASCII in punycode.
+    domain = parseaddr(sanitize_address(settings.DEFAULT_FROM_EMAIL, "utf-8"))[1].rpartition("@")[2]
+    message_id = f"<{cause.pk}@{domain}>"
+    message = compose(template, to=to, context=context, message_id=message_id)
+    message.connection = get_connection()
+    try:
+        message.send()
+    except SMTPRecipientsRefused as error:
+        [(code, reply)] = error.recipients.values()
+        if is_final(code, reply):
+            raise PermanentError(f"recipient refused: {code} {reply!r}") from error
+        raise
+    except SMTPDataError as error:
+        reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
+        if is_final(error.smtp_code, reply):
+            raise PermanentError(f"mail refused: {error.smtp_code} {reply!r}") from error
+        raise
+    finally:
+        message.connection.close()  # Django leaves it open when the log-in fails
+    log.info("mail_sent", userId=recipient_id(context), template=template, messageId=message_id)
+
+
+def recipient_id(context: dict[str, Any]) -> str | None:
+    """Return the id of the person whom the mail is for: the log names no address."""
+    user = context.get("user")
+    return str(user.pk) if user is not None else None
+
+
+def is_final(code: int, reply: bytes) -> bool:
+    """Tell whether a refusal of a recipient or of a mail's content stands however often it is sent."""
+    if ENHANCED_CODE.match(reply) and not VAGUE_ENHANCED_CODE.match(reply):
+        return code >= 500 and FINAL_ENHANCED_CODE.match(reply) is not None
+    return code in FINAL_CODES
+
+
+class TerminalBackend(BaseEmailBackend):
+    """Prints the readable part. Django's console backend prints the encoded one, which breaks links."""
+
+    lock = threading.Lock()
+
+    def send_messages(self, email_messages: Sequence[Any]) -> int:
+        for message in email_messages:
+            rule = "─" * 78
+            with self.lock:
+                sys.stdout.write(
+                    f"\n{rule}\n✉  To: {', '.join(message.to)}\n   Subject: {message.subject}\n{rule}\n"
+                    f"{message.body}\n{rule}\n"
+                )
+                sys.stdout.flush()
+        return len(email_messages)

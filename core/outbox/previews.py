@@ -1,0 +1,29 @@
+"""Every mail as its readers will see it. Routed only while DEBUG is on."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from core.outbox import mail
+
+
+def mail_list(request: HttpRequest) -> HttpResponse:
+    return render(request, "mail_previews.html", {"templates": sorted(_samples())})
+
+
+def mail_preview(_request: HttpRequest, template: str, form: str) -> HttpResponse:
+    context = _samples().get(template)
+    if context is None:
+        raise Http404
+    message = mail.compose(template, to="ann@example.com", context=context, message_id="<preview@localhost>")
+    if form == "html":
+        html, _type = message.alternatives[0]
+        return HttpResponse(html)
+    return HttpResponse(
+        f"Subject: {message.subject}\n\n{message.body}", content_type="text/plain; charset=utf-8"
+    )
+
+
+def _samples() -> dict[str, dict[str, Any]]:
+    return {template: context for sample in mail.previews for template, context in sample().items()}

@@ -1,0 +1,204 @@
+"""Parsers for environment variables, and the one message that lists every bad one.
+
+Imported by config/settings.py before Django is ready, so nothing here may touch models or settings.
+"""
+
+import re
+from email.errors import ObsoleteHeaderDefect
+from email.policy import default as default_policy
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.mail.message import sanitize_address
+from django.core.validators import validate_email
+from environs import Env, EnvError, EnvValidationError
+
+from core.web.database_url import parse_database
+from core.web.service_urls import parse_broker, parse_redis
+from core.web.url_parts import split_url
+
+PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
+
+EXAMPLE_SECRETS = ("change-me", "changeme", "example", "insecure", "your-secret", "secret-key")
+MIN_SECRET_LENGTH = 50
+
+PURPOSES = {
+    "SECRET_KEY": "it signs tokens and cookies; make one with"
+    " `python -c 'import secrets; print(secrets.token_urlsafe(50))'`",
+    "ALLOWED_HOSTS": "the host names this server answers to, comma-separated, e.g. api.example.com",
+}
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """`100/15min` as (100, 900): a number of requests and a window in seconds."""
+    match = RATE.fullmatch(text.strip())
+    limit, period = 0, 0
+    if match is not None:
+        limit, period = int(match["limit"]), int(match["count"] or 1) * PERIOD_SECONDS.get(match["unit"], 0)
+    if limit == 0 or period == 0:  # a window without length would count nothing
+        raise EnvError("must look like 100/min, 100/15min, 1000/h or 5000/day")
+    return limit, period
+
+
+def parse_origin(text: str) -> str:
+    parts = split_url(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.netloc):
+        raise EnvError("must look like https://app.example.com")
+    return text.rstrip("/")
+
+
+ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>(\*\.)?[a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/?"
+)
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")  # a token of RFC 9110 without *, which means "any"
+
+
+def items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def normal_origin(text: str) -> str:
+    """Return an origin as a browser sends it: in lower case, without the port that the scheme implies."""
+    match = ORIGIN.fullmatch(text.lower())
+    if match is None:
+        raise EnvError(
+            f"holds {text!r}, which is no origin: it must look like https://app.example.com or capacitor://localhost"
+        )
+    split_url(text)  # an address in brackets may still be none
+    port = match["port"]
+    origin = f"{match['scheme']}://{match['host']}"
+    return origin if port in {None, DEFAULT_PORTS.get(match["scheme"])} else f"{origin}:{port}"
+
+
+def parse_cors_origins(text: str) -> list[str]:
+    """Any scheme with a host: apps in a web view have origins like capacitor://localhost."""
+    origins = [normal_origin(item) for item in items(text)]
+    if wild := next((origin for origin in origins if "*" in origin), None):
+        raise EnvError(f"holds {wild!r}: each origin must be named in full, a * is not understood here")
+    return origins
+
+
+def parse_trusted_origins(text: str) -> list[str]:
+    """Django's own form: https://*.example.com stands for every subdomain."""
+    return [normal_origin(item) for item in items(text)]
+
+
+def parse_header_names(text: str) -> list[str]:
+    names = items(text)
+    if wrong := next((name for name in names if not HEADER_NAME.fullmatch(name)), None):
+        raise EnvError(f"holds {wrong!r}: it must look like x-app-version,x-device")
+    return [name.lower() for name in names]
+
+
+def parse_sender(text: str) -> str:
+    """Return one address with or without a name, as it can stand in a From header."""
+    refusal = EnvError("must be one address, like Example <noreply@example.com>")
+    try:
+        header = default_policy.header_factory("From", text)
+        [address] = header.addresses
+        validate_email(address.addr_spec)
+        sanitize_address(text, "utf-8")  # what Django does with it
+    except (ValueError, TypeError, ValidationError) as error:
+        raise refusal from error
+    # A dot in an unquoted name ("Acme Inc.") is obsolete and common; a local part beyond ASCII needs SMTPUTF8.
+    if not address.username.isascii() or any(
+        type(flaw) is not ObsoleteHeaderDefect for flaw in header.defects
+    ):
+        raise refusal
+    return text
+
+
+class Environment(Env):
+    """Reads every variable before it complains, so that one start shows every mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(eager=False)
+        for name, parser in (
+            ("rate", parse_rate),
+            ("database", parse_database),
+            ("redis", parse_redis),
+            ("broker", parse_broker),
+            ("origin", parse_origin),
+            ("items", items),
+            ("cors_origins", parse_cors_origins),
+            ("trusted_origins", parse_trusted_origins),
+            ("header_names", parse_header_names),
+            ("sender", parse_sender),
+        ):
+            self.add_parser(name, parser)
+        self.problems: dict[str, str] = {}
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        """A variable set to nothing is not set: that is how compose files and CI pass what they do not have."""
+        value = super()._get_value(env_key, default)
+        return default if value == "" else value
+
+    def accepted_keys(self, name: str, *, checked: bool) -> list[str]:
+        """Read the keys that are accepted besides the one that signs; as `checked`, none of them may be weak."""
+        keys: list[str] = self.items(name, "") or []
+        for number, key in enumerate(keys, start=1):
+            if checked and (weakness := weak_secret(key)):
+                self.refuse(name, f"{weakness} (key {number})")
+        return keys
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Reject a value that parses, but that this shape of deployment must not have."""
+        self.problems.setdefault(name, reason)
+
+    def make_folder(self, name: str, folder: Path) -> None:
+        """Make the folder that a variable names, or refuse the variable."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.refuse(name, f"needs the folder {folder}, which cannot be made: {error.strerror}")
+
+    def stop_if_wrong(self) -> None:
+        """Raises SystemExit naming every wrong or missing variable, one line each."""
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            found: Any = error.error_messages  # {variable: messages}
+            for name, messages in found.items():
+                text = " ".join(str(message) for message in messages)
+                missing = "not set" in text
+                self.problems[name] = f"is not set: {PURPOSES.get(name, text)}" if missing else text
+        if self.problems:
+            lines = "\n".join(f"  {name} {reason}" for name, reason in sorted(self.problems.items()))
+            raise SystemExit(f"The environment is not usable:\n{lines}\nSee .env.example for every variable.")
+
+
+def weak_secret(key: str) -> str | None:
+    """Why `key` must not sign anything in production; None when it may."""
+    if len(key) < MIN_SECRET_LENGTH:
+        return f"is too short: at least {MIN_SECRET_LENGTH} random characters when DEBUG is off"
+    if any(word in key.lower() for word in EXAMPLE_SECRETS) or len(set(key)) < 10:
+        return "is an example value: make a random one"
+    return None
+
+
+def file_storage(env: Environment, base: Path) -> dict[str, Any]:
+    """Return the storage of files: a bucket when one is named, else a folder, relative to `base`."""
+    bucket = env.str("S3_BUCKET", "")
+    key_id, secret = env.str("S3_ACCESS_KEY_ID", ""), env.str("S3_SECRET_ACCESS_KEY", "")
+    options = {
+        "bucket": bucket,
+        "region": env.str("S3_REGION", "us-east-1"),
+        "endpoint": env.origin("S3_ENDPOINT_URL", ""),
+        "key_id": key_id,
+        "secret": secret,
+    }
+    if not bucket:
+        folder = base / (env.str("MEDIA_ROOT", "") or "var/media")
+        return {"BACKEND": "core.files.storages.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
+    if bool(key_id) != bool(secret):
+        missing = "S3_SECRET_ACCESS_KEY" if key_id else "S3_ACCESS_KEY_ID"
+        env.refuse(
+            missing, "is not set, but its other half is: set both, or neither to take them from the machine"
+        )
+    if find_spec("storages") is None:
+        env.refuse("S3_BUCKET", "needs django-storages: pip install -r requirements/prod.txt")
+    return {"BACKEND": "core.files.storages.bucket.BucketStorage", "OPTIONS": options}

@@ -1,0 +1,262 @@
+"""The error catalogue, and the one place that turns any exception into the envelope."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import structlog
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from core.web import request_context as context
+from core.web.renderers import render_error
+from core.web.text import shortened
+
+log = structlog.get_logger(__name__)
+
+# code: (status, message). Messages are fixed text: nothing of an exception, a statement or a path may leak.
+CATALOGUE: dict[str, tuple[int, str]] = {
+    "VALIDATION_ERROR": (400, "Some of the values are not valid."),
+    "MALFORMED_REQUEST": (400, "The request could not be read."),
+    "UNAUTHORIZED": (401, "Valid credentials are required."),
+    "TOKEN_EXPIRED": (401, "The token has expired."),
+    "TOKEN_REVOKED": (401, "The session of this token has ended."),
+    "INVALID_CREDENTIALS": (401, "The email or the password is wrong."),
+    "FORBIDDEN": (403, "Your role does not allow this."),
+    "CSRF_FAILED": (403, "The CSRF token is missing or wrong."),
+    "NOT_FOUND": (404, "There is nothing here."),
+    "METHOD_NOT_ALLOWED": (405, "This method is not allowed here."),
+    "NOT_ACCEPTABLE": (406, "The answer is only available as application/json."),
+    "REQUEST_TIMEOUT": (408, "The body of the request did not arrive in time."),
+    "EMAIL_EXISTS": (409, "An account with this email exists."),
+    "CONFLICT": (409, "This conflicts with something that exists."),
+    "IDEMPOTENCY_IN_PROGRESS": (409, "A request with this Idempotency-Key is still running."),
+    "PRECONDITION_FAILED": (412, "The object has changed since the version in If-Match."),
+    "PAYLOAD_TOO_LARGE": (413, "The body is too large."),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "This type of body is not accepted here."),
+    "RANGE_NOT_SATISFIABLE": (416, "The file has no such range."),
+    "IDEMPOTENCY_KEY_REUSED": (422, "This Idempotency-Key was used with another request."),
+    "ACCOUNT_LOCKED": (423, "Too many failed attempts. Try again later."),
+    "RATE_LIMITED": (429, "Too many requests. Try again later."),
+    "INTERNAL_ERROR": (500, "Something went wrong on our side."),
+    "SERVICE_UNAVAILABLE": (503, "The service is briefly unavailable. Try again."),
+    "INSUFFICIENT_STORAGE": (507, "There is no room to store this."),
+}
+UNAVAILABLE_RETRY_SECONDS = 5
+MAX_MESSAGE = 1000  # characters; it may hold a value
+MAX_DETAILS = 100  # an answer must not be larger than what was asked
+
+
+forbidden_hooks: list[Callable[[Any], None]] = []
+
+
+def on_forbidden(hook: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Register a function that is called with each request that ends in 403 FORBIDDEN."""
+    forbidden_hooks.append(hook)
+    return hook
+
+
+def report_forbidden(request: Any) -> None:
+    """Call the functions that other rooms have registered for a request that its caller's role does not allow."""
+    for hook in forbidden_hooks:
+        hook(request)
+
+
+class ApiError(Exception):
+    """An expected refusal. Subclass it beside the function that raises it, with a code of the catalogue.
+
+    Of `details` it takes the first MAX_DETAILS, and asks a generator for no more.
+    """
+
+    code = "INTERNAL_ERROR"
+
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        message: str | None = None,
+        details: Iterable[Mapping[str, Any]] = (),
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code = code or self.code
+        self.status, default_message = CATALOGUE[self.code]
+        self.message = message or default_message
+        self.details = [bounded(detail) for detail in islice(details, MAX_DETAILS)]
+        self.retry_after = retry_after
+        self.headers = headers or {}
+        # What the answer needs beyond the envelope, such as cookies that it clears.
+        self.finish: Callable[[HttpResponseBase], None] | None = None
+        super().__init__(self.message)
+
+
+def bounded(detail: Mapping[str, Any], max_message: int = MAX_MESSAGE) -> dict[str, Any]:
+    """Return the detail of an error with the name of its field and its message shortened: a client may have chosen
+    both, as the name of an unknown parameter and as the value that is not among the choices."""
+    field, message = detail["field"], shortened(str(detail["message"]), max_message)
+    return {**detail, "field": field and shortened(field), "message": message}
+
+
+class FieldError(ApiError):
+    """One wrong field, found by a rule rather than by a serializer."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(
+        self, field: str | None, code: str, message: str, *, params: Mapping[str, Any] | None = None
+    ) -> None:
+        """`params` holds the values that the message names."""
+        detail = {"field": field, "code": code, "message": message}
+        super().__init__(details=[{**detail, "params": dict(params)} if params else detail])
+
+
+def handle(exc: Exception, _context: Mapping[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER. What is not expected returns None, so that it is logged and becomes a 500."""
+    error = translate(exc)
+    if error is None:
+        return None
+    response = Response(error_body(error), status=error.status, headers=error_headers(error))
+    if error.finish is not None:
+        error.finish(response)
+    return response
+
+
+def translate(exc: BaseException) -> ApiError | None:
+    """The expected refusal that `exc` stands for, or None when it is a defect."""
+    if isinstance(exc, ApiError):
+        return exc
+    if isinstance(exc, drf.ValidationError):
+        return ApiError("VALIDATION_ERROR", details=flatten(exc.get_full_details()))
+    if isinstance(exc, drf.Throttled):
+        return ApiError("RATE_LIMITED", retry_after=max(1, round(getattr(exc, "wait", None) or 1)))
+    for kinds, code in EXPECTED:
+        if isinstance(exc, kinds):
+            return ApiError(code)
+    if isinstance(exc, OperationalError | InterfaceError):
+        log.error("database_unavailable", error=type(exc).__name__, exc_info=exc)
+        return ApiError("SERVICE_UNAVAILABLE", retry_after=UNAVAILABLE_RETRY_SECONDS)
+    if isinstance(exc, IntegrityError) and is_unique_violation(exc):
+        return ApiError("CONFLICT")
+    return None
+
+
+EXPECTED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (drf.ParseError, "MALFORMED_REQUEST"),
+    ((drf.NotAuthenticated, drf.AuthenticationFailed), "UNAUTHORIZED"),
+    ((drf.PermissionDenied, PermissionDenied), "FORBIDDEN"),
+    ((drf.NotFound, Http404), "NOT_FOUND"),
+    (drf.MethodNotAllowed, "METHOD_NOT_ALLOWED"),
+    (drf.NotAcceptable, "NOT_ACCEPTABLE"),
+    (drf.UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"),
+    (RequestDataTooBig, "PAYLOAD_TOO_LARGE"),
+    ((SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError), "MALFORMED_REQUEST"),
+)
+
+
+def is_unique_violation(exc: IntegrityError) -> bool:
+    """PostgreSQL says 23505; SQLite only has words."""
+    return getattr(exc.__cause__, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(exc)
+
+
+def flatten(problems: Any, path: str = "") -> Iterator[dict[str, Any]]:
+    """DRF's nested problems as one flat list, nested fields dotted: `tags.0`."""
+    if isinstance(problems, Mapping):
+        if (
+            "message" in problems
+            and "code" in problems
+            and not isinstance(problems["message"], Mapping | list)
+        ):
+            yield {"field": path or None, "code": str(problems["code"]), "message": str(problems["message"])}
+            return
+        for key, value in problems.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from flatten(value, f"{path}.{name}" if path and name else path or name)
+    else:
+        # A list holds either the messages of one field, or (ListField) nothing but per-index mappings.
+        for index, value in enumerate(problems):
+            leaf = isinstance(value, Mapping) and "message" in value and "code" in value
+            yield from flatten(value, path if leaf else f"{path}.{index}" if path else str(index))
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    return {
+        "success": False,
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "details": error.details,
+            "requestId": request_id(),
+        },
+    }
+
+
+def request_id() -> str:
+    return context.current.get().request_id
+
+
+def error_headers(error: ApiError) -> dict[str, str]:
+    headers = dict(error.headers)
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:  # RFC 9110, 11.6.1: a 401 names the scheme
+        headers["WWW-Authenticate"] = 'Bearer realm="api"'
+    return headers
+
+
+def error_response(error: ApiError, request: HttpRequest) -> HttpResponse:
+    """Return the response to a request that never reached a DRF view: an HTML page or the envelope."""
+    if prefers_page(request):
+        context = {"error": error, "status": error.status, "request_id": request_id()}
+        content, content_type = render_to_string("error.html", context).encode(), "text/html; charset=utf-8"
+    else:
+        content, content_type = render_error(error_body(error)), "application/json"
+    response = HttpResponse(
+        content, status=error.status, content_type=content_type, headers=error_headers(error)
+    )
+    if not is_api(request):
+        patch_vary_headers(response, ("Accept",))
+    return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path_info == "/api" or request.path_info.startswith("/api/")
+
+
+def prefers_page(request: HttpRequest) -> bool:
+    """Return whether the client prefers HTML. A client that accepts anything, such as curl, gets JSON."""
+    if is_api(request):
+        return False
+    try:
+        return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    except ValueError:  # a parameter in an unknown encoding (RFC 2231)
+        return False
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    error = translate(exception) if exception else None
+    return error_response(error or ApiError("MALFORMED_REQUEST"), request)
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(ApiError("FORBIDDEN"), request)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return error_response(ApiError("CSRF_FAILED"), request)
+
+
+@csrf_exempt  # an unknown path is a 404 for every method
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_response(ApiError("NOT_FOUND"), request)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return error_response(ApiError("INTERNAL_ERROR"), request)

@@ -1,0 +1,41 @@
+"""The development server: Django's, with static files by WhiteNoise and a greeting that says where to look."""
+
+from typing import Any
+
+from django.contrib.staticfiles.management.commands.runserver import Command as RunServer
+from django.core.management.base import CommandParser
+
+from core.web.demo import DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER
+
+GREETING = """
+Groundwork is running (CONTROL-C stops it).
+
+  {url}/             what this is
+  {url}/api/docs     try the API in the browser
+  {url}/admin/       the admin
+  {url}/health/ready
+
+  Demo logins, password {password}:  {user} (user)  {admin} (admin)
+  Emails appear in this terminal.
+
+Paste this to log in and create a resource:
+
+  curl -s {url}/api/v1/resources -H 'Content-Type: application/json' -d '{{"title": "Hello"}}' -H "Authorization: \
+Bearer $(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{{"email": "{user}", "password": \
+"{password}"}}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')"
+"""
+
+
+class Command(RunServer):
+    help = RunServer.help
+    addr: str
+    _raw_ipv6: bool
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(use_static_handler=False)
+
+    def on_bind(self, server_port: int) -> None:
+        host = f"[{self.addr}]" if self._raw_ipv6 else self.addr
+        values: dict[str, Any] = {"user": DEMO_USER, "admin": DEMO_ADMIN, "password": DEMO_PASSWORD}
+        self.stdout.write(GREETING.format(url=f"http://{host}:{server_port}", **values))

@@ -1,0 +1,60 @@
+"""Prometheus metrics. With several server processes, PROMETHEUS_MULTIPROC_DIR makes their sums one answer."""
+
+import hmac
+import ipaddress
+import os
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from core.web.client_address import client_ip
+from core.web.errors import ApiError, error_response
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+requests_total = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
+request_seconds = Histogram("http_request_seconds", "Time to answer", ["route"], buckets=BUCKETS)
+outbox_total = Counter("outbox_messages_total", "Outbox messages handled", ["kind", "outcome"])
+jobs_total = Counter("jobs_total", "Runs of jobs that ended", ["kind", "outcome"])
+job_seconds = Histogram(
+    "job_run_seconds", "Length of one run of a job", ["kind"], buckets=(0.1, 1, 5, 15, 60, 300, 900)
+)
+kept_reads_total = Counter("kept_reads_total", "Reads that Redis could have answered", ["outcome"])
+logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    # A client can invent methods; labels must stay a bounded set.
+    total, lengths = series(method if method in METHODS else "other", route, status)
+    total.inc()
+    lengths.observe(seconds)
+
+
+@cache
+def series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return requests_total.labels(method, route, str(status)), request_seconds.labels(route)
+
+
+def metrics_view(request: HttpRequest) -> HttpResponse:
+    if not may_read(request):
+        return error_response(ApiError("FORBIDDEN"), request)
+    registry = PROCESS_REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def may_read(request: HttpRequest) -> bool:
+    """The token where one is set; otherwise only this machine, and nobody where proxies are configured: then
+    `client_ip` is never loopback."""
+    if settings.METRICS_TOKEN:
+        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(sent.encode(), settings.METRICS_TOKEN.encode())
+    address = client_ip(request)
+    return address is not None and ipaddress.ip_address(address).is_loopback

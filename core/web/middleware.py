@@ -1,0 +1,251 @@
+"""What wraps every request: its id, its log line, its headers, and the envelope for what escapes the views."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from corsheaders.middleware import CorsMiddleware
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase, ResponseHeaders
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.security import SecurityMiddleware
+from uuid_utils import uuid7
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+from core.web import metrics
+from core.web import request_context as context
+from core.web.client_address import client_ip, normalize_scheme, peer_ip
+from core.web.content_types import UNREADABLE
+from core.web.errors import ApiError, error_response, report_forbidden, translate
+from core.web.logs import log_request
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+log = structlog.get_logger(__name__)
+
+CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+ADMIN_PREFIX = "/admin/"
+API_PREFIX = "/api/v1/"
+
+# One constant policy for every page: all scripts and styles are own files. The admin and ReDoc put inline
+# style attributes on elements, and Swagger UI and ReDoc draw images from data: and work in a blob: worker.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY_HEADERS = ResponseHeaders(
+    {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+)
+
+
+class RequestMiddleware:
+    """Outermost: whatever happens inside, the answer has an id, a log line and the security headers."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        request_id = request.META.get("HTTP_X_REQUEST_ID", "")
+        if not CLIENT_REQUEST_ID.fullmatch(request_id):
+            request_id = uuid7().hex
+        normalize_scheme(request)
+        asking = context.RequestContext(
+            request_id=request_id,
+            ip_address=client_ip(request),
+            peer_address=peer_ip(request),
+            user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
+        )
+        token = context.current.set(asking)
+        try:
+            response = refuse_early(request) or self.get_response(without_trailing_slash(request))
+            seconds = time.perf_counter() - started
+            finish(request, response, asking, seconds)
+        finally:
+            context.current.reset(token)
+        return response
+
+
+def refuse_early(request: HttpRequest) -> HttpResponse | None:
+    """A forged Host is refused on every path; an API path over plain HTTP is refused rather than redirected,
+    because a redirect would hide that the token has already crossed the network in clear (ASVS 5.0, 4.1.2)."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        refusal = ApiError("MALFORMED_REQUEST", message="The Host header is not one of this server.")
+        return error_response(refusal, request)
+    if request.content_type == UNREADABLE:
+        refusal = ApiError(
+            "UNSUPPORTED_MEDIA_TYPE", message="The Content-Type is not valid, or not of UTF-8."
+        )
+        return error_response(refusal, request)
+    if settings.SECURE_SSL_REDIRECT and request.path_info.startswith("/api/") and not request.is_secure():
+        return error_response(ApiError("FORBIDDEN", message="HTTPS is required."), request)
+    return None
+
+
+def without_trailing_slash(request: HttpRequest) -> HttpRequest:
+    """`/api/v1/resources/` is `/api/v1/resources`, for every method and without a redirect."""
+    path = request.path_info
+    if path.endswith("/") and len(path) > 1 and not path.startswith((ADMIN_PREFIX, "/static/")):
+        request.path_info = path[:-1]
+        request.path = request.path[:-1]
+    return request
+
+
+def finish(
+    request: HttpRequest, response: HttpResponseBase, asking: context.RequestContext, seconds: float
+) -> None:
+    # What a view has said stands. In one step: a dozen times through the door of the mapping costs as much as the whole
+    # of the routing.
+    said: dict[str, tuple[str, str]] = SECURITY_HEADERS._store | response.headers._store
+    said["x-request-id"] = ("X-Request-ID", asking.request_id)
+    decision = getattr(request, "rate_limit", None)
+    if decision is not None:
+        for name, value in decision.headers.items():
+            said[name.lower()] = (name, value)
+    if request.path_info.startswith(API_PREFIX):
+        finish_api(request, response, said)
+    elif request.path_info.startswith(ADMIN_PREFIX):
+        # With no-referrer a browser posts a form with `Origin: null`, which the check against CSRF refuses.
+        said["referrer-policy"] = ("Referrer-Policy", "same-origin")
+    if "cache-control" not in said and not request.path_info.startswith("/static/"):
+        said["cache-control"] = ("Cache-Control", "no-store")
+    response.headers._store = said
+    match = request.resolver_match
+    # The pattern that catches every unknown path is empty, as is that of the home page.
+    route = (match and match.route) or ("home" if request.path_info == "/" else "unmatched")
+    metrics.observe_request(request.method or "", route, response.status_code, seconds)
+    log_request(
+        requestId=asking.request_id,
+        userId=context.current.get().user_id,
+        duration=round(seconds * 1000, 1),
+        method=request.method,
+        path=request.path,  # never the query string: it may carry a secret
+        route=route,
+        status=response.status_code,
+        ip=asking.ip_address,
+    )
+
+
+def finish_api(request: HttpRequest, response: HttpResponseBase, said: dict[str, tuple[str, str]]) -> None:
+    """What the middlewares of the pages do for those."""
+    if not response.streaming and "content-length" not in said:
+        said["content-length"] = ("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        subdomains = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+        preload = "; preload" if settings.SECURE_HSTS_PRELOAD else ""
+        value = f"max-age={settings.SECURE_HSTS_SECONDS}{subdomains}{preload}"
+        said["strict-transport-security"] = ("Strict-Transport-Security", value)
+
+
+class ErrorMiddleware:
+    """Innermost: an exception that leaves a view becomes the envelope, in development too."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        error = translate(exception)
+        if error is None:
+            log.error("unhandled_exception", path=request.path, exc_info=exception)
+            error = ApiError("INTERNAL_ERROR")
+        if error.code == "FORBIDDEN":
+            report_forbidden(request)
+        return error_response(error, request)
+
+
+class SkippedByPath:
+    """Leaves a middleware out where it has nothing to do: every layer is paid for by every request."""
+
+    get_response: Any
+
+    def concerns(self, path: str) -> bool:
+        raise NotImplementedError
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if self.concerns(request.path_info):
+            return super().__call__(request)  # type: ignore[misc]
+        return self.get_response(request)
+
+
+class AdminOnly(SkippedByPath):
+    """The API has no use for cookies' sessions."""
+
+    def concerns(self, path: str) -> bool:
+        return path.startswith(ADMIN_PREFIX)
+
+
+class PagesOnly(SkippedByPath):
+    """The API's own headers come from RequestMiddleware, its CSRF check from accounts/cookies.py."""
+
+    def concerns(self, path: str) -> bool:
+        return not path.startswith(API_PREFIX)
+
+
+class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
+    pass
+
+
+class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):
+    pass
+
+
+class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
+    pass
+
+
+class PageSecurityMiddleware(PagesOnly, SecurityMiddleware):
+    pass
+
+
+class StaticFilesMiddleware(PagesOnly, WhiteNoiseMiddleware):
+    pass
+
+
+class PageCommonMiddleware(PagesOnly, CommonMiddleware):
+    pass
+
+
+class PageCsrfMiddleware(PagesOnly, CsrfViewMiddleware):
+    pass
+
+
+class PageFrameMiddleware(PagesOnly, XFrameOptionsMiddleware):
+    pass
+
+
+class CrossOriginMiddleware(SkippedByPath, CorsMiddleware):
+    """Where no other origin is let in, there is nothing to say about any."""
+
+    def concerns(self, path: str) -> bool:
+        return bool(settings.CORS_ALLOWED_ORIGINS)

@@ -1,0 +1,221 @@
+"""The RSGI application that granian serves: it runs the WSGI application in a few threads.
+
+The event loop reads each request, body included, within a deadline. A thread is taken only for a request that is
+complete. A request that no thread takes within MAX_WAIT_SECONDS is refused with 503, and the loop alone answers
+liveness, so neither waits behind slow statements, hashes or clients. Header names with an underscore are dropped: the
+names of CGI cannot tell `X_Forwarded_For` from `X-Forwarded-For`.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import IO, Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from granian.rsgi import ProtocolError
+from uuid_utils import uuid7
+
+from core.web import request_context as context
+from core.web.bodies import read_body
+from core.web.errors import ApiError, error_response
+from core.web.health import live
+
+MAX_WAIT_SECONDS = 2.0
+MAX_WAITING = 200  # requests of one process that wait for a thread
+SEND_SECONDS = 30.0  # in which a client must take each part of a streamed response
+FILE_CHUNK_BYTES = 64 * 1024
+LIVENESS_PATHS = {"/health", "/health/live"}
+OVERLOADED = ApiError("SERVICE_UNAVAILABLE", retry_after=round(MAX_WAIT_SECONDS))
+
+log = structlog.get_logger(__name__)
+
+Headers = list[tuple[str, str]]
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class FileChunks:
+    """The `wsgi.file_wrapper` of PEP 3333: a file that the loop sends, so that a slow client holds no thread."""
+
+    def __init__(self, file: IO[bytes], size: int = FILE_CHUNK_BYTES) -> None:
+        self.file, self.size = file, size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.file.read(self.size), b"")
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class Exchange:
+    """One request, and the response of the WSGI application to it."""
+
+    def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.protocol, self.loop = protocol, loop
+        self.status, self.headers = 500, Headers()
+        self.written: list[bytes] = []
+        self.streams = False
+
+    def start_response(self, status: str, headers: Headers, _exc_info: Any = None) -> Callable[[bytes], None]:
+        self.status, self.headers = int(status[:3]), headers
+        return self.written.append
+
+    def run(self, application: Application, environ: dict[str, Any]) -> bytes | FileChunks | None:
+        """Call the application, in a thread. Return the body, or None when its parts have been sent already."""
+        result = application(environ, self.start_response)
+        if isinstance(result, FileChunks):
+            return result
+        try:
+            parts = iter(result)
+            first = next(
+                parts, b""
+            )  # before anything is read of `written`: the application may be a generator
+            body = b"".join((*self.written, first))
+            if any(
+                name.lower() == "content-length" and value == str(len(body)) for name, value in self.headers
+            ):
+                return body
+            transport = self.on_loop(self.begin())
+            for part in chain((body,), parts):
+                if part:
+                    self.on_loop(send_part(transport, part))
+            return None
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+
+    async def begin(self) -> Any:
+        self.streams = True
+        return self.protocol.response_stream(self.status, self.headers)
+
+    def on_loop(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(SEND_SECONDS)
+
+    async def send_file(self, chunks: FileChunks) -> None:
+        transport = await self.begin()
+        parts = iter(chunks)
+        while chunk := await asyncio.to_thread(next, parts, b""):
+            await asyncio.wait_for(send_part(transport, chunk), SEND_SECONDS)
+
+
+async def send_part(transport: Any, part: bytes) -> None:
+    await transport.send_bytes(part)
+
+
+class Server:
+    """Runs `application` in `threads` threads of each process."""
+
+    def __init__(self, application: Application, threads: int) -> None:
+        self.application = application
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self.limit = threads + MAX_WAITING
+        self.accepted = 0  # running or waiting; touched by the loop alone
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        self.threads.shutdown()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        if scope.path in LIVENESS_PATHS and scope.method in {"GET", "HEAD"}:
+            return send(protocol, live(HttpRequest()))
+        environ = environ_of(scope)
+        if scope.http_version == "1.1" and "HTTP_HOST" not in environ:  # RFC 9112, 3.2
+            return refuse(protocol, environ, ApiError("MALFORMED_REQUEST"))
+        undeclared = "HTTP_TRANSFER_ENCODING" in environ or scope.http_version.startswith("2")
+        try:
+            declared = None if undeclared else int(environ.get("CONTENT_LENGTH", "0"))
+            body, length = await read_body(protocol, declared)
+        except TimeoutError:
+            return refuse(protocol, environ, ApiError("REQUEST_TIMEOUT"))
+        except ProtocolError:
+            return None  # the client has gone; there is nobody to answer
+        with body:
+            environ["wsgi.input"], environ["CONTENT_LENGTH"] = body, str(length)
+            return await self.answer(protocol, environ)
+
+    async def answer(self, protocol: Any, environ: dict[str, Any]) -> None:
+        if self.accepted >= self.limit:
+            return refuse(protocol, environ, OVERLOADED)
+        loop = asyncio.get_running_loop()
+        exchange = Exchange(protocol, loop)
+        self.accepted += 1
+        running = self.threads.submit(exchange.run, self.application, environ)
+        patience = loop.call_later(MAX_WAIT_SECONDS, running.cancel)  # does nothing once it runs
+        try:
+            result = await asyncio.wrap_future(running)
+        except asyncio.CancelledError:
+            return refuse(protocol, environ, OVERLOADED)
+        except Exception:
+            log.exception("application_failed", path=environ["PATH_INFO"])
+            return None if exchange.streams else refuse(protocol, environ, ApiError("INTERNAL_ERROR"))
+        finally:
+            self.accepted -= 1
+            patience.cancel()
+        if isinstance(result, bytes):
+            protocol.response_bytes(exchange.status, exchange.headers, result)
+        elif result is not None:
+            try:
+                await exchange.send_file(result)
+            finally:
+                await loop.run_in_executor(self.threads, result.close)
+        return None
+
+
+def environ_of(scope: Any) -> dict[str, Any]:
+    """Return the environment of PEP 3333, without a body."""
+    client, _, port = scope.client.rpartition(":")
+    server_name, _, server_port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "SERVER_NAME": server_name,
+        "SERVER_PORT": server_port,
+        "REMOTE_ADDR": client.strip("[]"),
+        "REMOTE_PORT": port,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": FileChunks,
+    }
+    if scope.authority:
+        environ["HTTP_HOST"] = scope.authority
+    for name, value in scope.headers.items():
+        if "_" in name:
+            continue
+        key = name.upper().replace("-", "_")
+        if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+            key = f"HTTP_{key}"
+        separator = "; " if key == "HTTP_COOKIE" else ","
+        environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
+    return environ
+
+
+def refuse(protocol: Any, environ: dict[str, Any], error: ApiError) -> None:
+    """Answer a request that no thread has taken."""
+    request_id = uuid7().hex
+    context.current.set(context.RequestContext(request_id=request_id))  # a task has a context of its own
+    request = HttpRequest()
+    request.META, request.path_info = environ, environ["PATH_INFO"]
+    response = error_response(error, request)
+    response.headers["X-Request-ID"] = request_id
+    send(protocol, response)
+    log.warning(
+        "request_refused",
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        status=error.status,
+    )
+
+
+def send(protocol: Any, response: HttpResponse) -> None:
+    """Send a response that the loop has made by itself."""
+    headers = {**response.headers, "Cache-Control": "no-store", "Content-Length": str(len(response.content))}
+    protocol.response_bytes(response.status_code, list(headers.items()), response.content)

@@ -1,0 +1,271 @@
+"""core/web/server.py in a real granian process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+
+import pytest
+from django.conf import settings
+
+SECONDS = 20
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Served:
+    def __init__(self, log, **environment):
+        self.port, self.log = free_port(), log
+        command = [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "rsgi",
+            "--no-ws",
+            "--port",
+            str(self.port),
+        ]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*command, "core.tests.served:application"],
+                cwd=settings.BASE_DIR,
+                env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_live(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                return self.get("/health/live")
+            except OSError:
+                time.sleep(0.1)  # nothing listens yet, and nothing tells when
+        raise AssertionError(self.log.read_text())
+
+    def request(self, method, path, body=None, **headers):
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        connection.request(method, path, body, {name.replace("__", "-"): v for name, v in headers.items()})
+        response = connection.getresponse()
+        response.content = response.read()
+        connection.close()
+        return response
+
+    def get(self, path, **headers):
+        return self.request("GET", path, **headers)
+
+    def send(self, data):
+        """Open a connection, send these bytes, and leave it open."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
+        connection.sendall(data)
+        return connection
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+class Blocker:
+    def __init__(self, listener):
+        self.listener, self.port = listener, listener.getsockname()[1]
+
+    def accept(self):
+        self.connection, _address = self.listener.accept()
+
+    def release(self, data):
+        with self.connection:
+            self.connection.sendall(data)
+
+
+@contextmanager
+def serving(folder, **environment):
+    server = Served(folder / "server.log", **environment)
+    try:
+        server.wait_until_live()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def blocker():
+    """What an application waits for that blocks: `accept` returns when it is there, `release` lets it go on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(SECONDS)
+        yield Blocker(listener)
+
+
+@pytest.fixture
+def elsewhere():
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def test_the_environment_is_that_of_pep_3333(server):
+    given = json.loads(server.get("/caf%C3%A9%2F?q=%C3%A9", X__Own="1").content)
+
+    assert (given["PATH_INFO"], given["QUERY_STRING"]) == ("/cafÃ©/", "q=%C3%A9")
+    assert (given["REQUEST_METHOD"], given["SERVER_PROTOCOL"]) == ("GET", "HTTP/1.1")
+    assert (given["REMOTE_ADDR"], given["HTTP_X_OWN"]) == ("127.0.0.1", "1")
+
+
+def test_a_name_with_an_underscore_never_counts(server):
+    head = b"GET /echo HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 10.0.0.1\r\nX-Forwarded-For: 192.0.2.1\r\n"
+    with server.send(head + b"Connection: close\r\n\r\n") as connection, connection.makefile("rb") as answer:
+        given = json.loads(answer.read().partition(b"\r\n\r\n")[2])
+
+    assert given["HTTP_X_FORWARDED_FOR"] == "192.0.2.1"
+
+
+def test_a_request_without_a_host_is_refused(server):
+    with server.send(b"GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n") as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+
+
+def test_headers_that_come_twice_are_joined(server):
+    head = b"GET /echo HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nCookie: b=2\r\nX-A: 1\r\nX-A: 2\r\n"
+    with server.send(head + b"Connection: close\r\n\r\n") as connection, connection.makefile("rb") as answer:
+        given = json.loads(answer.read().partition(b"\r\n\r\n")[2])
+
+    assert (given["HTTP_COOKIE"], given["HTTP_X_A"]) == ("a=1; b=2", "1,2")
+
+
+def test_a_response_keeps_headers_that_come_twice(server):
+    assert server.get("/echo").headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize("body", [b"x" * 10, iter([b"x" * 5, b"x" * 5])])
+def test_a_body_has_its_length_also_when_it_comes_in_chunks(server, body):
+    given = json.loads(server.request("POST", "/echo", body).content)
+
+    assert (given["body"], given["CONTENT_LENGTH"]) == ("x" * 10, "10")
+
+
+def test_a_body_beyond_every_limit_is_not_read(server):
+    length = str(settings.MAX_BODY_BYTES + 1)
+    given = json.loads(server.request("POST", "/echo", b"x", Content__Length=length).content)
+
+    assert (given["body"], given["CONTENT_LENGTH"]) == ("", length)
+
+
+def test_what_write_is_given_comes_first(server):
+    answer = server.get("/written")
+
+    assert (answer.status, answer.content) == (201, b"by write, by iterable")
+
+
+def test_a_stream_is_sent_as_it_is_made(server, blocker):
+    request = f"GET /stream?{blocker.port} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    with server.send(request) as connection, connection.makefile("rb") as answer:
+        while b"first " not in answer.readline():
+            pass  # until it is there; the socket has a time-out
+        blocker.accept()
+        blocker.release(b"second")
+        while b"second" not in answer.readline():
+            pass
+
+
+def test_a_head_request_has_no_body(server, tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    answer = server.request("HEAD", f"/file?{tmp_path / 'file'}")
+
+    assert (answer.headers["Content-Length"], answer.content) == ("1000", b"")
+
+
+def test_a_client_that_reads_slowly_holds_no_thread(server, tmp_path):
+    large = tmp_path / "file"
+    large.write_bytes(b"x" * 32 * 1024 * 1024)
+    with server.send(f"GET /file?{large} HTTP/1.1\r\nHost: a\r\n\r\n".encode()) as slow:
+        slow.recv(1)
+
+        assert server.get("/echo").status == 200
+
+
+def test_a_client_that_sends_slowly_holds_no_thread(server):
+    with server.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx"):
+        assert server.get("/echo").status == 200
+
+
+def test_a_body_that_does_not_come_is_a_408(server):
+    with server.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx") as slow:
+        answer = slow.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"REQUEST_TIMEOUT" in answer
+
+
+def test_liveness_waits_for_no_thread_and_others_are_refused_in_time(server, blocker, elsewhere):
+    blocked = elsewhere.submit(server.get, f"/block?{blocker.port}")
+    blocker.accept()
+    waiting = [elsewhere.submit(server.get, "/echo") for _ in range(3)]
+    started = time.monotonic()
+    live = server.get("/health/live")
+    lived_after = time.monotonic() - started
+    refused = [future.result(SECONDS) for future in waiting]
+    blocker.release(b"done")
+
+    assert (live.status, lived_after < 1) == (200, True)
+    assert [(answer.status, answer.headers["Retry-After"]) for answer in refused] == [(503, "2")] * 3
+    assert blocked.result(SECONDS).content == b"done"
+    assert server.get("/echo").status == 200
+
+
+def test_a_failure_outside_of_django_is_a_500_in_the_envelope(server):
+    answer = server.get("/broken")
+
+    assert answer.status == 500
+    assert json.loads(answer.content)["error"]["code"] == "INTERNAL_ERROR"
+    assert server.get("/echo").status == 200
+
+
+def test_a_client_that_goes_leaves_no_error(server):
+    with server.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx"):
+        pass
+
+    assert server.get("/echo").status == 200
+    assert "RSGIProtocolError" not in server.log.read_text()
+
+
+def test_a_stop_waits_for_what_is_running(tmp_path, blocker, elsewhere):
+    with serving(tmp_path) as server:
+        running = elsewhere.submit(server.get, f"/block?{blocker.port}")
+        blocker.accept()
+        server.process.send_signal(signal.SIGTERM)
+        blocker.release(b"finished")
+
+        assert running.result(SECONDS).content == b"finished"
+        assert server.process.wait(SECONDS) == 0
+
+
+@pytest.mark.parametrize("wrapper", ["sentry", "wrapped"])
+def test_the_product_runs_under_a_wrapper(tmp_path, wrapper):
+    with serving(tmp_path, SERVED=wrapper) as server:
+        assert server.get("/", Accept="text/html").status == 200
+        assert server.get("/api/v1/schema").status == 200
+        assert server.get("/static/admin/css/base.css").status == 200
+        refused = server.get("/api/v1/nothing")
+
+    assert (refused.status, json.loads(refused.content)["error"]["code"]) == (404, "NOT_FOUND")
