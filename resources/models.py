@@ -12,6 +12,7 @@ from core.db.access import Access
 from core.db.array_subquery import OrderedValues
 from core.db.base import BaseModel, BaseQuerySet
 from core.db.search import SearchQuerySet, index_text
+from core.db.sort_keys import SortKeyField
 from core.files.models import BaseAttachment, HasAttachments
 from core.web.text import normalize
 
@@ -59,6 +60,7 @@ class Resource(HasAttachments, BaseModel):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="resources")
     title = models.CharField(max_length=255)
+    title_sort = SortKeyField("title")
     content = models.TextField(blank=True, default="", max_length=100_000)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     tags: "models.ManyToManyField[Tag, ResourceTag]" = models.ManyToManyField(
@@ -90,7 +92,9 @@ class Resource(HasAttachments, BaseModel):
             ),
             # One for each sort: PostgreSQL reads it in either direction, and the id follows the first column's.
             models.Index(
-                fields=["user", "title", "id"], condition=Q(deleted_at=None), name="resource_by_title"
+                fields=["user", "title_sort", "id"],
+                condition=Q(deleted_at=None),
+                name="resource_by_title_key",
             ),
             models.Index(
                 fields=["user", "updated_at", "id"], condition=Q(deleted_at=None), name="resource_by_update"

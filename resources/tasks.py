@@ -13,5 +13,5 @@ def purge_trash() -> int:
     over = Resource.objects.trashed().filter(deleted_at__lt=timezone.now() - settings.TRASH_RETENTION)
     with transaction.atomic():
         batch = list(over.select_for_update().values_list("pk", flat=True)[:BATCH])
-        files.discard_all(Attachment.objects.filter(resource__in=batch).files())
+        files.schedule_deletion_of(Attachment.objects.filter(resource__in=batch).files())
         return Resource.objects.filter(pk__in=batch).delete()[0]

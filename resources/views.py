@@ -32,7 +32,7 @@ class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryVie
     sort_fields: ClassVar = {
         "createdAt": "created_at",
         "updatedAt": "updated_at",
-        "title": "title",
+        "title": "title_sort",
         "status": "status",
     }
     documented_errors: ClassVar = {"list": ("FORBIDDEN",)}

@@ -39,7 +39,7 @@ def erase(*, user: User) -> None:
         OutboxMessage.objects.filter(payload__user=str(user.pk)).delete()
         # The admin's own history names what was edited by its title, which here is the address.
         LogEntry.objects.filter(object_id=str(user.pk)).delete()
-        files.discard_all(StoredFile.objects.filter(user=user))  # the bytes go after the commit
+        files.schedule_deletion_of(StoredFile.objects.filter(user=user))  # the bytes go after the commit
         user.delete()
 
 

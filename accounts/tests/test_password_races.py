@@ -21,7 +21,7 @@ from accounts.tests.checks import API, NEW_PASSWORD, events, log_in_with, proble
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.tests.office import allow, browser_of, url_of
 from core.tests.parallel import together
-from core.web.concurrency import Gate
+from core.web.concurrency import ConcurrencyLimit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,7 @@ THIRD_PASSWORD = "Th1rd-staple-correct"
 @pytest.fixture(autouse=True)
 def _many_slots(monkeypatch):
     """What happens during a hash may hash too."""
-    monkeypatch.setattr(passwords, "gate", Gate(at_once=20, waiting=100, patience=10))
+    monkeypatch.setattr(passwords, "gate", ConcurrencyLimit(slots=20, waiting=100, timeout=10))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import IO, Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from core.web.errors import ApiError, FieldError
 from core.web.text import shortened
 
 MAX_DEPTH = 32
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class StrictJSONParser(BaseParser):
@@ -56,7 +58,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth_of(raw) > MAX_DEPTH:
         raise ParseError
     try:
-        data = json.loads(raw.decode(), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        data = json.loads(raw.decode(), object_pairs_hook=unique_keys, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise ParseError from error
     if not isinstance(data, dict):
@@ -65,27 +67,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def depth_of(raw: bytes) -> int:
-    """The deepest nesting of brackets outside strings. Linear, so that a hostile body costs no recursion."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                break
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+    """Return the deepest nesting of brackets outside strings. Linear and without recursion, whatever the body."""
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(unescaped.split(b'"')[::2]).translate(None, NO_BRACKETS)
+    return max(accumulate((1 if bracket in b"[{" else -1 for bracket in brackets), initial=0))
 
 
 def refuse_unstorable(data: dict[str, Any]) -> None:
@@ -123,12 +108,12 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         raise ValueError("duplicate key")
     return data
 
 
-def _no_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")

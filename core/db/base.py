@@ -1,6 +1,6 @@
 """The base of every model: key, times, version, soft deletion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from django.db import connections, models
@@ -8,6 +8,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from core.db.access import Access, AccessQuerySet
+from core.db.sort_keys import values_with_sort_keys, with_sort_keys
 from core.db.statements import insert
 
 
@@ -18,6 +19,17 @@ class BaseQuerySet(AccessQuerySet):
     def trashed(self) -> Self:
         return self.exclude(deleted_at=None)
 
+    def update(self, **values: Any) -> int:
+        return super().update(**values_with_sort_keys(self.model, values))
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = with_sort_keys(self.model, kwargs["update_fields"])
+        return super().bulk_create(objs, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
+        return super().bulk_update(objs, with_sort_keys(self.model, fields), batch_size)
+
     def save_changes(self, rows: Sequence["BaseModel"], *columns: str) -> None:
         """`BaseModel.save_changes` of many, with one statement. The caller holds the rows."""
         now = timezone.now()
@@ -25,7 +37,8 @@ class BaseQuerySet(AccessQuerySet):
             row.version += 1
             row.updated_at = now
         if rows:
-            self.model._base_manager.bulk_update(rows, [*columns, "version", "updated_at"])
+            names = with_sort_keys(self.model, [*columns, "version", "updated_at"])
+            self.model._base_manager.bulk_update(rows, names)
 
     def soft_delete(self, rows: Sequence["BaseModel"]) -> None:
         """`BaseModel.soft_delete` of many, with one statement. The caller holds the rows."""
@@ -68,6 +81,11 @@ class BaseModel(models.Model):
         if self._state.adding:
             self.updated_at = self.created_at  # two calls of now() would differ
         super().save(*args, **kwargs)
+
+    def save_base(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = with_sort_keys(type(self), kwargs["update_fields"])
+        super().save_base(*args, **kwargs)
 
     def insert(self) -> None:
         """`save` of a new row, by a statement that is compiled once."""

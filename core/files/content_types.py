@@ -1,4 +1,4 @@
-"""What a file is, read from its bytes. Its name and the type that a client claims decide nothing."""
+"""The type of a file, read from its bytes: neither its name nor the type that a client sends decides it."""
 
 import codecs
 import csv
@@ -19,16 +19,15 @@ ALLOWED = (*sorted(IMAGES), PDF, TEXT, CSV)
 
 HEAD_BYTES = 2048
 CHUNK_BYTES = 64 * 1024
-# No text holds it, and nearly every binary file does.
-NUL = "\x00"
-BLANK = "\ufeff \t\r\n\v\f"  # what may stand before the first word: a byte order mark, and spaces
+NUL = "\x00"  # no text holds it, and nearly every binary file does
+BLANK = "\ufeff \t\r\n\v\f"  # allowed before the first word: a byte order mark, and spaces
 # Text that a program would run or draw, were it not served as plain text: HTML, SVG, XML, PHP, PostScript, RTF.
 ACTIVE_TEXT = re.compile(r"(?i:<(!doctype\s+html|html|script|svg|\?xml|\?php)\b)|%!PS|\{\\rtf")
 MARKUP_CHARACTERS = 1024  # enough for the longest of these, spaces in a doctype included
-# In a PDF they mean that it is a page or an archive as well.
+# A PDF with one of these is a web page or an archive as well.
 ACTIVE_HEAD = re.compile(rb"<\s*(html|script|svg|!doctype|\?php|\?xml)", re.IGNORECASE)
 ARCHIVE_END = b"PK\x05\x06"
-ARCHIVE_TAIL_BYTES = 66 * 1024  # where the end of a zip archive must stand
+ARCHIVE_TAIL_BYTES = 66 * 1024  # the end of a zip archive is within
 PDF_HEAD = re.compile(rb"%PDF-[12]\.\d")
 PDF_TAIL = re.compile(rb"%%EOF[\s\x00]*\Z")
 DELIMITERS = (",", ";", "\t")
@@ -43,17 +42,16 @@ class NotAllowed(ApiError):
 
 
 def type_of(file: IO[bytes], name: str) -> str:
-    """One of ALLOWED. An image is only said to be one: decoding it is the proof.
+    """Return one of ALLOWED. An image is recognised by its beginning alone; decoding it is the check.
 
-    Raises NotAllowed, and FieldError for a PDF that breaks off. `name` only decides between text and CSV, where
-    the bytes allow both.
+    Raises NotAllowed, and FieldError for a PDF without its end. `name` decides between text and CSV, where the bytes
+    allow both.
     """
     file.seek(0)
     head = file.read(HEAD_BYTES)
-    guesses = {guess.mime_type for guess in magic(head)}
-    for kind in sorted(IMAGES):
-        if kind in guesses:
-            return kind
+    images = IMAGES & {guess.mime_type for guess in magic(head)}
+    if images:
+        return min(images)
     if PDF_HEAD.match(head.lstrip(BLANK.encode())):
         check_pdf(file, head)
         return PDF
@@ -64,7 +62,7 @@ def type_of(file: IO[bytes], name: str) -> str:
 def magic(head: bytes) -> list[puremagic.PureMagicWithConfidence]:
     try:
         return puremagic.magic_string(head)
-    except puremagic.PureError:  # it knows nothing that begins like this
+    except puremagic.PureError:  # an unknown beginning
         return []
 
 
@@ -79,7 +77,7 @@ def check_pdf(file: IO[bytes], head: bytes) -> None:
 
 
 def check_text(file: IO[bytes]) -> None:
-    """Raises NotAllowed for what is not UTF-8, holds NUL, or begins as text that a program runs."""
+    """Raise NotAllowed for bytes that are not UTF-8, for NUL, and for the beginning of text that a program runs."""
     beginning = ""
     try:
         for text in texts(file):
@@ -102,12 +100,12 @@ def texts(file: IO[bytes]) -> Iterator[str]:
 
 
 def is_csv(file: IO[bytes], *, named: bool) -> bool:
-    """Rows of as many columns each, at least two of both. Prose has a space after its commas: such a file is CSV
-    when it is called so, as is any other that can be read as rows."""
+    """Return whether all rows have the same number of columns, with at least two of both. Prose has a space after its
+    commas: such a file is CSV only by its name, as is any other that can be read as rows."""
     file.seek(0)
     text = file.read(SAMPLE_BYTES).decode("utf-8-sig", errors="ignore")
     if file.read(1):
-        text = text[: text.rfind("\n") + 1]  # a row that is cut off says nothing
+        text = text[: text.rfind("\n") + 1]  # without the row that is cut off
     for delimiter in DELIMITERS:
         widths = widths_of(text, delimiter)
         if widths and named:
@@ -118,7 +116,7 @@ def is_csv(file: IO[bytes], *, named: bool) -> bool:
 
 
 def widths_of(text: str, delimiter: str) -> list[int]:
-    """How many columns each row has; none when it cannot be read so."""
+    """Return how many columns each row has; nothing for a text that is not CSV."""
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         return [len(row) for row in rows if row]

@@ -1,4 +1,4 @@
-"""Images of strangers, decoded and encoded anew in a process of their own: no metadata, nothing behind the end."""
+"""Uploaded images, decoded and encoded again in a process of their own: no metadata, nothing after the end."""
 
 import json
 import os
@@ -16,14 +16,15 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from core.files.content_types import NotAllowed
-from core.web.concurrency import Gate
+from core.web.concurrency import ConcurrencyLimit
 from core.web.errors import ApiError, FieldError
 
 log = structlog.get_logger(__name__)
 
-WORKER = Path(__file__).with_name("sandboxed_image.py")
-NO_IMAGE = "no_image"  # as the worker says it
+SANDBOX = Path(__file__).with_name("sandboxed_image.py")
+NO_IMAGE = "no_image"
 UNREADABLE = "invalid_image"
+TOO_SLOW = "too_much_time"
 REFUSALS = {
     UNREADABLE: _("This image cannot be read."),
     "side_too_long": _("The image may be at most %(max)d pixels wide and high."),
@@ -31,35 +32,39 @@ REFUSALS = {
     "too_many_frames": _("The image may have at most %(max)d frames."),
     "too_many_bytes": _("The image may take at most %(max)d bytes after it was encoded again."),
     "too_much_memory": _("The image may take at most %(max)d bytes of memory to decode."),
-    "too_much_time": _("The image may take at most %(max)d seconds to decode and encode."),
+    TOO_SLOW: _("The image may take at most %(max)d seconds to decode and encode."),
 }
-PATIENCE_SECONDS = 10.0  # in front of the gate
-LONGEST_SECONDS = 30.0  # behind it, on the clock
-CPU_SECONDS = 15  # on the processor
+WAIT_SECONDS = 10.0  # for a slot
+WALL_SECONDS = 30.0  # in the slot
+CPU_SECONDS = 15
+QUICK_CPU_SECONDS = 3  # enough for a photo of a phone
 # Address space. A JPEG of 100 million pixels needs 710 MB if it is progressive, one of 48 million 120 to 350.
 MEMORY_BYTES = 1024 * 1024 * 1024
 RETRY_SECONDS = 5
-WAITING_FOR_EACH = 8
+WAITING_PER_SLOT = 8
 FREE_THREADS = 3  # of each server process, for everything else
 
 
-def gate_for_this_process() -> Gate:
-    """At least two slots, one of them never held by the user who has all the others. That holds in every process, so
-    it holds for all of them together: whichever process a request comes to, no single user can hold it up."""
-    at_once = max(2, (os.cpu_count() or 1) // settings.WEB_CONCURRENCY)
-    waiting = at_once * WAITING_FOR_EACH
+def limit_for_this_process(*, kept_free: int = 0) -> ConcurrencyLimit:
+    """Return a limit of at least two slots, one of them never held by the user who has all the others. It applies in
+    every process, so it applies to all of them together. `kept_free` slots are for work that another limit admits."""
+    slots = max(2, (os.cpu_count() or 1) // settings.WEB_CONCURRENCY)
+    waiting = slots * WAITING_PER_SLOT
     if settings.WEB_THREADS:
-        waiting = max(0, min(waiting, settings.WEB_THREADS - at_once - FREE_THREADS))
-    return Gate(
-        at_once=at_once,
+        waiting = max(0, min(waiting, settings.WEB_THREADS - slots - FREE_THREADS))
+    return ConcurrencyLimit(
+        slots=slots - kept_free,
         waiting=waiting,
-        patience=PATIENCE_SECONDS,
-        slots_each=at_once - 1,
+        timeout=WAIT_SECONDS,
+        slots_each=slots - 1,
         waiting_each=waiting // 2,
     )
 
 
-gate = gate_for_this_process()
+limit = limit_for_this_process()
+# A picture that needs more than QUICK_CPU_SECONDS begins again under this limit too. So one slot is never held for
+# longer than that, however many users send very large pictures.
+large_limit = limit_for_this_process(kept_free=1)
 
 
 @dataclass
@@ -77,49 +82,58 @@ class Picture:
 
 
 def encode_anew(source: IO[bytes], *, user: Any) -> Picture:
-    """`source` is a file on the disk, sent by `user`. Call it outside any transaction: it may wait, and takes its time.
+    """Return the image in `source`, a file on the disk that `user` has sent, without anything but its pixels. Call it
+    outside any transaction: it may wait, and takes seconds.
 
-    Raises NotAllowed for what is no image, FieldError for a broken or too large one, ApiError
-    SERVICE_UNAVAILABLE when too many come at once.
+    Raises NotAllowed for what is no image, FieldError for a broken or too large one, ApiError SERVICE_UNAVAILABLE when
+    too many come at once.
     """
     with ExitStack() as stack:
         image = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
         thumbnail = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
-        with gate.slot(user.pk):
-            said = run_worker(source, image, thumbnail)
-        if said.get("refused") == NO_IMAGE:
+        with limit.slot(user.pk):
+            result = run_sandbox(source, image, thumbnail, min(QUICK_CPU_SECONDS, CPU_SECONDS))
+        if result.get("refused") == TOO_SLOW and QUICK_CPU_SECONDS < CPU_SECONDS:
+            with large_limit.slot(user.pk), limit.slot(user.pk):
+                result = run_sandbox(source, image, thumbnail, CPU_SECONDS)
+        if result.get("refused") == NO_IMAGE:
             raise NotAllowed
-        if "refused" in said:
-            params = said["params"]
-            raise FieldError("file", said["refused"], REFUSALS[said["refused"]] % params, params=params)
+        if "refused" in result:
+            code, params = result["refused"], result["params"]
+            raise FieldError("file", code, REFUSALS[code] % params, params=params)
         image.seek(0)
         thumbnail.seek(0)
-        stack.pop_all()  # they are the caller's now
-        return Picture(image=image, thumbnail=thumbnail, **said)
+        stack.pop_all()  # the caller closes them
+        return Picture(image=image, thumbnail=thumbnail, **result)
 
 
-def run_worker(source: IO[bytes], image: IO[bytes], thumbnail: IO[bytes]) -> dict[str, Any]:
-    os.lseek(source.fileno(), 0, os.SEEK_SET)
+def run_sandbox(
+    source: IO[bytes], image: IO[bytes], thumbnail: IO[bytes], cpu_seconds: int
+) -> dict[str, Any]:
+    """Return what the process has printed; where it was stopped, why."""
     outputs = (image.fileno(), thumbnail.fileno())
+    for file in (source, image, thumbnail):
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+    for output in outputs:
+        os.ftruncate(output, 0)
     try:
         done = subprocess.run(  # noqa: S603 - our own file, and numbers
-            [sys.executable, "-I", str(WORKER), *map(str, (*outputs, CPU_SECONDS, MEMORY_BYTES))],
+            [sys.executable, "-I", str(SANDBOX), *map(str, (*outputs, cpu_seconds, MEMORY_BYTES))],
             stdin=source.fileno(),
             capture_output=True,
             pass_fds=outputs,
-            env={},  # it has no business with our secrets
-            timeout=LONGEST_SECONDS,
+            env={},  # none of our secrets
+            timeout=WALL_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        log.warning("image_took_too_long", seconds=LONGEST_SECONDS)
+        log.warning("image_took_too_long", seconds=WALL_SECONDS)
         raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS) from error
     if done.returncode == -signal.SIGXCPU:
-        return {"refused": "too_much_time", "params": {"max": CPU_SECONDS}}
+        return {"refused": TOO_SLOW, "params": {"max": CPU_SECONDS}}
     if done.returncode != 0:
-        log.warning(
-            "image_worker_failed", code=done.returncode, error=done.stderr[-500:].decode(errors="replace")
-        )
+        error_text = done.stderr[-500:].decode(errors="replace")
+        log.warning("image_sandbox_failed", code=done.returncode, error=error_text)
         return {"refused": UNREADABLE, "params": {}}
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

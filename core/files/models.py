@@ -12,16 +12,16 @@ from core.db.access import AccessQuerySet
 
 
 class StoredFile(models.Model):
-    """One file in the storage. The row is committed before the first byte is written and deleted after the last
-    one is gone, so that a process may die anywhere without leaving a file that nobody knows of.
+    """One file in the storage. The row is committed before the first byte is written and deleted after the last one, so
+    that a process that is killed leaves no file without a row.
 
-    Whoever keeps one points to it by a foreign key: a kept file that nothing points to is deleted by `sweep_files`.
+    A kept file has a row that refers to it by a foreign key; `sweep_files` deletes one that has none.
     """
 
     class State(models.TextChoices):
-        PENDING = "pending"  # being written, or written and not yet kept: gone after an hour
+        PENDING = "pending"  # being written, or written and not yet kept: deleted after an hour
         KEPT = "kept"
-        DOOMED = "doomed"  # deleted; the bytes go as soon as the storage lets them
+        DELETING = "deleting"  # the bytes are deleted as soon as the storage answers
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
@@ -44,11 +44,12 @@ class StoredFile(models.Model):
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(state__in=["pending", "kept", "doomed"]), name="stored_file_state_is_known"
+                condition=models.Q(state__in=["pending", "kept", "deleting"]),
+                name="stored_file_state_is_known",
             ),
             models.CheckConstraint(
-                condition=~models.Q(state="doomed") | models.Q(user=None, filename=""),
-                name="doomed_file_is_nobodys",
+                condition=~models.Q(state="deleting") | models.Q(user=None, filename=""),
+                name="deleted_file_has_no_owner",
             ),
         ]
 
@@ -62,7 +63,7 @@ class StoredFile(models.Model):
 
     @property
     def name(self) -> str:
-        """Where it lies in the storage: nothing of it comes from a client."""
+        """The name in the storage. Nothing of it comes from a client."""
         return storage_name(self.pk.hex)
 
 
@@ -71,7 +72,7 @@ HEX = re.compile(r"[0-9a-f]{32}")
 
 
 def storage_name(key: str) -> str:
-    """In 256 folders, by the last two digits: the first ones of a UUIDv7 are the time."""
+    """Return the name in one of 256 folders, by the last two digits: the first ones of a UUIDv7 are the time."""
     return f"{key[-2:]}/{key}"
 
 
@@ -109,7 +110,7 @@ class BaseAttachment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # RESTRICT: a file goes through `core.files.services.discard`, which takes its bytes along, or with its whole owner.
+    # RESTRICT: a file is deleted by `core.files.services.schedule_deletion`, with its bytes, or with its owner.
     file = models.OneToOneField(StoredFile, on_delete=models.RESTRICT, related_name="+")
     thumbnail = models.OneToOneField(StoredFile, null=True, on_delete=models.RESTRICT, related_name="+")
     width = models.PositiveIntegerField(null=True)

@@ -1,4 +1,4 @@
-"""Names of files, as their owners see them and as browsers store them. They are labels: nothing is opened by them."""
+"""Names of files, as their owners see them and as browsers store them. No file is opened by its name."""
 
 import re
 import unicodedata
@@ -10,21 +10,21 @@ MAX_BYTES = 255  # in UTF-8: the longest name that every file system takes
 MAX_ENDING_BYTES = 20
 MAX_INPUT = 1024  # characters before normalisation
 NAMELESS = "file"
-# Control characters, signs that turn the direction of writing, halves of characters, private signs.
+# Control characters, characters that change the direction of text, surrogates, private characters.
 INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 JOINERS = (
     "\u200c\u200d"  # ZWNJ and ZWJ belong to the spelling of Persian and of Indian languages, and to emoji
 )
 BLANK = JOINERS + "".join(filter(str.isspace, map(chr, range(0x3001))))
-# Other signs for a dot: some systems take them for one, and people do.
+# Other characters that look like a dot; some systems treat them as one.
 DOTS = str.maketrans(dict.fromkeys("\uff0e\u2024\ufe52", "."))
 # A browser may decode `%2E` and the encoded words of RFC 2047, `=?utf-8?Q?=2E?=`, after the ending was checked.
 ENCODED = re.compile(r"%(?=[0-9a-f]{2})|(?<==)\?|\?(?==)", re.IGNORECASE)
 ENDING = re.compile(r"\.(?=[0-9]*[a-z])[a-z0-9_~-]{1,16}", re.IGNORECASE)
 NOT_PLAIN = re.compile(r'[^ -~]|[%?"\\]')
-# Windows takes these for devices, whatever their ending.
+# On Windows these are devices, with any ending.
 RESERVED = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
-# The endings of each type; the first one is given to a name that has none of them.
+# The endings of each type. A name that has none of them gets the first.
 ENDINGS = {
     "image/png": (".png", ".apng"),
     "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -39,8 +39,8 @@ UNKNOWN = (".bin",)
 
 
 def clean_name(name: str) -> str:
-    """Return the last part of a path, without what a terminal, a browser or a reader of another script could take for
-    something else. What is too long loses of its stem, not of its ending."""
+    """Return the last part of a path, without characters that a terminal, a browser or a person could misread. A name
+    that is too long is cut before its ending."""
     name = name.replace("\\", "/").rpartition("/")[2]
     visible = "".join(char for char in name if char in JOINERS or not is_invisible(char))
     bounded = without_mark_runs(visible)[-MAX_INPUT:]
@@ -52,10 +52,10 @@ def clean_name(name: str) -> str:
 
 
 def name_for(name: str, content_type: str) -> str:
-    """Return the name with an ending of its type: by it a system chooses the program that opens the file. Another
-    ending is replaced, `invoice.bat` of a text by `invoice.txt`. A name without an ending stays without."""
+    """Return the name with an ending of its type, by which a system chooses the program that opens the file. Another
+    ending is replaced: `invoice.bat` of a text becomes `invoice.txt`. A name without an ending gets none."""
     endings = ENDINGS.get(content_type.partition(";")[0], UNKNOWN)
-    # A leading dot hides a file, or makes it the settings of a server.
+    # A file with a leading dot is hidden, or is the settings of a server.
     name = trimmed(clean_name(name).lstrip(f".{BLANK}"))
     stem, dot, last = name.rpartition(".")
     if not dot:
@@ -69,8 +69,8 @@ def name_for(name: str, content_type: str) -> str:
 
 
 def disposition_of(name: str, *, inline: bool) -> str:
-    """Return a Content-Disposition (RFC 6266) with the name twice: as it is, in the encoding of RFC 8187, and in ASCII
-    for programs that do not know that one, without any sign that they might decode."""
+    """Return a Content-Disposition (RFC 6266) with the name twice: in the encoding of RFC 8187, and in ASCII without
+    characters that might be decoded, for programs that do not know it."""
     plain = NOT_PLAIN.sub("_", name)
     kind = "inline" if inline else "attachment"
     return f"{kind}; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
@@ -81,7 +81,7 @@ def is_invisible(char: str) -> bool:
 
 
 def trimmed(name: str) -> str:
-    """Without blanks around it, nor dots at its end, which Windows drops. NAMELESS when nothing is left."""
+    """Return the name without blanks at both ends, and without dots at its end, which Windows removes."""
     return name.lstrip(BLANK).rstrip(f".{BLANK}") or NAMELESS
 
 

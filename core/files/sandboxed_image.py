@@ -1,10 +1,10 @@
-"""Decode and re-encode one image, in a process of its own. Started by core/files/images.py, never imported by it.
+"""Decode and encode one image in a process of its own. Started by core/files/images.py, never imported by it.
 
 Images are decoded by C code with a history of security holes. The process has limits of its own for memory, time
 and output, has no environment, and ends with the image.
 
-Input is descriptor 0. The image and its thumbnail are written to the descriptors in the arguments; their types, or
-the reason of a refusal, to descriptor 1 as JSON.
+It reads descriptor 0, writes the image and its thumbnail to the descriptors in the arguments, and prints their types or
+the reason of a refusal as JSON.
 """
 
 import io
@@ -18,31 +18,28 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from PIL import Image, ImageCms, ImageSequence, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageSequence, JpegImagePlugin, UnidentifiedImageError
 
 MAX_PIXELS = 25_000_000  # decoded, of all frames together
 MAX_JPEG_PIXELS = 100_000_000  # a JPEG is scaled down to MAX_PIXELS by the decoder
 MAX_SIDE = 16_383  # the most WebP can hold
 MAX_FRAMES = 500
 THUMBNAIL = (320, 320)
-LARGEST_OUTPUT = 64 * 1024 * 1024
-NO_IMAGE = "no_image"
+MAX_OUTPUT = 64 * 1024 * 1024
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 PLAIN = {"1": "L", "L": "L", "I;16": "L", "I": "L", "F": "L"}  # modes without colours; the others become RGB
 ORIENTATION = 0x0112
-T = Image.Transpose
-TRANSPOSITIONS = (  # by the number of the orientation
-    *(None, None, T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.FLIP_TOP_BOTTOM),
-    *(T.TRANSPOSE, T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90),
-)
+TRANSPOSITIONS = dict(enumerate(map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), start=2))  # by orientation
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+BLOCK_ROWS = 16  # pixels; the largest unit of a JPEG
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 MAX_PROFILE_BYTES = 1024 * 1024
 
 
 class Refused(Exception):
-    """`code` is for the client's program. core/files/images.py makes the message, from `params`."""
+    """A refusal with the code of its error. core/files/images.py makes the message, from `params`."""
 
     def __init__(self, code: str, **params: int) -> None:
         super().__init__(code)
@@ -51,7 +48,7 @@ class Refused(Exception):
 
 def limit(cpu_seconds: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_OUTPUT, LARGEST_OUTPUT))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_OUTPUT, MAX_OUTPUT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -62,10 +59,9 @@ def opened(source: Any) -> Image.Image:
     Image.MAX_IMAGE_PIXELS = None  # Pillow's check does not say which limit it was
     check_webp(source)
     try:
-        image = Image.open(without_png_metadata(source), formats=tuple(TYPES))
-    except Exception as error:
-        unknown = isinstance(error, UnidentifiedImageError)
-        raise Refused(NO_IMAGE if unknown else "invalid_image") from error
+        image = Image.open(with_jpeg_end(without_png_metadata(source)), formats=tuple(TYPES))
+    except UnidentifiedImageError:
+        raise Refused("no_image") from None
     if image.format in {"JPEG", "MPO"}:
         scale_jpeg(image)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # a later frame may claim to be larger
@@ -98,37 +94,58 @@ def scale_jpeg(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_JPEG_PIXELS:
         raise Refused("too_many_pixels", max=MAX_JPEG_PIXELS)
-    for scale in (1, 2, 4, 8):  # what the decoder offers
+    for scale in (1, 2, 4, 8):  # which the decoder has
         size = (-(-width // scale), -(-height // scale))  # the decoder rounds up
         if size[0] * size[1] <= MAX_PIXELS and max(size) <= MAX_SIDE:
             image.draft(image.mode, (width // scale, height // scale))
             return
 
 
+def with_jpeg_end(source: Any) -> Any:
+    """Return a JPEG with its end marker, which some cameras leave out. Other formats are returned as they are.
+
+    The decoder fills what is missing before the marker, and does not say so. But then other bytes there give other
+    pixels; in a whole picture it skips them. Raises Refused where pixels differ above the last row of blocks.
+    """
+    content = source.read(2)
+    source.seek(0)
+    if content != JPEG_START:
+        return source
+    content = source.read()
+    source.seek(0)
+    if content.endswith(JPEG_END):
+        return source
+    images = []
+    for filling in (b"", b"\x55\xaa" * 32):
+        image = Image.open(io.BytesIO(content + filling + JPEG_END), formats=("JPEG",))
+        scale_jpeg(image)
+        images.append(image)
+    difference = ImageChops.difference(*images).getbbox()
+    if difference is not None and difference[1] < image.height - BLOCK_ROWS:
+        raise Refused("invalid_image")
+    return io.BytesIO(content + JPEG_END)
+
+
 def without_png_metadata(source: Any) -> Any:
     """Return a PNG without the chunks that would be dropped anyway, so that neither their size nor an error in them
-    matters. What is no PNG is returned as it is."""
+    matters. Other formats are returned as they are."""
     source.seek(0)
     if source.read(8) != PNG_SIGNATURE:
         source.seek(0)
         return source
-    kept = io.BytesIO(PNG_SIGNATURE)
-    kept.seek(8)
-    while len(head := source.read(8)) == 8:
+    chunks = [PNG_SIGNATURE]
+    while len(head := source.read(8)) == 8 and chunks[-1][4:8] != b"IEND":
         kind = head[4:]
-        length = min(int.from_bytes(head[:4], "big"), LARGEST_OUTPUT)  # what it says may be nonsense
+        length = min(int.from_bytes(head[:4], "big"), MAX_OUTPUT)  # it may be nonsense
         content, checksum = source.read(length), source.read(4)
         is_whole = zlib.crc32(kind + content) == int.from_bytes(checksum, "big")
         if kind in PNG_PIXELS or (is_whole and is_usable(kind, content)):
-            kept.write(head + content + checksum)
-        if kind == b"IEND":
-            break
-    kept.seek(0)
-    return kept
+            chunks.append(head + content + checksum)
+    return io.BytesIO(b"".join(chunks))
 
 
 def is_usable(kind: bytes, content: bytes) -> bool:
-    """Whether a chunk says how the pixels are to be shown: their orientation, or their colours."""
+    """Return whether a chunk holds the orientation or the colours of the pixels."""
     if kind == b"iCCP":
         _name, _nul, rest = content.partition(b"\0")
         with suppress(zlib.error):
@@ -138,74 +155,65 @@ def is_usable(kind: bytes, content: bytes) -> bool:
 
 
 def frames_of(image: Image.Image) -> int:
-    """Counted one after the other, as far as they may go: asking for `n_frames` reads them all. Raises Refused."""
+    """Return the number of frames. `n_frames` would read all of them, however many. Raises Refused."""
     if image.format == "MPO" or not getattr(image, "is_animated", False):
-        return 1  # the further pictures of a MPO are previews and depths, not a film
-    most = min(MAX_FRAMES, MAX_PIXELS // (image.width * image.height))
+        return 1  # the further pictures of a MPO are previews and depths
+    max_frames = min(MAX_FRAMES, MAX_PIXELS // (image.width * image.height))
     try:
-        for number in range(most + 1):
+        for number in range(max_frames + 1):
             image.seek(number)
     except EOFError:
         image.seek(0)
         return number
-    if most == MAX_FRAMES:
+    if max_frames == MAX_FRAMES:
         raise Refused("too_many_frames", max=MAX_FRAMES)
     raise Refused("too_many_pixels", max=MAX_PIXELS)
 
 
 def transposition_of(image: Image.Image) -> Image.Transpose | None:
-    """What turns it upright. Metadata that cannot be read say nothing; pixels that cannot raise an error."""
+    """Return what turns the image upright; None where its metadata cannot be read. Raises for pixels that cannot."""
     image.load()
     with suppress(Exception):
-        return TRANSPOSITIONS[image.getexif()[ORIENTATION]]
+        return TRANSPOSITIONS.get(image.getexif()[ORIENTATION])
     return None
 
 
-def upright(image: Image.Image, transposition: Image.Transpose | None) -> Image.Image:
-    return image if transposition is None else image.transpose(transposition)
-
-
-def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def upright_in_srgb(image: Image.Image, transposition: Any, profile: bytes | None) -> Image.Image:
+    if transposition is not None:
+        image = image.transpose(transposition)
     if profile and image.mode in {"RGB", "RGBA", "L", "CMYK"}:
-        with suppress(Exception):  # a broken profile is as good as none
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            mode = "RGBA" if image.mode == "RGBA" else "RGB"
-            srgb = ImageCms.createProfile("sRGB")
-            return ImageCms.profileToProfile(image, source, srgb, outputMode=mode) or image
+        with suppress(Exception):  # a broken profile is ignored
+            mode, srgb = "RGBA" if image.mode == "RGBA" else "RGB", ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(image, io.BytesIO(profile), srgb, outputMode=mode) or image
     return image
 
 
 def clean(image: Image.Image) -> Image.Image:
-    """Upright, in sRGB, and with nothing but what its pixels need: no EXIF, no comment, no profile."""
-    kept: dict[Any, Any] = {
-        name: image.info[name] for name in ("transparency", "background") if name in image.info
-    }
-    profile = image.info.get("icc_profile")
-    image = in_srgb(upright(image, transposition_of(image)), profile)
+    """Return the image upright, in sRGB, and with nothing but what its pixels need: no EXIF, no comment, no profile."""
+    info: Any = {name: image.info[name] for name in image.info.keys() & {"transparency", "background"}}
+    image = upright_in_srgb(image, transposition_of(image), image.info.get("icc_profile"))
     if image.mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
         image = image.convert("RGB")
-    image.info = kept
+    image.info = info
     return image
 
 
 def clean_frames(image: Image.Image) -> Iterator[Image.Image]:
     transposition, profile = transposition_of(image), image.info.get("icc_profile")
     for frame in ImageSequence.Iterator(image):
-        picture = in_srgb(upright(frame.convert("RGBA"), transposition), profile)
+        picture = upright_in_srgb(frame.convert("RGBA"), transposition, profile)
         picture.info = {}
         yield picture
 
 
 def options_of(image: Image.Image, kind: str, source: Any) -> dict[str, Any]:
-    """How it was encoded, so that it is as fine as it was."""
-    if kind == "JPEG":  # its tables say how much it was compressed
+    """Return the options that give the quality of the original."""
+    if kind == "JPEG":
         sampling = JpegImagePlugin.get_sampling(image)
         return {"qtables": image.quantization} | ({"subsampling": sampling} if sampling >= 0 else {})  # type: ignore[attr-defined]
     if kind == "WEBP":
         source.seek(0)
-        lossless = b"VP8L" in source.read(4096)
-        source.seek(0)
-        return {"lossless": lossless, "quality": 90}
+        return {"lossless": b"VP8L" in source.read(4096), "quality": 90}
     return {}
 
 
@@ -221,14 +229,14 @@ def write_film(image: Image.Image, kind: str, options: dict[str, Any], output: A
     durations, loop = [], image.info.get("loop")
     for frame in ImageSequence.Iterator(image):
         if kind == "WEBP":
-            frame.load()  # it does not know its duration before
+            frame.load()  # which sets its duration
         durations.append(max(10, min(60_000, int(frame.info.get("duration") or 100))))
     image.seek(0)
     options |= {"save_all": True, "duration": durations}
     if kind == "GIF":
         options["disposal"] = 2
     if kind == "PNG" and image.info.get("default_image"):
-        options["default_image"] = True  # shown where animations are not; no frame
+        options["default_image"] = True  # for programs without animations; not a frame
         del durations[0]
     frames = clean_frames(image)
     first = next(frames)
@@ -241,49 +249,46 @@ def write_film(image: Image.Image, kind: str, options: dict[str, Any], output: A
 
 
 def write_thumbnail(picture: Image.Image, output: Any) -> str:
-    """JPEG, or PNG where something shines through. It uses `picture` up."""
-    shines = "transparency" in picture.info or picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"}
-    wanted = "RGBA" if shines else PLAIN.get(picture.mode, "RGB")
-    small = picture
-    if small.mode.startswith("I"):  # 16 bits: shown by their upper half
-        small = small.convert("I").point(lambda value: value / 256).convert("L")
-    elif small.mode != wanted:
-        small = small.convert(wanted)
-    small.thumbnail(THUMBNAIL)
-    small.info = {}
-    kind = "PNG" if shines else "JPEG"
-    small.save(output, kind, **({} if shines else {"quality": 85}))
+    """Write a JPEG, or a PNG for a transparent picture, and return its type. It changes `picture`."""
+    is_transparent = "transparency" in picture.info or picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"}
+    mode = "RGBA" if is_transparent else PLAIN.get(picture.mode, "RGB")
+    if picture.mode.startswith("I"):  # 16 bits, of which the upper half is shown
+        picture = picture.convert("I").point(lambda value: value / 256).convert("L")
+    elif picture.mode != mode:
+        picture = picture.convert(mode)
+    picture.thumbnail(THUMBNAIL)
+    picture.info = {}
+    kind = "PNG" if is_transparent else "JPEG"
+    picture.save(output, kind, quality=85)
     return TYPES[kind]
 
 
 def convert(source: Any, image_out: Any, thumbnail_out: Any) -> dict[str, Any]:
-    image = opened(source)
-    kind = {"MPO": "JPEG"}.get(str(image.format), str(image.format))
     try:
+        image = opened(source)
+        kind = {"MPO": "JPEG"}.get(str(image.format), str(image.format))
         frames = frames_of(image)
         write = write_film if frames > 1 else write_still
         picture = write(image, kind, options_of(image, kind, source), image_out)
-        size = picture.size
-        thumbnail_type = write_thumbnail(picture, thumbnail_out)
+        result = {"content_type": TYPES[kind], "width": picture.width, "height": picture.height}
+        return {**result, "thumbnail_type": write_thumbnail(picture, thumbnail_out)}
     except (Refused, MemoryError):
         raise
     except Exception as error:
-        if max(os.fstat(output.fileno()).st_size for output in (image_out, thumbnail_out)) >= LARGEST_OUTPUT:
-            raise Refused("too_many_bytes", max=LARGEST_OUTPUT) from error
+        if max(os.fstat(output.fileno()).st_size for output in (image_out, thumbnail_out)) >= MAX_OUTPUT:
+            raise Refused("too_many_bytes", max=MAX_OUTPUT) from error
         raise Refused("invalid_image") from error
-    sides = {"width": size[0], "height": size[1]}
-    return {"content_type": TYPES[kind], **sides, "thumbnail_type": thumbnail_type}
 
 
 def main() -> None:
-    cpu_seconds, memory = map(int, sys.argv[3:5])
-    limit(cpu_seconds, memory)
+    memory = int(sys.argv[4])
+    limit(int(sys.argv[3]), memory)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    image_out, thumbnail_out = (os.fdopen(int(number), "r+b") for number in sys.argv[1:3])
+    outputs = [os.fdopen(int(number), "r+b") for number in sys.argv[1:3]]
     try:
-        result = convert(sys.stdin.buffer, image_out, thumbnail_out)
-        image_out.flush()
-        thumbnail_out.flush()
+        result = convert(sys.stdin.buffer, *outputs)
+        for output in outputs:
+            output.flush()
     except Refused as refused:
         result = {"refused": refused.code, "params": refused.params}
     except MemoryError:

@@ -1,13 +1,13 @@
-"""Files: stored on the local disk or in an S3-compatible bucket, kept or thrown away with the rows that need them.
+"""Files on the local disk or in an S3-compatible bucket, stored and deleted together with the rows that refer to them.
 
-    stored = files.store(chunks, user=user, content_type="text/csv", filename="a.csv")  # no transaction is open
+    stored = files.store(chunks, user=user, content_type="text/csv", filename="a.csv")  # outside a transaction
     with transaction.atomic():
-        files.keep(stored)          # in the transaction of the row that points to it
+        files.keep(stored)               # in the transaction of the row that refers to it
     ...
-        files.discard(stored)       # in the transaction that deletes that row
+        files.schedule_deletion(stored)  # in the transaction that deletes that row
 
-The record of a file is committed before its first byte is written, and goes after its last one. So a process that
-dies anywhere leaves a record that is not kept, and with it the purge finds the file (decision 22).
+The record of a file is committed before its first byte is written, and deleted after its last one. So a process that is
+killed anywhere leaves a record that is not kept, by which the purge finds the file (decision 22).
 """
 
 import errno
@@ -37,10 +37,11 @@ log = structlog.get_logger(__name__)
 LINK_LIFETIME = timedelta(minutes=5)
 PENDING_LIFETIME = timedelta(hours=1)  # longer than any request or job takes to keep what it has stored
 BATCH = 200
-MOST_FAILURES = 3  # a storage that is away must not cost a time-out for each file
+MAX_FAILURES = 3  # each may take the timeout of a storage that does not answer
 UNAVAILABLE_RETRY_SECONDS = 5
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DELETION = "core.delete_files"
+DELETING: dict[str, Any] = {"state": StoredFile.State.DELETING, "user": None, "filename": ""}
 
 storage: Any = (
     default_storage  # core.files.storages.disk.DiskStorage or core.files.storages.bucket.BucketStorage
@@ -54,6 +55,9 @@ class NoSpace(ApiError):
 class StorageAway(ApiError):
     code = "SERVICE_UNAVAILABLE"
 
+    def __init__(self) -> None:
+        super().__init__(retry_after=UNAVAILABLE_RETRY_SECONDS)
+
 
 class QuotaExceeded(ApiError):
     code = "CONFLICT"
@@ -65,43 +69,36 @@ class QuotaExceeded(ApiError):
         super().__init__(message=message % {"max": settings.UPLOAD_QUOTA // (1024 * 1024)})
 
 
-class FileGone(ApiError):
-    """The purge took a pending file before it was kept: its writer was slower than PENDING_LIFETIME."""
-
-    code = "SERVICE_UNAVAILABLE"
+class FileGone(StorageAway):
+    """The purge has deleted a pending file before it was kept: its writer was slower than PENDING_LIFETIME."""
 
 
 class Chunks(File):
-    """An iterator of bytes, as the storages want it. Raises QuotaExceeded at the first byte without room."""
+    """An iterator of bytes with the interface of the storages. Raises QuotaExceeded at the first byte without room."""
 
     def __init__(self, chunks: Iterable[bytes], room: int) -> None:
         super().__init__(None, name="")
-        self.size_so_far, self._chunks, self._room = 0, chunks, room
+        self.written, self.source, self.room = 0, chunks, room
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self.size_so_far += len(chunk)
-            if self.size_so_far > self._room:
+        for chunk in self.source:
+            self.written += len(chunk)
+            if self.written > self.room:
                 raise QuotaExceeded
             yield chunk
-
-    def stop(self) -> None:
-        """End what makes the bytes: an export reads in a transaction in which nothing can be deleted."""
-        if isinstance(self._chunks, Generator):
-            self._chunks.close()
 
 
 def store(
     chunks: Iterable[bytes], *, user: Any, content_type: str, filename: str, size: int | None = None
 ) -> StoredFile:
-    """Write a file, pending until `keep`. Call it outside any transaction, or the record is not there in time.
+    """Write a file, pending until `keep`. Call it outside any transaction, or its record is committed too late.
 
-    It takes from the quota of `user` until it is discarded or purged. One whose `size` is known beforehand is refused
-    before it is written; any other, such as an export, as soon as it has no room. Raises QuotaExceeded, NoSpace,
+    It counts to the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
+    is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, NoSpace and
     StorageAway; then nothing is left.
     """
-    stored = StoredFile(user=user, content_type=content_type, size=size or 0)
-    stored.filename = name_for(filename, content_type)
+    name = name_for(filename, content_type)
+    stored = StoredFile(user=user, content_type=content_type, size=size or 0, filename=name)
     with transaction.atomic():
         room = room_of(user)
         if stored.size > room:
@@ -110,11 +107,12 @@ def store(
     content = Chunks(chunks, room)
     try:
         storage.save(stored.name, content)
-        if content.size_so_far != stored.size:
-            settle(stored, content.size_so_far)
+        if content.written != stored.size:
+            set_size(stored, content.written)
     except BaseException as error:
-        content.stop()
-        forget(stored)
+        if isinstance(chunks, Generator):
+            chunks.close()  # an export reads in a transaction in which nothing can be deleted
+        delete_now(stored)
         if isinstance(error, OSError):
             raise refusal(error) from error
         raise
@@ -122,15 +120,15 @@ def store(
 
 
 def room_of(user: Any) -> int:
-    """How many bytes of the quota are left, in a transaction. Exact, however many uploads run at once: each holds the
-    user's row until its record is written."""
+    """Return how many bytes of the quota are left. Exact, however many uploads run at once: each locks the row of the
+    user until the end of the transaction."""
     get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
     used = StoredFile.objects.filter(user=user, counted=True).aggregate(total=Sum("size"))["total"] or 0
     return int(settings.UPLOAD_QUOTA - used)
 
 
-def settle(stored: StoredFile, size: int) -> None:
-    """Record the size that was not known before. Others may have taken the room meanwhile."""
+def set_size(stored: StoredFile, size: int) -> None:
+    """Store the size that was not known before. Raises QuotaExceeded where other files have taken the room."""
     with transaction.atomic():
         if size > room_of(stored.user) + stored.size:
             raise QuotaExceeded
@@ -143,11 +141,11 @@ def refusal(error: OSError) -> ApiError:
         log.error("storage_full", exc_info=error)
         return NoSpace()
     log.error("storage_unavailable", error=type(error).__name__, exc_info=error)
-    return StorageAway(retry_after=UNAVAILABLE_RETRY_SECONDS)
+    return StorageAway()
 
 
-def forget(stored: StoredFile) -> None:
-    """Undo a `store` at once, as far as that goes; the purge does the rest."""
+def delete_now(stored: StoredFile) -> None:
+    """Delete a pending file. Where that fails, the purge does it later."""
     try:
         storage.delete(stored.name)
         stored.delete()
@@ -156,26 +154,24 @@ def forget(stored: StoredFile) -> None:
 
 
 def keep(stored: StoredFile) -> None:
-    """In the transaction of the row that points to it. Raises FileGone."""
+    """Keep a pending file, in the transaction of the row that refers to it. Raises FileGone."""
     pending = StoredFile.objects.filter(pk=stored.pk, state=StoredFile.State.PENDING)
     if not pending.update(state=StoredFile.State.KEPT):
-        raise FileGone(retry_after=UNAVAILABLE_RETRY_SECONDS)
+        raise FileGone
     stored.state = StoredFile.State.KEPT
 
 
-def discard(*stored: StoredFile) -> None:
-    """In the transaction that deletes the rows that point to them. The bytes go after the commit."""
-    discard_all(StoredFile.objects.filter(pk__in=[item.pk for item in stored]))
+def schedule_deletion(*stored: StoredFile) -> None:
+    """Delete files after the commit. Call it in the transaction that deletes the rows that refer to them."""
+    schedule_deletion_of(StoredFile.objects.filter(pk__in=[item.pk for item in stored]))
 
 
-def discard_all(files: models.QuerySet[StoredFile]) -> int:
-    """`discard` for every file of a query, e.g. `StoredFile.objects.filter(user=user)`. Says how many."""
-    doomed = files.exclude(state=StoredFile.State.DOOMED).update(
-        state=StoredFile.State.DOOMED, user=None, filename=""
-    )
-    if doomed:
+def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
+    """`schedule_deletion` of all files of a query. Return how many there are."""
+    scheduled = rows.exclude(state=StoredFile.State.DELETING).update(**DELETING)
+    if scheduled:
         outbox.enqueue(DELETION, {})
-    return doomed
+    return scheduled
 
 
 def open_file(stored: StoredFile) -> IO[bytes]:
@@ -192,52 +188,44 @@ def open_file(stored: StoredFile) -> IO[bytes]:
 def signed_url(
     stored: StoredFile, *, filename: str = "", inline: bool = False, made_at: int | None = None
 ) -> str:
-    """An address that hands the file out to anybody for LINK_LIFETIME, counted from `made_at` (seconds).
+    """Return a URL by which anybody can download the file for LINK_LIFETIME, counted from `made_at` (seconds).
 
-    The name is made to fit the type here too, since older records hold what a client sent.
-
-    With `inline` browsers show it; for nothing that could hold a script.
+    The name gets an ending of the type here too, since older records hold what a client sent. With `inline` browsers
+    show the file; not for types that could hold a script.
     """
-    return str(
-        storage.link(
-            stored,
-            disposition=disposition_of(
-                name_for(filename or stored.filename, stored.content_type), inline=inline
-            ),
-            expires_at=(made_at or int(time.time())) + int(LINK_LIFETIME.total_seconds()),
-        )
-    )
+    name = name_for(filename or stored.filename, stored.content_type)
+    expires_at = (made_at or int(time.time())) + int(LINK_LIFETIME.total_seconds())
+    return str(storage.link(stored, disposition=disposition_of(name, inline=inline), expires_at=expires_at))
 
 
-# --- what is left over -----------------------------------------------------------------------------
+# --- deletion --------------------------------------------------------------------------------------
 
 
 @outbox.handles(DELETION)
-def delete_doomed_files(_message: Any) -> None:
-    if delete_doomed() == 0 and StoredFile.objects.filter(state=StoredFile.State.DOOMED).exists():
+def delete_scheduled_files(_message: Any) -> None:
+    if delete_batch() == 0 and StoredFile.objects.filter(state=StoredFile.State.DELETING).exists():
         raise StorageAway
 
 
 @purges_expired("files")
 def purge_files() -> int:
-    """One batch: what was never kept, and what is doomed and still there."""
+    """Delete one batch of files that were never kept, or whose deletion has failed before."""
     over = timezone.now() - PENDING_LIFETIME
-    abandoned = StoredFile.objects.filter(state=StoredFile.State.PENDING, created_at__lt=over)
-    abandoned.update(state=StoredFile.State.DOOMED, user=None, filename="")
-    return delete_doomed()
+    StoredFile.objects.filter(state=StoredFile.State.PENDING, created_at__lt=over).update(**DELETING)
+    return delete_batch()
 
 
-def delete_doomed() -> int:
-    """Delete one batch of doomed files: first the bytes, then the record. Says how many are gone."""
-    gone, failures = [], 0
-    for stored in StoredFile.objects.filter(state=StoredFile.State.DOOMED).order_by("created_at")[:BATCH]:
+def delete_batch() -> int:
+    """Delete scheduled files: first the bytes, then the record. Return how many are deleted."""
+    deleted, failures = [], 0
+    for stored in StoredFile.objects.filter(state=StoredFile.State.DELETING).order_by("created_at")[:BATCH]:
         try:
             storage.delete(stored.name)
-            gone.append(stored.pk)
+            deleted.append(stored.pk)
         except OSError as error:
             failures += 1
             log.warning("file_not_deleted", file=str(stored.pk), error=repr(error))
-            if failures == MOST_FAILURES:
+            if failures == MAX_FAILURES:
                 break
-    StoredFile.objects.filter(pk__in=gone).delete()
-    return len(gone)
+    StoredFile.objects.filter(pk__in=deleted).delete()
+    return len(deleted)

@@ -1,4 +1,4 @@
-"""Uploads: one file in a multipart body, bounded in every way, on the disk and never in memory."""
+"""Uploads: one file in a multipart body, bounded in size, written to the disk and not held in memory."""
 
 import tempfile
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from core.web.errors import ApiError, FieldError
 
 FIELD = "file"
 TAIL_BYTES = 1024
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 
 
 class FileTooLarge(ApiError):
@@ -36,7 +36,7 @@ class FileTooLarge(ApiError):
 
 
 class Bounded:
-    """A stream that gives no more than it may. Raises FileTooLarge at the first byte too many."""
+    """A stream that ends at its limit. Raises FileTooLarge at the first byte more."""
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         self._stream, self._left, self.tail = stream, limit, b""
@@ -56,20 +56,19 @@ class Parser(DjangoParser):
         return clean_name(file_name)
 
 
-class OntoTheDisk(FileUploadHandler):
-    """The one file goes into a file without a name: whatever happens to this process, it is gone with it."""
+class TemporaryFileHandler(FileUploadHandler):
+    """Writes the one file into a temporary file without a name, which is deleted when its process ends."""
 
     spool: Any = None
 
     def new_file(self, field_name: str, *args: Any, **kwargs: Any) -> None:
         super().new_file(field_name, *args, **kwargs)
         if field_name != FIELD:
-            raise FieldError(
-                field_name[:LONGEST_NAME] or None, "unexpected_file", f"Only `{FIELD}` may be a file."
-            )
+            message = f"Only `{FIELD}` may be a file."
+            raise FieldError(field_name[:MAX_NAME_LENGTH] or None, "unexpected_file", message)
         if self.spool is not None:
             raise FieldError(FIELD, "one_file", "Send one file at a time.")
-        self.spool = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 - lives with the upload
+        self.spool = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 - the upload closes it
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
@@ -86,7 +85,7 @@ class OntoTheDisk(FileUploadHandler):
 
 
 class UploadParser(BaseParser):
-    """`multipart/form-data` with one `file`. The other fields are dropped, as unknown ones of a JSON body are; a
+    """A parser of `multipart/form-data` with one `file`. Other fields are ignored, as unknown ones of JSON are; a
     subclass names those that it knows."""
 
     media_type = "multipart/form-data"
@@ -100,33 +99,33 @@ class UploadParser(BaseParser):
         declared = meta.get("CONTENT_LENGTH", "")
         if declared.isdecimal() and int(declared) > settings.MAX_BODY_BYTES:
             raise FileTooLarge
-        handler = OntoTheDisk()
-        with ExitStack() as unless_whole:
-            unless_whole.callback(handler.close)
+        handler = TemporaryFileHandler()
+        with ExitStack() as on_error:
+            on_error.callback(handler.close)
             fields, files = parts_of(meta, Bounded(stream, settings.MAX_BODY_BYTES), handler)
-            unless_whole.pop_all()
+            on_error.pop_all()
         known = QueryDict(mutable=True)
         for name in self.known_fields & fields.keys():
             known.setlist(name, fields.getlist(name))
         return DataAndFiles(known, files)
 
 
-def parts_of(meta: Any, stream: Bounded, handler: OntoTheDisk) -> tuple[Any, Any]:
-    """The fields and the files of a body. Raises ParseError, and what the handler and the stream raise."""
+def parts_of(meta: Any, stream: Bounded, handler: TemporaryFileHandler) -> tuple[Any, Any]:
+    """Return the fields and the files of a body. Raises ParseError, and what the handler and the stream raise."""
     try:
         fields, files = Parser(meta, stream, [handler], "utf-8").parse()  # type: ignore[arg-type]
     except (MultiPartParserError, TooManyFilesSent) as error:
         raise ParseError from error
     except OSError as error:
         raise refusal(error) from error
-    boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1]["boundary"]
-    if handler.spool is not None and not (files and f"--{boundary}--".encode() in stream.tail):
-        raise ParseError  # it breaks off
+    boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1]["boundary"].encode()
+    if handler.spool is not None and not (files and b"--" + boundary + b"--" in stream.tail):
+        raise ParseError  # the body is not complete
     return fields, files
 
 
 def uploaded_file(data: Any) -> UploadedFile:
-    """The file of a parsed body. Raises FieldError."""
+    """Return the file of a parsed body. Raises FieldError."""
     upload = data.get(FIELD)
     if not isinstance(upload, UploadedFile):
         raise FieldError(FIELD, "required", "This field is required, as a file.")

@@ -1,7 +1,7 @@
-"""Hands out files on the local disk to whoever holds a signed address (core/files/storages/disk.py), whole or in part.
+"""Downloads of files on the local disk by signed URLs (core/files/storages/disk.py), whole or in part.
 
-The address is the right: no token is asked for, none of the API's limits counts it, and it lives 5 minutes. A page
-with a hundred thumbnails is one page. The token stands in the query, which is in no log.
+The URL is the permission: it needs no access token, is valid for 5 minutes, and no rate limit counts it, so that a page
+may have a hundred thumbnails. Its token is in the query, which no log holds.
 """
 
 import re
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
@@ -24,28 +25,31 @@ CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbo
 
 
 def file_view(request: HttpRequest) -> HttpResponseBase:
-    token = request.META.get("QUERY_STRING", "").removeprefix("token=")
-    said = disk.read_token(token)
-    if said is None:
+    try:
+        token = disk.SIGNER.unsign_object(request.META.get("QUERY_STRING", "").removeprefix("token="))
+    except BadSignature:
+        token = {"expires": 0}
+    lifetime = token["expires"] - time.time()
+    if lifetime <= 0:
         raise ApiError("FORBIDDEN", message="This address is not valid, or no longer.")
-    stored = kept_file(said["file"])
+    stored = kept_file(token["file"])
     headers = {
         "ETag": f'"{stored.pk.hex}"',
         "Accept-Ranges": "bytes",
-        "Cache-Control": f"private, max-age={max(0, int(said['expires'] - time.time()))}, immutable",
-        "Content-Disposition": said["disposition"],
+        "Cache-Control": f"private, max-age={int(lifetime)}, immutable",
+        "Content-Disposition": token["disposition"],
         "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-        "Cross-Origin-Resource-Policy": "cross-origin",  # who has the address may show the picture
+        "Cross-Origin-Resource-Policy": "cross-origin",  # any page may show the picture
         "X-Content-Type-Options": "nosniff",
     }
-    held = request.META.get("HTTP_IF_NONE_MATCH", "")
-    if headers["ETag"] in held or held.strip() == "*":
+    cached = request.META.get("HTTP_IF_NONE_MATCH", "")
+    if headers["ETag"] in cached or cached.strip() == "*":
         return HttpResponse(status=304, headers=headers)
     try:
         source = files.open_file(stored)
     except FileNotFoundError:
         raise ApiError("NOT_FOUND") from None
-    return answer(request, source, stored, headers)
+    return response_of(request, source, stored, headers)
 
 
 download_checks: list[Callable[[StoredFile], None]] = []
@@ -67,24 +71,23 @@ def kept_file(key: str) -> StoredFile:
     return stored
 
 
-def answer(
+def response_of(
     request: HttpRequest, source: IO[bytes], stored: StoredFile, headers: dict[str, str]
 ) -> HttpResponseBase:
     size = stored.size
-    wanted = wanted_range(request, headers["ETag"], size)
-    if wanted == UNSATISFIABLE:
+    requested = requested_range(request, headers["ETag"], size)
+    if requested == UNSATISFIABLE:
         source.close()
-        response: HttpResponseBase = error_response(ApiError("RANGE_NOT_SATISFIABLE"), request)
-        response["Content-Range"] = f"bytes */{size}"
-        return response
-    first, last = wanted or (0, size - 1)
+        error = ApiError("RANGE_NOT_SATISFIABLE", headers={"Content-Range": f"bytes */{size}"})
+        return error_response(error, request)
+    first, last = requested or (0, size - 1)
     content: Any = Part(source, first, last - first + 1)
     if request.method == "HEAD":
         content.close()
         content = ()
     response = StreamingHttpResponse(content, content_type=stored.served_type, headers=headers)
     response["Content-Length"] = str(last - first + 1)
-    if wanted:
+    if requested:
         response.status_code = 206
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
     return response
@@ -93,9 +96,9 @@ def answer(
 UNSATISFIABLE = (-1, -1)
 
 
-def wanted_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
-    """The first and the last byte (RFC 9110, 14); None for the whole. Several ranges, and what is no range, are
-    answered with the whole, as the RFC allows: no request makes more work than that."""
+def requested_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
+    """Return the first and the last byte (RFC 9110, 14); None for the whole file, which is also the response to several
+    ranges and to none that is valid, as the RFC allows."""
     match = RANGE.fullmatch(request.META.get("HTTP_RANGE", ""))
     if match is None or request.method != "GET" or match.groups() == ("", ""):
         return None
@@ -113,7 +116,7 @@ def wanted_range(request: HttpRequest, etag: str, size: int) -> tuple[int, int] 
 
 
 class Part:
-    """Some bytes of a file, a chunk at a time. The server calls `close`, also when the client has gone."""
+    """Some bytes of a file, a chunk at a time. The server calls `close`, also when the client has disconnected."""
 
     def __init__(self, source: IO[bytes], first: int, length: int) -> None:
         self._source, self._left = source, length

@@ -1,33 +1,47 @@
 """CSV as spreadsheets write it: any delimiter, any case, empty rows and columns around the table.
 
-A stray quote is read as spreadsheets read it, and never fails the file. Only a quote that is not closed does, because
-nobody can tell where the next row would begin.
+A stray quote is read as spreadsheets read it. Only a quote that is never closed fails the file, because the next row
+could begin anywhere.
 """
 
 import csv
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any
 
 from django.utils.translation import gettext as _
 
 from core.importexport.csv_cells import unguarded
-from core.importexport.table_rows import BadRow, BadTable, Row, Rows
+from core.web.errors import ApiError, FieldError
 
 MAX_COLUMNS = 100
 MAX_HEADER_LENGTH = 64 * 1024  # characters
 MAX_NUMBER = 2**20  # of the last row, empty ones counted, as in spreadsheets
 MAX_CELL_LENGTH = 128 * 1024  # characters
 DELIMITERS = ",;\t"
+EMPTY_LINE = re.compile(r"[\s,;|]*")
 # The first line may name the delimiter for Excel. Another program may have saved it as a cell, delimiters behind it:
 # then the file has the delimiter of that program.
 SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*"?([,;\t]*)[\r\n]*', re.IGNORECASE)
 
 # The standard reader stops the file at a longer cell. The limit of uploads bounds the file; MAX_CELL_LENGTH is checked
-# for each cell that counts.
+# for each cell of a known column.
 csv.field_size_limit(2**31 - 1)
+
+
+class BadTable(ApiError):
+    """A file that cannot be read as a table."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        details = [{"field": "file", "code": "invalid", "message": message}]
+        super().__init__(code, message=message, details=[] if code else details)
+
+
+Row = dict[str, Any] | FieldError  # an error takes the place of a row that cannot be read
+Rows = Iterator[tuple[int, Row]]
 
 
 class UnclosedQuoteError(Exception):
@@ -36,52 +50,45 @@ class UnclosedQuoteError(Exception):
 
 def csv_table(text: IO[str], known: Collection[str]) -> tuple[tuple[str, ...], Rows]:
     """Return the titles of the columns, the known ones in their own spelling, and the rows. Raises BadTable."""
-    head, delimiter = first_lines(text), None
-    separator = SEPARATOR.fullmatch(head[0])
+    first, delimiter = first_line(text), None
+    separator = SEPARATOR.fullmatch(first)
     if separator is not None:
-        head, delimiter = head[1:], None if separator[2] else separator[1]
+        first, delimiter = first_line(text), None if separator[2] else separator[1]
+    head, length = [], 0
+    for line in chain([first], text):
+        head.append(line)
+        length += len(line)
+        if length > MAX_HEADER_LENGTH:
+            break
     canonical = {squeezed(name): name for name in known}
-    lines = HeaderLines(chain(head, text))
-    cell_rows = records(lines, delimiter or best_delimiter(head, canonical))
-    header = header_of(cell_rows, lines)
-    titles = [" ".join(unguarded(cell).split()) for cell in header]
+    sample = head[:-1] if length > MAX_HEADER_LENGTH else head  # the last line may be of any length
+    delimiter = delimiter or best_delimiter(sample, canonical)
+    try:
+        number, cells = next(with_text(records(sample, delimiter)), (0, []))
+    except UnclosedQuoteError as error:
+        if sample is head:
+            message = _("The file is not CSV: a quote that opens in its header is never closed.")
+            raise BadTable(message) from error
+        number, cells = 0, []
+    if not number and sample is not head:
+        message = _("The header may have %(limit)d characters at most.")
+        raise BadTable(message % {"limit": MAX_HEADER_LENGTH})
+    titles = [" ".join(unguarded(cell).split()) for cell in cells]
     while titles and not titles[-1]:
         titles.pop()
     names = [canonical.get(squeezed(title)) for title in titles]
     refuse_header(titles, names, known)
     columns = tuple(name or title for name, title in zip(names, titles, strict=True) if title)
-    return columns, csv_rows(cell_rows, names)
+    return columns, csv_rows(islice(records(chain(head, text), delimiter), number, None), names)
 
 
-class HeaderLines:
-    """Lines of which the header may take MAX_HEADER_LENGTH characters. Raises BadTable before more are taken apart."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self.left: float = MAX_HEADER_LENGTH
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.left -= len(line)
-            if self.left < 0:
-                raise BadTable(
-                    _("The header may have %(limit)d characters at most.") % {"limit": MAX_HEADER_LENGTH}
-                )
-            yield line
-
-
-def header_of(cell_rows: Iterator[list[str]], lines: HeaderLines) -> list[str]:
-    """Return the first row with text on; the lines behind it may be of any length. Raises BadTable."""
-    try:
-        for number, cells in enumerate(cell_rows, start=1):
-            refuse_number(number)
-            found = has_text(cells)
-            lines.left = math.inf if found else MAX_HEADER_LENGTH
-            if found:
-                return cells
-    except UnclosedQuoteError as error:
-        raise BadTable(_("The file is not CSV: a quote that opens in its header is never closed.")) from error
-    return []
+def first_line(text: Iterable[str]) -> str:
+    """Return the first line with more than delimiters and white space; "" at the end. Raises BadTable."""
+    for number, line in enumerate(text, start=1):
+        refuse_number(number)
+        if not EMPTY_LINE.fullmatch(line):
+            return line
+    return ""
 
 
 def refuse_number(number: int) -> None:
@@ -90,38 +97,23 @@ def refuse_number(number: int) -> None:
         raise BadTable(message % {"limit": MAX_NUMBER}, "PAYLOAD_TOO_LARGE")
 
 
-def first_lines(text: IO[str]) -> list[str]:
-    """Return the lines from the first with text on, as many as a header may have."""
-    lines: list[str] = []
-    characters = 0
-    for line in text:
-        if lines or line.strip():
-            lines.append(line)
-            characters += len(line)
-        if characters > MAX_HEADER_LENGTH:
-            break
-    return lines
-
-
 def squeezed(title: str) -> str:
     """Return a title as it is compared: without case, spaces and line breaks."""
     return "".join(title.split()).lower()
 
 
-def best_delimiter(head: list[str], canonical: Collection[str]) -> str:
-    """Spreadsheets of half the world separate by semicolons: the delimiter is what leaves most known names."""
-    # The last line may be of any length. Where it belongs to the header, the header is too long.
-    sample = head[:-1] if sum(map(len, head)) > MAX_HEADER_LENGTH else head
+def best_delimiter(sample: list[str], canonical: Collection[str]) -> str:
+    """Return the delimiter that leaves the most known names: spreadsheets of half the world write semicolons."""
 
     def known_names(delimiter: str) -> int:
-        header = next(filter(has_text, csv.reader(sample, delimiter=delimiter)), [])
+        _number, header = next(with_text(csv.reader(sample, delimiter=delimiter)), (0, []))
         return len({squeezed(unguarded(cell)) for cell in header} & set(canonical))
 
     return max(DELIMITERS, key=known_names)
 
 
 def records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
-    """Raises UnclosedQuoteError. Any other stray quote is read as spreadsheets do."""
+    """Raises UnclosedQuoteError."""
     is_over = False
 
     def watched() -> Iterator[str]:
@@ -133,6 +125,11 @@ def records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
         if is_over:  # only within quotes does a record need another line than its own
             raise UnclosedQuoteError
         yield cells
+
+
+def with_text(rows: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """Number the rows from 1, and yield those that are not empty."""
+    return ((number, cells) for number, cells in enumerate(rows, start=1) if has_text(cells))
 
 
 def has_text(cells: list[str]) -> bool:
@@ -152,7 +149,7 @@ def refuse_header(titles: list[str], names: list[str | None], known: Collection[
 
 
 def csv_rows(cell_rows: Iterator[list[str]], names: list[str | None]) -> Rows:
-    """Empty rows are left out, but have their number."""
+    """Yield the rows that are not empty, with the number that counts the empty ones too. Raises BadTable."""
     number = 0
     try:
         for number, cells in enumerate(cell_rows, start=1):
@@ -165,16 +162,13 @@ def csv_rows(cell_rows: Iterator[list[str]], names: list[str | None]) -> Rows:
 
 
 def csv_row(cells: list[str], names: list[str | None]) -> Row:
-    """A cell that a short row does not have is absent. Those beyond the header must be empty."""
+    """Return the cells of known columns; a short row has fewer. Cells beyond the header must be empty."""
     if has_text(cells[len(names) :]):
         counts = {"cells": len(cells), "columns": len(names)}
-        return BadRow(None, "cells", _("The row has %(cells)d cells, the header %(columns)d.") % counts)
-    row: dict[str, Any] = {}
-    for name, cell in zip(names, cells, strict=False):
-        if name is None:
-            continue
+        return FieldError(None, "cells", _("The row has %(cells)d cells, the header %(columns)d.") % counts)
+    row = {name: unguarded(cell) for name, cell in zip(names, cells, strict=False) if name is not None}
+    for name, cell in row.items():
         if len(cell) > MAX_CELL_LENGTH:
             message = _("A cell may have %(limit)d characters at most.") % {"limit": MAX_CELL_LENGTH}
-            return BadRow(name, "max_length", message)
-        row[name] = unguarded(cell)
+            return FieldError(name, "max_length", message)
     return row

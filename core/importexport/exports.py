@@ -1,4 +1,4 @@
-"""Exports: all rows of a list as a file, in constant memory and as they were at one moment."""
+"""Exports: all rows of a list as a file, in constant memory and from one snapshot of the database."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -33,7 +34,11 @@ FORMATS: dict[str, tuple[str, Pieces]] = {
     "csv": ("text/csv; charset=utf-8", csv_pieces),
     "json": ("application/json", json_pieces),
 }
-CHUNK = 500  # rows held in memory at a time
+CHUNK = 500  # rows in memory
+
+
+class FormatSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=tuple(FORMATS))
 
 
 def export_request(schema: Any) -> Schema:
@@ -78,12 +83,14 @@ class ExportViewSet(BaseViewSet):
         """Export as a file. Takes what the list takes as filters, `sort` and `fields`; the file holds the rows as they
         are when the job runs. Its address is in the `result` of the job."""
         query = self.export_query(request.data)
-        parameters = {"format": format_of(request.data), "query": query}
+        body = FormatSerializer(data={name: item for name, item in request.data.items() if item is not None})
+        body.is_valid(raise_exception=True)
+        parameters = {**body.validated_data, "query": query}
         view_for(type(self), request.user, query).exported()  # refuses what the list would refuse
         return accepted(enqueue_job(user=request.user, kind=export_kind(type(self)), parameters=parameters))
 
     def export_query(self, body: dict[str, Any]) -> dict[str, list[str]]:
-        """The list's parameters in the body, as a query would hold them. Raises ApiError naming what is wrong."""
+        """Return the list's parameters in the body, as a query would hold them. Raises ApiError for a wrong one."""
         query = QueryDict(mutable=True)
         for name, value in body.items():
             if name != "format" and value is not None:
@@ -93,7 +100,7 @@ class ExportViewSet(BaseViewSet):
         return dict(query.lists())
 
     def exported(self) -> tuple[QuerySet[Any], list[str]]:
-        """The rows and the names of their columns."""
+        """Return the rows and the names of their columns."""
         serializer_class: Any = self.get_serializer_class()
         names = tuple(serializer_class.Meta.fields)
         wanted = wanted_fields(self.request, frozenset(names))
@@ -103,15 +110,6 @@ class ExportViewSet(BaseViewSet):
 
 def export_kind(view_class: Any) -> str:
     return f"{view_class.queryset.model._meta.model_name}.export"
-
-
-def format_of(body: dict[str, Any]) -> str:
-    chosen = body.get("format")
-    if chosen is None:
-        raise FieldError("format", "required", "This field is required.")
-    if not isinstance(chosen, str) or chosen not in FORMATS:
-        raise FieldError("format", "invalid_choice", f"Must be one of {', '.join(FORMATS)}.")
-    return chosen
 
 
 def texts_of(name: str, value: Any) -> list[str]:
@@ -125,18 +123,19 @@ def texts_of(name: str, value: Any) -> list[str]:
 
 
 def export(view_class: Any, run: Run) -> None:
-    job = run.job
-    user = job.user  # as the run has just read it
-    view = view_for(view_class, user, job.parameters["query"])
+    user = run.job.user  # as the run has just read it
+    view = view_for(view_class, user, run.job.parameters["query"])
     rows, columns = view.exported()
-    content_type, pieces = FORMATS[job.parameters["format"]]
-    filename = filename_of(view_class.queryset.model, job.parameters["format"])
-    counter = Counter(run, view, rows)
-    with closing(pieces(columns, counter)) as chunks:  # type: ignore[type-var]
+    extension = run.job.parameters["format"]
+    content_type, pieces = FORMATS[extension]
+    meta = view_class.queryset.model._meta
+    filename = f"{meta.verbose_name_plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}".replace(" ", "-")
+    shown = Shown(run, view, rows)
+    with closing(pieces(columns, shown)) as chunks:  # type: ignore[type-var]
         stored = files.store(chunks, user=user, content_type=content_type, filename=filename)
     result = {
-        "format": job.parameters["format"],
-        "rows": counter.done,
+        "format": extension,
+        "rows": shown.count,
         "filename": stored.filename,
         "contentType": content_type,
         "size": stored.size,
@@ -145,52 +144,46 @@ def export(view_class: Any, run: Run) -> None:
         with transaction.atomic():
             run.succeed(result, result_file=stored)
             files.keep(stored)
-            event = f"{view_class.queryset.model._meta.model_name}.exported"
-            changes = {"rows": [None, counter.done], "format": [None, result["format"]]}
-            audit.record(event, actor_id=user.pk, target=job, changes=changes)
+            changes = {"rows": [None, shown.count], "format": [None, extension]}
+            audit.record(f"{meta.model_name}.exported", actor_id=user.pk, target=run.job, changes=changes)
     except BaseException:
-        files.forget(stored)
+        files.delete_now(stored)
         raise
 
 
-def filename_of(model: Any, extension: str) -> str:
-    plural = str(model._meta.verbose_name_plural).replace(" ", "-")
-    return f"{plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}"
-
-
-class Counter:
-    """The rows as the list shows them, counted. Only CHUNK of them are in memory."""
+class Shown:
+    """The rows as the list shows them, and their count. Only CHUNK of them are in memory."""
 
     def __init__(self, run: Run, view: Any, rows: QuerySet[Any]) -> None:
         self.run, self.view, self.rows = run, view, rows
-        self.done = 0
+        self.count = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         show = self.view.get_serializer().to_representation
-        with one_moment():
+        with snapshot():
             total = self.rows.count()
             for row in self.rows.iterator(chunk_size=CHUNK):
                 yield show(row)
-                self.done += 1
-                if self.done % CHUNK == 0:
-                    self.run.progress(self.done, total)
+                self.count += 1
+                if self.count % CHUNK == 0:
+                    self.run.progress(self.count, total)
 
 
 @contextmanager
-def one_moment() -> Iterator[None]:
-    """All reads inside see the same state of the database, and hold nobody up who writes meanwhile."""
-    if connection.in_atomic_block:  # somebody else's transaction
+def snapshot() -> Iterator[None]:
+    """Let all reads inside see the same state of the database, without blocking writers."""
+    if connection.in_atomic_block:  # the caller's transaction
         yield
     elif connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            # The first FETCH may sort everything, and a slow storage takes its time for a piece.
+            # The first FETCH may sort everything, and a storage may be slow.
             cursor.execute("SET LOCAL statement_timeout = '120s'")
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '120s'")
             yield
     else:
         with connection.cursor() as cursor:
-            cursor.execute("BEGIN DEFERRED")  # `atomic` would begin IMMEDIATE, and keep every writer out
+            cursor.execute("BEGIN DEFERRED")  # `atomic` would begin IMMEDIATE, and block every writer
             try:
                 yield
             finally:

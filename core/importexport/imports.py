@@ -1,13 +1,13 @@
 """Imports: rows of an uploaded table become objects, batch by batch, each with its audit event.
 
-A batch and the position after it are one transaction, so a worker that takes over goes on behind the last batch and
+A batch and the position after it are one transaction, so a worker that takes over continues after the last batch and
 nothing is written twice. A row with an `id` changes that object, or creates it under this id; so the same file again
-finds everything as it is.
+changes nothing.
 """
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -18,8 +18,8 @@ from core.audit import services as audit
 from core.db.retries import repeated
 from core.files import services as files
 from core.files.models import StoredFile
-from core.importexport.rows import BATCH_CHARACTERS, Importer, Problem, repeated_ids, weight
-from core.importexport.table_rows import Row
+from core.importexport.csv_tables import Row
+from core.importexport.rows import Importer, Problem, problems_of, repeated_ids
 from core.importexport.tabular import Table, open_table
 from core.jobs.caller import view_for
 from core.jobs.models import Job
@@ -28,14 +28,16 @@ from core.web.errors import ApiError, bounded, translate
 from core.web.text import MAX_SHOWN
 
 BATCH = 200
-MOST_ERRORS = 1000
+BATCH_CHARACTERS = 1_000_000
+MAX_ERRORS = 1000
+COUNTS = ("created", "updated", "unchanged", "failed")
 
 Batch = list[tuple[int, Row]]
 
 
 @dataclass
 class Result:
-    """As the job shows it."""
+    """The result of the job, as its response shows it."""
 
     dryRun: bool
     rows: int = 0
@@ -47,30 +49,17 @@ class Result:
     errors: list[dict[str, Any]] = field(default_factory=list)
     errorsTruncated: bool = False
 
-    def add(self, outcome: "Outcome", rows: int) -> "Result":
-        room = MOST_ERRORS - len(self.errors)
-        return Result(
-            dryRun=self.dryRun,
+    def add(self, rows: int, written: tuple[int, ...], problems: list[Problem]) -> "Result":
+        """Return the result with one batch more. `written` are its created, updated and unchanged rows."""
+        counts = (*written, len({problem["row"] for problem in problems}))
+        room = MAX_ERRORS - len(self.errors)
+        return replace(
+            self,
             rows=self.rows + rows,
-            created=self.created + outcome.created,
-            updated=self.updated + outcome.updated,
-            unchanged=self.unchanged + outcome.unchanged,
-            failed=self.failed + len({problem.row for problem in outcome.problems}),
-            ignoredColumns=self.ignoredColumns,
-            errors=[
-                *self.errors,
-                *(bounded(asdict(problem), MAX_SHOWN) for problem in outcome.problems[:room]),
-            ],
-            errorsTruncated=self.errorsTruncated or len(outcome.problems) > room,
+            errors=[*self.errors, *(bounded(problem, MAX_SHOWN) for problem in problems[:room])],
+            errorsTruncated=self.errorsTruncated or len(problems) > room,
+            **{name: getattr(self, name) + count for name, count in zip(COUNTS, counts, strict=True)},
         )
-
-
-@dataclass
-class Outcome:
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    problems: list[Problem] = field(default_factory=list)
 
 
 def import_table(view_class: Any, run: Run) -> None:
@@ -78,17 +67,14 @@ def import_table(view_class: Any, run: Run) -> None:
     user = job.user  # as the run has just read it
     importer = Importer(view_for(view_class, user, {}, "create"))
     source = source_of(job)
-    total, importer.repeated = known_survey(job.position) or survey(source, importer)
+    total, importer.repeated = survey(source, importer)
     with closing(files.open_file(source)) as stream:
         table = open_table(stream, importer.known)
         if not job.position:
             ignored = importer.ignored(table.columns or ())
-            job.position = {
-                "survey": (total, list(importer.repeated.items())[: MOST_ERRORS + 1]),
-                "result": asdict(Result(job.parameters["dryRun"], ignoredColumns=ignored)),
-            }
+            job.position = {"result": asdict(Result(job.parameters["dryRun"], ignoredColumns=ignored))}
         result = Result(**job.position["result"])
-        for batch in batches(table, behind=result.rows):
+        for batch in batches(table, start=result.rows):
             run.progress(result.rows, total)
             result = repeated(partial(take, batch, importer, run, result))
             if run.should_pause:
@@ -104,27 +90,20 @@ def source_of(job: Job) -> StoredFile:
 
 
 def survey(source: Any, importer: Importer) -> tuple[int, dict[int, int]]:
-    """How many rows there are, and {row: the earlier row with the same id}. Raises BadTable before anything is
-    written for a file that cannot be read to its end."""
+    """Return the number of rows, and {row: the earlier row with the same id}. Each slice of the job reads the file for
+    it, which takes a second at most. Raises BadTable, before anything is written, for a file that is not whole."""
     with closing(files.open_file(source)) as stream:
-        table = open_table(stream, importer.known)
-        return repeated_ids(table.rows)
+        return repeated_ids(open_table(stream, importer.known).rows)
 
 
-def known_survey(position: dict[str, Any]) -> tuple[int, dict[int, int]] | None:
-    """What the first slice has found, unless it was too much to write down."""
-    total, repeated = position.get("survey", (0, []))
-    return (total, dict(repeated)) if total and len(repeated) <= MOST_ERRORS else None
-
-
-def batches(table: Table, behind: int) -> Iterator[Batch]:
-    """No more than BATCH rows at a time, and fewer where they are long: it is all in memory."""
-    rows = islice(table.rows, behind, None)
+def batches(table: Table, start: int) -> Iterator[Batch]:
+    """Yield at most BATCH rows at a time, and fewer where they are long: all of them are in memory."""
     batch: Batch = []
     characters = 0
-    for number, row in rows:
+    for number, row in islice(table.rows, start, None):
         batch.append((number, row))
-        characters += weight(row)
+        if isinstance(row, dict):
+            characters += sum(len(value) for value in row.values() if isinstance(value, str))
         if len(batch) == BATCH or characters > BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
@@ -133,67 +112,57 @@ def batches(table: Table, behind: int) -> Iterator[Batch]:
 
 
 def take(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
-    """One batch, its position with it. Raises LeaseLost and OwnerChanged, and then nothing of it was done."""
+    """Write one batch, and the position after it. Raises LeaseLost and OwnerChanged; then nothing of it was written."""
     operations, problems = importer.plan(batch)
     with transaction.atomic():
         try:
-            outcome = attempt(importer, operations, dry=result.dryRun)
+            written = attempt(importer, operations, dry=result.dryRun)
         except REFUSED:
-            outcome = one_by_one(importer, batch, problems, dry=result.dryRun)
-        else:
-            outcome.problems = problems
-        result = result.add(outcome, len(batch))
-        run.checkpoint({**run.job.position, "result": asdict(result)})
+            written, problems = one_by_one(importer, batch, dry=result.dryRun)
+        result = result.add(len(batch), written, problems)
+        run.checkpoint({"result": asdict(result)})
     return result
 
 
 REFUSED = (IntegrityError, DataError, ApiError)
 
 
-def attempt(importer: Importer, operations: list[Any], *, dry: bool) -> Outcome:
-    """Write them, all or none. A dry run does the same and takes it back."""
+def attempt(importer: Importer, operations: list[Any], *, dry: bool) -> tuple[int, ...]:
+    """Write all or none. A dry run does the same and rolls it back."""
     with transaction.atomic():
-        outcome = Outcome(*importer.write(operations))
+        written = importer.write(operations)
         transaction.set_rollback(dry)
-    return outcome
+    return written
 
 
-def one_by_one(importer: Importer, batch: Batch, problems: list[Problem], *, dry: bool) -> Outcome:
-    """The database has refused one of them: find out which. Each is looked at again, since somebody may have changed
-    what it means."""
-    outcome = Outcome(problems=[])
+def one_by_one(importer: Importer, batch: Batch, *, dry: bool) -> tuple[tuple[int, ...], list[Problem]]:
+    """Write each row on its own, to find the one that the database has refused. Each is planned again, since what it
+    changes may be another now."""
+    total: tuple[int, ...] = (0, 0, 0)
+    problems: list[Problem] = []
     for numbered_row in batch:
         operations, found = importer.plan([numbered_row])
-        outcome.problems += found
+        problems += found
         try:
-            alone = attempt(importer, operations, dry=dry)
+            written = attempt(importer, operations, dry=dry)
         except REFUSED as error:
-            outcome.problems += problems_of(numbered_row[0], error)
+            refusal = translate(error) or ApiError("CONFLICT")
+            if refusal.status >= 500:
+                raise
+            problems += problems_of(numbered_row[0], refusal)
         else:
-            outcome.created += alone.created
-            outcome.updated += alone.updated
-            outcome.unchanged += alone.unchanged
-    return outcome
-
-
-def problems_of(row: int, error: Exception) -> list[Problem]:
-    refusal = translate(error) or ApiError("CONFLICT")
-    if refusal.status >= 500:
-        raise error
-    if refusal.details:
-        return [Problem(row, item["field"], item["code"], item["message"]) for item in refusal.details]
-    return [Problem(row, None, refusal.code.lower(), refusal.message)]
+            total = tuple(map(sum, zip(total, written, strict=True)))
+    return total, problems
 
 
 def finish(view_class: Any, run: Run, user: Any, result: Result) -> None:
     job = run.job
     with transaction.atomic():
-        if result.dryRun:  # the file waits to be committed
+        if result.dryRun:  # the file is kept until it is committed
             run.succeed(asdict(result))
             return
         run.succeed(asdict(result), source_file=None)
-        files.discard(source_of(job))
-        counts = ("created", "updated", "unchanged", "failed")
-        changes = {name: [None, getattr(result, name)] for name in counts}
+        files.schedule_deletion(source_of(job))
+        changes = {name: [None, getattr(result, name)] for name in COUNTS}
         event = f"{view_class.queryset.model._meta.model_name}.imported"
         audit.record(event, actor_id=user.pk, target=job, changes=changes)

@@ -1,8 +1,7 @@
-"""The rows of an import, for a BulkViewSet: what each means, whether it is valid, and how they are written."""
+"""The rows of an import, for a BulkViewSet: which operation each is, whether it is valid, and how they are written."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -11,26 +10,23 @@ from rest_framework import serializers
 from core.api.mixins.bulk import Operation, validated
 from core.api.parsers import refuse_unstorable
 from core.importexport.csv_cells import texts_of
-from core.importexport.table_rows import BadRow, Row
-from core.web.errors import ApiError
+from core.importexport.csv_tables import Row
+from core.web.errors import ApiError, FieldError
 from core.web.text import shortened
 
-BATCH_CHARACTERS = 1_000_000
 ID = "id"
 
+Problem = dict[str, Any]  # {"row", "field", "code", "message"}
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with one row."""
 
-    row: int
-    field: str | None
-    code: str
-    message: str
+def problems_of(row: int, error: ApiError) -> list[Problem]:
+    """Return what is wrong with a row, as the result of the job shows it."""
+    details = error.details or [{"field": None, "code": error.code.lower(), "message": error.message}]
+    return [{"row": row, **{name: item[name] for name in ("field", "code", "message")}} for item in details]
 
 
 class Importer:
-    """Reads and writes in the name of a view's user."""
+    """Reads and writes rows with the rights and the serializer of a view."""
 
     def __init__(self, view: Any) -> None:
         self.view = view
@@ -43,50 +39,46 @@ class Importer:
     def ignored(self, columns: Iterable[str]) -> list[str]:
         return [shortened(name) for name in columns if name not in self.known]
 
-    # --- what a row means -----------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def plan(self, batch: list[tuple[int, Row]]) -> tuple[list[Operation], list[Problem]]:
-        """What is to be done, and what is wrong with the other rows. Nothing is held yet."""
+        """Return the operations of the valid rows, and what is wrong with the others. No row is locked yet."""
         problems: list[Problem] = []
         readable: list[tuple[int, UUID | None, dict[str, Any]]] = []
         for number, row in batch:
             try:
-                if isinstance(row, BadRow):
-                    raise Wrong(row)
                 readable.append((number, self.key_of(number, row), self.values_of(row)))
-            except Wrong as wrong:
-                problems.append(Problem(number, wrong.row.field, wrong.row.code, wrong.row.message))
-        keys = [key for _number, key, _values in readable if key is not None]
-        mine, taken = self.existing(keys)
+            except FieldError as error:
+                problems += problems_of(number, error)
+        mine, taken = self.existing([key for _number, key, _values in readable if key is not None])
         readable_only = self.readable_only(mine)
         operations = []
         for number, key, values in readable:
-            if key in readable_only:
-                problems.append(
-                    Problem(number, ID, "forbidden", "You may read this object, but not write it.")
-                )
-                continue
-            operation, found = self.operation(number, key, values, mine, taken)
-            problems += found
-            if operation is not None:
-                operations.append(operation)
-        return operations, sorted(problems, key=lambda problem: problem.row)
+            try:
+                if key in readable_only:
+                    raise FieldError(ID, "forbidden", "You may read this object, but not write it.")
+                operations.append(self.operation(number, key, values, mine, taken))
+            except ApiError as error:
+                problems += problems_of(number, error)
+        return operations, sorted(problems, key=lambda problem: problem["row"])
 
-    def key_of(self, number: int, row: Mapping[str, Any]) -> UUID | None:
+    def key_of(self, number: int, row: Row) -> UUID | None:
         key = key_in(row)
         if number in self.repeated:
-            raise Wrong(BadRow(ID, "repeated", f"Row {self.repeated[number]} has this id already."))
+            raise FieldError(ID, "repeated", f"Row {self.repeated[number]} has this id already.")
         return key
 
-    def values_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: value_of(name, item, storable(name, row[name]))
-            for name, item in self.fields.items()
-            if name in row and not (row[name] == "" and not isinstance(item, TEXTS))
-        }
+    def values_of(self, row: Any) -> dict[str, Any]:
+        """Return the values of writable fields. Raises FieldError, also for text that no database stores."""
+        values = {}
+        for name, item in self.fields.items():
+            if name in row and not (row[name] == "" and not isinstance(item, TEXTS)):
+                refuse_unstorable({name: row[name]})
+                values[name] = value_of(name, item, row[name])
+        return values
 
     def existing(self, keys: list[UUID]) -> tuple[set[UUID], set[UUID]]:
-        """Which of these the caller may change, and which there are at all: in the trash, or somebody else's."""
+        """Return which of these the caller may read, and which exist at all: in the trash, or of another user."""
         if not keys:
             return set(), set()
         rows = self.view.get_queryset().filter(pk__in=keys).order_by()
@@ -101,22 +93,24 @@ class Importer:
 
     def operation(
         self, number: int, key: UUID | None, values: dict[str, Any], mine: set[UUID], taken: set[UUID]
-    ) -> tuple[Operation | None, list[Problem]]:
+    ) -> Operation:
+        """Raises ApiError for a row that is not valid."""
         if key in taken and key not in mine:
             message = "An object with this id cannot be written: it is in the trash, or not yours."
-            return None, [Problem(number, ID, "conflict", message)]
+            raise FieldError(ID, "conflict", message)
         is_update = key in mine
         data, wrong = validated(self.changed if is_update else self.new, values)
         if data is None:
-            return None, [Problem(number, item["field"], item["code"], item["message"]) for item in wrong]
+            raise ApiError("VALIDATION_ERROR", details=wrong)
         if is_update:
-            return Operation(number, "update", key, values=data), []
-        return Operation(number, "create", values=data if key is None else {**data, "id": key}), []
+            return Operation(number, "update", key, values=data)
+        return Operation(number, "create", values=data if key is None else {**data, "id": key})
 
     # --- writing ----------------------------------------------------------------------------------
 
     def write(self, operations: list[Operation]) -> tuple[int, int, int]:
-        """(created, updated, unchanged). As the bulk route does it, audit events included; in a transaction."""
+        """Write as the bulk route does, with audit events, in the caller's transaction. Return how many rows were
+        created, updated and unchanged."""
         if not operations:
             return 0, 0, 0
         changing = [item.pk for item in operations if item.method == "update"]
@@ -127,20 +121,17 @@ class Importer:
         return len(operations) - len(changing), moved, len(changing) - moved
 
     def versions(self, keys: list[Any]) -> dict[Any, int]:
-        """Of rows that are held from now on, in the order in which everybody takes them."""
+        """Lock the rows, in the order in which every service locks them, and return their versions."""
         if not keys:
             return {}
         rows = self.view.queryset.model._base_manager.filter(pk__in=keys).order_by("pk")
         return dict(rows.select_for_update().values_list("pk", "version"))
 
 
-class Wrong(Exception):
-    def __init__(self, row: BadRow) -> None:
-        self.row = row
-
-
-def key_in(row: Mapping[str, Any]) -> UUID | None:
-    """The id of a row; None for a row without one."""
+def key_in(row: Row) -> UUID | None:
+    """Return the id of a row; None for a row without one. Raises FieldError."""
+    if isinstance(row, FieldError):
+        raise row
     text = row.get(ID)
     if text is None or text == "":
         return None
@@ -149,49 +140,33 @@ def key_in(row: Mapping[str, Any]) -> UUID | None:
             return UUID(text.strip())
     except ValueError:
         pass
-    raise Wrong(BadRow(ID, "invalid", "Must be a UUID, or empty for a new object."))
+    raise FieldError(ID, "invalid", "Must be a UUID, or empty for a new object.")
 
 
 def repeated_ids(rows: Iterator[tuple[int, Row]]) -> tuple[int, dict[int, int]]:
-    """How many rows there are, and {row: the earlier one with the same id}."""
+    """Return the number of rows, and {row: the earlier one with the same id}."""
     count = 0
     first: dict[bytes, int] = {}
     repeated = {}
     for number, row in rows:
         count += 1
         try:
-            key = None if isinstance(row, BadRow) else key_in(row)
-        except Wrong:
+            key = key_in(row)
+        except FieldError:
             continue
         if key is not None and first.setdefault(key.bytes, number) != number:
             repeated[number] = first[key.bytes]
     return count, repeated
 
 
-def weight(row: Row) -> int:
-    if isinstance(row, BadRow):
-        return 0
-    return sum(len(value) for value in row.values() if isinstance(value, str))
-
-
 # --- cells ----------------------------------------------------------------------------------------
 
-TEXTS = (serializers.CharField, serializers.ListField)  # for which an empty cell says something
+TEXTS = (serializers.CharField, serializers.ListField)  # for which an empty cell is a value
 DEEP = (serializers.JSONField, serializers.DictField, serializers.BaseSerializer)
 
 
-def storable(name: str, cell: Any) -> Any:
-    """Return the cell. Raises Wrong where the database could not store it, as in the body of a request."""
-    try:
-        refuse_unstorable({name: cell})
-    except ApiError as error:
-        problem = error.details[0]
-        raise Wrong(BadRow(problem["field"], problem["code"], problem["message"])) from error
-    return cell
-
-
 def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) -> Any:
-    """What a cell of text says to this field. A value that is no text comes from JSON, and is what it is."""
+    """Return the value of a cell for this field. A value of JSON that is not a text stays as it is."""
     if not isinstance(cell, str):
         return cell
     try:
@@ -201,10 +176,10 @@ def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) 
             return choice_of(item, cell)
         return json.loads(cell) if isinstance(item, DEEP) else cell
     except ValueError as error:
-        raise Wrong(BadRow(name, "invalid", "This cell cannot be read.")) from error
+        raise FieldError(name, "invalid", "This cell cannot be read.") from error
 
 
 def choice_of(item: serializers.ChoiceField, cell: str) -> Any:
-    """Return the choice whose name it is, in any case; the cell where there is none."""
+    """Return the choice with this name, in any case; the cell where there is none."""
     text = cell.strip().lower()
     return next((choice for choice in item.choices if str(choice).lower() == text), cell)

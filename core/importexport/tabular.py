@@ -1,8 +1,8 @@
-"""Reading uploaded tables, CSV or JSON, row by row in constant memory.
+"""Uploaded tables, CSV or JSON, read row by row in bounded memory.
 
-Rows are numbered as a spreadsheet does it, from 1 for the row below the header: a row whose cells have line breaks is
-one row, and an empty row has a number too. A row that cannot be a row is a `BadRow` among the others; what makes the
-rest of the file unreadable raises BadTable.
+Rows are numbered as in a spreadsheet, from 1 for the row below the header: a row whose cells have line breaks is one
+row, and an empty row has a number too. A FieldError takes the place of a row that cannot be read; BadTable is raised
+where the rest of the file cannot be read.
 """
 
 import io
@@ -12,22 +12,16 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from core.api.parsers import MAX_DEPTH, depth_of
-from core.importexport.csv_tables import csv_table
-from core.importexport.table_rows import BadRow, BadTable, Row, Rows
+from core.api.parsers import MAX_DEPTH, depth_of, refuse_constant, unique_keys
+from core.importexport.csv_tables import BadTable, Row, Rows, csv_table
+from core.web.errors import FieldError
 
-MOST_ROWS = 100_000
-LONGEST_OBJECT = 1024 * 1024  # characters
-PIECE = 64 * 1024
+MAX_ROWS = 100_000
+MAX_OBJECT_LENGTH = 1024 * 1024  # characters
+CHUNK_BYTES = 64 * 1024
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks of "Unicode text"
 BINARY = (
-    b"PK\x03\x04",
-    b"\x1f\x8b",
-    b"%PDF",
-    b"\xd0\xcf\x11\xe0",
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"BZh",
+    *(b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\xff\xd8\xff", b"BZh"),
     b"7z\xbc\xaf",
 )
 SPACES = re.compile(r"[ \t\r\n]*")
@@ -46,30 +40,27 @@ class Table:
 
 
 def open_table(stream: IO[bytes], known: Collection[str]) -> Table:
-    """`known` are the columns that mean something. Raises BadTable."""
-    head = UTF_16_MARKS.sub(rb"\1", UTF_8_MARKS.sub(b"", stream.read(PIECE)))
+    """Return the table in `stream`. `known` are the names of the columns that are used. Raises BadTable."""
+    head = UTF_16_MARKS.sub(rb"\1", UTF_8_MARKS.sub(b"", stream.read(CHUNK_BYTES)))
     encoding = "utf-16" if head.startswith(UTF_16) else "utf-8-sig"
-    refuse_binary(head, encoding)
+    if head.startswith(BINARY) or (b"\x00" in head and encoding != "utf-16"):
+        message = "Send CSV or JSON in UTF-8, neither compressed nor a spreadsheet."
+        raise BadTable(message, "UNSUPPORTED_MEDIA_TYPE")
     text = io.TextIOWrapper(io.BufferedReader(Prefixed(head, stream)), encoding=encoding, newline="")
     first = head.decode(encoding, "replace").lstrip()[:1]
     if first == "[":
         return Table("json", None, bounded(enumerate(json_rows(text), start=1)))
     if first in {"{", ""}:
         raise BadTable("A JSON file holds an array of objects." if first else "The file is empty.")
-    with unreadable(0):
+    try:
         columns, rows = csv_table(text, known)
+    except ValueError as error:
+        raise unreadable(error, 0) from error
     return Table("csv", columns, bounded(rows))
 
 
-def refuse_binary(head: bytes, encoding: str) -> None:
-    if head.startswith(BINARY) or (b"\x00" in head and encoding != "utf-16"):
-        raise BadTable(
-            "Send CSV or JSON in UTF-8, neither compressed nor a spreadsheet.", "UNSUPPORTED_MEDIA_TYPE"
-        )
-
-
 class Prefixed(io.RawIOBase):
-    """A stream with what was read of it already."""
+    """A stream, and before it what was read of it already. Closing it does not close the stream."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head, self._rest = head, rest
@@ -78,126 +69,88 @@ class Prefixed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        piece = self._head[: len(buffer)] if self._head else self._rest.read(len(buffer))
-        self._head = self._head[len(piece) :] if self._head else b""
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-
-class unreadable:
-    """What the readers raise, as BadTable."""
-
-    def __init__(self, row: int) -> None:
-        self.row = row
-
-    def __enter__(self) -> "unreadable":
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        where = f" after row {self.row}" if self.row else ""
-        if isinstance(error, UnicodeDecodeError):
-            raise BadTable(
-                f"The file is not in UTF-8{where}. Spreadsheets can save it as CSV UTF-8."
-            ) from error
-        if isinstance(error, ValueError | RecursionError):
-            raise BadTable(f"The file is not JSON{where}.") from error
+        chunk = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        self._head = self._head[len(chunk) :]
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
 
 
 def bounded(rows: Rows) -> Rows:
-    """Raises BadTable also for a row too many."""
-    last, count = 0, 0
-    while True:
-        with unreadable(last):
-            numbered_row = next(rows, None)
-        if numbered_row is None:
-            return
-        last = numbered_row[0]
-        count += 1
-        if count > MOST_ROWS:
-            raise BadTable(f"A file may have {MOST_ROWS:,} rows at most.", "PAYLOAD_TOO_LARGE")
-        yield numbered_row
+    """Yield the rows. Raises BadTable where they cannot be read, and for a row too many."""
+    number = 0
+    try:
+        for count, (number, row) in enumerate(rows, start=1):
+            if count > MAX_ROWS:
+                raise BadTable(f"A file may have {MAX_ROWS:,} rows at most.", "PAYLOAD_TOO_LARGE")
+            yield number, row
+    except (ValueError, RecursionError) as error:
+        raise unreadable(error, number) from error
+
+
+def unreadable(error: Exception, row: int) -> BadTable:
+    where = f" after row {row}" if row else ""
+    if isinstance(error, UnicodeDecodeError):
+        return BadTable(f"The file is not in UTF-8{where}. Spreadsheets can save it as CSV UTF-8.")
+    return BadTable(f"The file is not JSON{where}.")
 
 
 # --- JSON -----------------------------------------------------------------------------------------
 
 
 def json_rows(text: IO[str]) -> Iterator[Row]:
-    """The members of an array, one at a time. Raises ValueError where it is no JSON."""
-    source = Buffered(text)
-    if source.next() != "[":
-        raise ValueError("not an array")
-    if source.peek() == "]":
-        source.next()
-    else:
-        while True:
+    """Yield the members of an array, one at a time. Raises ValueError where the text is not JSON."""
+    source = JSONReader(text)
+    source.expect("[")
+    if source.peek() != "]":
+        yield row_of(source.member())
+        while source.peek() != "]":
+            source.expect(",")
             yield row_of(source.member())
-            mark = source.next()
-            if mark == "]":
-                break
-            if mark != ",":
-                raise ValueError("a comma is missing")
-    if source.peek():
-        raise ValueError("something stands behind the array")
+    source.expect("]")
+    source.expect("")
 
 
 def row_of(member: Any) -> Row:
-    if not isinstance(member, dict):
-        return BadRow(None, "invalid", "A row must be an object.")
-    return member
+    return member if isinstance(member, dict) else FieldError(None, "invalid", "A row must be an object.")
 
 
-class Buffered:
-    """Text that is read in pieces, and decoded member by member."""
-
-    decoder = json.JSONDecoder(parse_constant=lambda name: refuse(f"{name} is not JSON"))
+class JSONReader:
+    """Decodes one value after the other, with a bounded part of the text in memory."""
 
     def __init__(self, text: IO[str]) -> None:
-        self._text, self._buffer, self._at = text, "", 0
-        self._is_over = False
+        self.text, self.buffer, self.position = text, "", 0
+        self.decoder = json.JSONDecoder(object_pairs_hook=unique_keys, parse_constant=refuse_constant)
 
-    def fill(self) -> bool:
-        """Read on; False at the end."""
-        piece = "" if self._is_over else self._text.read(PIECE)
-        self._is_over = not piece
-        self._buffer, self._at = self._buffer[self._at :] + piece, 0
-        return bool(piece)
+    def fill(self) -> None:
+        """Read on, unless all of a value of MAX_OBJECT_LENGTH is in the buffer."""
+        if len(self.buffer) - self.position <= MAX_OBJECT_LENGTH:
+            chunk = self.text.read(MAX_OBJECT_LENGTH)
+            if chunk:
+                self.buffer, self.position = self.buffer[self.position :] + chunk, 0
 
     def peek(self) -> str:
-        """The next sign that is no white space, "" at the end."""
+        """Return the next character that is not white space, "" at the end."""
         while True:
-            self._at = SPACES.match(self._buffer, self._at).end()  # type: ignore[union-attr]
-            if self._at < len(self._buffer):
-                return self._buffer[self._at]
-            if not self.fill():
+            self.position = SPACES.match(self.buffer, self.position).end()  # type: ignore[union-attr]
+            if self.position < len(self.buffer):
+                return self.buffer[self.position]
+            self.fill()
+            if self.position == len(self.buffer):
                 return ""
 
-    def next(self) -> str:
-        sign = self.peek()
-        self._at += 1
-        return sign
+    def expect(self, character: str) -> None:
+        if self.peek() != character:
+            raise ValueError(f"{character or 'the end'} is missing")
+        self.position += 1
 
     def member(self) -> Any:
         self.peek()
-        while True:
-            try:
-                value, end = self.decoder.raw_decode(self._buffer, self._at)
-            except ValueError:
-                if self.pending() or not self.fill():
-                    raise
-                continue
-            # A number may go on in the next piece.
-            if end == len(self._buffer) and not self._is_over and self.fill():
-                continue
-            brackets = self._buffer.count("[", self._at, end) + self._buffer.count("{", self._at, end)
-            if brackets > MAX_DEPTH and depth_of(self._buffer[self._at : end].encode()) > MAX_DEPTH:
-                raise ValueError("too deep")
-            self._at = end
-            return value
-
-    def pending(self) -> bool:
-        """Whether there is more than one object may be."""
-        return len(self._buffer) - self._at > LONGEST_OBJECT
-
-
-def refuse(message: str) -> None:
-    raise ValueError(message)
+        self.fill()
+        value, end = self.decoder.raw_decode(self.buffer, self.position)
+        if end - self.position > MAX_OBJECT_LENGTH:
+            raise ValueError("too long")
+        brackets = self.buffer.count("[", self.position, end) + self.buffer.count("{", self.position, end)
+        if brackets > MAX_DEPTH and depth_of(self.buffer[self.position : end].encode()) > MAX_DEPTH:
+            raise ValueError("too deep")
+        self.position = end
+        return value

@@ -49,7 +49,7 @@ class CommitDryRunSerializer(serializers.Serializer[Any]):
 
 
 class ImportSerializer(serializers.Serializer[Any]):
-    """Either of the two, in either type of body. The file is looked at apart from them."""
+    """The fields of both, in either type of body. The file is validated apart from them."""
 
     dryRun = serializers.BooleanField(default=False)
     dryRunId = serializers.UUIDField(required=False)
@@ -57,7 +57,7 @@ class ImportSerializer(serializers.Serializer[Any]):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Either a file that is stored and not kept yet, or the id of a dry run."""
+    """Either a stored file that is still pending, or the id of a dry run."""
 
     stored: StoredFile | None = None
     is_dry: bool = False
@@ -100,15 +100,14 @@ class ImportViewSet(BulkViewSet):
         return accepted(job)
 
     def take_table(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
-        asked = ImportSerializer(data={name: value for name, value in request.data.items() if name != "file"})
-        asked.is_valid(raise_exception=True)
-        dry_run_id = asked.validated_data.get("dryRunId")
+        body = ImportSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        is_dry, dry_run_id = body.validated_data["dryRun"], body.validated_data.get("dryRunId")
         if dry_run_id is not None:
             if "file" in request.data:
-                raise FieldError(
-                    "dryRunId", "invalid", "Either a file or dryRunId: the dry run has its own file."
-                )
-            if asked.validated_data["dryRun"]:
+                message = "Either a file or dryRunId: the dry run has its own file."
+                raise FieldError("dryRunId", "invalid", message)
+            if is_dry:
                 raise FieldError("dryRun", "invalid", "A dry run is committed by dryRunId alone.")
             return Prepared(dry_run_id=dry_run_id)
         upload = uploaded_file(request.data)
@@ -121,11 +120,11 @@ class ImportViewSet(BulkViewSet):
             filename=str(upload.name),
             size=upload.size,
         )
-        return Prepared(stored, is_dry=asked.validated_data["dryRun"])
+        return Prepared(stored, is_dry)
 
     def drop_table(self, prepared: Prepared) -> None:
         if prepared.stored is not None:
-            files.forget(prepared.stored)
+            files.delete_now(prepared.stored)
 
 
 def import_kind(view_class: Any) -> str:
@@ -133,21 +132,19 @@ def import_kind(view_class: Any) -> str:
 
 
 def file_of_dry_run(*, user: Any, kind: str, pk: UUID | None) -> StoredFile:
-    """Take it over, so that nobody else can. Raises FieldError where there is no such dry run, ApiError CONFLICT where
-    it has no file to give. In a transaction."""
+    """Take the file from its dry run, which can be committed once, in the caller's transaction. Raises FieldError where
+    there is no such dry run, ApiError CONFLICT where it has no file."""
     runs = Job.objects.visible_to(user).filter(kind=kind, parameters__dryRun=True)
     dry_run = runs.select_for_update(of=("self",)).select_related("source_file").filter(pk=pk).first()
     if dry_run is None:
         raise FieldError("dryRunId", "does_not_exist", "You have no dry run with this id.")
     if dry_run.status != Job.Status.SUCCEEDED:
-        raise ApiError(
-            "CONFLICT", message=f"This dry run is {dry_run.status}; only one that has succeeded counts."
-        )
+        message = f"This dry run is {dry_run.status}; only one that has succeeded counts."
+        raise ApiError("CONFLICT", message=message)
     source: StoredFile | None = dry_run.source_file
     if source is None:
-        raise ApiError(
-            "CONFLICT", message="This dry run was imported already, or its file is gone after seven days."
-        )
+        message = "This dry run was imported already, or its file is gone after seven days."
+        raise ApiError("CONFLICT", message=message)
     dry_run.source_file = None
     dry_run.save_changes("source_file")
     return source

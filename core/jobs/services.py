@@ -114,7 +114,7 @@ def drop_files(job: Job) -> bool:
     if stored:
         job.source_file = job.result_file = None
         job.save_changes("source_file", "result_file")
-        files.discard(*stored)
+        files.schedule_deletion(*stored)
     return bool(stored)
 
 
@@ -183,7 +183,7 @@ def attempt(run: Run) -> None:
                 Job.Status.CANCELLED, progress=run.percent, result=run.partial_result, source_file=None
             )
             if job.source_file is not None:
-                files.discard(job.source_file)
+                files.schedule_deletion(job.source_file)
     except Exception as error:
         refusal = None if isinstance(error, DatabaseError) else translate(error)
         if refusal is None or refusal.status >= 500:

@@ -44,7 +44,7 @@ def purge_jobs() -> int:
 def without_files(over: Any) -> int:
     batch = list(over.values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
-        files.discard_all(StoredFile.objects.filter(Q(made_by__in=batch) | Q(read_by__in=batch)))
+        files.schedule_deletion_of(StoredFile.objects.filter(Q(made_by__in=batch) | Q(read_by__in=batch)))
         return Job.objects.filter(pk__in=batch).update(
             result_file=None, source_file=None, version=F("version") + 1, updated_at=timezone.now()
         )

@@ -10,6 +10,7 @@ from core.files import images
 from core.tests import samples
 from core.tests.answers import code, problems
 from core.tests.samples import SECRET, upload
+from core.web.concurrency import ConcurrencyLimit
 from core.web.errors import ApiError
 from resources.tests.factories import ResourceFactory
 
@@ -241,10 +242,10 @@ def storm(owner):
     places = []
     with suppress(ApiError):
         while True:
-            places.append(images.gate.enter(owner.user.pk))
+            places.append(images.limit.enter(owner.user.pk))
     yield places
     for place in places:
-        images.gate.leave(owner.user.pk, place)
+        images.limit.leave(owner.user.pk, place)
 
 
 def test_one_users_pictures_do_not_keep_a_neighbour_waiting(attach, disk, storm, stranger):
@@ -266,9 +267,36 @@ def test_it_is_who_sends_a_picture_that_counts(disk, storm, owner, admin):
 @pytest.mark.parametrize(("processes", "threads"), [(1, 20), (64, 20), (64, 4), (1, 0)])
 def test_every_process_holds_a_slot_back(settings, processes, threads):
     settings.WEB_CONCURRENCY, settings.WEB_THREADS = processes, threads
-    gate = images.gate_for_this_process()
+    gate = images.limit_for_this_process()
     with suppress(ApiError):
         for _ in range(100):
             gate.enter("one user")
 
     assert gate.enter("another").is_set()
+
+
+@pytest.fixture
+def large_ones(monkeypatch):
+    """Three other users have very large pictures: all slots for these are taken."""
+    large = ConcurrencyLimit(slots=2, waiting=4, timeout=0.01)
+    monkeypatch.setattr(images, "large_limit", large)
+    places = [(user, large.enter(user)) for user in ("first", "second", "third")]
+    yield large
+    for user, place in places:
+        large.leave(user, place)
+
+
+def test_very_large_pictures_of_others_do_not_keep_anybody_waiting(attach, large_ones, monkeypatch):
+    assert attach(samples.photo()).status_code == 201
+
+    monkeypatch.setattr(images, "QUICK_CPU_SECONDS", 0)  # as if it were a large one too
+    assert code(attach(samples.photo())) == (503, "SERVICE_UNAVAILABLE")
+
+
+def test_a_picture_that_is_not_quick_begins_again_and_succeeds(stored, monkeypatch):
+    monkeypatch.setattr(images, "QUICK_CPU_SECONDS", 0)
+    picture, thumbnail = stored(samples.photo())
+
+    assert (picture.size, thumbnail.size) == ((800, 600), (320, 240))
+    with images.large_limit.slot(), images.limit.slot():  # given back
+        pass

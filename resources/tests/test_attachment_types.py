@@ -1,14 +1,14 @@
 """What may be attached: read from the bytes, and images made anew."""
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from core.files import images
 from core.files.models import StoredFile
 from core.tests import samples
 from core.tests.answers import code, problems
 from core.tests.samples import PDF, SECRET, upload
-from core.web.errors import ApiError
+from core.web.concurrency import ConcurrencyLimit
 from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -104,6 +104,7 @@ def test_anything_else_is_refused(disk, attach, content):
         (samples.bomb(), "too_many_pixels"),
         (samples.bomb(4000, 4000), "invalid_image"),
         (samples.photo()[:4000], "invalid_image"),
+        (samples.photo()[:-2000], "invalid_image"),
         (PDF + b"more", "invalid_pdf"),
         (PDF[:-7], "invalid_pdf"),
     ],
@@ -162,22 +163,43 @@ def test_a_jpeg_for_printing_is_shown_on_screens(disk, attach):
 
 
 def test_an_image_that_takes_too_long_is_given_up(disk, attach, monkeypatch):
-    monkeypatch.setattr(images, "LONGEST_SECONDS", 0.001)
+    monkeypatch.setattr(images, "WALL_SECONDS", 0.001)
 
     assert code(attach(samples.png())) == (503, "SERVICE_UNAVAILABLE")
     assert (disk.names(), StoredFile.objects.count()) == ([], 0)
 
 
 def test_when_too_many_images_come_at_once_the_next_is_told_to_come_again(attach, monkeypatch):
-    monkeypatch.setattr(images, "gate", images.Gate(at_once=1, waiting=0, patience=0))
-    with images.gate.slot():
+    monkeypatch.setattr(images, "limit", ConcurrencyLimit(slots=1, waiting=0, timeout=0))
+    with images.limit.slot():
         answer = attach(samples.png())
 
     assert (code(answer), answer["Retry-After"]) == ((503, "SERVICE_UNAVAILABLE"), "2")
     assert attach(samples.png()).status_code == 201
 
 
-def test_who_waits_too_long_at_the_gate_is_told_to_come_again():
-    gate = images.Gate(at_once=1, waiting=1, patience=0.01)
-    with gate.slot(), pytest.raises(ApiError, match="unavailable"), gate.slot():
-        pass
+def without_end(**options):
+    """A photo with much detail, as a camera writes it that leaves the end marker out."""
+    detail = Image.effect_noise((800, 600), 80).convert("RGB")
+    content = samples.encoded(detail, "JPEG", quality=90, **options)
+    assert content.endswith(b"\xff\xd9")
+    return content[:-2]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize(("cut", "behind"), [(0, b""), (0, bytes(4096)), (8, b"")])
+def test_a_jpeg_without_its_end_marker_is_a_whole_picture(disk, attach, options, cut, behind):
+    content = without_end(**options)
+    data = attach(content[: len(content) - cut] + behind).json()["data"]
+    stored = samples.opened(disk.fetch(data["url"])[2])
+    sent = samples.opened(content + b"\xff\xd9")
+
+    assert (stored.format, stored.size) == ("JPEG", (800, 600))
+    above = (0, 0, 800, 584)
+    assert max(high for _low, high in ImageChops.difference(stored, sent).crop(above).getextrema()) < 16
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+@pytest.mark.parametrize("missing", [8_000, 40_000])
+def test_a_jpeg_that_lacks_more_than_its_end_is_refused(attach, options, missing):
+    assert problems(attach(without_end(**options)[:-missing])) == {"file": "invalid_image"}

@@ -6,8 +6,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from core.files.models import StoredFile
-from core.importexport.csv_tables import MAX_HEADER_LENGTH
-from core.importexport.table_rows import BadTable
+from core.importexport.csv_tables import MAX_HEADER_LENGTH, BadTable
 from core.importexport.tabular import open_table
 from core.jobs import services as jobs
 from core.jobs.models import Job
@@ -63,6 +62,8 @@ def test_what_is_no_table_is_refused_at_once(owner, body, answer):
         (b'[{"title": "Good"} {"title": "Bad"}]', "JSON"),
         (b'[{"title": "Good"}] []', "JSON"),
         (b'[{"title": NaN}]', "JSON"),
+        (b'[{"title": "Good", "title": "Bad"}]', "JSON"),
+        (b'[{"title": "Good"}, {"content": "' + b"x" * 1_100_000 + b'"}]', "JSON"),
         (b'[{"title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "JSON"),
     ],
 )
@@ -74,7 +75,7 @@ def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, sa
 
 
 def test_a_row_too_many_fails(owner, monkeypatch):
-    monkeypatch.setattr("core.importexport.tabular.MOST_ROWS", 3)
+    monkeypatch.setattr("core.importexport.tabular.MAX_ROWS", 3)
 
     assert counts(imported(owner, "title\na\nb\nc\n")) == (3, 0, 0, 0)
     job = finished(owner, upload(owner, "title\na\nb\nc\nd\n"))
@@ -130,7 +131,7 @@ def test_the_file_is_gone_when_its_rows_are_stored(owner):
     job = Job.objects.get(pk=finished(owner, upload(owner, "title\nOne\n"))["id"])
 
     assert job.source_file is None
-    assert StoredFile.objects.get().state == "doomed"
+    assert StoredFile.objects.get().state == "deleting"
 
 
 def test_a_header_that_is_too_long_is_refused_before_it_is_taken_apart(monkeypatch):

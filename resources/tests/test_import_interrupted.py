@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from core.files import services as files
 from core.importexport import imports as importing
+from core.importexport.tabular import MAX_OBJECT_LENGTH
 from core.jobs import services as jobs
 from core.jobs.models import Job
 from core.tests.job_results import finished
@@ -114,7 +115,7 @@ def test_a_refusal_of_a_service_is_the_error_of_its_row(owner, monkeypatch):
 
 
 def test_of_very_many_errors_the_first_are_listed_and_all_counted(owner, monkeypatch):
-    monkeypatch.setattr(importing, "MOST_ERRORS", 5)
+    monkeypatch.setattr(importing, "MAX_ERRORS", 5)
     result = imported(owner, "title,status\n" + "x,lost\n" * 7)
 
     assert (len(result["errors"]), result["errorsTruncated"], result["failed"]) == (5, True, 7)
@@ -153,11 +154,12 @@ def test_rows_of_a_file_are_read_in_pieces(owner):
             read.append(size)
             return super().read(size)
 
-    table = importing.open_table(Watched(b"[" + b'{"title": "x"},' * 50_000 + b"{}]"), {"title"})
+    row = b'{"title": "' + b"x" * 180 + b'"},'
+    table = importing.open_table(Watched(b"[" + row * 50_000 + b"{}]"), {"title"})
     next(table.rows)
-    assert 0 < sum(read) < 300_000
+    assert 0 < sum(read) < 3 * MAX_OBJECT_LENGTH
     assert len(list(table.rows)) == 50_000
-    assert all(0 < size <= 128 * 1024 for size in read)
+    assert all(0 < size <= MAX_OBJECT_LENGTH for size in read)
 
 
 def test_a_job_that_never_ran_keeps_its_file(owner):
@@ -171,7 +173,7 @@ def test_a_job_that_never_ran_keeps_its_file(owner):
 @pytest.mark.parametrize("most", [0, 1000])
 def test_ids_that_come_twice_are_known_in_every_slice(owner, small_batches, monkeypatch, most):
     monkeypatch.setattr("core.jobs.runner.SLICE_SECONDS", 0)
-    monkeypatch.setattr(importing, "MOST_ERRORS", most)
+    monkeypatch.setattr(importing, "MAX_ERRORS", most)
     keys = [uuid7() for _ in range(3)]
     body = "id,title\n" + "".join(f"{key},x\n" for key in [*keys, *keys])
     answer = upload(owner, body)

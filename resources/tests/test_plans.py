@@ -70,8 +70,8 @@ def kinds(rows):
 SORTS = [
     (["-created_at", "-id"], "resource_newest"),
     (["created_at", "id"], "resource_newest"),
-    (["title", "id"], "resource_by_title"),
-    (["-title", "-id"], "resource_by_title"),
+    (["title_sort", "id"], "resource_by_title_key"),
+    (["-title_sort", "-id"], "resource_by_title_key"),
     (["updated_at", "id"], "resource_by_update"),
     (["-updated_at", "-id"], "resource_by_update"),
     (["status", "id"], "resource_sorted_by_status"),
@@ -162,7 +162,7 @@ def short_look(monkeypatch):
 
 
 @pytest.mark.parametrize("words", ["zozozo", "xyzzy plugh", "zozozo the"])
-@pytest.mark.parametrize("order", [["-created_at", "-id"], ["title", "id"]])
+@pytest.mark.parametrize("order", [["-created_at", "-id"], ["title_sort", "id"]])
 def test_a_rare_word_is_looked_up_in_the_index_whatever_the_order(many, short_look, words, order):
     assert "words" in ways_of_search(many.matching(words).order_by(*order))
 
@@ -186,9 +186,9 @@ def test_a_common_word_is_found_among_the_newest(many, short_look):
 
 def test_a_word_that_is_neither_is_walked_to_in_the_order(many, short_look, monkeypatch):
     monkeypatch.setattr(search, "COMMON", 0.01)
-    [_, walk, *_] = plans_of_search(many.matching("that").order_by("title", "id"))
+    [_, walk, *_] = plans_of_search(many.matching("that").order_by("title_sort", "id"))
 
-    assert "resource_by_title" in {node.get("Index Name") for node in walk}
+    assert "resource_by_title_key" in {node.get("Index Name") for node in walk}
     assert "Sort" not in {node["Node Type"] for node in walk}
 
 

@@ -89,7 +89,7 @@ def chunks(content: IO[bytes]) -> Iterator[bytes]:
 
 def drop(stored: list[StoredFile]) -> None:
     for item in stored:
-        files.forget(item)
+        files.delete_now(item)
 
 
 def attach(*, to: Any, model: type[BaseAttachment], prepared: Prepared, actor: Any) -> BaseAttachment:
@@ -125,7 +125,7 @@ def detach(*, attachment: Any, actor: Any) -> None:
         changes: audit.Changes = {"attachments": [attachment.file.filename, None]}
         audit.record("attachment.deleted", actor_id=actor.pk, target=to, changes=changes)
         attachment.delete()
-        files.discard(*stored)
+        files.schedule_deletion(*stored)
         to.attachment_count -= 1
         to.save_changes("attachment_count")
 

@@ -1,13 +1,13 @@
-"""Files in an S3-compatible bucket, handed out by the bucket itself. See core/files/services.py.
+"""Files in an S3-compatible bucket, downloaded from the bucket itself. See core/files/services.py.
 
-Loaded only where S3_BUCKET is set: its packages are in requirements/prod.txt.
+Imported only where S3_BUCKET is set: its packages are in requirements/prod.txt.
 """
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
@@ -18,27 +18,22 @@ from core.files.models import HEX, StoredFile
 
 TIMEOUT_SECONDS = 5
 ATTEMPTS = 2
-LONGEST_IN_MEMORY = 1024 * 1024
-
-P = ParamSpec("P")
-R = TypeVar("R")
+MAX_IN_MEMORY = 1024 * 1024
 
 
-def answering(method: Callable[P, R]) -> Callable[P, R]:
-    """What boto raises when the bucket does not answer, or refuses, is an OSError, as with a disk."""
-
-    @wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(*args, **kwargs)
-        except (BotoCoreError, ClientError, Boto3Error) as error:
-            raise OSError(f"the bucket: {error}") from error
-
-    return call
+@contextmanager
+def bucket_errors() -> Iterator[None]:
+    """Raise what boto raises as an OSError, as for a disk; FileNotFoundError for a key that does not exist."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, Boto3Error) as error:
+        response: Any = getattr(error, "response", {})
+        is_missing = response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404
+        raise (FileNotFoundError if is_missing else OSError)(f"the bucket: {error}") from error
 
 
 class BucketStorage(S3Storage):
-    """Private, signed with v4, and with bounded patience."""
+    """A private bucket, signed with v4, with timeouts."""
 
     def __init__(self, *, bucket: str, region: str, endpoint: str, key_id: str, secret: str) -> None:
         super().__init__(
@@ -47,10 +42,10 @@ class BucketStorage(S3Storage):
             endpoint_url=endpoint or None,
             access_key=key_id or None,
             secret_key=secret or None,
-            default_acl=None,  # the bucket's own rules hold, and they should let nobody in
+            default_acl=None,  # the bucket's own rules apply, which should admit nobody
             querystring_auth=True,
-            file_overwrite=True,  # names are never used twice, so there is nothing to ask the bucket for
-            max_memory_size=LONGEST_IN_MEMORY,
+            file_overwrite=True,  # names are never used twice, so no request is needed
+            max_memory_size=MAX_IN_MEMORY,
             client_config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if endpoint else "auto"},
@@ -63,9 +58,9 @@ class BucketStorage(S3Storage):
             ),
         )
 
-    @answering
+    @bucket_errors()
     def _save(self, name: str, content: Any) -> str:
-        with tempfile.TemporaryFile() as spool:  # boto wants to go back in it, when an attempt fails
+        with tempfile.TemporaryFile() as spool:  # boto reads it again when an attempt fails
             for chunk in content.chunks():
                 spool.write(chunk)
             spool.seek(0)
@@ -73,29 +68,22 @@ class BucketStorage(S3Storage):
             self.bucket.Object(name).upload_fileobj(spool, ExtraArgs=parameters, Config=self.transfer_config)
         return name
 
-    @answering
+    @bucket_errors()
     def delete(self, name: str) -> None:
         self.bucket.Object(name).delete()
 
+    @bucket_errors()
     def open(self, name: str, mode: str = "rb") -> Any:
-        """The whole file, so that the bucket is not needed while it is read. Raises FileNotFoundError."""
-        spool = tempfile.SpooledTemporaryFile(LONGEST_IN_MEMORY)  # noqa: SIM115 - the caller closes it
-        try:
+        """Return the whole file, so that the bucket is not needed while it is read. Raises FileNotFoundError."""
+        with ExitStack() as stack:
+            spool = stack.enter_context(tempfile.SpooledTemporaryFile(MAX_IN_MEMORY))
             self.bucket.Object(name).download_fileobj(spool, Config=self.transfer_config)
-        except ClientError as error:
-            spool.close()
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                raise FileNotFoundError(name) from error
-            raise OSError(f"the bucket: {error}") from error
-        except (BotoCoreError, Boto3Error) as error:
-            spool.close()
-            raise OSError(f"the bucket: {error}") from error
-        spool.seek(0)
-        return spool
+            spool.seek(0)
+            stack.pop_all()  # the caller closes it
+            return spool
 
-    @answering
     def link(self, stored: StoredFile, *, disposition: str, expires_at: int) -> str:
-        """Presigned: no call goes out for it."""
+        """Return a presigned URL, without a request to the bucket."""
         parameters = {
             "Bucket": self.bucket_name,
             "Key": stored.name,
@@ -104,12 +92,11 @@ class BucketStorage(S3Storage):
         }
         client = self.connection.meta.client
         lifetime = max(1, expires_at - int(time.time()))
-        url: str = client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=lifetime)
+        with bucket_errors():
+            url: str = client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=lifetime)
         return url
 
-    @answering
     def keys(self) -> Iterator[str]:
-        for item in self.bucket.objects.all():
-            name = item.key.rpartition("/")[2]
-            if HEX.fullmatch(name):
-                yield name
+        with bucket_errors():
+            names = (item.key.rpartition("/")[2] for item in self.bucket.objects.all())
+            yield from filter(HEX.fullmatch, names)

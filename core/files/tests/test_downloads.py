@@ -81,7 +81,7 @@ def test_it_may_be_used_more_than_once_and_outlives_a_log_out(disk, url):
     assert [disk.fetch(url)[0] for _ in range(3)] == [200] * 3
 
 
-@pytest.mark.parametrize("state", ["pending", "doomed"])
+@pytest.mark.parametrize("state", ["pending", "deleting"])
 def test_only_what_is_kept_is_handed_out(disk, stored, url, state):
     StoredFile.objects.update(state=state, user=None, filename="")
 

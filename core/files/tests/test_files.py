@@ -98,28 +98,28 @@ def test_what_the_purge_took_cannot_be_kept(disk):
         files.keep(stored)
 
 
-def test_what_is_doomed_cannot_be_kept_any_more(disk):
+def test_a_file_whose_deletion_is_scheduled_cannot_be_kept(disk):
     stored = store()
-    StoredFile.objects.update(state=State.DOOMED, user=None, filename="")
+    StoredFile.objects.update(state=State.DELETING, user=None, filename="")
 
     with pytest.raises(files.FileGone):
         files.keep(stored)
 
 
-def test_a_discarded_one_is_nobodys_at_once_and_gone_soon(storage):
+def test_a_scheduled_deletion_clears_the_owner_at_once_and_the_bytes_soon(storage):
     stored = kept()
-    files.discard(stored)
+    files.schedule_deletion(stored)
 
     row = StoredFile.objects.get()
-    assert (row.state, row.user, row.filename) == (State.DOOMED, None, "")
+    assert (row.state, row.user, row.filename) == (State.DELETING, None, "")
     outbox.drain()
     assert (storage.names(), StoredFile.objects.count()) == ([], 0)
 
 
-def test_what_is_discarded_in_vain_stays(disk):
+def test_a_scheduled_deletion_that_is_rolled_back_deletes_nothing(disk):
     stored = kept()
     with transaction.atomic():
-        files.discard(stored)
+        files.schedule_deletion(stored)
         transaction.set_rollback(True)
     outbox.drain()
     purge_expired()
@@ -183,7 +183,7 @@ def test_without_the_bucket_nothing_is_stored_and_nothing_promised_is_lost(bucke
         store()
     with pytest.raises(files.StorageAway):
         files.open_file(stored)
-    files.discard(stored)
+    files.schedule_deletion(stored)
     outbox.drain()
     assert OutboxMessage.objects.get().status == OutboxMessage.Status.PENDING
     an_hour_later()
@@ -236,7 +236,7 @@ def test_the_quota_is_of_all_files_of_one_user(disk, settings):
     with pytest.raises(files.QuotaExceeded):
         store(b"1", user, size=1)
     store(b"1", UserFactory(), size=1)
-    files.discard(first)
+    files.schedule_deletion(first)
     store(b"1", user, size=1)
 
     assert StoredFile.objects.filter(user=user).count() == 2

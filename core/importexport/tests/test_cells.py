@@ -3,6 +3,9 @@
 import csv
 import io
 import random
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -98,3 +101,19 @@ def test_other_programs_read_what_is_written():
 
     assert written == b'a,b\r\n"x""y","1\r\n2"\r\n",",\xc3\xa9\r\n'
     assert list(csv.DictReader(io.StringIO(written.decode(), newline=""))) == rows
+
+
+def test_values_of_json_have_one_text():
+    afternoon = datetime(2026, 3, 14, 15, 9, 26, 535, tzinfo=timezone(timedelta(hours=6)))
+    values = [afternoon, afternoon.date(), Decimal("-1.50"), UUID(int=7), {"a": ["=1"]}, [1, None], False, []]
+
+    assert [cell_of(value) for value in values] == [
+        "2026-03-14T09:09:26.000535Z",
+        "2026-03-14",
+        "-1.50",
+        "00000000-0000-0000-0000-000000000007",
+        '{"a":["=1"]}',
+        "[1,null]",
+        "false",
+        "",
+    ]

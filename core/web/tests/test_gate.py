@@ -1,29 +1,29 @@
-"""The gate: never more at once than its slots, nobody waits who has no room, and no user takes it all."""
+"""The limit: never more at once than its slots, nobody waits who has no room, and no user takes it all."""
 
 import threading
 from collections import Counter
 
 import pytest
 
-from core.web.concurrency import Gate
+from core.web.concurrency import ConcurrencyLimit
 from core.web.errors import ApiError
 
 
 @pytest.fixture
 def held():
-    """A gate with one slot and one place to wait, whose slot somebody holds until `leave` is set."""
-    gate = Gate(at_once=1, waiting=1, patience=0.05)
+    """A limit with one slot and one place to wait, whose slot somebody holds until `leave` is set."""
+    limit = ConcurrencyLimit(slots=1, waiting=1, timeout=0.05)
     inside, leave = threading.Event(), threading.Event()
 
     def hold():
-        with gate.slot():
+        with limit.slot():
             inside.set()
             leave.wait(10)
 
     holder = threading.Thread(target=hold)
     holder.start()
     inside.wait(10)
-    yield gate
+    yield limit
     leave.set()
     holder.join()
 
@@ -36,26 +36,26 @@ def test_who_waits_too_long_is_told_to_come_again(held):
 
 
 def test_a_full_room_refuses_at_once():
-    gate = Gate(at_once=1, waiting=0, patience=60)
-    with gate.slot(), pytest.raises(ApiError, match="unavailable"), gate.slot():
+    limit = ConcurrencyLimit(slots=1, waiting=0, timeout=60)
+    with limit.slot(), pytest.raises(ApiError, match="unavailable"), limit.slot():
         pass
 
 
 def test_a_slot_is_free_again_after_an_error(held):
-    gate = Gate(at_once=1, waiting=0, patience=5)
-    with pytest.raises(ZeroDivisionError), gate.slot():
+    limit = ConcurrencyLimit(slots=1, waiting=0, timeout=5)
+    with pytest.raises(ZeroDivisionError), limit.slot():
         raise ZeroDivisionError
-    with gate.slot():
+    with limit.slot():
         pass
 
 
 def test_no_more_than_its_slots_at_once():
-    gate = Gate(at_once=2, waiting=20, patience=30)
+    limit = ConcurrencyLimit(slots=2, waiting=20, timeout=30)
     lock, inside, most = threading.Lock(), [], []
     together = threading.Barrier(2)
 
     def work():
-        with gate.slot():
+        with limit.slot():
             with lock:
                 inside.append(1)
                 most.append(len(inside))
@@ -75,42 +75,42 @@ def test_no_more_than_its_slots_at_once():
 # --- shared between users -------------------------------------------------------------------------
 
 
-def shared(at_once=2, waiting=6, patience=60):
-    return Gate(
-        at_once=at_once, waiting=waiting, patience=patience, slots_each=at_once - 1, waiting_each=waiting // 2
+def shared(slots=2, waiting=6, timeout=60):
+    return ConcurrencyLimit(
+        slots=slots, waiting=waiting, timeout=timeout, slots_each=slots - 1, waiting_each=waiting // 2
     )
 
 
 def test_one_user_never_holds_the_last_slot():
-    gate = shared(at_once=3)
-    first, second, third = (gate.enter("ann") for _ in range(3))
+    limit = shared(slots=3)
+    first, second, third = (limit.enter("ann") for _ in range(3))
 
     assert [first.is_set(), second.is_set(), third.is_set()] == [True, True, False]
-    assert gate.enter("bob").is_set()
+    assert limit.enter("bob").is_set()
 
 
 def test_one_user_takes_half_of_the_places_to_wait():
-    gate = shared(waiting=4)
+    limit = shared(waiting=4)
     for _ in range(3):  # one has a slot, two wait
-        gate.enter("ann")
+        limit.enter("ann")
     with pytest.raises(ApiError) as refusal:
-        gate.enter("ann")
-    waiting = [gate.enter("bob") for _ in range(3)]
+        limit.enter("ann")
+    waiting = [limit.enter("bob") for _ in range(3)]
     with pytest.raises(ApiError, match="unavailable"):
-        gate.enter("eve")  # now all are taken
+        limit.enter("eve")  # now all are taken
 
     assert refusal.value.code == "SERVICE_UNAVAILABLE"
     assert [granted.is_set() for granted in waiting] == [True, False, False]
 
 
 def test_free_slots_go_to_the_users_in_turn():
-    gate = shared(waiting=20)
-    held = [("ann", gate.enter("ann")), ("bob", gate.enter("bob"))]
+    limit = shared(waiting=20)
+    held = [("ann", limit.enter("ann")), ("bob", limit.enter("bob"))]
     asked = ["ann", "ann", "ann", "eve", "eve", "bob"]
-    waiting = [(user, gate.enter(user)) for user in asked]
+    waiting = [(user, limit.enter(user)) for user in asked]
     served = []
     while held:
-        gate.leave(*held.pop(0))
+        limit.leave(*held.pop(0))
         let_in = [place for place in waiting if place[1].is_set()]
         waiting = [place for place in waiting if not place[1].is_set()]
         served += [user for user, _granted in let_in]
@@ -120,23 +120,23 @@ def test_free_slots_go_to_the_users_in_turn():
 
 
 def test_a_slot_that_comes_while_its_user_gives_up_is_not_lost():
-    gate = shared()
-    first, second = gate.enter("ann"), gate.enter("ann")
-    gate.leave("ann", first)  # it goes to the second
-    gate.leave("ann", second)
+    limit = shared()
+    first, second = limit.enter("ann"), limit.enter("ann")
+    limit.leave("ann", first)  # it goes to the second
+    limit.leave("ann", second)
 
-    assert [gate.enter(user).is_set() for user in ("bob", "eve")] == [True, True]
+    assert [limit.enter(user).is_set() for user in ("bob", "eve")] == [True, True]
 
 
 def test_the_shares_hold_under_threads():
     """Forty requests of three users at once: never more than the slots, never all of them for one."""
-    gate = shared(at_once=3, waiting=200)
+    limit = shared(slots=3, waiting=200)
     lock, inside, seen = threading.Lock(), Counter(), []
     together = threading.Barrier(40)
 
     def work(user):
         together.wait(10)
-        with gate.slot(user):
+        with limit.slot(user):
             with lock:
                 inside[user] += 1
                 seen.append((inside.total(), max(inside.values())))
@@ -152,4 +152,4 @@ def test_the_shares_hold_under_threads():
     assert len(seen) == 40
     assert max(total for total, _most in seen) <= 3
     assert max(most for _total, most in seen) <= 2
-    assert [gate.enter(user).is_set() for user in ("a", "b", "c")] == [True, True, True]  # nothing was lost
+    assert [limit.enter(user).is_set() for user in ("a", "b", "c")] == [True, True, True]  # nothing was lost

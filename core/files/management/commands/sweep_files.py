@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"not deleted: {name}: {error}")
         with transaction.atomic():
             rows = file_sweep.unreferenced()
-            unreferenced = rows.count() if dry_run else files.discard_all(rows)
+            unreferenced = rows.count() if dry_run else files.schedule_deletion_of(rows)
         lost = 0
         for stored in file_sweep.missing():
             lost += 1
