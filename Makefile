@@ -46,7 +46,7 @@ check: dev-env ## lint, format, types, imports, migrations, deployment, schema, 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/python .ci/imports.py
 	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy, in the shape of production"
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING

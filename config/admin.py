@@ -25,7 +25,7 @@ from core.web.request_context import identify
 View = Callable[..., Any]
 
 
-class GroundworkAdminSite(AdminSite):
+class Site(AdminSite):
     site_header = site_title = "Groundwork"
     index_title = "Administration"
     login_form = LogInForm
@@ -54,7 +54,7 @@ class GroundworkAdminSite(AdminSite):
                     f"The admin of {model._meta.label} does not inherit core.admin.base.BaseAdmin.",
                     hint="Unregister it, and register one that does.",
                     obj=type(self.get_model_admin(model)),
-                    id="groundwork.E001",
+                    id="config.E001",
                 )
                 for model in strangers
             ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from environs import validate
 
+from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
@@ -49,8 +50,8 @@ API_URL: str = env.origin("API_URL", "") or ""
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs")),
     "accounts",
-    "resources",
-    "config.apps.GroundworkAdminConfig",
+    *LOCAL_APPS,
+    "config.apps.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -8,6 +10,7 @@ from core.files import views as downloads
 from core.openapi.schema import schema_view
 from core.outbox import previews as preview
 from core.web import errors, health, metrics
+from config.local_apps import LOCAL_APPS
 
 read = allowed("GET", "HEAD")
 
@@ -24,7 +27,7 @@ PREVIEWS = [
 ]
 urlpatterns = [
     # The patterns are tried in this order, so what is asked for most comes first.
-    path("api/v1/", include("resources.urls")),
+    *(path("api/v1/", include(f"{name}.urls")) for name in LOCAL_APPS if find_spec(f"{name}.urls")),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("core.jobs.urls")),
     path("api/v1/files", read(downloads.file_view), name="file"),
