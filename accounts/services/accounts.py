@@ -171,9 +171,9 @@ def delete_account(*, user: User, actor: User) -> None:
         audit.record("user.deleted", actor_id=actor.pk, target=user)
 
 
-def export_account(*, user: User) -> dict[str, Any]:
-    """Everything held about the user. That it was handed out is an event of its own."""
-    held = export_of(user)
+def export_account(*, user: User, request: Any = None) -> dict[str, Any]:
+    """Return everything held about the user, and record the event. Serializers may read the request."""
+    held = export_of(user, request)
     audit.record("user.exported", actor_id=user.pk, target=user)
     return held
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from core.api.idempotency import LIFETIME
 from core.api.models import StoredAnswer
+from core.files import retention
 from core.files import services as files
 from core.files.models import StoredFile
 from core.jobs import services as jobs
@@ -65,6 +66,7 @@ def purge_expired() -> dict[str, int]:
 
 
 purges_expired("files")(files.purge_files)
+purges_expired("trash")(retention.purge_trash)
 
 
 @purges_expired("outbox")
