@@ -143,8 +143,8 @@ endef
 # installed and pip is not even started. It is copied last, so a broken installation starts again.
 define install
 	@test -x $(1)/bin/pip || { \
-		command -v $(PYTHON) >/dev/null || { echo "Groundwork needs Python 3.11 or newer: no $(PYTHON) here" >&2; exit 1; }; \
-		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Groundwork $(OLD_PYTHON)" % sys.version.split()[0])' && \
+		command -v $(PYTHON) >/dev/null || { echo "This project needs Python 3.11 or newer: no $(PYTHON) here" >&2; exit 1; }; \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This project $(OLD_PYTHON)" % sys.version.split()[0])' && \
 		$(PYTHON) -m venv --clear $(1); }
 	@cmp -s requirements/$(2).txt $(1)/locks/$(2).txt || { \
 		echo "Installing requirements/$(2).txt into $(1) …" && \

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
@@ -26,7 +27,7 @@ View = Callable[..., Any]
 
 
 class Site(AdminSite):
-    site_header = site_title = "Groundwork"
+    site_header = site_title = settings.PRODUCT_NAME
     index_title = "Administration"
     login_form = LogInForm
 

@@ -50,7 +50,6 @@ def describe_tags(result: dict[str, Any], generator: Any, **_context: Any) -> di
 
 
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Groundwork",
     "DESCRIPTION": DESCRIPTION,
     "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "OAS_VERSION": "3.1.1",

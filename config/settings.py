@@ -3,6 +3,7 @@
 import logging
 import os
 from datetime import timedelta
+from email.utils import formataddr
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ if not DEBUG:
     if "*" in ALLOWED_HOSTS:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
+# In pages, mails, the admin, the OpenAPI document and as the issuer of tokens.
+PRODUCT_NAME: str = env.str("PRODUCT_NAME", "") or "Groundwork"
 PORT: int = env.int("PORT", 8000) or 8000
 # Processes, and threads of each (0: a thread for every request). `manage.py serve` sets both.
 WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1)) or 1
@@ -86,6 +89,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "core.views.product",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ]
@@ -176,7 +180,9 @@ EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
     "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "core.outbox.mail.TerminalBackend"
 )
-DEFAULT_FROM_EMAIL: str = env.sender("DEFAULT_FROM_EMAIL", "Groundwork <noreply@localhost>") or ""
+DEFAULT_FROM_EMAIL: str = (
+    env.sender("DEFAULT_FROM_EMAIL", formataddr((PRODUCT_NAME, "noreply@localhost"))) or ""
+)
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- accounts ------------------------------------------------------------------------------------
@@ -244,7 +250,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-SPECTACULAR_SETTINGS = DESCRIPTION | {"VERSION": VERSION}
+SPECTACULAR_SETTINGS = DESCRIPTION | {"TITLE": PRODUCT_NAME, "VERSION": VERSION}
 
 # --- transport and browsers ----------------------------------------------------------------------
 CORS_ALLOWED_ORIGINS = env.cors_origins("CORS_ALLOWED_ORIGINS", "") or []

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 
-MEDIA_ROOT = tempfile.mkdtemp(prefix="groundwork-media-")
+MEDIA_ROOT = tempfile.mkdtemp(prefix="media-")
 atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
 
 os.environ.update(
@@ -19,10 +19,11 @@ os.environ.update(
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or "sqlite:///var/suite.sqlite3",
     REDIS_URL=os.environ.get("TEST_REDIS_URL", ""),
     CELERY_BROKER_URL=os.environ.get("TEST_REDIS_URL", ""),
+    PRODUCT_NAME="Blue Bikes",  # test_product_name.py looks for the default
     EMAIL_HOST="",
     EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
-    DEFAULT_FROM_EMAIL="Groundwork <noreply@groundwork.example>",
-    FRONTEND_URL="https://app.groundwork.example",
+    DEFAULT_FROM_EMAIL="Product <noreply@example.com>",
+    FRONTEND_URL="https://app.example.com",
     BCRYPT_ROUNDS="4",
     READ_CACHE_SECONDS="0",  # the revisions that it stands on move with a commit, which most tests never make
     THROTTLE_USER="100000/min",
