@@ -15,7 +15,7 @@ from core.tests.interpreter import django_python
 pytestmark = pytest.mark.django_db
 
 ROOT = Path(settings.BASE_DIR)
-DEFAULT = re.search(r"^#PRODUCT_NAME=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)[1]
+DEFAULT = re.findall(r"^#PRODUCT_NAME=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)[0]
 ADMIN = (
     "",
     "login/",
