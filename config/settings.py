@@ -275,9 +275,7 @@ X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
-WHITENOISE_ROOT = (
-    BASE_DIR / "templates" / "root"
-)  # what browsers and crawlers ask for unasked: icons, robots.txt
+WHITENOISE_ROOT = BASE_DIR / "templates" / "root"  # what browsers and crawlers request by themselves
 WHITENOISE_MAX_AGE = 0 if DEBUG else 24 * 3600  # of files without a hash in their name
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
