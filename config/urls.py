@@ -5,12 +5,12 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from config.local_apps import LOCAL_APPS
 from core.api.views import Page, allowed
 from core.files import views as downloads
 from core.openapi.schema import schema_view
 from core.outbox import previews as preview
 from core.web import errors, health, metrics
-from config.local_apps import LOCAL_APPS
 
 read = allowed("GET", "HEAD")
 

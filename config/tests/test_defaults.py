@@ -10,7 +10,8 @@ from accounts.tests.factories import UserFactory
 from config.tests import sample_models
 from config.tests.sample_models import Customer, Invoice
 from config.tests.test_declared_access import viewset
-from core import export, retention
+from core.api import personal_data
+from core.files import retention
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 
@@ -102,7 +103,7 @@ def test_the_model_says_how_long_its_trash_is_kept(deleted, monkeypatch, retenti
 
 
 def test_an_export_holds_a_persons_own_rows(deleted, ann):
-    rows = export.rows_of(ann, viewset(Invoice, "number"), None)
+    rows = personal_data.rows_of(ann, viewset(Invoice, "number"), None)
 
     assert [(row["number"], row["deletedAt"] is not None) for row in rows] == [("1", True), ("2", False)]
 
@@ -110,6 +111,6 @@ def test_an_export_holds_a_persons_own_rows(deleted, ann):
 def test_a_row_below_another_names_its_parent(ann):
     team = sample_models.Team.objects.create(name="Team", lead=ann)
     sample_models.Membership.objects.create(team=team, user=UserFactory())
-    (row,) = export.rows_of(ann, viewset(sample_models.Membership), None)
+    (row,) = personal_data.rows_of(ann, viewset(sample_models.Membership), None)
 
     assert row["teamId"] == team.pk

@@ -2,7 +2,8 @@
 
 from django.contrib.auth import get_user_model
 
-from core.db import privacy as export
+from core.api import personal_data
+from core.db.privacy import covered
 
 GOES_ALONG = {"CASCADE", "SET_NULL", "SET_DEFAULT", "SET"}
 MISSING = """
@@ -20,12 +21,12 @@ Give it on_delete=models.CASCADE, or models.SET_NULL where the row is not the us
 
 
 def test_every_model_that_points_to_a_user_is_in_the_export():
-    known = export.covered | set(export.viewsets_of_owned_rows())
+    known = covered | set(personal_data.viewsets_of_owned_rows())
     missing = [
         MISSING.format(
             label=model._meta.label,
             app=model._meta.app_label,
-            name=export.section_name(model),
+            name=personal_data.section_name(model),
             model=model.__name__,
             field=relation.field.name,
         )

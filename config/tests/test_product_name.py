@@ -9,7 +9,8 @@ from django.conf import settings
 from accounts import tokens
 from accounts.tests.checks import access_of
 from config.tests import house
-from core import mail, preview
+from core.outbox import mail
+from core.outbox import previews as preview
 from core.tests.interpreter import django_python
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ ADMIN = (
     "login/",
     "accounts/user/",
     "accounts/user/add/",
-    "core/outboxmessage/",
+    "core_outbox/outboxmessage/",
     "password_change/",
     "none/",
 )

@@ -50,7 +50,7 @@ class BaseModel(models.Model):
 
     Every visible change goes through `save_changes`, so that the version, and with it the ETag, moves. `access` states
     who may read and write which rows; without it the queryset has a `visible_to(user)` of its own. Deleted rows are in
-    the trash for `trash_retention`; then core/retention.py deletes them for good.
+    the trash for `trash_retention`; then core/files/retention.py deletes them for good.
     """
 
     access: ClassVar[Access | None] = None

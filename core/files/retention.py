@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.utils import timezone
 
-from core.files import services as files
 from core.db.base import BaseModel
+from core.files import services as files
 from core.files.models import BaseAttachment
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core.db.privacy import export_of, exports, sections
+from core.api.personal_data import export_of
+from core.db.privacy import exports, sections
 from resources.tests.factories import ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.filtersets import FilterSet
+from core.api.filtersets import FilterSet
 from core.tests.answers import names, problems
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory
