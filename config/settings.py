@@ -27,10 +27,8 @@ DEBUG: bool = bool(env.bool("DEBUG", False))
 DEVELOPMENT_KEY = "development-only-key-that-never-leaves-this-machine-0123456789"
 SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str("SECRET_KEY")) or ""
 SECRET_KEY_FALLBACKS = env.accepted_keys("SECRET_KEY_FALLBACKS", checked=not DEBUG)
-ALLOWED_HOSTS: list[str] = list(
-    (env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS"))
-    or []
-)
+HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS")
+ALLOWED_HOSTS: list[str] = list(HOSTS or [])
 if not DEBUG:
     if SECRET_KEY and (weakness := weak_secret(SECRET_KEY)):
         env.refuse("SECRET_KEY", weakness)
@@ -280,12 +278,10 @@ WHITENOISE_MAX_AGE = 0 if DEBUG else 24 * 3600  # of files without a hash in the
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": file_storage(env, BASE_DIR),
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+if DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
