@@ -20,7 +20,7 @@ from core.db import counters
 from core.outbox import services as outbox
 from core.tests.contract import contradictions
 
-EXAMPLE = re.compile(r"\bresources\.(models|tests|services)\b|/api/v1/(resources|tags)\b")
+EXAMPLE = re.compile(r"\bresources\.(models|tests|services)\b|/(resources|tags)\b|\bResourceViewSet\b")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -12,10 +12,11 @@ from contextlib import suppress
 import pytest
 from django.conf import settings
 
+from config.local_apps import LOCAL_APPS
 from config.tests.processes import call, free_port
 
 SECONDS = 60
-SOURCES = ("accounts", "config", "core", "resources", "templates", "manage.py")
+SOURCES = ("accounts", "config", "core", *LOCAL_APPS, "templates", "manage.py")
 
 
 @pytest.fixture
