@@ -7,7 +7,7 @@ RUN python -m venv /venv \
 
 FROM python:3.13-slim
 # A fixed number, so that volumes and `runAsNonRoot` can name it.
-RUN groupadd --gid 10001 groundwork && useradd --uid 10001 --gid 10001 --no-create-home groundwork
+RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 --no-create-home app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY --from=build /venv /venv

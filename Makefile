@@ -53,7 +53,7 @@ check: dev-env ## lint, format, types, imports, private names, migrations, deplo
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/python .ci/imports.py
 	$(EMBEDDED) DEBUG=true $(BIN)/python .ci/private_names.py
 	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 	@echo "manage.py check --deploy, in the shape of production"
@@ -164,8 +164,8 @@ endef
 # installed and pip is not even started. It is copied last, so a broken installation starts again.
 define install
 	@test -x $(1)/bin/pip || { \
-		command -v $(PYTHON) >/dev/null || { echo "Groundwork needs Python 3.11 or newer: no $(PYTHON) here" >&2; exit 1; }; \
-		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Groundwork $(OLD_PYTHON)" % sys.version.split()[0])' && \
+		command -v $(PYTHON) >/dev/null || { echo "This project needs Python 3.11 or newer: no $(PYTHON) here" >&2; exit 1; }; \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This project $(OLD_PYTHON)" % sys.version.split()[0])' && \
 		$(PYTHON) -m venv --clear $(1); }
 	@cmp -s requirements/$(2).txt $(1)/locks/$(2).txt || { \
 		echo "Installing requirements/$(2).txt into $(1) …" && \

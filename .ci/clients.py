@@ -58,7 +58,7 @@ def generate(base: str) -> None:
         is_generator=True,
     )
     command: list[str | Path] = [PYTHON / "openapi-python-client", "generate", "--path", document]
-    command += ["--output-path", GENERATED / "groundwork_client", "--meta", "none", "--fail-on-warning"]
+    command += ["--output-path", GENERATED / "api_client", "--meta", "none", "--fail-on-warning"]
     step(
         "openapi-python-client",
         [*command, "--config", CLIENTS / "openapi-python-client.yml"],
@@ -68,7 +68,7 @@ def generate(base: str) -> None:
 
 def main() -> int:
     with (
-        tempfile.TemporaryDirectory(prefix="groundwork-clients-") as folder,
+        tempfile.TemporaryDirectory(prefix="clients-") as folder,
         live_server(environment(f"sqlite:///{folder}/db.sqlite3")) as base,
     ):
         generate(base)

@@ -70,7 +70,7 @@ def fuzz(base: str, caller: Caller, arguments: list[str], log: Path) -> tuple[in
     token = caller.log_in(base)
     command: list[str | Path] = [SCHEMATHESIS, "--config-file", CONFIG, "run", f"{base}/api/v1/schema"]
     command += ["--header", f"Authorization: Bearer {token}", "--exclude-path-regex", LEFT_OUT]
-    with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-report-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fuzz-report-") as folder:
         known, report = Path(folder) / "known.json", Path(folder) / "report.json"
         known.write_text(json.dumps(make_objects(base, token, admin=caller.role == "admin")))
         command += ["--report-json-path", report, *DEFAULTS, *arguments]
@@ -105,7 +105,7 @@ def database(folder: str) -> Iterator[str]:
 
 
 def run(role: str, arguments: list[str], log: Path) -> tuple[int, int]:
-    with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-") as folder, database(folder) as url:
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, database(folder) as url:
         return run_on(url, role, arguments, log)
 
 
@@ -121,7 +121,7 @@ def main() -> int:
     ours, arguments = parser.parse_known_args()
     roles = [ours.only] if ours.only else list(ROLES)
     # Each with a server and a database of its own: the admin deletes accounts, and a process makes use of one core.
-    with tempfile.TemporaryDirectory(prefix="groundwork-fuzz-logs-") as folder, ThreadPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory(prefix="fuzz-logs-") as folder, ThreadPoolExecutor() as pool:
         logs = {role: Path(folder) / role for role in roles}
         started = {role: pool.submit(run, role, arguments, log) for role, log in logs.items()}
         results = {}

@@ -40,7 +40,7 @@ STOP_SECONDS = 30
 UNPRIVILEGED = ("postgres", "nobody")
 # The built-in C.UTF-8 knows letters beyond ASCII and needs no locale of the operating system.
 INITDB_OPTIONS = (
-    *("--pgdata=data", "--username=groundwork", "--pwfile=password", "--auth=scram-sha-256", "--no-sync"),
+    *("--pgdata=data", "--username=app", "--pwfile=password", "--auth=scram-sha-256", "--no-sync"),
     *("--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
 )
 # Loopback only, and no waiting for the disk: nothing here outlives the tests.
@@ -82,8 +82,8 @@ def redis_version(url: str) -> str:
 
 def local_postgres_urls() -> list[str]:
     """The log-in of docker-compose.yml first, then what local installations usually allow."""
-    logins = ("groundwork:groundwork", "postgres:postgres", "postgres", getpass.getuser())
-    return [f"postgres://{login}@127.0.0.1:{POSTGRES_PORT}/groundwork" for login in logins]
+    logins = ("app:app", "postgres:postgres", "postgres", getpass.getuser())
+    return [f"postgres://{login}@127.0.0.1:{POSTGRES_PORT}/app" for login in logins]
 
 
 def local_redis_urls() -> list[str]:
@@ -133,7 +133,7 @@ def free_port() -> int:
 
 @contextmanager
 def workspace(identity: dict[str, Any]) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="groundwork-services-") as name:
+    with tempfile.TemporaryDirectory(prefix="services-") as name:
         folder = Path(name)
         give_away(folder, identity)
         yield folder
@@ -187,7 +187,7 @@ def private_postgres() -> Iterator[str]:
             [initdb, *INITDB_OPTIONS], cwd=folder, check=True, stdout=subprocess.DEVNULL, **identity
         )
         command: list[str | Path] = [initdb.with_name("postgres"), *POSTGRES_OPTIONS, "-p", str(port)]
-        url = f"postgres://groundwork:{password}@127.0.0.1:{port}/groundwork"
+        url = f"postgres://app:{password}@127.0.0.1:{port}/app"
         with server(command, folder, identity, lambda: postgres_version(url)):
             yield url
 

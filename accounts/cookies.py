@@ -86,7 +86,7 @@ def csrf_token(session_id: UUID) -> str:
 
 def csrf_tokens(session_id: UUID) -> list[str]:
     """Return the token of a session, and those that servers with another SECRET_KEY give out."""
-    return keys.hexdigests("groundwork.csrf", session_id.hex)
+    return keys.hexdigests("accounts.csrf", session_id.hex)
 
 
 def check_csrf(request: HttpRequest, session_id: UUID) -> None:

@@ -77,6 +77,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     access = Access(owner="pk")
+    keeps_trash = False  # accounts/services/erasure.py
     objects: ClassVar = UserManager()
 
     USERNAME_FIELD = "email"

@@ -21,8 +21,6 @@ from core.web import keys
 from core.web.errors import ApiError
 
 ALGORITHM = "HS256"
-ISSUER = "groundwork"
-AUDIENCE = "groundwork-api"
 LEEWAY_SECONDS = 30  # for nbf and iat: a node whose clock is ahead must not make fresh tokens unusable
 LONGEST_TOKEN = 4096
 COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -33,8 +31,9 @@ ACCESS, REFRESH = "access", "refresh"
 def backends(leeway: float = LEEWAY_SECONDS) -> list[TokenBackend]:
     """The signing key first, then the older keys that are still accepted (ASVS 5.0, 13.3.4)."""
     keys = [settings.JWT_SIGNING_KEY, *settings.JWT_VERIFYING_KEYS]
+    issuer = settings.PRODUCT_NAME
     return [
-        TokenBackend(ALGORITHM, signing_key=key, issuer=ISSUER, audience=AUDIENCE, leeway=leeway)
+        TokenBackend(ALGORITHM, signing_key=key, issuer=issuer, audience=f"{issuer} API", leeway=leeway)
         for key in keys
     ]
 
@@ -147,7 +146,7 @@ def new_jti() -> str:
 def child_jtis(parent_jti: str) -> list[str]:
     """The jti that follows this one, and those that servers with another SECRET_KEY make follow it. They can be
     computed again from the parent, but not from the database."""
-    return keys.hexdigests("groundwork.refresh-child", parent_jti)
+    return keys.hexdigests("accounts.refresh-child", parent_jti)
 
 
 def digest(secret: str) -> str:

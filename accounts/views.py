@@ -150,7 +150,7 @@ class MeViewSet(UserViewSet):
     @action(detail=False)
     def export(self, request: UserRequest) -> Response:
         """Everything held about the caller."""
-        return Response(accounts.export_account(user=request.user))
+        return Response(accounts.export_account(user=request.user, request=request))
 
 
 class SessionViewSet(BaseViewSet):

@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> int:
     if not PROC.joinpath("self", "status").exists():
         sys.exit("The size of a process is read from /proc, which only Linux has.")
     try:
-        with tempfile.TemporaryDirectory(prefix="groundwork-bench-") as name, ExitStack() as stack:
+        with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
             [ours], people = run.start(stack, chosen, Path(name))
             passed = judge(series(ours, people, chosen.requests, Path(name)))
     except (Failed, Unexpected) as error:

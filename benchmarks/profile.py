@@ -30,7 +30,7 @@ parser.add_argument("--requests", type=int, default=500)
 parser.add_argument("--top", type=int, default=30, help="how many functions to list")
 parser.add_argument("--users", type=int, default=50)
 parser.add_argument("--resources", type=int, default=200, help="of each user")
-parser.add_argument("--database", default="groundwork_profile", help="its name on the server")
+parser.add_argument("--database", default="profile", help="its name on the server")
 parser.add_argument("--fresh", action="store_true", help="make the database anew")
 parser.add_argument(
     "--database-url",

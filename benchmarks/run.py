@@ -1,4 +1,4 @@
-"""Groundwork beside its peers, on the same PostgreSQL, interleaved in one run.
+"""This project beside its peers, on the same PostgreSQL, interleaved in one run.
 
 Prints a table, and writes latest.json and latest.svg. A complete run also rewrites the figures in docs/performance.md.
 """
@@ -179,7 +179,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
     try:
-        with tempfile.TemporaryDirectory(prefix="groundwork-bench-") as name, ExitStack() as stack:
+        with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
             everybody, people = start(stack, chosen, Path(name))
             run = measure(chosen, everybody, people, Path(name))
     except (Failed, Unexpected) as error:

@@ -80,7 +80,7 @@ def require(contender: Contender) -> None:
 def database(server_url: str, name: str, copy_of: str = "") -> Iterator[str]:
     """`copy_of` is the URL of one that nobody is connected to."""
     template = urlsplit(copy_of).path.lstrip("/") or "template1"
-    full_name = f"groundwork_bench_{name}_{os.getpid()}"
+    full_name = f"bench_{name}_{os.getpid()}"
     try:
         yield settings.create_database(server_url, full_name, template)
     finally:

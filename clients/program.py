@@ -4,10 +4,10 @@ import sys
 from collections.abc import Iterator
 from uuid import UUID
 
-from groundwork_client import AuthenticatedClient, Client
-from groundwork_client.api.auth import login, register
-from groundwork_client.api.resources import create_resource, get_resource, list_resources, update_resource
-from groundwork_client.models import (
+from api_client import AuthenticatedClient, Client
+from api_client.api.auth import login, register
+from api_client.api.resources import create_resource, get_resource, list_resources, update_resource
+from api_client.models import (
     AnyLoginAnswerEnvelope,
     BadRequestAnswer,
     BadRequestAnswerErrorCode,

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
@@ -25,8 +26,8 @@ from core.web.request_context import identify
 View = Callable[..., Any]
 
 
-class GroundworkAdminSite(AdminSite):
-    site_header = site_title = "Groundwork"
+class Site(AdminSite):
+    site_header = site_title = settings.PRODUCT_NAME
     index_title = "Administration"
     login_form = LogInForm
 
@@ -54,7 +55,7 @@ class GroundworkAdminSite(AdminSite):
                     f"The admin of {model._meta.label} does not inherit core.admin.base.BaseAdmin.",
                     hint="Unregister it, and register one that does.",
                     obj=type(self.get_model_admin(model)),
-                    id="groundwork.E001",
+                    id="config.E001",
                 )
                 for model in strangers
             ),

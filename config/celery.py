@@ -34,7 +34,7 @@ class Application(Celery):
         return self.subclass_with_self(BEAT)
 
 
-app = Application("groundwork")
+app = Application("backend")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

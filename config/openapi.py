@@ -1,5 +1,14 @@
 """The settings of drf-spectacular: title, description, tags and hooks of the OpenAPI document."""
 
+from inspect import getdoc, isclass
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Choices
+from django.utils.functional import SimpleLazyObject
+
+from config.local_apps import LOCAL_APPS
+
 DESCRIPTION = """Accounts, sessions and owner-scoped resources over REST.
 
 Every answer under `/api/v1` is in one envelope: `{"success": true, "data": …}`, lists with `meta` beside it; errors
@@ -12,8 +21,35 @@ Every answer under `/api/v1` is in one envelope: `{"success": true, "data": …}
 - A method that is not described here is a 405 with `Allow`; `HEAD` and `OPTIONS` work everywhere.
 - Before any operation, plain HTTP is refused with 403 and a `Host` that is not this server's with 400.
 """
+
+
+def enum_names() -> dict[str, Any]:
+    """Return the schema names of enums that several models have, such as `ResourceStatus` for `Resource.Status`.
+
+    Equal choices have one name, which drf-spectacular requires.
+    """
+    names: dict[str, Any] = {"JobStatus": "core.jobs.models.Job.Status", "Role": "accounts.models.Role"}
+    known: list[Any] = []
+    for model in (model for name in LOCAL_APPS for model in apps.get_app_config(name).get_models()):
+        for name, member in vars(model).items():
+            if isclass(member) and issubclass(member, Choices) and member.choices not in known:
+                known.append(member.choices)
+                names[f"{model.__name__}{name}"] = member
+    return names
+
+
+def describe_tags(result: dict[str, Any], generator: Any, **_context: Any) -> dict[str, Any]:
+    """Add the tags of the local apps, each with the docstring of its viewset."""
+    described = {tag["name"] for tag in result["tags"]}
+    for path, *_method, callback in generator.endpoints:
+        name = path.removeprefix("/api/v1/").partition("/")[0]
+        if path == f"/api/v1/{name}" and name not in described and hasattr(callback, "cls"):
+            described.add(name)
+            result["tags"].append({"name": name, "description": getdoc(callback.cls) or ""})
+    return result
+
+
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Groundwork",
     "DESCRIPTION": DESCRIPTION,
     "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "OAS_VERSION": "3.1.1",
@@ -22,11 +58,7 @@ SPECTACULAR_SETTINGS = {
     "GET_LIB_DOC_EXCLUDES": "core.openapi.fields.undocumented_classes",
     "ENUM_SUFFIX": "",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "JobStatus": "core.jobs.models.Job.Status",
-        "ResourceStatus": "resources.models.Resource.Status",
-        "Role": "accounts.models.Role",
-    },
+    "ENUM_NAME_OVERRIDES": SimpleLazyObject(enum_names),
     "TAGS": [
         {
             "name": "auth",
@@ -35,11 +67,6 @@ SPECTACULAR_SETTINGS = {
         {
             "name": "users",
             "description": "Accounts. Everybody has their own, also as `me`; an admin has all.",
-        },
-        {"name": "resources", "description": "The caller's resources, and those in the trash."},
-        {
-            "name": "tags",
-            "description": "The caller's tags. They come into being with the resources that bear them.",
         },
         {
             "name": "jobs",
@@ -52,6 +79,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.web.health_schema.describe_health",
         "core.files.schema.describe_files",
-        "core.openapi.schema.describe_envelope",  # the last: it sees what the others add
+        "core.openapi.schema.describe_envelope",  # after the others: it sees what they add
+        "config.openapi.describe_tags",
     ],
 }

@@ -3,11 +3,13 @@
 import logging
 import os
 from datetime import timedelta
+from email.utils import formataddr
 from pathlib import Path
 from typing import Any
 
 from environs import validate
 
+from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
@@ -25,16 +27,16 @@ DEBUG: bool = bool(env.bool("DEBUG", False))
 DEVELOPMENT_KEY = "development-only-key-that-never-leaves-this-machine-0123456789"
 SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str("SECRET_KEY")) or ""
 SECRET_KEY_FALLBACKS = env.accepted_keys("SECRET_KEY_FALLBACKS", checked=not DEBUG)
-ALLOWED_HOSTS: list[str] = list(
-    (env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS"))
-    or []
-)
+HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS")
+ALLOWED_HOSTS: list[str] = list(HOSTS or [])
 if not DEBUG:
     if SECRET_KEY and (weakness := weak_secret(SECRET_KEY)):
         env.refuse("SECRET_KEY", weakness)
     if "*" in ALLOWED_HOSTS:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
+# In pages, mails, the admin, the OpenAPI document and as the issuer of tokens.
+PRODUCT_NAME: str = env.str("PRODUCT_NAME", "") or "Groundwork"
 PORT: int = env.int("PORT", 8000) or 8000
 # Processes, and threads of each (0: a thread for every request). `manage.py serve` sets both.
 WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1)) or 1
@@ -49,8 +51,8 @@ API_URL: str = env.origin("API_URL", "") or ""
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs")),
     "accounts",
-    "resources",
-    "config.apps.GroundworkAdminConfig",
+    *LOCAL_APPS,
+    "config.apps.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -85,6 +87,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "core.api.views.product",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ]
@@ -174,7 +177,9 @@ EMAIL_TIMEOUT = 10  # for each reply; core.outbox.mail.SMTPBackend limits the wh
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
     "core.outbox.mail.SMTPBackend" if EMAIL_HOST else "core.outbox.mail.TerminalBackend"
 )
-DEFAULT_FROM_EMAIL: str = env.sender("DEFAULT_FROM_EMAIL", "Groundwork <noreply@localhost>") or ""
+DEFAULT_FROM_EMAIL: str = (
+    env.sender("DEFAULT_FROM_EMAIL", formataddr((PRODUCT_NAME, "noreply@localhost"))) or ""
+)
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- accounts ------------------------------------------------------------------------------------
@@ -242,7 +247,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-SPECTACULAR_SETTINGS = DESCRIPTION | {"VERSION": VERSION}
+SPECTACULAR_SETTINGS = DESCRIPTION | {"TITLE": PRODUCT_NAME, "VERSION": VERSION}
 
 # --- transport and browsers ----------------------------------------------------------------------
 CORS_ALLOWED_ORIGINS = env.cors_origins("CORS_ALLOWED_ORIGINS", "") or []
@@ -267,19 +272,15 @@ X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
-WHITENOISE_ROOT = (
-    BASE_DIR / "templates" / "root"
-)  # what browsers and crawlers ask for unasked: icons, robots.txt
+WHITENOISE_ROOT = BASE_DIR / "templates" / "root"  # what browsers and crawlers request by themselves
 WHITENOISE_MAX_AGE = 0 if DEBUG else 24 * 3600  # of files without a hash in their name
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": file_storage(env, BASE_DIR),
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+if DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")

@@ -1,8 +1,11 @@
+from importlib.util import find_spec
+
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from config.local_apps import LOCAL_APPS
 from core.api.views import Page, allowed
 from core.files import views as downloads
 from core.openapi.schema import schema_view
@@ -24,7 +27,7 @@ PREVIEWS = [
 ]
 urlpatterns = [
     # The patterns are tried in this order, so what is asked for most comes first.
-    path("api/v1/", include("resources.urls")),
+    *(path("api/v1/", include(f"{name}.urls")) for name in LOCAL_APPS if find_spec(f"{name}.urls")),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("core.jobs.urls")),
     path("api/v1/files", read(downloads.file_view), name="file"),

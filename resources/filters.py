@@ -1,29 +1,17 @@
 import django_filters
 from django.db.models import QuerySet
 
-from core.api.filters import Choices, Moment, TextFilter, Texts
+from core.api.filters import TextFilter, Texts
+from core.api.filtersets import FilterSet
 from resources.models import Resource, Tag, canonical_name
 
 
-class ResourceFilter(django_filters.FilterSet):
-    status = Choices(choices=Resource.Status.choices, help_text="Repeatable: any of them.")
+class ResourceFilter(FilterSet):
     tag = Texts(method="by_tags", help_text="Repeatable: all of them.")
-    search = TextFilter(
-        method="by_words",
-        help_text="Every word begins a word of the title, the content or a tag, whatever the case or accent. Without "
-        "`sort` and `cursor` those come first whose title has the words. Numbered pages show 500 at most.",
-    )
-    createdAfter = Moment(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
-    createdBefore = Moment(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
-    updatedAfter = Moment(field_name="updated_at", lookup_expr="gte", help_text="At this time or later.")
-    updatedBefore = Moment(field_name="updated_at", lookup_expr="lt", help_text="Before this time.")
 
     class Meta:
         model = Resource
-        fields: tuple[str, ...] = ()
-
-    def by_words(self, queryset: QuerySet[Resource], _name: str, value: str) -> QuerySet[Resource]:
-        return queryset.matching(value)  # type: ignore[attr-defined]
+        fields = ("status",)
 
     def by_tags(self, queryset: QuerySet[Resource], _name: str, names: list[str]) -> QuerySet[Resource]:
         return queryset.tagged(canonical_name(name) for name in names)  # type: ignore[attr-defined]

@@ -11,8 +11,8 @@ from accounts.services.lockout import clear_failures
 from accounts.services.passwords import check_current_password, check_rules, hash_password
 from accounts.services.recovery import lock_user, refuse_outranked, require_admin
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
+from core.api.personal_data import export_of
 from core.audit import services as audit
-from core.db.privacy import export_of
 from core.web.errors import ApiError, FieldError
 from core.web.logs import log_on_commit
 from core.web.request_context import identify
@@ -171,9 +171,9 @@ def delete_account(*, user: User, actor: User) -> None:
         audit.record("user.deleted", actor_id=actor.pk, target=user)
 
 
-def export_account(*, user: User) -> dict[str, Any]:
-    """Everything held about the user. That it was handed out is an event of its own."""
-    held = export_of(user)
+def export_account(*, user: User, request: Any = None) -> dict[str, Any]:
+    """Return everything held about the user, and record the event. Serializers may read the request."""
+    held = export_of(user, request)
     audit.record("user.exported", actor_id=user.pk, target=user)
     return held
 

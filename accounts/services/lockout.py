@@ -25,7 +25,7 @@ class AccountLocked(ApiError):
 
 def address_hashes(email: str) -> list[str]:
     """Return the names that the row of an address may have: its own first, then those under older keys."""
-    return keys.hexdigests("groundwork.lockout", email)
+    return keys.hexdigests("accounts.lockout", email)
 
 
 def refuse_locked(email: str) -> bool:

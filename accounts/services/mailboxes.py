@@ -26,8 +26,8 @@ HOUR = timedelta(hours=1)
 class Kind(StrEnum):
     """What is counted apart. The value is the salt of the row's name."""
 
-    LINK = "groundwork.mailbox"
-    NOTICE = "groundwork.mailbox.notice"
+    LINK = "accounts.mailbox"
+    NOTICE = "accounts.mailbox.notice"
 
 
 def address_hashes(address: str, kind: Kind) -> list[str]:

@@ -28,8 +28,8 @@ def claims(owner, **changes):
         "jti": "0123456789abcdef",
         "iat": now,
         "exp": now + 900,
-        "iss": "groundwork",
-        "aud": "groundwork-api",
+        "iss": "Blue Bikes",
+        "aud": "Blue Bikes API",
     }
     return {name: value for name, value in (genuine | changes).items() if value is not REMOVED}
 
@@ -61,7 +61,7 @@ ODD = {
     "sid": NO_ID,
     "jti": NO_TEXT,
     "token_type": (*NO_TEXT, "refresh", "Access", "password_reset", ["access"]),
-    "iss": ("somebody", ["groundwork"], None, 1),
+    "iss": ("somebody", ["Blue Bikes"], None, 1),
     "aud": ("other-api", ["other-api"], None, 1, {}),
 }
 
@@ -135,7 +135,7 @@ def test_another_algorithm_with_our_key_is_refused(owner, algorithm):
     assert fate(signed(claims(owner), headers={"alg": algorithm})) == "UNAUTHORIZED"
 
 
-@pytest.mark.parametrize("key", ["", "secret", "groundwork", "a-newer-key-" + "y" * 50])
+@pytest.mark.parametrize("key", ["", "secret", "app", "a-newer-key-" + "y" * 50])
 def test_another_key_is_refused(owner, key):
     message = signed(claims(owner)).rpartition(".")[0]
     signature = encoded(hmac.digest(key.encode(), message.encode(), "sha256"))

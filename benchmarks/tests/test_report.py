@@ -46,7 +46,7 @@ def test_the_page_of_the_project_has_its_place():
 def test_the_tables_show_ratios_and_verdicts():
     text = report.markdown(run())
 
-    assert "| **Groundwork** | 1,000 (4.00 ×) | 2,500 (10.00 ×) | 29.0 (–) |" in text
+    assert "| **This project** | 1,000 (4.00 ×) | 2,500 (10.00 ×) | 29.0 (–) |" in text
     assert "| L beside stock DRF | ≥ 3.50 × | 4.00 × | pass |" in text
     assert "| errors at 64 connections | 0 | 2 | **miss** |" in text
     assert "- ours: Python 3.11.1" in text
@@ -55,7 +55,7 @@ def test_the_tables_show_ratios_and_verdicts():
 def test_the_terminal_shows_every_contender_of_every_count():
     text = report.terminal(run())
 
-    assert text.count("Groundwork") == 4
+    assert text.count("This project") == 4
     assert "64 connections" in text
     assert "MISS" in text
 

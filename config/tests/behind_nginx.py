@@ -39,7 +39,7 @@ http {{
     {temporary}
     set_real_ip_from 127.0.0.1;
     real_ip_header X-Test-Client;
-    include {folder}/groundwork.conf;
+    include {folder}/app.conf;
 }}
 """
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -84,9 +84,9 @@ def nginx(folder, upstream):
         "listen 443 ": f"listen 127.0.0.1:{tls} ",
         "/etc/ssl/certs/api.example.com.pem": str(certificate),
         "/etc/ssl/private/api.example.com.key": str(key),
-        "/var/log/nginx/groundwork.log": str(folder / "access.log"),
+        "/var/log/nginx/app.log": str(folder / "access.log"),
     }
-    (folder / "groundwork.conf").write_text(replaced(documented(), here))
+    (folder / "app.conf").write_text(replaced(documented(), here))
     temporary = " ".join(f"{name}_temp_path {folder}/{name};" for name in TEMPORARY)
     user = "user root;" if os.geteuid() == 0 else ""  # for the folders of the test
     main = folder / "nginx.conf"

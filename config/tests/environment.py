@@ -21,7 +21,7 @@ def redis_url() -> str:
     return url._replace(path=f"/{int(url.path.strip('/') or 0) + worker}").geturl() if url.scheme else ""
 
 
-MEDIA_ROOT = tempfile.mkdtemp(prefix="groundwork-media-")
+MEDIA_ROOT = tempfile.mkdtemp(prefix="media-")
 atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
 
 os.environ.update(
@@ -31,10 +31,11 @@ os.environ.update(
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or "sqlite:///var/suite.sqlite3",
     REDIS_URL=redis_url(),
     CELERY_BROKER_URL=redis_url(),
+    PRODUCT_NAME="Blue Bikes",  # test_product_name.py looks for the default
     EMAIL_HOST="",
     EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
-    DEFAULT_FROM_EMAIL="Groundwork <noreply@groundwork.example>",
-    FRONTEND_URL="https://app.groundwork.example",
+    DEFAULT_FROM_EMAIL="Product <noreply@example.com>",
+    FRONTEND_URL="https://app.example.com",
     BCRYPT_ROUNDS="4",
     READ_CACHE_SECONDS="0",  # the revisions that it stands on move with a commit, which most tests never make
     THROTTLE_USER="100000/min",

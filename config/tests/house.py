@@ -9,7 +9,9 @@ from django.conf import settings
 from django.urls import URLResolver, get_resolver
 from factory.django import DjangoModelFactory
 
-APPS = ("core", "accounts", "resources", "config")
+from config.local_apps import LOCAL_APPS
+
+APPS = ("core", "accounts", *LOCAL_APPS, "config")
 # The admin has its own tests; previews exist in development only; the last pattern takes what is left over.
 ELSEWHERE = re.compile(r"^\^?(admin|dev)(/|$)|^$")
 VARIABLE = re.compile(r"<(?:\w+:)?\w+>")

@@ -89,7 +89,7 @@ class Product:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.database = f"groundwork_journey_{os.getpid()}_{secrets.token_hex(3)}"
+        self.database = f"journey_{os.getpid()}_{secrets.token_hex(3)}"
         self.log_path = folder / "product.log"
         self.environment = os.environ | {
             "DEBUG": "false",

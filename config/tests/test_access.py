@@ -1,30 +1,25 @@
-"""Every route for every role, against access_matrix.txt beside this file."""
+"""Every route for every role, against the access matrix (config/tests/matrix.py)."""
 
-from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
-from accounts.models import OneTimeToken
+from accounts.models import OneTimeToken, Role
 from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
-from config.tests import house
+from config.tests import house, matrix
 from core.files import services as files
 from core.tests.answers import code
-from core.tests.factories import DryRunFactory, JobFactory
-from core.tests.samples import upload
-from resources.tests.factories import AttachmentFactory, ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
 
-ROLES = ("anonymous", "stranger", "owner", "staff", "admin", "revoked")
-# The error code and the scheme of a 401 to one who has no session, or not any more.
+DECLARED = matrix.declared_operations()
+MATRIX = matrix.declared() | matrix.written()
+# The error code and the scheme of a 401 to a caller who has no session, or no longer one.
 REFUSED = {"anonymous": ("UNAUTHORIZED", "Bearer"), "revoked": ("TOKEN_REVOKED", "Bearer")}
 BY_COOKIE = "GET /api/v1/auth/csrf"  # takes no bearer token
-ATTACHING = "POST /api/v1/resources/{id}/attachments"
 # What an anonymous caller is served without a 401. Whoever adds a line here says so in public.
 OPEN_TO_ALL = {
     *(
@@ -51,38 +46,17 @@ OPEN_TO_ALL = {
 }
 
 
-def read_matrix():
-    """{"GET /path": {role: status}}"""
-    lines = (Path(__file__).parent / "access_matrix.txt").read_text().splitlines()
-    rows = (line.split() for line in lines if line and not line.startswith("#"))
-    return {
-        f"{method} {path}": dict(zip(ROLES, map(int, statuses), strict=True))
-        for method, path, *statuses in rows
-    }
-
-
-MATRIX = read_matrix()
-
-
 @pytest.fixture
 def world(owner, log_in):
     """What the owner has, one of each; and a second admin, so that neither is the last."""
-    gone = ResourceFactory(user=owner.user)
-    gone.soft_delete()
     UserFactory(role="admin")
-    attachment = AttachmentFactory(resource=ResourceFactory(user=owner.user))
+    stored = files.store([b"Hello"], user=owner.user, content_type="text/plain", filename="a.txt", size=5)
+    files.keep(stored)
     Purpose = OneTimeToken.Purpose
     return SimpleNamespace(
         owner=owner.user,
-        addresses={"/api/v1/files": files.signed_url(attachment.file)},
+        addresses={"/api/v1/files": files.signed_url(stored)},
         ids={
-            "/api/v1/resources/{id}": ResourceFactory(user=owner.user, tags=["borne"]).pk,
-            "/api/v1/resources/{id}/restore": gone.pk,
-            "/api/v1/resources/{id}/history": gone.pk,
-            "/api/v1/resources/{id}/attachments": attachment.resource_id,
-            "/api/v1/resources/{id}/attachments/{id}": (attachment.resource_id, attachment.pk),
-            "/api/v1/jobs/{id}": JobFactory(user=owner.user).pk,
-            "/api/v1/tags/{id}": TagFactory(user=owner.user).pk,
             "/api/v1/users/{id}": owner.user.pk,
             "/api/v1/auth/sessions/{id}": log_in(owner.user).session_id,
         },
@@ -98,14 +72,16 @@ def world(owner, log_in):
 
 
 @pytest.fixture
-def revoked(owner, log_in):
-    caller = log_in(owner.user)
-    caller.user.sessions.filter(pk=caller.session_id).end("logout")
-    return caller
+def callers(owner, stranger, anonymous, log_in):
+    """{role: client}, in the order of the matrix."""
+    revoked = log_in(owner.user)
+    revoked.user.sessions.filter(pk=revoked.session_id).end("logout")
+    named = {"anonymous": anonymous, "stranger": stranger, "owner": owner, "revoked": revoked}
+    return {role: named[role] if role in named else log_in(UserFactory(role=role)) for role in matrix.ROLES}
 
 
 def body(world, caller, operation):
-    """A valid one, whatever the operation."""
+    """A valid one of an operation whose row is written down, with its format."""
     account = {"email": f"{uuid7().hex}@example.com", "password": "Br4nd-new-battery", "name": "New Person"}
     token = world.tokens
     bodies = {
@@ -124,67 +100,94 @@ def body(world, caller, operation):
             "currentPassword": PASSWORD,
             "newPassword": account["password"],
         },
-        ATTACHING: upload(b"Hello", "hello.txt"),
-        "POST /api/v1/resources/export": {"format": "csv"},
-        "POST /api/v1/resources/import": {"dryRunId": dry_run_of(caller.user)},
-        "POST /api/v1/resources/bulk": {"operations": [{"method": "create", "data": {"title": "New"}}]},
     }
     general = {"title": "New", "name": "New name", "currentPassword": PASSWORD}
-    return bodies.get(operation, general)
+    return bodies.get(operation, general), "json"
 
 
-def dry_run_of(user):
-    """The id of one that can be imported."""
-    return str(DryRunFactory(user=user).pk) if user else str(uuid7())
-
-
-def concrete(world, path):
-    ids = world.ids.get(path.partition("?")[0])
-    for key in ids if isinstance(ids, tuple) else (ids,):
+def concrete(world, operation):
+    """The path of an operation, with the keys of what is the owner's."""
+    path = operation.split()[1]
+    if operation in DECLARED and "{id}" in path:
+        keys = matrix.keys(operation, world.owner)
+    else:
+        keys = [world.ids.get(path, world.owner.pk)]
+    for key in keys:
         path = path.replace("{id}", str(key), 1)
     return world.addresses.get(path, path)
 
 
-@pytest.mark.parametrize("operation", MATRIX)
-def test_every_role_gets_what_the_matrix_says(request, world, operation):
-    method, path = operation.split()
-    answers, refused = {}, {}
-    for role in ROLES:
-        caller = request.getfixturevalue(role)
-        data = None if method == "GET" else body(world, caller, operation)
+def statuses(world, callers, operation):
+    """{role: status}, each from the same state."""
+    path, found = concrete(world, operation), {}
+    method = operation.split()[0].lower()
+    for role, caller in callers.items():
         with transaction.atomic():
-            send = partial(getattr(caller, method.lower()), concrete(world, path))
-            answer = send(data, format="multipart") if operation == ATTACHING else send(data)
-            answers[role] = answer.status_code
-            if answer.status_code == 401 and role in REFUSED:
-                refused[role] = code(answer)[1], answer["WWW-Authenticate"].split()[0]
+            data = None, "json"
+            if method != "get":
+                data = (
+                    matrix.body(operation, caller.user)
+                    if operation in DECLARED
+                    else body(world, caller, operation)
+                )
+            answer = getattr(caller, method)(
+                path, data[0], **({} if method == "get" else {"format": data[1]})
+            )
+            found[role] = answer.status_code
+            if answer.status_code == 401 and role in REFUSED and operation != BY_COOKIE:
+                assert (code(answer)[1], answer["WWW-Authenticate"].split()[0]) == REFUSED[role]
             list(answer if answer.streaming else ())  # a file is closed at its end
             transaction.set_rollback(True)
-
-    assert answers == MATRIX[operation]
-    if operation != BY_COOKIE:
-        assert refused == {role: REFUSED[role] for role in refused}
+    return found
 
 
-def test_the_matrix_holds_every_route_and_method_and_no_other(world, admin):
+@pytest.mark.parametrize("operation", MATRIX)
+def test_every_role_gets_what_the_matrix_says(world, callers, operation):
+    assert statuses(world, callers, operation) == MATRIX[operation]
+
+
+def test_the_matrix_holds_every_route_and_method_and_no_other(world, callers):
     served = {
         f"{method} {path}"
         for path in house.routes()
-        for method in admin.options(concrete(world, path))["Allow"].split(", ")
+        for method in callers["admin"].options(concrete(world, f"GET {path}"))["Allow"].split(", ")
         if method not in {"OPTIONS", "HEAD"}
     }
+    known = {operation for operation in MATRIX if "?" not in operation}
+    missing = [matrix.line(operation, statuses(world, callers, operation)) for operation in served - known]
+    problems = (
+        [
+            *(
+                "These rows are missing. Check that each status is what the role should get, then add to",
+                matrix.FILE,
+            ),
+            *sorted(missing),
+        ]
+        if missing
+        else []
+    )
+    problems += [
+        f"No route serves {operation}. Remove its row from {matrix.FILE}" for operation in known - served
+    ]
 
-    assert {operation for operation in MATRIX if "?" not in operation} == served
+    assert not problems, "\n".join(map(str, problems))
 
 
 def test_only_what_is_named_is_open_to_everybody():
-    served = {operation for operation, statuses in MATRIX.items() if statuses["anonymous"] != 401}
+    served = {operation for operation, row in MATRIX.items() if row["anonymous"] != 401}
 
-    assert served == OPEN_TO_ALL
+    assert served == OPEN_TO_ALL, f"Is this meant? Then change OPEN_TO_ALL: {sorted(served ^ OPEN_TO_ALL)}"
 
 
 def test_nobody_but_the_owner_and_an_admin_reaches_an_object():
-    for operation, statuses in MATRIX.items():
+    for operation, row in matrix.written().items():
         if "{id}" in operation:
-            assert {statuses["stranger"], statuses["staff"]} == {404}
-            assert statuses["revoked"] == statuses["anonymous"] == 401
+            others = set(matrix.ROLES) - {"owner", "admin", "anonymous", "revoked"}
+            assert {row[role] for role in others} == {404}
+            assert row["revoked"] == row["anonymous"] == 401
+
+
+def test_a_new_role_is_a_column_by_itself():
+    row = matrix.complete({"anonymous": 401, "stranger": 404, "owner": 200, "revoked": 401})
+
+    assert {row[role] for role in Role.values if role != "user"} == {404}

@@ -8,7 +8,7 @@ from django.test import RequestFactory
 
 from accounts.models import Session, User
 from accounts.tests.factories import OneTimeTokenFactory, UserFactory
-from config.admin import GroundworkAdminSite
+from config.admin import Site
 from config.tests.office import is_secret, paths, registered
 from core.admin.base import BaseAdmin
 from core.outbox.models import OutboxMessage
@@ -155,8 +155,8 @@ def test_every_registered_admin_is_one_of_ours():
 
 
 def test_the_check_names_an_admin_that_is_not():
-    site = GroundworkAdminSite("other")
+    site = Site("other")
     site.register(ContentType, admin.ModelAdmin)
-    [problem] = [found for found in site.check(None) if found.id == "groundwork.E001"]
+    [problem] = [found for found in site.check(None) if found.id == "config.E001"]
 
     assert "contenttypes.ContentType" in problem.msg

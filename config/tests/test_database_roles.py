@@ -52,10 +52,10 @@ def urls():
     page = (settings.BASE_DIR / "docs" / "deployment.md").read_text()
     section = page[page.index("## The database's roles") : page.index("## Proxies")]
     blocks = [
-        block.replace("groundwork_owner", owner).replace("groundwork_app", app).replace("…", password)
+        block.replace("app_owner", owner).replace("app_runtime", app).replace("…", password)
         for block in re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
     ]
-    blocks[0] = blocks[0].replace("DATABASE groundwork", f"DATABASE {database}")
+    blocks[0] = blocks[0].replace("DATABASE app", f"DATABASE {database}")
     assert len(blocks) == 3
 
     def run(text, name):

@@ -10,11 +10,12 @@ import sys
 import pytest
 from django.conf import settings
 
+from config.local_apps import LOCAL_APPS
 from config.tests.processes import call, free_port
 from core.tests.waiting import wait_until
 
 SECONDS = 60
-SOURCES = ("accounts", "config", "core", "resources", "templates", "manage.py")
+SOURCES = ("accounts", "config", "core", *LOCAL_APPS, "templates", "manage.py")
 
 
 @pytest.fixture

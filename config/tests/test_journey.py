@@ -84,7 +84,7 @@ def test_staff_work_in_the_admin(product):
 
     visit("/admin/login/")
     index = visit("/admin/login/?next=/admin/", username="root@example.com", password=OLD)
-    assert "Groundwork" in index
+    assert "Blue Bikes" in index
     users = visit("/admin/accounts/user/?q=bob")
     bob = re.search(r"/admin/accounts/user/([0-9a-f-]{36})/change/", users)[1]
 

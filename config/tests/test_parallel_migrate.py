@@ -24,7 +24,7 @@ def url(tmp_path):
     if not SERVED.startswith("postgres"):
         yield f"sqlite:///{tmp_path / 'new.sqlite3'}"
         return
-    name = f"groundwork_migrate_{os.getpid()}_{secrets.token_hex(3)}"
+    name = f"migrate_{os.getpid()}_{secrets.token_hex(3)}"
     server = urlsplit(SERVED)._replace(path="/postgres").geturl()
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')

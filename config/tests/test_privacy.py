@@ -1,21 +1,47 @@
-"""Whoever adds a table about people is reminded to export it."""
+"""An app that holds something about people exports it, and loses it when they are erased."""
 
 from django.contrib.auth import get_user_model
 
-from core.db import privacy as export
+from core.api import personal_data
+from core.db.privacy import covered
+
+GOES_ALONG = {"CASCADE", "SET_NULL", "SET_DEFAULT", "SET"}
+MISSING = """
+{label} points to a user and is in no section of the personal-data export.
+Declare `access` with an owner and put the model behind a viewset, or add to {app}/privacy.py:
+
+    @exports("{name}", {model})
+    def {name}(user: User) -> Any:
+        return [{{"id": row.pk}} for row in {model}.objects.filter({field}=user)]
+"""
+KEPT = """
+{label}.{field} keeps a user from being erased.
+Give it on_delete=models.CASCADE, or models.SET_NULL where the row is not the user's own.
+"""
 
 
 def test_every_model_that_points_to_a_user_is_in_the_export():
-    pointing = {relation.related_model for relation in get_user_model()._meta.related_objects}
-
-    assert pointing - export.covered == set()
-
-
-def test_the_rows_that_point_to_a_user_go_with_them():
-    kept = [
-        relation.related_model.__name__
+    known = covered | set(personal_data.viewsets_of_owned_rows())
+    missing = [
+        MISSING.format(
+            label=model._meta.label,
+            app=model._meta.app_label,
+            name=personal_data.section_name(model),
+            model=model.__name__,
+            field=relation.field.name,
+        )
         for relation in get_user_model()._meta.related_objects
-        if relation.on_delete.__name__ != "CASCADE"
+        if (model := relation.related_model) not in known
     ]
 
-    assert kept == []
+    assert not missing, "\n".join(missing)
+
+
+def test_no_row_keeps_a_user_from_being_erased():
+    kept = [
+        KEPT.format(label=relation.related_model._meta.label, field=relation.field.name)
+        for relation in get_user_model()._meta.related_objects
+        if relation.on_delete.__name__ not in GOES_ALONG
+    ]
+
+    assert not kept, "\n".join(kept)

@@ -12,7 +12,7 @@ from django.db.models.lookups import GreaterThan, LessThan
 
 from core.web.errors import FieldError
 
-SALT = "groundwork.cursor"
+SALT = "core.cursor"
 FORWARD, BACKWARD = "n", "p"
 LONGEST = 8192  # of a title with as many characters as it may have, each outside the basic plane
 

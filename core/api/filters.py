@@ -209,4 +209,5 @@ class Choices(django_filters.MultipleChoiceFilter):
     repeatable = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "Repeatable: any of them.")
         super().__init__(*args, distinct=False, **kwargs)  # a column of the row itself doubles nothing

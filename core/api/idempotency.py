@@ -152,9 +152,9 @@ def seals_of(request: Request, key: str) -> dict[str, Seal]:
     SECRET_KEY and the client's own key, which are not stored: the database alone does not tell what was answered,
     tokens included, nor whether a guess of what was sent, password included, is right."""
     said, secret = content_of(request), f"{caller_of(request)} {key}"
-    names = keys.hexdigests("groundwork.idempotency-name", secret)
-    bodies = keys.digests("groundwork.idempotency-body", secret)
-    prints = keys.digests("groundwork.idempotency-fingerprint", secret)
+    names = keys.hexdigests("core.idempotency-name", secret)
+    bodies = keys.digests("core.idempotency-body", secret)
+    prints = keys.digests("core.idempotency-fingerprint", secret)
     return {
         name: Seal(
             Fernet(base64.urlsafe_b64encode(body)), hmac.new(print_key, said, hashlib.sha256).hexdigest()

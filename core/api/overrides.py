@@ -14,7 +14,15 @@ MODULES = frozenset(
     {
         *(
             f"core.api.{name}"
-            for name in ("row_access", "viewsets", "views", "serializers", "filters", "pagination")
+            for name in (
+                "row_access",
+                "viewsets",
+                "views",
+                "serializers",
+                "filters",
+                "filtersets",
+                "pagination",
+            )
         ),
         *(f"core.api.{name}" for name in ("idempotency", "mixins.trash", "mixins.history", "mixins.bulk")),
         *("core.db.access", "core.db.base", "core.db.search", "core.files.models"),

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.urls import URLResolver, get_resolver
 from rest_framework.routers import SimpleRouter
 
 
@@ -19,3 +20,16 @@ class Router(SimpleRouter):
             for method, name in bound.items()
             if exposed is None or name not in standard or name in exposed
         }
+
+
+def viewsets(resolver: URLResolver | None = None) -> list[Any]:
+    """Return the classes of all viewsets in the URLconf that have a queryset, in its order."""
+    found: dict[Any, None] = {}
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            found |= dict.fromkeys(viewsets(entry))
+            continue
+        view_class = getattr(entry.callback, "cls", None)
+        if hasattr(entry.callback, "actions") and getattr(view_class, "queryset", None) is not None:
+            found[view_class] = None
+    return list(found)

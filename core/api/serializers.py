@@ -18,10 +18,16 @@ from core.api.overrides import override_of
 from core.web.text import refuse_mark_runs
 
 HUMP = re.compile(r"(?<!^)([A-Z])")
+SINGLE_UNDERSCORE = re.compile(r"(?<!_)_([a-z0-9])")
 
 
 def snake(name: str) -> str:
     return HUMP.sub(r"_\1", name).lower()
+
+
+def camel(name: str) -> str:
+    """Return the contract's spelling of a field's name; a lookup such as `due_date__lt` becomes `dueDate__lt`."""
+    return SINGLE_UNDERSCORE.sub(lambda letter: letter[1].upper(), name)
 
 
 class Storable:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -120,6 +121,11 @@ class PublicAuthView(ApiView):
 
 class Page(TemplateView):
     """A page for a person. Its scripts and styles are own files, so the site's own CSP holds."""
+
+
+def product(_request: HttpRequest) -> dict[str, str]:
+    """Give every template the name of the product."""
+    return {"product": settings.PRODUCT_NAME}
 
 
 def allowed(*methods: str) -> Callable[[View], View]:

@@ -16,6 +16,7 @@ from core.api import cache as read_cache
 from core.api.etags import check_if_match, not_modified
 from core.api.fast_reads import read_list, read_object
 from core.api.filters import NAME_LISTS, wanted_fields
+from core.api.filtersets import filterset_of
 from core.api.idempotency import idempotent
 from core.api.pagination import Pagination, with_meta
 from core.api.row_access import RowAccess
@@ -51,7 +52,8 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        filters = cls.filterset_class.base_filters if getattr(cls, "filterset_class", None) else {}
+        cls.filterset_class = filterset_of(cls)
+        filters = cls.filterset_class.base_filters if cls.filterset_class else {}
         listed = {*filters, *Pagination.parameters, "fields"} | ({"sort"} if cls.sort_fields else set())
         repeatable = frozenset(name for name, item in filters.items() if getattr(item, "repeatable", False))
         cls._known = {

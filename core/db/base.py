@@ -1,6 +1,7 @@
 """The base of every model: key, times, version, soft deletion."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import connections, models
@@ -61,10 +62,13 @@ class BaseModel(models.Model):
     """A UUIDv7 key, which sorts by time of creation (RFC 9562), timestamps, a version and soft deletion.
 
     Every visible change goes through `save_changes`, so that the version, and with it the ETag, moves. `access` states
-    who may read and write which rows; without it the queryset has a `visible_to(user)` of its own.
+    who may read and write which rows; without it the queryset has a `visible_to(user)` of its own. Deleted rows are in
+    the trash for `trash_retention`; then core/files/tasks.py deletes them for good.
     """
 
     access: ClassVar[Access | None] = None
+    trash_retention: ClassVar[timedelta | None] = None  # None: the setting TRASH_RETENTION
+    keeps_trash: ClassVar[bool] = True  # False: code of the app deletes its soft-deleted rows for good
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

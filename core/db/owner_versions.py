@@ -26,7 +26,7 @@ POSTGRESQL_FUNCTION = f"""
             UPDATE {TABLE} SET number = number + 1 WHERE user_id = OLD.user_id;
         END IF;
         -- Once for each owner in a transaction: a bulk write fires it for each row.
-        IF current_setting('groundwork.moved', true) = owner::text || txid_current()::text THEN
+        IF current_setting('app.moved', true) = owner::text || txid_current()::text THEN
             RETURN NULL;
         END IF;
         UPDATE {TABLE} SET number = number + 1 WHERE user_id = owner;
@@ -35,7 +35,7 @@ POSTGRESQL_FUNCTION = f"""
             INSERT INTO {TABLE} (user_id, number) SELECT id, 1 FROM {{users}} WHERE id = owner
             ON CONFLICT (user_id) DO UPDATE SET number = {TABLE}.number + 1;
         END IF;
-        PERFORM set_config('groundwork.moved', owner::text || txid_current()::text, true);
+        PERFORM set_config('app.moved', owner::text || txid_current()::text, true);
         RETURN NULL;
     END $$
 """  # noqa: S608

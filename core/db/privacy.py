@@ -1,4 +1,4 @@
-"""Everything held about a person, gathered from the apps that hold it (GDPR, article 15 and 20)."""
+"""The sections of the personal-data export that apps register in their `privacy.py`; see core/api/personal_data.py."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ from django.db import models
 
 Section = Callable[[Any], Any]
 sections: dict[str, Section] = {}
+covered: set[type[models.Model]] = set()
 
 EXPORT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -16,13 +17,10 @@ EXPORT_SCHEMA: dict[str, Any] = {
 }
 
 
-covered: set[type[models.Model]] = set()
-
-
 def exports(name: str, *held_in: type[models.Model]) -> Callable[[Section], Section]:
     """Register a function from a user to what this part of the system holds about them, as JSON values.
 
-    `held_in` names the models that it covers; a test compares these with every foreign key to a user.
+    `held_in` names the models that it covers; they have no section by themselves.
     """
 
     def register(section: Section) -> Section:
@@ -31,7 +29,3 @@ def exports(name: str, *held_in: type[models.Model]) -> Callable[[Section], Sect
         return section
 
     return register
-
-
-def export_of(user: Any) -> dict[str, Any]:
-    return {name: section(user) for name, section in sections.items()}

@@ -86,6 +86,11 @@ class AttachmentQuerySet(AccessQuerySet):
     def writable_by(self, user: Any) -> Self:
         return self.filter(**{f"{self.model.parent}__in": self.parents().writable_by(user).values("pk")})
 
+    def owned_by(self, user: Any) -> Self:
+        """The attachments of the user's own objects, with their files."""
+        own = self.parents().owned_by(user).values("pk")
+        return self.filter(**{f"{self.model.parent}__in": own}).with_files()
+
     def alive(self) -> Self:
         return self.filter(**{f"{self.model.parent}__deleted_at": None})
 

@@ -9,6 +9,5 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
-        """Import the modules that register checks, tasks and sections of the personal-data export."""
+        """Import the module that registers the kind of file that jobs serve."""
         import_module("core.jobs.downloads")
-        import_module("core.jobs.privacy")

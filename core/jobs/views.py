@@ -62,7 +62,7 @@ def accepted(job: Job) -> Response:
 
 
 class JobFilter(django_filters.FilterSet):
-    status = Choices(choices=Job.Status.choices, help_text="Repeatable: any of them.")
+    status = Choices(choices=Job.Status.choices)
     kind = django_filters.CharFilter(max_length=80, help_text="Such as `resource.export`.")
 
     class Meta:

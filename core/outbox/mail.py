@@ -43,7 +43,7 @@ previews: list[Callable[[], dict[str, dict[str, Any]]]] = []
 
 def compose(template: str, *, to: str, context: dict[str, Any], message_id: str) -> EmailMultiAlternatives:
     """`templates/emails/<template>.txt` begins with its `Subject: ` line; `<template>.html` is its twin."""
-    values = {"product": "Groundwork", "frontend_url": settings.FRONTEND_URL, **context}
+    values = {"product": settings.PRODUCT_NAME, "frontend_url": settings.FRONTEND_URL, **context}
     head, _, text = render_to_string(f"emails/{template}.txt", values).lstrip().partition("\n")
     html = inliner.inline(render_to_string(f"emails/{template}.html", values))
     message = EmailMultiAlternatives(

@@ -48,20 +48,20 @@ def s3_server():
 def bucket(settings, s3_server):
     """Files lie in an empty bucket."""
     client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1", **KEY)
-    client.create_bucket(Bucket="groundwork")
+    client.create_bucket(Bucket="app")
     settings.STORAGES = {**settings.STORAGES, "default": bucket_at(s3_server)}
     yield SimpleNamespace(
         client=client, names=lambda: sorted(files.storage.keys()), fetch=fetch_from_anywhere
     )
-    for item in client.list_objects_v2(Bucket="groundwork").get("Contents", ()):
-        client.delete_object(Bucket="groundwork", Key=item["Key"])
-    client.delete_bucket(Bucket="groundwork")
+    for item in client.list_objects_v2(Bucket="app").get("Contents", ()):
+        client.delete_object(Bucket="app", Key=item["Key"])
+    client.delete_bucket(Bucket="app")
     client.close()
 
 
 def bucket_at(endpoint):
     options = {
-        "bucket": "groundwork",
+        "bucket": "app",
         "region": "us-east-1",
         "endpoint": endpoint,
         "key_id": KEY["aws_access_key_id"],

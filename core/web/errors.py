@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
@@ -214,7 +215,12 @@ def error_headers(error: ApiError) -> dict[str, str]:
 def error_response(error: ApiError, request: HttpRequest) -> HttpResponse:
     """Return the response to a request that never reached a DRF view: an HTML page or the envelope."""
     if prefers_page(request):
-        context = {"error": error, "status": error.status, "request_id": request_id()}
+        context = {
+            "product": settings.PRODUCT_NAME,
+            "error": error,
+            "status": error.status,
+            "request_id": request_id(),
+        }
         content, content_type = render_to_string("error.html", context).encode(), "text/html; charset=utf-8"
     else:
         content, content_type = render_error(error_body(error)), "application/json"

@@ -1,8 +1,11 @@
 """What the resources app holds about a person."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from core.db.privacy import export_of, exports, sections
+from core.api.personal_data import export_of
+from core.db.privacy import exports, sections
 from resources.tests.factories import ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +27,8 @@ def test_an_export_holds_every_resource_those_in_the_trash_too(owner):
 def test_an_export_holds_every_tag(owner):
     tag = TagFactory(user=owner.user, name="red")
 
-    assert export_of(owner.user)["tags"] == [{"id": tag.pk, "name": "red", "createdAt": tag.created_at}]
+    (row,) = export_of(owner.user)["tags"]
+    assert (row["id"], row["name"], row["createdAt"]) == (tag.pk, "red", tag.created_at)
 
 
 def test_an_export_holds_nothing_of_others(owner):
@@ -42,12 +46,18 @@ def test_over_http_it_is_plain_json(owner):
     assert data["tags"][0]["name"] == "red"
 
 
-def test_its_cost_does_not_grow_with_the_resources(owner, django_assert_max_num_queries):
+def test_its_cost_does_not_grow_with_the_resources(owner):
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            owner.get("/api/v1/users/me/export")
+        return len(queries)
+
+    ResourceFactory(user=owner.user, tags=["a", "b"])
+    few = cost()
     for _ in range(30):
         ResourceFactory(user=owner.user, tags=["a", "b"])
 
-    with django_assert_max_num_queries(15):
-        owner.get("/api/v1/users/me/export")
+    assert cost() == few
 
 
 def test_every_part_of_the_system_adds_its_section(owner, monkeypatch):

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.api.filtersets import FilterSet
 from core.tests.answers import names, problems
-from resources.models import Resource
+from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -137,3 +138,18 @@ def test_what_is_no_moment_is_refused(owner, name, moment):
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
 def test_the_ends_of_the_calendar_are_moments(owner, moment):
     assert owner.get(URL, {"createdBefore": moment}).status_code == 200
+
+
+def test_a_search_over_a_relation_shows_a_row_once(owner):
+    class ByTitle(FilterSet):
+        search_fields = ("resources__title",)
+
+        class Meta:
+            model = Tag
+            fields = ()
+
+    for number in range(2):
+        ResourceFactory(user=owner.user, title=f"Alike {number}", tags=["red"])
+
+    assert [tag.name for tag in ByTitle({"search": "alike"}, Tag.objects.all()).qs] == ["red"]
+    assert not ByTitle({"search": "other"}, Tag.objects.all()).qs

@@ -6,8 +6,8 @@ from django.utils import timezone
 
 from core.audit.models import AuditEvent
 from core.db.retention import purge_expired
+from core.files import tasks as retention
 from core.tests.answers import code, names, problems
-from resources import tasks
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory
 
@@ -135,10 +135,10 @@ def test_what_lives_is_never_purged(owner):
 
 
 def test_a_purge_goes_on_until_all_is_gone(owner, monkeypatch):
-    monkeypatch.setattr(tasks, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(5):
         ResourceFactory(user=owner.user).soft_delete()
     Resource.objects.update(deleted_at=timezone.now() - timedelta(days=31))
 
-    assert tasks.purge_trash() == 2
+    assert retention.purge_trash() == 2
     assert purge_expired()["trash"] == 3

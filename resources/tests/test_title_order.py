@@ -4,7 +4,7 @@ import pytest
 from django.core import serializers
 from django.db import connection, models
 
-from core.db.loading import load_rows
+from benchmarks.seeding import load_rows
 from core.db.sort_keys import MAX_LENGTH, fill_sort_keys, sort_key
 from core.web.text import MAX_MARKS
 from resources.models import Resource

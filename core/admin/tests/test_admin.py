@@ -33,7 +33,7 @@ def failed(**values):
 def test_the_index_names_the_product_and_every_list(browser):
     page = browser.get("/admin/").content.decode()
 
-    assert "Groundwork" in page
+    assert "Blue Bikes" in page
     for name in ("Users", "Sessions", "Groups", "Outbox messages", "Audit events", "Resources", "Tags"):
         assert f">{name}</a>" in page
 

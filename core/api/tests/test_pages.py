@@ -19,7 +19,7 @@ WITH_TOKEN = ["/account/reset-password", "/account/verify-email", "/account/undo
 ACCOUNT = [*WITH_TOKEN, "/account/forgot-password"]
 PAGES = ["/", "/api/docs", "/api/redoc", *ACCOUNT]
 ICONS = {"/favicon.ico": "image/x-icon", "/apple-touch-icon.png": "image/png"}
-OWN_FILES = Path(settings.BASE_DIR, "templates", "static", "groundwork")
+OWN_FILES = Path(settings.BASE_DIR, "templates", "static", "site")
 
 
 class Elements(HTMLParser):
@@ -91,7 +91,7 @@ def test_a_page_says_its_language_its_title_and_fits_a_phone(client, elements, p
 
     assert page.of("html")[0]["lang"] == "en"
     assert "width=device-width" in [meta.get("content", "") for meta in page.of("meta")][1]
-    assert re.search(r"<title>[^<]*Groundwork[^<]*</title>", client.get(path).content.decode())
+    assert re.search(r"<title>[^<]*Blue Bikes[^<]*</title>", client.get(path).content.decode())
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -133,7 +133,7 @@ def test_a_secret_in_the_address_is_neither_kept_nor_passed_on(client, path):
 def test_a_page_names_its_icons(elements, path):
     links = {attrs["href"] for attrs in elements(path).of("link") if "icon" in attrs["rel"]}
 
-    assert links == {*ICONS, "/static/groundwork/favicon.svg"}
+    assert links == {*ICONS, "/static/site/favicon.svg"}
 
 
 @pytest.mark.parametrize("path", ICONS)

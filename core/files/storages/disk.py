@@ -12,7 +12,7 @@ from django.core.files.storage import FileSystemStorage
 from core.files.models import FOLDERS, HEX, StoredFile
 
 PATH = "/api/v1/files"
-SIGNER = signing.Signer(sep=".", salt="groundwork.files")
+SIGNER = signing.Signer(sep=".", salt="core.files")
 
 
 class DiskStorage(FileSystemStorage):

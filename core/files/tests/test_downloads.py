@@ -222,5 +222,5 @@ def test_a_record_of_before_is_handed_out_under_a_name_that_fits(disk, stored, n
 
 def test_addresses_begin_where_the_settings_say(settings, stored):
     assert files.signed_url(stored).startswith("/api/v1/files?token=")
-    settings.API_URL = "https://api.groundwork.example"
-    assert files.signed_url(stored).startswith("https://api.groundwork.example/api/v1/files?token=")
+    settings.API_URL = "https://api.example.com"
+    assert files.signed_url(stored).startswith("https://api.example.com/api/v1/files?token=")

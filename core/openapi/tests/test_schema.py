@@ -101,10 +101,10 @@ def test_nothing_has_a_default_that_a_generated_client_would_send():
 def test_it_says_where_the_api_is_and_under_which_licence(settings):
     assert document()["servers"] == [{"url": "/"}]
     assert document()["info"]["license"] == {"name": "MIT", "identifier": "MIT"}
-    settings.API_URL = "https://api.groundwork.example"
+    settings.API_URL = "https://api.example.com"
     with generating:
         elsewhere = SchemaGenerator().get_schema(request=None, public=True)
-    assert elsewhere["servers"] == [{"url": "https://api.groundwork.example"}]
+    assert elsewhere["servers"] == [{"url": "https://api.example.com"}]
 
 
 @pytest.mark.parametrize(

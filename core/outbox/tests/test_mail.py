@@ -13,7 +13,7 @@ from core.tests.factories import OutboxMessageFactory
 pytestmark = pytest.mark.django_db
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
-LINK = "https://app.groundwork.example/account/reset-password?token=" + "x" * 120
+LINK = "https://app.example.com/account/reset-password?token=" + "x" * 120
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_it_has_a_twin_in_html_with_its_styles_inline():
 
     assert alternative.mimetype == "text/html"
     assert 'style="color: red' in alternative.content
-    assert "Ann at Groundwork" in alternative.content
+    assert "Ann at Blue Bikes" in alternative.content
 
 
 def test_a_name_is_escaped_in_html():
@@ -80,7 +80,7 @@ def test_it_is_sent_from_the_configured_address(mailoutbox, settings):
 
     [message] = mailoutbox
     assert message.from_email == settings.DEFAULT_FROM_EMAIL
-    assert message.extra_headers["Message-ID"].endswith("@groundwork.example>")
+    assert message.extra_headers["Message-ID"].endswith("@example.com>")
 
 
 def test_the_message_id_is_ascii_whatever_the_senders_domain(mailoutbox, settings):
@@ -166,7 +166,7 @@ def test_a_refusal_for_now_is_not(smtp, recipient, data):
 
 def test_a_wrong_password_of_ours_is_a_refusal_for_now(smtp, settings):
     """A server that knows no log-in answers 5xx to one: that is about us, and every mail can wait for the cure."""
-    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "groundwork", "old"
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "app", "old"
 
     with pytest.raises(smtplib.SMTPException) as refusal:
         send()

@@ -21,7 +21,7 @@ from core.tests.tls import Authority
 
 pytestmark = pytest.mark.django_db
 
-OURS = {"name": "Ann", "link": "https://app.groundwork.example/"}
+OURS = {"name": "Ann", "link": "https://app.example.com/"}
 
 
 class Script:
@@ -156,7 +156,7 @@ def test_the_outbox_follows_the_rule(serve, monkeypatch, command, reply, status)
 
 def test_a_refused_log_in_of_ours_is_tried_again(serve, settings):
     script = serve(auth_require_tls=False, authenticator=lambda *_: AuthResult(success=False, handled=False))
-    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "groundwork", "old"
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "app", "old"
 
     with pytest.raises(smtplib.SMTPAuthenticationError):
         say_hello(OutboxMessageFactory())

@@ -8,7 +8,7 @@ from environs import EnvError
 from core.tests.interpreter import django_python
 from core.web.database_url import parse_database
 
-URL = "postgres://ann:s%23crt@db.example.com:5432/groundwork"
+URL = "postgres://ann:s%23crt@db.example.com:5432/app"
 
 
 def options(query):
@@ -25,7 +25,7 @@ def options(query):
         ("connect_timeout", "10", 10),
         ("tcp_user_timeout", "9000", 9000),
         ("keepalives_idle", "30", 30),
-        ("application_name", "groundwork%20web", "groundwork web"),
+        ("application_name", "app%20web", "app web"),
         ("application_name", "1", "1"),
         ("target_session_attrs", "read-write", "read-write"),
         ("channel_binding", "require", "require"),
@@ -38,7 +38,7 @@ def test_an_option_is_kept(name, value, kept):
 
 
 def test_the_address_may_stand_in_the_query_instead():
-    url = "postgres:///?host=/run/postgresql&port=5433&user=ann&password=secret&dbname=groundwork&service=x"
+    url = "postgres:///?host=/run/postgresql&port=5433&user=ann&password=secret&dbname=app&service=x"
     wanted = {"host": "/run/postgresql", "port": "5433", "user": "ann", "password": "secret"}
 
     assert wanted.items() <= parse_database(url)["OPTIONS"].items()
@@ -88,7 +88,7 @@ def test_an_option_that_nobody_would_read_is_refused_by_name(query, said):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgres://ann:s#crt@db/groundwork", "%23"),
+        ("postgres://ann:s#crt@db/app", "%23"),
         ("postgres://db.example.com", "names no database"),
         ("sqlite://var/db.sqlite3", "three slashes"),
         ("sqlite:///var/db.sqlite3?mode=ro", "not known: mode"),
@@ -100,7 +100,7 @@ def test_a_url_that_would_mean_something_else_is_refused(url, said):
 
 
 def test_a_service_names_the_database():
-    assert parse_database("postgres:///?service=groundwork")["OPTIONS"]["service"] == "groundwork"
+    assert parse_database("postgres:///?service=app")["OPTIONS"]["service"] == "app"
 
 
 def test_sqlite_keeps_its_timeout_and_our_way_of_writing():

@@ -43,10 +43,10 @@ def test_any_other_rate_is_refused(text):
 
 
 def test_a_database_is_known_by_its_url():
-    postgres = parse_database("postgres://ann:s%40crt@db.example.com:5433/groundwork")
+    postgres = parse_database("postgres://ann:s%40crt@db.example.com:5433/app")
 
     assert postgres["ENGINE"].endswith("postgresql")
-    assert (postgres["NAME"], postgres["PASSWORD"], postgres["PORT"]) == ("groundwork", "s@crt", 5433)
+    assert (postgres["NAME"], postgres["PASSWORD"], postgres["PORT"]) == ("app", "s@crt", 5433)
     assert parse_database("sqlite:////tmp/x.sqlite3")["NAME"] == "/tmp/x.sqlite3"
 
 
@@ -183,7 +183,7 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
 
 def test_a_url_that_cannot_be_split_is_named_and_its_password_is_not_told():
     wrong = {
-        "DATABASE_URL": "postgres://ann:hunter2[x@db/groundwork",
+        "DATABASE_URL": "postgres://ann:hunter2[x@db/app",
         "REDIS_URL": "redis://:hunter2[x@cache:6379/0",
         "CELERY_BROKER_URL": "amqp://ann:hunter2\u2100x@mq:5672//",
         "FRONTEND_URL": "https://[",

@@ -4,7 +4,7 @@ import pytest
 
 from core.web.tests.test_environment import start
 
-S3 = {"S3_BUCKET": "groundwork", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret"}
+S3 = {"S3_BUCKET": "app", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret"}
 
 
 def test_a_bucket_and_its_keys_are_enough():
@@ -12,7 +12,7 @@ def test_a_bucket_and_its_keys_are_enough():
 
 
 def test_a_bucket_may_leave_its_keys_to_the_machine():
-    assert start(S3_BUCKET="groundwork") == ""
+    assert start(S3_BUCKET="app") == ""
 
 
 @pytest.mark.parametrize(

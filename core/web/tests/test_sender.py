@@ -10,7 +10,7 @@ from core.web.environment import parse_sender
     "text",
     [
         "noreply@localhost",
-        "Groundwork <noreply@example.com>",
+        "Product <noreply@example.com>",
         "Acme Inc. <noreply@example.com>",
         '"Acme, Inc." <noreply@example.com>',
         "Büro <noreply@bücher.example>",

@@ -1,17 +1,16 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from core.api.read_eligibility import refusal_of
-from core.api.viewsets import BaseViewSet
+from core.api.routers import viewsets
 
 
 class Command(BaseCommand):
     help = "Print for each viewset who may read and write its rows, and whether its reads are compiled, or why not."
 
     def handle(self, **_options: Any) -> None:
-        for view_class in sorted(viewsets(get_resolver()), key=lambda kind: kind.__name__):
+        for view_class in sorted(viewsets(), key=lambda kind: kind.__name__):
             model = view_class.queryset.model
             self.stdout.write(self.style.MIGRATE_HEADING(f"{view_class.__name__} ({model._meta.label})"))
             access = getattr(model, "access", None)
@@ -20,16 +19,3 @@ class Command(BaseCommand):
             self.stdout.write(
                 "  reads: compiled" if reason is None else f"  reads: plain, because of {reason}"
             )
-
-
-def viewsets(resolver: URLResolver) -> set[Any]:
-    """Return the classes of all viewsets in the URLconf."""
-    found: set[Any] = set()
-    for entry in resolver.url_patterns:
-        if isinstance(entry, URLResolver):
-            found |= viewsets(entry)
-        elif isinstance(entry, URLPattern):
-            view_class = getattr(entry.callback, "cls", None)
-            if isinstance(view_class, type) and issubclass(view_class, BaseViewSet):
-                found.add(view_class)
-    return found

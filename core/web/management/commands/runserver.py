@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as RunServer
 from django.core.management.base import CommandParser
 
 from core.web.demo import DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER
 
 GREETING = """
-Groundwork is running (CONTROL-C stops it).
+{product} is running (CONTROL-C stops it).
 
   {url}/             what this is
   {url}/api/docs     try the API in the browser
@@ -36,5 +37,10 @@ class Command(RunServer):
 
     def on_bind(self, server_port: int) -> None:
         host = f"[{self.addr}]" if ":" in self.addr else self.addr
-        values: dict[str, Any] = {"user": DEMO_USER, "admin": DEMO_ADMIN, "password": DEMO_PASSWORD}
+        values: dict[str, Any] = {
+            "product": settings.PRODUCT_NAME,
+            "user": DEMO_USER,
+            "admin": DEMO_ADMIN,
+            "password": DEMO_PASSWORD,
+        }
         self.stdout.write(GREETING.format(url=f"http://{host}:{server_port}", **values))

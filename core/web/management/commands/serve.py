@@ -67,7 +67,7 @@ class Command(BaseCommand):
                 f"--max-memory must be at least {LEAST_MEMORY} MiB: less is used from the start."
             )
         collect_static_if_stale()
-        metrics_dir = tempfile.mkdtemp(prefix="groundwork-metrics-")
+        metrics_dir = tempfile.mkdtemp(prefix="metrics-")
         # All of them are read by the worker processes, which therefore start afresh instead of as copies of this one.
         multiprocessing.set_start_method("spawn", force=True)
         os.environ["WEB_CONCURRENCY"] = str(workers)

@@ -1,0 +1,160 @@
+"""The access matrix: which role gets which status from which operation.
+
+Rows of a resource whose model's `access` names an owner follow from the declaration. access_matrix.txt has the others,
+and those that differ.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from rest_framework import serializers
+
+from accounts.models import Role
+from config.tests import house
+from core.tests import contract
+from core.tests.factories import DryRunFactory
+from core.tests.samples import upload
+
+FILE = Path(__file__).parent / "access_matrix.txt"
+# A new role is a column by itself.
+ROLES = ("anonymous", "stranger", "owner", *(role for role in Role.values if role != Role.USER), "revoked")
+READS = {"list": 200, "retrieve": 200, "trash": 200, "history": 200}
+WRITES = {"create": 201, "update": 200, "partial_update": 200, "destroy": 204, "restore": 200, "bulk": 200}
+JOBS = {"export": 202, "import_rows": 202}
+STATUSES = READS | WRITES | JOBS
+
+
+def written():
+    """{"GET /path": {role: status}} of the file. A role that its heading does not name gets what a stranger gets."""
+    lines = FILE.read_text().splitlines()
+    named = next(line for line in lines if line.startswith("# method")).split()[3:]
+    rows = (line.split() for line in lines if line and not line.startswith("#"))
+    return {
+        f"{method} {path}": complete(dict(zip(named, map(int, statuses), strict=True)))
+        for method, path, *statuses in rows
+    }
+
+
+def line(operation, row):
+    """A row as the file holds it."""
+    method, path = operation.split()
+    return f"{method:7} {path:41}" + "".join(f"{row[role]:>{len(role) + 1}}" for role in ROLES)
+
+
+def complete(row):
+    return {role: row.get(role, row["stranger"]) for role in ROLES}
+
+
+@cache
+def declared_operations():
+    """{"GET /path": (viewset, action)} of the rows that follow from a declaration."""
+    found = {}
+    for path, callback in house.routes().items():
+        if not hasattr(callback, "actions") or not owner_path(model_of_access(callback.cls)):
+            continue
+        for method, action in callback.actions.items():
+            if action in STATUSES:
+                found[f"{method.upper()} {path}"] = callback.cls, action
+        if callback.actions.get("get") == "list" and callback.cls.has_scope():
+            found[f"GET {path}?scope=all"] = callback.cls, "scope"
+    return found
+
+
+def declared():
+    return {
+        operation: {role: expected(view_class, action, "{id}" in operation, role) for role in ROLES}
+        for operation, (view_class, action) in declared_operations().items()
+    }
+
+
+def expected(view_class, action, is_object, role):
+    """The status that follows from the `access` of the rows."""
+    if role in {"anonymous", "revoked"}:
+        return 401
+    model = model_of_access(view_class)
+    reads = covers(model, "read_all", role)
+    if action == "scope":
+        return 200 if reads else 403
+    if role == "owner" or not is_object:
+        return STATUSES[action]
+    if not reads:
+        return 404
+    return STATUSES[action] if action in READS or covers(model, "write_all", role) else 403
+
+
+def covers(model, roles, role):
+    """Whether the role covers every row of the model, or of a parent."""
+    above = model.access.parent_model(model)
+    named = Role.USER if role == "stranger" else role
+    return named in getattr(model.access, roles) or (above is not None and covers(above, roles, role))
+
+
+def model_of_access(view_class):
+    """The model whose access decides: of attachments, that of what they are attached to."""
+    rows = getattr(view_class, "parents", None)
+    rows = getattr(view_class, "queryset", None) if rows is None else rows
+    return None if rows is None else rows.model
+
+
+def owner_path(model):
+    """The path to the owner, such as `customer__user`; "" where the access is not that of one owner."""
+    access = getattr(model, "access", None)
+    if access is None or access.public is not None or access.members or access.owner == "pk":
+        return ""
+    if access.owner or not access.parent:
+        return access.owner
+    above = owner_path(access.parent_model(model))
+    return above and f"{access.parent}__{above}"
+
+
+# --- requests --------------------------------------------------------------------------------------
+
+
+def row_of(model, user):
+    """A row that is the user's."""
+    return house.factories()[model](**{owner_path(model): user})
+
+
+def keys(operation, user):
+    """The keys in the path: of a row that is the user's, and of what is attached to it."""
+    view_class, action = declared_operations()[operation]
+    if not hasattr(view_class, "parents"):
+        row = row_of(view_class.queryset.model, user)
+        if action == "restore":
+            row.soft_delete()
+        return (row.pk,)
+    model = view_class.queryset.model
+    row = house.factories()[model](**{f"{model.parent}__{owner_path(view_class.parents.model)}": user})
+    return getattr(row, f"{model.parent}_id"), row.pk
+
+
+def body(operation, user):
+    """A valid one of the caller, with its format."""
+    view_class, action = declared_operations()[operation]
+    model = view_class.queryset.model
+    if action == "create" and hasattr(view_class, "parents"):
+        return upload(b"Hello", "hello.txt"), "multipart"
+    if action == "export":
+        return {"format": "csv"}, "json"
+    if action == "import_rows":
+        dry_run = DryRunFactory(user=user, kind=f"{model._meta.model_name}.import") if user else None
+        return {"dryRunId": str(dry_run.pk) if dry_run else "0"}, "json"
+    if action == "bulk":
+        data = example(operation.removesuffix("/bulk"), view_class, user)
+        return {"operations": [{"method": "create", "data": data}]}, "json"
+    return example(operation, view_class, user), "json"
+
+
+def example(operation, view_class, user):
+    """The example of the OpenAPI document, with rows of the caller in its relations."""
+    method, path = operation.split()
+    described = {
+        re.sub(r"\{\w+\}", "{id}", name): item for name, item in contract.document()["paths"].items()
+    }
+    content = described[path][method.lower()].get("requestBody", {}).get("content", {})
+    data = dict(content.get("application/json", {}).get("example") or {})
+    for name, field in view_class.serializer_class().fields.items():
+        if isinstance(field, serializers.PrimaryKeyRelatedField) and name in data and user:
+            data[name] = str(row_of(field.get_queryset().model, user).pk)
+    return data

@@ -1,0 +1,96 @@
+"""The filters of every list: ranges of times, `filterset_fields` and `search_fields` of the view."""
+
+import operator
+from functools import reduce
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from django_filters import rest_framework as django_filters
+from rest_framework.filters import SearchFilter
+
+from core.api.filters import Choices, Moment, TextFilter
+from core.api.serializers import camel
+
+MAX_SEARCH_WORDS = 20
+
+
+class VisibleRow(django_filters.ModelChoiceFilter):
+    """The key of another model's row. A row that the caller may not see is refused like one that does not exist."""
+
+    def get_queryset(self, request: Any) -> Any:
+        rows = super().get_queryset(request)
+        return rows.visible_to(request.user) if request is not None and hasattr(rows, "visible_to") else rows
+
+
+GENERATED = {
+    django_filters.ChoiceFilter: Choices,
+    django_filters.CharFilter: TextFilter,
+    django_filters.IsoDateTimeFilter: Moment,
+    django_filters.ModelChoiceFilter: VisibleRow,
+}
+
+
+class FilterSet(django_filters.FilterSet):
+    """Filters of a BaseModel: ranges of its times, those of `Meta.fields` in camelCase, and a search.
+
+    A model with `search_text` is searched by it, another one in the columns of `search_fields`.
+    """
+
+    search_fields: ClassVar[tuple[str, ...]] = ()
+    createdAfter = Moment(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
+    createdBefore = Moment(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
+    updatedAfter = Moment(field_name="updated_at", lookup_expr="gte", help_text="At this time or later.")
+    updatedBefore = Moment(field_name="updated_at", lookup_expr="lt", help_text="Before this time.")
+
+    @classmethod
+    def get_filters(cls) -> dict[str, Any]:
+        filters: dict[str, Any] = super().get_filters()
+        if cls._meta.model and hasattr(cls._meta.model._default_manager.all(), "matching"):
+            text = (
+                "Every word begins a word of the text, whatever the case or accent. Without `sort` and `cursor` rows "
+                "whose title has the words come first. Numbered pages show 500 at most."
+            )
+            filters.setdefault("search", TextFilter(method="by_index", help_text=text))
+        elif cls.search_fields:
+            text = "Every word is in the text, whatever the case."
+            filters.setdefault("search", TextFilter(method="by_columns", help_text=text))
+        return filters
+
+    @classmethod
+    def get_filter_name(cls, field_name: str, lookup_expr: str) -> str:
+        return camel(super().get_filter_name(field_name, lookup_expr))
+
+    @classmethod
+    def filter_for_lookup(cls, field: Any, lookup_type: str) -> tuple[Any, dict[str, Any]]:
+        kind, parameters = super().filter_for_lookup(field, lookup_type)
+        return GENERATED.get(kind, kind), parameters
+
+    def by_index(self, queryset: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        return queryset.matching(value)  # type: ignore[attr-defined]
+
+    def by_columns(self, queryset: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        """Search as REST framework's SearchFilter does, with its prefixes; each row appears once."""
+        search = SearchFilter()
+        lookups = [search.construct_search(name, queryset) for name in self.search_fields]
+        repeats = search.must_call_distinct(queryset, self.search_fields)
+        found = queryset.model._base_manager.all() if repeats else queryset
+        for word in value.split()[:MAX_SEARCH_WORDS]:
+            found = found.filter(reduce(operator.or_, (Q(**{lookup: word}) for lookup in lookups)))
+        return queryset.filter(pk__in=found.values("pk")) if repeats else found
+
+
+def filterset_of(view_class: Any) -> Any:
+    """Return the filterset of a viewset: its own, with those filters that the view names by `filterset_fields` and
+    `search_fields`. A view of a BaseModel without any has the ranges of times."""
+    own = view_class.filterset_class
+    model = getattr(getattr(view_class, "queryset", None), "model", None)
+    if own is None and hasattr(model, "created_at") and hasattr(model, "updated_at"):
+        own = FilterSet
+    if own is None or not issubclass(own, FilterSet):
+        return own
+    fields = getattr(view_class, "filterset_fields", own._meta.fields or ())
+    members = {
+        "Meta": type("Meta", (), {"model": model, "fields": fields}),
+        "search_fields": tuple(getattr(view_class, "search_fields", own.search_fields)),
+    }
+    return type(own.__name__, (own,), members)

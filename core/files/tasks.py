@@ -1,0 +1,51 @@
+"""The trash of every model is emptied by itself, without code of the app."""
+
+from typing import Any
+
+import structlog
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+from django.db.models import ProtectedError, RestrictedError
+from django.utils import timezone
+
+from core.db.base import BaseModel
+from core.db.retention import BATCH, purges_expired
+from core.files import services as files
+from core.files.models import BaseAttachment
+
+log = structlog.get_logger(__name__)
+
+
+@purges_expired("trash")
+def purge_trash() -> int:
+    """Delete one batch of each model's rows that have been in the trash for its `trash_retention`.
+
+    Return how many rows were deleted, with those that their foreign keys took along.
+    """
+    models = [model for model in apps.get_models() if issubclass(model, BaseModel)]
+    return sum(purge_trash_of(model) for model in models if model.keeps_trash)
+
+
+def purge_trash_of(model: Any) -> int:
+    retention = model.trash_retention or settings.TRASH_RETENTION
+    over = model._base_manager.filter(deleted_at__lt=timezone.now() - retention)
+    try:
+        with transaction.atomic():
+            batch = list(over.select_for_update().values_list("pk", flat=True)[:BATCH])
+            for attachment, key in attachments_of(model):
+                files.schedule_deletion_of(attachment.objects.filter(**{f"{key}__in": batch}).files())
+            return int(model._base_manager.filter(pk__in=batch).delete()[0]) if batch else 0
+    except (ProtectedError, RestrictedError) as error:
+        # The other purges go on. The model's author must say what becomes of the rows that point to deleted ones.
+        log.error("trash_not_purged", model=model._meta.label, error=str(error.args[0]))
+        return 0
+
+
+def attachments_of(model: Any) -> list[tuple[Any, str]]:
+    """Return the models of files that are attached to rows of this model, each with its foreign key."""
+    return [
+        (relation.related_model, relation.field.name)
+        for relation in model._meta.related_objects
+        if issubclass(relation.related_model, BaseAttachment)
+    ]
