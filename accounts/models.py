@@ -77,6 +77,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     access = Access(owner="pk")
+    etag_covers = frozenset({"email_verified"})
     objects: ClassVar = UserManager()
 
     USERNAME_FIELD = "email"

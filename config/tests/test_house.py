@@ -83,7 +83,9 @@ def test_no_list_asks_the_database_more_often_for_more_rows(admin):
     lists = house.lists()
     assert {"/api/v1/resources", "/api/v1/resources/trash", "/api/v1/tags", "/api/v1/users"} <= set(lists)
     for route, (viewset, action) in lists.items():
-        below = house.factories()[viewset.parents.model](user=admin.user) if "{id}" in route else None
+        below = (
+            house.factories()[viewset.parents.queryset.model](user=admin.user) if "{id}" in route else None
+        )
         path = route.replace("{id}", str(below and below.pk))
         grow(viewset, action, admin.user, 2, below)
         few, before = cost(admin, path)

@@ -6,26 +6,31 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
+from core.api.caller import view_for
 from core.api.filters import refuse_unknown, wanted_fields
 from core.api.idempotency import idempotent
-from core.api.pagination import Pagination
+from core.api.pagination import parameters_of
+from core.api.row_access import has_model, model_of
+from core.api.serializers import names_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.files import services as files
 from core.importexport.csv_cells import csv_pieces, json_pieces
-from core.jobs.caller import view_for
+from core.jobs.models import Job
 from core.jobs.runner import Run
 from core.jobs.schema import export_request
-from core.jobs.services import enqueue_job, functions
+from core.jobs.services import enqueue_job, functions, permits
 from core.jobs.views import JobSerializer, accepted
-from core.web.errors import FieldError
+from core.web.errors import ApiError, FieldError
 
 Pieces = Callable[[Sequence[str], Iterable[dict[str, Any]]], Iterator[bytes]]
 FORMATS: dict[str, tuple[str, Pieces]] = {
@@ -36,15 +41,16 @@ CHUNK = 500  # rows held in memory at a time
 
 
 class ExportViewSet(BaseViewSet):
-    """A BaseViewSet with `POST …/export`: what `listed` shows to the caller, filtered and sorted as the list is."""
+    """A BaseViewSet with `POST …/export`: what the list shows to the caller, filtered and sorted as the list is."""
 
     described_bodies: ClassVar = {"export": (export_request, None)}
     documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for what the list refuses to a role
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if getattr(cls, "queryset", None) is not None:
+        if has_model(cls):
             functions[export_kind(cls)] = partial(export, cls)
+            permits[export_kind(cls)] = partial(may_export, cls)
 
     @extend_schema(responses={202: JobSerializer})
     @action(detail=False, methods=["post"], url_path="export")
@@ -55,6 +61,8 @@ class ExportViewSet(BaseViewSet):
         query = self.export_query(request.data)
         parameters = {"format": format_of(request.data), "query": query}
         view_for(type(self), request.user, query).exported()  # refuses what the list would refuse
+        if not request.user.is_authenticated:
+            self.refuse()  # a job has an owner
         return accepted(enqueue_job(user=request.user, kind=export_kind(type(self)), parameters=parameters))
 
     def export_query(self, body: dict[str, Any]) -> dict[str, list[str]]:
@@ -63,21 +71,21 @@ class ExportViewSet(BaseViewSet):
         for name, value in body.items():
             if name != "format" and value is not None:
                 query.setlist(name, texts_of(name, value))
-        known, repeatable = self._known["list"]
-        refuse_unknown(query, known - Pagination.parameters, repeatable)
+        known, repeatable = self.find_known_parameters("list")
+        refuse_unknown(query, known - parameters_of(self.pagination_class), repeatable)
         return dict(query.lists())
 
     def exported(self) -> tuple[QuerySet[Any], list[str]]:
         """The rows and the names of their columns."""
         serializer_class: Any = self.get_serializer_class()
-        names = tuple(serializer_class.Meta.fields)
+        names = names_of(serializer_class)
         wanted = wanted_fields(self.request, frozenset(names))
         columns = [name for name in names if wanted is None or name in wanted]
-        return self.filter_queryset(self.listed()), columns
+        return self.filter_queryset(self.rows_in_state()), columns
 
 
 def export_kind(view_class: Any) -> str:
-    return f"{view_class.queryset.model._meta.model_name}.export"
+    return f"{model_of(view_class)._meta.model_name}.export"
 
 
 def format_of(body: dict[str, Any]) -> str:
@@ -105,7 +113,7 @@ def export(view_class: Any, run: Run) -> None:
     view = view_for(view_class, user, job.parameters["query"])
     rows, columns = view.exported()
     content_type, pieces = FORMATS[job.parameters["format"]]
-    filename = filename_of(view_class.queryset.model, job.parameters["format"])
+    filename = filename_of(model_of(view_class), job.parameters["format"])
     counter = Counter(run, view, rows)
     with closing(pieces(columns, counter)) as chunks:  # type: ignore[type-var]
         stored = files.store(chunks, user=user, content_type=content_type, filename=filename)
@@ -120,12 +128,21 @@ def export(view_class: Any, run: Run) -> None:
         with transaction.atomic():
             run.succeed(result, result_file=stored)
             files.keep(stored)
-            event = f"{view_class.queryset.model._meta.model_name}.exported"
+            event = f"{model_of(view_class)._meta.model_name}.exported"
             changes = {"rows": [None, counter.done], "format": [None, result["format"]]}
             audit.record(event, actor_id=user.pk, target=job, changes=changes)
     except BaseException:
         files.forget(stored)
         raise
+
+
+def may_export(view_class: Any, job: Job, user: Any) -> bool:
+    """Whether the view would serve the export to this user now."""
+    try:
+        view_for(view_class, user, job.parameters["query"]).exported()
+    except (APIException, PermissionDenied, ApiError):
+        return False
+    return True
 
 
 def filename_of(model: Any, extension: str) -> str:
@@ -142,13 +159,30 @@ class Counter:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         show = self.view.get_serializer().to_representation
+        shown = rows_permitted(self.view)
         with one_moment():
             total = self.rows.count()
             for row in self.rows.iterator(chunk_size=CHUNK):
+                if not shown(row):
+                    continue
                 yield show(row)
                 self.done += 1
                 if self.done % CHUNK == 0:
                     self.run.progress(self.done, total)
+
+
+def rows_permitted(view: Any) -> Callable[[Any], bool]:
+    """Return whether the object permissions of the view allow a row. REST framework does not check them for lists; a
+    file is more than a page."""
+
+    def allows(row: Any) -> bool:
+        try:
+            view.check_object_permissions(view.request, row)
+        except (APIException, PermissionDenied, Http404):
+            return False
+        return True
+
+    return allows
 
 
 @contextmanager

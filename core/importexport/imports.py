@@ -12,8 +12,13 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import DataError, IntegrityError, transaction
+from django.http import Http404
+from rest_framework.exceptions import APIException
 
+from core.api.caller import view_for
+from core.api.row_access import model_of
 from core.audit import services as audit
 from core.db.retries import repeated
 from core.files import services as files
@@ -21,7 +26,6 @@ from core.files.models import StoredFile
 from core.importexport.rows import BATCH_CHARACTERS, Importer, Problem, repeated_ids, weight
 from core.importexport.table_rows import Row
 from core.importexport.tabular import Table, open_table
-from core.jobs.caller import view_for
 from core.jobs.models import Job
 from core.jobs.runner import Run
 from core.web.errors import ApiError, bounded, translate
@@ -147,7 +151,8 @@ def take(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
     return result
 
 
-REFUSED = (IntegrityError, DataError, ApiError)
+# What refuses rows, and not the job: the database, a rule of the serializer or service, a permission on the object.
+REFUSED = (IntegrityError, DataError, ApiError, APIException, PermissionDenied, Http404)
 
 
 def attempt(importer: Importer, operations: list[Any], *, dry: bool) -> Outcome:
@@ -181,8 +186,17 @@ def problems_of(row: int, error: Exception) -> list[Problem]:
     if refusal.status >= 500:
         raise error
     if refusal.details:
-        return [Problem(row, item["field"], item["code"], item["message"]) for item in refusal.details]
+        return [
+            Problem(row, field_of(row, item["field"]), item["code"], item["message"])
+            for item in refusal.details
+        ]
     return [Problem(row, None, refusal.code.lower(), refusal.message)]
+
+
+def field_of(row: int, field: str | None) -> str | None:
+    """Return the name of a field as the file has it: bulk operations name it by its operation, which is the row."""
+    prefix = f"operations.{row}"
+    return field.removeprefix(prefix).removeprefix(".") or None if field else None
 
 
 def finish(view_class: Any, run: Run, user: Any, result: Result) -> None:
@@ -195,5 +209,5 @@ def finish(view_class: Any, run: Run, user: Any, result: Result) -> None:
         files.discard(source_of(job))
         counts = ("created", "updated", "unchanged", "failed")
         changes = {name: [None, getattr(result, name)] for name in counts}
-        event = f"{view_class.queryset.model._meta.model_name}.imported"
+        event = f"{model_of(view_class)._meta.model_name}.imported"
         audit.record(event, actor_id=user.pk, target=job, changes=changes)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from core.api.mixins.bulk import Operation, validated
+from core.api.mixins.bulk_operations import Operation, validated
 from core.api.parsers import refuse_unstorable
 from core.importexport.csv_cells import texts_of
 from core.importexport.table_rows import BadRow, Row
@@ -34,9 +34,9 @@ class Importer:
 
     def __init__(self, view: Any) -> None:
         self.view = view
-        self.new = view.get_serializer()
-        self.changed = view.get_serializer(partial=True)
-        self.fields = {name: item for name, item in self.new.fields.items() if not item.read_only}
+        self.serializers = view.fast_serializers()
+        fields = view.get_serializer().fields
+        self.fields = {name: item for name, item in fields.items() if not item.read_only}
         self.known = frozenset({*self.fields, ID})
         self.repeated: dict[int, int] = {}
 
@@ -89,14 +89,14 @@ class Importer:
         """Which of these the caller may change, and which there are at all: in the trash, or somebody else's."""
         if not keys:
             return set(), set()
-        rows = self.view.get_queryset().filter(pk__in=keys).order_by()
-        everybodys = self.view.queryset.model._base_manager.filter(pk__in=keys)
+        rows = self.view.object_rows().filter(pk__in=keys).order_by()
+        everybodys = self.view.model._base_manager.filter(pk__in=keys)
         return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
 
     def readable_only(self, keys: set[UUID]) -> set[UUID]:
         if not keys:
             return set()
-        rows = self.view.queryset.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
+        rows = self.view.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
         return keys - set(rows.order_by().values_list("pk", flat=True))
 
     def operation(
@@ -105,13 +105,13 @@ class Importer:
         if key in taken and key not in mine:
             message = "An object with this id cannot be written: it is in the trash, or not yours."
             return None, [Problem(number, ID, "conflict", message)]
-        is_update = key in mine
-        data, wrong = validated(self.changed if is_update else self.new, values)
-        if data is None:
+        method = "update" if key in mine else "create"
+        data, wrong = validated(self.serializers.get(method), values)
+        if wrong:
             return None, [Problem(number, item["field"], item["code"], item["message"]) for item in wrong]
-        if is_update:
-            return Operation(number, "update", key, values=data), []
-        return Operation(number, "create", values=data if key is None else {**data, "id": key}), []
+        if method == "update":
+            return Operation(number, method, key, data=values, values=data), []
+        return Operation(number, method, data=values, values=data, new_pk=key), []
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Importer:
         """Of rows that are held from now on, in the order in which everybody takes them."""
         if not keys:
             return {}
-        rows = self.view.queryset.model._base_manager.filter(pk__in=keys).order_by("pk")
+        rows = self.view.model._base_manager.filter(pk__in=keys).order_by("pk")
         return dict(rows.select_for_update().values_list("pk", "version"))
 
 

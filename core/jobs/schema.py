@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 from core.api.filters import names_parameter
+from core.api.serializers import names_of
 from core.web.errors import CATALOGUE
 
 Schema = dict[str, Any]
@@ -105,7 +106,7 @@ def export_request(schema: Any) -> Schema:
     """The format, and what the list of the same view takes in its query, but for the pages."""
     view = schema.view
     fields = names_parameter(
-        "fields", "The columns; `id` is always one.", list(view.serializer_class.Meta.fields)
+        "fields", "The columns; `id` is always one.", list(names_of(view.get_serializer_class()))
     )
     lister = copy.copy(schema)
     lister.view = copy.copy(view)

@@ -7,6 +7,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import get_lib_doc_excludes, is_patched_serializer
 from rest_framework import serializers
 
+from core.api.row_access import RowAccess, model_of
 from core.api.serializers import ModelSerializer
 
 Schema = dict[str, Any]
@@ -25,6 +26,11 @@ class FieldSchema(AutoSchema):
 
     A serializer whose example is only a part of its fields names that as `example`.
     """
+
+    @property
+    def model(self) -> Any:
+        """The model of a viewset, else None."""
+        return model_of(type(self.view)) if isinstance(self.view, RowAccess) else None
 
     def _get_filter_parameters(self) -> list[Schema]:
         """With the words of the filters, and the bounds that their form fields check."""

@@ -20,6 +20,7 @@ from core.api.etags import PARAMETERS
 from core.api.filters import SCOPE_PARAMETER, names_parameter
 from core.api.idempotency import HEADER, PARAMETER
 from core.api.pagination import CURSOR_META, PAGE_META
+from core.api.serializers import names_of
 from core.openapi.examples import add_examples
 from core.openapi.fields import FieldSchema
 from core.openapi.files import add_files
@@ -76,13 +77,12 @@ class EnvelopeSchema(FieldSchema):
 
     def get_operation_id(self) -> str:
         """`listResources`, `getMe`, `restoreResource`; for a plain view its class: `login` of LoginView."""
-        queryset = getattr(self.view, "queryset", None)
-        if queryset is None:
+        if self.model is None:
             name = type(self.view).__name__.removesuffix("View")
             return name[0].lower() + name[1:]
-        one = getattr(self.view, "schema_name", None) or queryset.model.__name__
+        one = getattr(self.view, "schema_name", None) or self.model.__name__
         if self.action == "list":
-            return f"list{queryset.model._meta.verbose_name_plural.title().replace(' ', '')}"
+            return f"list{self.model._meta.verbose_name_plural.title().replace(' ', '')}"
         if self._is_list_view() or self.is_paged():
             return f"list{one}{self.action.title()}"
         return f"{VERBS.get(self.action, self.action)}{one}"
@@ -91,7 +91,7 @@ class EnvelopeSchema(FieldSchema):
         doc = self.own_doc()
         if doc or self.action not in SUMMARIES:
             return doc.partition(".")[0]
-        names = self.view.queryset.model._meta
+        names = self.model._meta
         one = getattr(self.view, "schema_title", None) or f"a {names.verbose_name}"
         return SUMMARIES[self.action].format(one=one, many=names.verbose_name_plural)
 
@@ -113,8 +113,8 @@ class EnvelopeSchema(FieldSchema):
     def _get_pagination_parameters(self) -> list[Schema]:
         if not (self._is_list_view() or self.is_paged()):
             return []
-        parameters: list[Schema] = self.view.pagination_class().get_schema_operation_parameters(self.view)
-        return parameters
+        describe = getattr(self.view.paginator, "get_schema_operation_parameters", None)
+        return list(describe(self.view)) if describe is not None else []
 
     def _get_parameters(self) -> list[Schema]:
         parameters: list[Schema] = super()._get_parameters()
@@ -122,7 +122,7 @@ class EnvelopeSchema(FieldSchema):
         if self._is_list_view() or self.is_single_read():
             text = "Names with commas, or the parameter repeated: each object holds only these, and `id`."
             serializer_class: Any = self.view.get_serializer_class()
-            parameters.append(names_parameter("fields", text, list(serializer_class.Meta.fields)))
+            parameters.append(names_parameter("fields", text, list(names_of(serializer_class))))
         if self.action == "list" and "scope" in self.view.known_parameters()[0]:
             parameters.append(SCOPE_PARAMETER)
         if self.is_read_conditionally() or (self.is_versioned() and self.action in CONDITIONAL_WRITES):
@@ -142,8 +142,7 @@ class EnvelopeSchema(FieldSchema):
 
     def is_versioned(self) -> bool:
         """Whether the view's objects have ETags."""
-        model = getattr(getattr(self.view, "queryset", None), "model", None)
-        return hasattr(model, "etag")
+        return hasattr(self.model, "etag")
 
     def is_read_conditionally(self) -> bool:
         """Whether it has an ETag to ask again with."""

@@ -15,8 +15,8 @@ def test_an_export_holds_every_resource_those_in_the_trash_too(owner):
     rows = export_of(owner.user)["resources"]
 
     assert [(row["id"], row["title"], row["deletedAt"]) for row in rows] == [
-        (kept.pk, "Kept", None),
-        (gone.pk, "Gone", gone.deleted_at),
+        (str(kept.pk), "Kept", None),
+        (str(gone.pk), "Gone", gone.deleted_at),
     ]
     assert (rows[0]["content"], rows[0]["tags"]) == ("text", ["b", "a"])
 
