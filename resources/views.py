@@ -43,7 +43,7 @@ class ResourceAttachmentViewSet(AttachmentViewSet):
 
     request: UserRequest
     queryset = Attachment.objects.all()
-    parents = Resource.objects.all()
+    parents = ResourceViewSet
 
 
 class TagViewSet(BaseViewSet):
