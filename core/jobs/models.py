@@ -40,6 +40,7 @@ class Job(BaseModel):
     UNFINISHED: ClassVar = (Status.QUEUED, Status.RUNNING)
     # An admin too sees their own only: staff have the admin site.
     access = Access(owner="user", read_all=(), write_all=())
+    moves_owner_version = False  # each step of a running job writes its row
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
     role = models.CharField(

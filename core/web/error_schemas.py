@@ -70,7 +70,7 @@ HEADERS: dict[str, Schema] = {
         "description": "The version of the object, for If-Match and If-None-Match.",
         "required": True,
         "schema": {"type": "string", "pattern": '^"[^"]+"$'},
-        "example": '"v1"',
+        "example": '"v1-6448d3f2a1c40"',
     },
     "Idempotency-Replayed": {
         "description": "This is the answer to an earlier request of the same Idempotency-Key.",
@@ -87,7 +87,7 @@ HEADERS: dict[str, Schema] = {
 LIST_ETAG: Schema = {
     "description": "The version of the caller's own list, for If-None-Match. A list of everybody's has none.",
     "schema": {"type": "string", "pattern": '^"[^"]+"$'},
-    "example": '"r12-9f86d081884c7d65"',
+    "example": '"0b6f2c1d9e8a4f7c8d3e5a6b7c8d9e0f-9f86d081884c7d65"',
 }
 LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 # These are answered before a request is counted, or where the count can no longer be told.
