@@ -166,7 +166,7 @@ PEER_LIST = (
 )
 # What it answers when nobody has asked the same before.
 OURS_UNKEPT = replace(
-    OURS, name="ours_unkept", title="This project, nothing kept", environment={"READ_CACHE_SECONDS": "0"}
+    OURS, name="ours_unkept", title="This project, nothing kept", environment={"RESPONSE_CACHE_SECONDS": "0"}
 )
 ALL = {contender.name: contender for contender in (OURS, OURS_UNKEPT, *PEER_LIST)}
 

@@ -9,6 +9,7 @@ from rest_framework.exceptions import PermissionDenied
 from core.api.overrides import override_of
 from core.api.read_eligibility import is_configured, refusal_of
 from core.db.access import Reach, access_of, check_writable, is_declared, refuse_unwritable
+from core.db.owner_versions import is_watched
 from core.web.errors import FieldError
 
 SAVING_HOOKS = frozenset({"perform_create", "perform_update"})
@@ -76,9 +77,11 @@ class RowAccess:
         return self.role_reach(), self.wants_all()
 
     def shows_own_rows_only(self) -> bool:
-        """Whether a read without `scope` shows nothing but rows that move their owner's revision when they change."""
+        """Whether a read without `scope` shows nothing but rows that give the caller a new version when they change."""
         access = getattr(self.queryset.model, "access", None)
         if access is None or not access.is_by_owner_only or is_configured(self):
+            return False
+        if not is_watched(self.queryset.model):
             return False
         view_class: Any = type(self)
         return refusal_of(view_class, self.get_serializer_class()) is None
