@@ -116,10 +116,10 @@ def warm(view: View, path: str, user: Any) -> bool:
     status = 0
     for _ in range(2):
         request: Any = HttpRequest()
-        request.method, request.META["warming.user"] = "GET", user
+        request.method = "GET"
         request.path, _, query = path.partition("?")
         request.path_info = request.path
-        request.META = {"REQUEST_METHOD": "GET", "QUERY_STRING": query}
+        request.META = {"REQUEST_METHOD": "GET", "QUERY_STRING": query, "warming.user": user}
         request.GET = QueryDict(query)
         response: Any = view(request)
         response.render()
