@@ -23,7 +23,7 @@ class RateLimit(BaseThrottle):
         else:
             self.decision = check(scope or "anon", limit_key(context.current.get().limit_address))
         # DRF makes a new throttle for each request, so the answer finds the decision here (core/web/middleware.py).
-        request.META["groundwork.rate_limit"] = self.decision
+        request.META["api.rate_limit"] = self.decision
         return self.decision.allowed
 
     def wait(self) -> float | None:

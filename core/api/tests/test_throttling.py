@@ -92,7 +92,7 @@ def test_a_process_remembers_a_bounded_number_of_keys(monkeypatch):
 
 
 def test_windows_that_have_ended_are_forgotten_first(monkeypatch):
-    monkeypatch.setattr("core.db.counters.MOST_LOCAL_KEYS", 100)
+    monkeypatch.setattr("core.db.counters.MAX_LOCAL_KEYS", 100)
     counter = LocalCounter()
     names = [f"live {number}" for number in range(40)]
     for name in names:
