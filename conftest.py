@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+from django.conf import settings
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.db import connection
@@ -16,10 +18,11 @@ from accounts.services.sessions import open_session
 from accounts.tests.factories import UserFactory
 from config.local_apps import LOCAL_APPS
 from core.audit import triggers as append_only
-from core.db import counters
+from core.db import counters, triggers
 from core.outbox import services as outbox
 from core.tests.contract import contradictions
 
+REDIS_URL = settings.REDIS_URL  # before a test sets another
 EXAMPLE = re.compile(r"\bresources\.(models|tests|services)\b|/(resources|tags)\b|\bResourceViewSet\b")
 
 
@@ -50,7 +53,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests with real transactions empty the tables between them, which the audit log's triggers forbid; the
     tests of the triggers install them again."""
     with django_db_blocker.unblock():
-        append_only.remove(connection)
+        triggers.remove(connection, append_only.append_only_triggers)
+    triggers.declarations.remove(append_only.append_only_triggers)
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +62,10 @@ def _fresh_limits() -> Iterator[None]:
     """No test starts with another's count of requests."""
     yield
     counters.local_counter.clear()
-    shared = counters.redis_counter()
-    if shared is not None:
-        shared.clear()
+    if REDIS_URL:
+        with redis.Redis.from_url(REDIS_URL) as client:
+            for key in client.scan_iter("limit:*"):
+                client.delete(key)
 
 
 @pytest.fixture

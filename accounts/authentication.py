@@ -94,7 +94,7 @@ def session_of(claims: tokens.Claims) -> Session | None:
     if not compiled.applies():
         session: Session | None = rows_of(claims.session_id, claims.user_id).first()
         if session is not None:
-            remember(session.user, getattr(getattr(session.user, "revision", None), "number", None))
+            remember(session.user, getattr(getattr(session.user, "owner_version", None), "token", None))
         return session
     found = session_statement().run({"session": claims.session_id, "user": claims.user_id})
     if not found:
@@ -110,12 +110,12 @@ SESSION_COLUMNS = ("id", "user_id", "expires_at", "ended_at")
 USER_COLUMNS = tuple(field.attname for field in User._meta.concrete_fields if field.name != "search_text")
 
 
-COLUMNS = (*SESSION_COLUMNS, *(f"user__{name}" for name in USER_COLUMNS), "user__revision__number")
+COLUMNS = (*SESSION_COLUMNS, *(f"user__{name}" for name in USER_COLUMNS), "user__owner_version__token")
 
 
 def rows_of(session_id: UUID, user_id: UUID) -> QuerySet[Session]:
     rows = Session.objects.filter(pk=session_id, user=user_id)
-    return rows.select_related("user", "user__revision").only(*COLUMNS)
+    return rows.select_related("user", "user__owner_version").only(*COLUMNS)
 
 
 @cache

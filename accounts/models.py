@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from accounts.addresses import canonical_email, lookup_email, readable_email
 from accounts.validators import normalize_password
 from core.db.access import Access, AccessQuerySet
-from core.db.base import BaseModel, BaseQuerySet
+from core.db.base import BaseModel, BaseQuerySet, etag_of
 from core.web.text import fold
 
 
@@ -113,7 +113,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
 
     @property
     def etag(self) -> str:  # with the user, since /users/me is another object for every caller
-        return f'"v{self.version}-{self.pk.hex}"'
+        return etag_of(self.version, self.updated_at, self.pk.hex)
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]

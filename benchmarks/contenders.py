@@ -164,11 +164,11 @@ PEER_LIST = (
         object_of=lambda body: body["data"],
     ),
 )
-# What it answers when nobody has asked the same before.
-OURS_UNKEPT = replace(
-    OURS, name="ours_unkept", title="This project, nothing kept", environment={"READ_CACHE_SECONDS": "0"}
+# Without the cache of responses in Redis: what a client gets that requests something for the first time.
+OURS_UNCACHED = replace(
+    OURS, name="ours_uncached", title="This project, uncached", environment={"RESPONSE_CACHE_SECONDS": "0"}
 )
-ALL = {contender.name: contender for contender in (OURS, OURS_UNKEPT, *PEER_LIST)}
+ALL = {contender.name: contender for contender in (OURS, OURS_UNCACHED, *PEER_LIST)}
 
 
 def libpq(database_url: str) -> dict[str, str]:

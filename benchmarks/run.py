@@ -156,8 +156,9 @@ def measure(chosen: argparse.Namespace, everybody: list[Running], people: People
         for connections in further
     }
     storm = None
-    if "login" in chosen.scenarios and "ours" in chosen.only:
-        storm = login_storm(everybody[0], people, chosen.seconds, folder)
+    uncached = next((running for running in everybody if running.name == contenders.OURS_UNCACHED.name), None)
+    if uncached and "login" in chosen.scenarios:
+        storm = login_storm(uncached, people, chosen.seconds, folder)
     return Run(
         table=table,
         others=others,

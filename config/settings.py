@@ -11,6 +11,7 @@ from environs import validate
 
 from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
+from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
@@ -115,20 +116,13 @@ DATABASES = {"default": DATABASE}
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
 REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must never hold a request up for longer
-# How long answers are kept in Redis for whoever asks again; 0: none is. See core/api/cache.py.
-READ_CACHE_SECONDS: int = env.int("READ_CACHE_SECONDS", 300, validate=validate.Range(min=0)) or 0
+# How long responses to lists are cached; 0: not at all. Without Redis they are not: see core/api/cache.py.
+RESPONSE_CACHE_SECONDS: int = env.int("RESPONSE_CACHE_SECONDS", 300, validate=validate.Range(min=0)) or 0
 CACHES: dict[str, Any] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
-    CACHES["default"] = {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": {
-            "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT,
-            "SOCKET_TIMEOUT": REDIS_TIMEOUT,
-            "IGNORE_EXCEPTIONS": True,
-            "CONNECTION_POOL_KWARGS": {"max_connections": 50},
-        },
-    }
+    CACHES = caches_at(REDIS_URL, REDIS_TIMEOUT)
+else:
+    RESPONSE_CACHE_SECONDS = 0
 
 # --- jobs ----------------------------------------------------------------------------------------
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(env.broker("CELERY_BROKER_URL", REDIS_URL) or "")

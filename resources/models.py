@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from core.db.access import Access
 from core.db.array_subquery import OrderedValues
-from core.db.base import BaseModel, BaseQuerySet
+from core.db.base import BaseModel, BaseQuerySet, etag_of
 from core.db.search import SearchQuerySet, index_text
 from core.db.sort_keys import SortKeyField
 from core.files.models import BaseAttachment, HasAttachments
@@ -165,7 +165,7 @@ class Tag(BaseModel):
     @property
     def etag(self) -> str:
         """The count is part of what a client sees, and moves without the tag's own version."""
-        return f'"v{self.version}-{getattr(self, "resource_count", 0)}"'
+        return etag_of(self.version, self.updated_at, str(getattr(self, "resource_count", 0)))
 
 
 class ResourceTag(models.Model):

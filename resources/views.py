@@ -28,7 +28,6 @@ class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryVie
     attachment_model = Attachment
     filterset_class = ResourceFilter
     watched_lists: ClassVar = frozenset({"list", "trash"})
-    watched_objects = True
     sort_fields: ClassVar = {
         "createdAt": "created_at",
         "updatedAt": "updated_at",
@@ -54,7 +53,6 @@ class TagViewSet(BaseViewSet):
     serializer_class = TagSerializer
     filterset_class = TagFilter
     watched_lists: ClassVar = frozenset({"list"})
-    watched_objects = True
     exposed: ClassVar = frozenset({"list", "retrieve", "partial_update", "destroy"})
     sort_fields: ClassVar = {"name": "name", "createdAt": "created_at"}
     default_sort = "name"

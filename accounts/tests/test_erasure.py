@@ -14,6 +14,7 @@ from accounts.services.erasure import erase_deleted
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit import triggers as append_only
 from core.audit.models import AuditEvent
+from core.db import triggers
 from core.outbox import services as outbox
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,7 @@ def test_nothing_is_erased_within_thirty_days(lived):
 
 
 def test_no_trace_is_left(lived):
-    append_only.install(connection)
+    triggers.install(connection, append_only.append_only_triggers)
     assert "Quillfeather" in dump()
     with time_machine.travel(timezone.now() + datetime.timedelta(days=31), tick=False):
         assert erase_deleted() == 1

@@ -10,9 +10,14 @@ def result(rate, p99=10.0, status=0):
 
 def run(**changes):
     table = {
-        "L": {"ours": [900, 1000, 1100], "stock_drf": [250, 200, 300], "bare_django": [2000, 2000, 2000]},
+        "L": {
+            "ours": [900, 1000, 1100],
+            "ours_uncached": [900, 1000, 1100],
+            "stock_drf": [250, 200, 300],
+            "bare_django": [2000, 2000, 2000],
+        },
         "L304": {"ours": [2500, 2500, 2500]},
-        "login": {"ours": [29, 29, 29], "bcrypt": [30, 30, 30]},
+        "login": {"ours": [29, 29, 29], "ours_uncached": [29, 29, 29], "bcrypt": [30, 30, 30]},
     }
     values = {
         "table": {

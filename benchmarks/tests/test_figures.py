@@ -32,10 +32,11 @@ def test_a_ratio_with_somebody_who_did_not_run_is_none():
 def test_targets_are_passed_or_missed():
     found = judged(verdicts(run()))
 
-    assert (found["L beside stock DRF"].passed, found["L beside stock DRF"].got) == (True, "4.00 ×")
-    assert not found["L beside bare Django view"].passed
-    assert found["L304 beside stock DRF (L)"].passed
-    assert found["login beside bcrypt alone"].passed
+    assert (found["L against stock DRF"].passed, found["L against stock DRF"].got) == (True, "4.00 ×")
+    assert not found["goal: L against stock DRF"].passed
+    assert not found["goal: L, cached against stock DRF"].passed
+    assert found["L304, cached against stock DRF (L)"].passed
+    assert found["login against bcrypt alone"].passed
     assert found["L, p99"].passed
     assert "D, p99" not in found
 

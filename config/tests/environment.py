@@ -37,7 +37,7 @@ os.environ.update(
     DEFAULT_FROM_EMAIL="Product <noreply@example.com>",
     FRONTEND_URL="https://app.example.com",
     BCRYPT_ROUNDS="4",
-    READ_CACHE_SECONDS="0",  # the revisions that it stands on move with a commit, which most tests never make
+    RESPONSE_CACHE_SECONDS="0",  # versions are replaced with a commit, which most tests never make
     THROTTLE_USER="100000/min",
     THROTTLE_ANON="100000/min",
     THROTTLE_AUTH="100000/min",

@@ -96,7 +96,7 @@ def test_the_application_lives_on_its_role_up_to_an_erasure(urls):
     "statement",
     [
         "ALTER TABLE core_audit_auditevent DISABLE TRIGGER ALL",
-        "DROP TRIGGER core_audit_auditevent_rows ON core_audit_auditevent",
+        "DROP TRIGGER declared_append_only_rows ON core_audit_auditevent",
         "CREATE OR REPLACE FUNCTION core_audit_auditevent_append_only() RETURNS trigger LANGUAGE plpgsql"
         " AS 'BEGIN RETURN NEW; END'",
         "DROP FUNCTION core_audit_auditevent_append_only() CASCADE",

@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ import pytest
 from django.conf import settings
 
 from config.tests.processes import Product, call, free_port
+from core.tests.waiting import wait_until
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 SERVER = urlsplit(os.environ.get("TEST_DATABASE_URL", ""))
@@ -63,15 +63,13 @@ unix_socket_dir =
             **identity,
         )
     try:
-        deadline = time.monotonic() + SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "pgbouncer.log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        with wait_until(
+            lambda: socket.create_connection(("127.0.0.1", port), 1),
+            SECONDS,
+            processes=[process],
+            explain=(folder / "pgbouncer.log").read_text,
+        ):
+            pass
         yield
     finally:
         process.terminate()
@@ -117,10 +115,12 @@ def test_many_are_created_at_once_and_exported(product, token):
     bulk = product.api("POST", "/resources/bulk", {"operations": operations}, token)
     assert bulk.status in {200, 207}, bulk.body
     job = product.api("POST", "/resources/export", {"format": "json"}, token).json()["data"]["id"]
-    deadline = time.monotonic() + SECONDS
-    while (seen := product.api("GET", f"/jobs/{job}", token=token).json()["data"])["finishedAt"] is None:
-        assert time.monotonic() < deadline, product.log_path.read_text()[-3000:]
-        time.sleep(0.1)
+
+    def finished():
+        data = product.api("GET", f"/jobs/{job}", token=token).json()["data"]
+        return data if data["finishedAt"] else None
+
+    seen = wait_until(finished, SECONDS, explain=lambda: product.log_path.read_text()[-3000:])
     address = urlsplit(seen["result"]["url"])
 
     assert (seen["status"], seen["result"]["rows"]) == ("succeeded", 50)

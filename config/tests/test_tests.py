@@ -16,10 +16,15 @@ SOURCES = {
 } | {"conftest.py": ast.parse(Path(settings.BASE_DIR, "conftest.py").read_text())}
 # Names with an underscore that the documentation of Python and Django describes.
 DOCUMENTED = {"_meta", "_state", "_base_manager", "_default_manager", "_replace", "_asdict", "_fields"}
-# May wait for time to pass: the helper that polls, and a test of what a pause does to a connection.
-WAITING = {"core/tests/waiting.py", "config/tests/behind_nginx.py"}
-# Drive what is private, until what they drive can be told to stop, or to list its parameters.
-PRIVATE = {"core/outbox/tests/test_dispatcher.py", "core/openapi/tests/test_schema.py"}
+# May wait for time to pass: the helper that polls, a slow mail server, and what a pause does to a connection.
+WAITING = {"core/tests/waiting.py", "config/tests/behind_nginx.py", "core/outbox/tests/test_smtp.py"}
+# Guards the private names of dependencies that the product uses; the others drive what cannot be told to stop, or to
+# list its parameters.
+PRIVATE = {
+    "config/tests/test_private_names.py",
+    "core/outbox/tests/test_dispatcher.py",
+    "core/openapi/tests/test_schema.py",
+}
 
 
 def private_names(tree):

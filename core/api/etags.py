@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from core.web.errors import ApiError
 
+PRIVATE = "private, no-cache"
 # In the ETag of an answer with addresses that run out: the second when they were made.
 LINKS = re.compile(r'\.(\d{1,12})"$')
 # What a proxy that compresses makes of an ETag: nginx weakens it, Apache and Caddy append the name of the coding.
@@ -52,7 +53,7 @@ def tags_in(header: str) -> set[str]:
 
 
 def unchanged(etag: str) -> Response:
-    return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+    return Response(status=304, headers={"ETag": etag, "Cache-Control": PRIVATE})
 
 
 def with_links(etag: str, made_at: int) -> str:

@@ -80,7 +80,7 @@ def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any
     rows = statement.run({"user": view.request.user.pk, "pk": view.kwargs["pk"]})
     if not rows:
         raise Http404
-    return dict(zip(names, rows[0], strict=False)), etag_of(rows[0][-1])  # the version stands last
+    return dict(zip(names, rows[0], strict=False)), etag_of(*rows[0][-2:])
 
 
 def columns_for(view: Any) -> dict[str, str] | None:
@@ -139,7 +139,7 @@ def page_statement(
 def object_statement(view: Any, columns: list[str]) -> Statement:
     queryset, stand_ins = probed(view, view.rows_in_state)
     stand_ins["pk"] = compiled.stand_in_for(view.kwargs["pk"])
-    queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns, "version")
+    queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns, "version", "updated_at")
     return compiled.compiled(queryset, stand_ins)
 
 

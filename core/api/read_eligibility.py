@@ -46,7 +46,6 @@ PER_REQUEST = frozenset(
             "action",
             "action_map",
             "format_kwarg",
-            "kept",
             "refused_credentials",
         ),
         *("basename", "detail", "suffix", "name", "description", "deleted"),
@@ -54,7 +53,7 @@ PER_REQUEST = frozenset(
         *(
             "authentication_classes",
             "throttle_classes",
-        ),  # no rows depend on them; core/api/cache_warming.py gives its own
+        ),  # no rows depend on them; core/api/cache.py gives its own
     }
 )
 ROW_CONSTRUCTION = frozenset(

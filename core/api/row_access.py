@@ -19,6 +19,7 @@ from core.db.access import (
     may_write,
     reads_as_written,
 )
+from core.db.owner_versions import is_watched
 from core.web.errors import FieldError
 
 
@@ -120,9 +121,9 @@ class RowAccess:
         return self.role_reach(), self.requests_all()
 
     def shows_own_rows_only(self) -> bool:
-        """Whether a read without `scope` shows nothing but rows that move their owner's revision when they change."""
+        """Whether a read without `scope` shows nothing but rows that give the caller a new version when they change."""
         access = getattr(self.model, "access", None)
-        if access is None or not access.is_by_owner_only or is_configured(self):
+        if access is None or not access.is_by_owner_only or is_configured(self) or not is_watched(self.model):
             return False
         view_class: Any = type(self)
         serializer_class = self.get_serializer_class()

@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from core.api.cache import Kept
 from core.db.counters import Decision, check
 from core.web import request_context as context
 from core.web.client_address import limit_key
@@ -20,14 +19,11 @@ class RateLimit(BaseThrottle):
         scope = view.get_throttle_scope()
         user = request.user if scope is None else None
         if user is not None and user.is_authenticated:
-            # In the same round trip: what the view may have answered before.
-            kept = view.kept_under()
-            self.decision = check("user", str(user.pk), kept)
-            view.kept = Kept(kept, self.decision.kept) if kept else None
+            self.decision = check("user", str(user.pk))
         else:
             self.decision = check(scope or "anon", limit_key(context.current.get().limit_address))
         # DRF makes a new throttle for each request, so the answer finds the decision here (core/web/middleware.py).
-        request.META["groundwork.rate_limit"] = self.decision
+        request.META["api.rate_limit"] = self.decision
         return self.decision.allowed
 
     def wait(self) -> float | None:

@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.api.cache import Kept
 from core.api.filters import refuse_unknown
 from core.api.throttling import RateLimit
 from core.audit.refusals import record_forbidden
@@ -38,7 +37,6 @@ class ApiView(APIView):
     documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
     throttle_scope: ClassVar[str | None] = None
     refused_credentials: Exception | None = None
-    kept: Kept | None = None
     format_kwarg = None  # no format suffixes: the answer is JSON
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -70,10 +68,6 @@ class ApiView(APIView):
     def may_forbid(self) -> bool:
         """Return whether a role may be refused with 403, for the schema."""
         return bool({type(one) for one in self.get_permissions()} - {AllowAny, IsAuthenticated})
-
-    def kept_under(self) -> str | None:
-        """The key of an answer that may be kept in Redis; see core/api/cache.py."""
-        return None
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
         """All that the query may hold, and which of these may be repeated."""

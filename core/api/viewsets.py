@@ -1,20 +1,17 @@
 """BaseViewSet: a resource by declaration. Model, serializer, filters and sorts are named; the rest is here."""
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from rest_framework import viewsets
-from rest_framework.exceptions import APIException
 from rest_framework.generics import get_object_or_404
 from rest_framework.response import Response
 
-from core.api import cache as read_cache
-from core.api.etags import check_if_match, not_modified
+from core.api.cache import cached_response
+from core.api.etags import PRIVATE, check_if_match, not_modified
 from core.api.fast_reads import read_list, read_object
 from core.api.filters import NAME_LISTS, wanted_fields
 from core.api.filtersets import filterset_of
@@ -25,8 +22,7 @@ from core.api.row_access import RowAccess
 from core.api.serializers import ModelSerializer, names_of, refuse_hidden
 from core.api.views import ApiView
 from core.audit import services as audit
-from core.db.owner_versions import mark, revision_of
-from core.web.errors import ApiError
+from core.db.owner_versions import list_etag
 
 
 class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
@@ -40,10 +36,8 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     filterset_class: Any = None
     sort_fields: ClassVar[dict[str, str]] = {}
     default_sort = "-createdAt"
-    # The lists that show only the caller's own rows, of tables that move their revision (core/db/owner_versions.py).
+    # The lists that show only the caller's own rows: they have an ETag and may be cached (core/db/owner_versions.py).
     watched_lists: ClassVar[frozenset[str]] = frozenset()
-    # Whether a single object too is the caller's own, for everybody but an admin.
-    watched_objects = False
     lookup_value_converter = "uuid"
     exposed: ClassVar[frozenset[str] | None] = (
         None  # the standard actions that have a route; None: all of them
@@ -128,40 +122,21 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             unchanged = not_modified(self.request, etag)
             if unchanged is not None:
                 return unchanged
-        kept = read_cache.answer_of(self.kept)
-        if kept is not None:
-            return kept[1]
-        response = self.page_of(rows)
+        response = cached_response(self.request, etag, lambda: self.page_of(rows))
         if etag:
-            response.headers["ETag"], response.headers["Cache-Control"] = etag, read_cache.PRIVATE
-        return read_cache.keep(self, response)
+            response.headers["ETag"], response.headers["Cache-Control"] = etag, PRIVATE
+        return response
 
     def list_etag(self) -> str | None:
-        """Of a list that shows nothing but what the caller owns: it has changed when their revision has moved. Strong,
-        since nothing else goes into it; a new shape of the rows is another mark."""
+        """Return the ETag of a list that shows nothing but rows of the caller, which are watched; None for another.
+        Raises FieldError and PermissionDenied for a wrong `scope`."""
         if self.action not in self.watched_lists or self.requests_all():
             return None
-        own = self.shows_own_rows_only() and compares_own_columns(self)
-        return self.revision_tag() if own else None
-
-    def revision_tag(self) -> str:
-        user = self.request.user
+        if not self.shows_own_rows_only() or not compares_own_columns(self):
+            return None
         serializer_class: Any = self.get_serializer_class()
         query = self.request.META.get("QUERY_STRING", "")
-        return f'"r{revision_of(user)}-{mark(user.pk, names_of(serializer_class), query)}"'
-
-    def kept_under(self) -> str | None:
-        """Only what moves the revision of whoever asks. Who holds a list already is told of changes without it."""
-        if not settings.READ_CACHE_SECONDS or self.request.method != "GET":
-            return None
-        tag = None
-        if self.action == "retrieve":
-            own = self.watched_objects and not any(self.role_reach()) and self.shows_own_rows_only()
-            tag = self.revision_tag() if own else None
-        elif "HTTP_IF_NONE_MATCH" not in self.request.META:
-            with suppress(ApiError, APIException):  # what is wrong with the question is said by the answer
-                tag = self.list_etag()
-        return read_cache.key_of(self.request.user.pk, tag, self.request.path) if tag else None
+        return list_etag(self.request.user, names_of(serializer_class), query)
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         wanted = self.wanted_fields()
@@ -182,15 +157,12 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return wanted_fields(self.request, frozenset(names_of(self.get_serializer_class())))
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        kept = read_cache.answer_of(self.kept)
-        if kept is not None:
-            return not_modified(request, kept[0]) or kept[1]
         read = read_object(self, self.wanted_fields())
         if read is None:
             instance = self.get_object()
-            return self.not_modified(instance.etag) or read_cache.keep(self, self.answer(instance))
+            return self.not_modified(instance.etag) or self.answer(instance)
         data, etag = read
-        return self.not_modified(etag) or read_cache.keep(self, self.answer_with(data, etag))
+        return self.not_modified(etag) or self.answer_with(data, etag)
 
     def not_modified(self, etag: str) -> Response | None:
         """Return a 304, unless the object is shown with values that may change without its version."""
@@ -202,7 +174,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return self.answer_with(self.get_serializer(instance).data, instance.etag, status, **headers)
 
     def answer_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
-        headers = {"ETag": etag, "Cache-Control": read_cache.PRIVATE, **headers}
+        headers = {"ETag": etag, "Cache-Control": PRIVATE, **headers}
         return Response(narrowed(data, self.wanted_fields()), status=status, headers=headers)
 
     # --- writing ------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate, pre_migrate
 
 
 class AuditConfig(AppConfig):
@@ -10,8 +9,6 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        """Install the triggers after `migrate`."""
+        """Import the modules that register a response to refusals, and triggers."""
         import_module("core.audit.refusals")
-        triggers = import_module("core.audit.triggers")
-        pre_migrate.connect(triggers.before_migrations, sender=self)
-        post_migrate.connect(triggers.after_migrations, sender=self)
+        import_module("core.audit.triggers")

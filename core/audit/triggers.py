@@ -15,11 +15,11 @@ under one pseudonym. Who owns the table can take the triggers away, so the appli
 (docs/deployment.md).
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import DEFAULT_DB_ALIAS, connections
+
+from core.db.triggers import Declared, Trigger, declares
 
 TABLE = "core_audit_auditevent"
 MESSAGE = "the audit log is append-only"
@@ -63,7 +63,7 @@ def redacts(users: str, *, is_: str, is_not: str, **words: str) -> str:
     )
 
 
-def postgresql(users: str, schema: str) -> Iterable[str]:
+def on_postgresql(users: str, schema: str) -> Declared:
     """`search_path` is fixed, and temporary tables come last: otherwise who may not change the users could show the
     function a table of their own."""
     condition = redacts(
@@ -75,7 +75,7 @@ def postgresql(users: str, schema: str) -> Iterable[str]:
         same_row="NEW.id = OLD.id",
         random="substr({pseudonym}::text, 15, 1) = '4'",
     )
-    yield f"""
+    function = f"""
         CREATE OR REPLACE FUNCTION {TABLE}_append_only() RETURNS trigger LANGUAGE plpgsql
         SET search_path = {schema}, pg_temp AS $$
         BEGIN
@@ -85,14 +85,19 @@ def postgresql(users: str, schema: str) -> Iterable[str]:
             RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'restrict_violation';
         END $$
     """
-    for name, when, each in (("rows", "UPDATE OR DELETE", "ROW"), ("truncate", "TRUNCATE", "STATEMENT")):
-        yield (
-            f"CREATE OR REPLACE TRIGGER {TABLE}_{name} BEFORE {when} ON {TABLE}"
-            f" FOR EACH {each} EXECUTE FUNCTION {TABLE}_append_only()"
+    triggers = [
+        Trigger(
+            TABLE,
+            f"append_only_{name}",
+            f"TRIGGER declared_append_only_{name} BEFORE {when} ON {TABLE}"
+            f" FOR EACH {each} EXECUTE FUNCTION {TABLE}_append_only()",
         )
+        for name, when, each in (("rows", "UPDATE OR DELETE", "ROW"), ("truncate", "TRUNCATE", "STATEMENT"))
+    ]
+    return Declared(triggers, [function])
 
 
-def sqlite(users: str) -> Iterable[str]:
+def on_sqlite(users: str) -> Declared:
     """A condition that is NULL lets nothing pass. `INSERT OR REPLACE` deletes without a trigger, by key or rowid; the
     latter is -1 where the INSERT gives none."""
     condition = redacts(
@@ -105,48 +110,31 @@ def sqlite(users: str) -> Iterable[str]:
         random="substr({pseudonym}, 13, 1) = '4'",
     )
     exists = f"EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id OR rowid = NEW.rowid)"  # noqa: S608
-    for when, unless in (("UPDATE", f"({condition}) IS NOT TRUE"), ("DELETE", "TRUE"), ("INSERT", exists)):
-        yield (
-            f"CREATE TRIGGER {TABLE}_{when.lower()} BEFORE {when} ON {TABLE} WHEN {unless}"
-            f" BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
-        )
+    return Declared(
+        [
+            Trigger(
+                TABLE,
+                f"append_only_{when.lower()}",
+                f"TRIGGER declared_append_only_{when.lower()} BEFORE {when} ON {TABLE} WHEN {unless}"
+                f" BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END",
+            )
+            for when, unless in (
+                ("UPDATE", f"({condition}) IS NOT TRUE"),
+                ("DELETE", "TRUE"),
+                ("INSERT", exists),
+            )
+        ]
+    )
 
 
-REMOVE_POSTGRESQL = (
-    f"DROP TRIGGER IF EXISTS {TABLE}_rows ON {TABLE}",
-    f"DROP TRIGGER IF EXISTS {TABLE}_truncate ON {TABLE}",
-    f"DROP FUNCTION IF EXISTS {TABLE}_append_only()",
-)
-REMOVE_SQLITE = tuple(f"DROP TRIGGER IF EXISTS {TABLE}_{when}" for when in ("update", "delete", "insert"))
-
-
-def install(connection: Any) -> None:
-    """Install the triggers, in place of those of an earlier version."""
+@declares
+def append_only_triggers(connection: Any) -> Declared:
     quote = connection.ops.quote_name
-    users = quote(get_user_model()._meta.db_table)
+    users = get_user_model()._meta.db_table
+    if {TABLE, users} - set(connection.introspection.table_names()):
+        return Declared(())
+    if connection.vendor != "postgresql":
+        return on_sqlite(quote(users))
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT current_schema()")
-            statements = postgresql(users, quote(cursor.fetchone()[0]))
-        else:
-            statements = (*REMOVE_SQLITE, *sqlite(users))
-        for statement in statements:
-            cursor.execute(statement)
-
-
-def remove(connection: Any) -> None:
-    """For undoing the migration, and for a test suite that empties tables."""
-    with connection.cursor() as cursor:
-        for statement in REMOVE_POSTGRESQL if connection.vendor == "postgresql" else REMOVE_SQLITE:
-            cursor.execute(statement)
-
-
-def before_migrations(*, using: str = DEFAULT_DB_ALIAS, plan: Any = (), **_kwargs: Any) -> None:
-    """SQLite changes a table by making it anew, which neither a trigger that reads it nor one on it survives."""
-    if plan and connections[using].vendor == "sqlite":
-        remove(connections[using])
-
-
-def after_migrations(*, using: str = DEFAULT_DB_ALIAS, plan: Any = (), **_kwargs: Any) -> None:
-    if plan and TABLE in connections[using].introspection.table_names():
-        install(connections[using])
+        cursor.execute("SELECT current_schema()")
+        return on_postgresql(quote(users), quote(cursor.fetchone()[0]))

@@ -1,6 +1,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class DbConfig(AppConfig):
@@ -9,5 +10,12 @@ class DbConfig(AppConfig):
     verbose_name = "Database"
 
     def ready(self) -> None:
-        """Import the modules that register checks, tasks and sections of the personal-data export."""
+        """Import the modules that register system checks and triggers, and install the triggers after `migrate`.
+
+        Django sends both signals once for each app, before the first migration and after the last: one app suffices.
+        """
         import_module("core.db.checks")
+        import_module("core.db.owner_versions")
+        triggers = import_module("core.db.triggers")
+        pre_migrate.connect(triggers.before_migrations, sender=self)
+        post_migrate.connect(triggers.after_migrations, sender=self)

@@ -1,7 +1,7 @@
 """The base of every model: key, times, version, soft deletion."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -11,6 +11,8 @@ from uuid_utils.compat import uuid7
 from core.db.access import Access, AccessQuerySet
 from core.db.sort_keys import values_with_sort_keys, with_sort_keys
 from core.db.statements import insert
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BaseQuerySet(AccessQuerySet):
@@ -64,6 +66,9 @@ class BaseModel(models.Model):
     # filters that depend on nothing else. Where a serializer shows anything but columns and these, an object is never
     # answered with 304.
     etag_covers: ClassVar[frozenset[str]] = frozenset()
+    # Whether a change of a row gives its owner a new version (core/db/owner_versions.py). Without it no list of the
+    # model has an ETag.
+    moves_owner_version: ClassVar[bool] = True
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -93,7 +98,7 @@ class BaseModel(models.Model):
 
     @property
     def etag(self) -> str:
-        return etag_of(self.version)
+        return etag_of(self.version, self.updated_at)
 
     def save_changes(self, *columns: str) -> None:
         """Store these columns as one visible change. The caller holds the row (locked, or just made)."""
@@ -111,6 +116,10 @@ class BaseModel(models.Model):
         self.save_changes("deleted_at")
 
 
-def etag_of(version: int) -> str:
-    """Strong (RFC 9110, 8.8.1): from the version column, so two equal tags mean equal bytes."""
-    return f'"v{version}"'
+def etag_of(version: int, updated_at: datetime, also: str = "") -> str:
+    """Return a strong ETag (RFC 9110, 8.8.1). `also` is what a client sees besides the row.
+
+    The time is part of it since a restored database counts the same versions again, for other contents.
+    """
+    microseconds = (updated_at - EPOCH) // timedelta(microseconds=1)
+    return f'"v{version}-{microseconds:x}{also and f"-{also}"}"'

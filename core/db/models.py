@@ -1,16 +1,19 @@
-"""How often what somebody owns has changed. See core/db/owner_versions.py."""
+"""The version of all that one user owns. See core/db/owner_versions.py."""
 
 from django.conf import settings
 from django.db import models
 
 
-class Revision(models.Model):
-    """Moved by triggers of the database, with the commit of each change, whoever makes it. No row counts as 0."""
+class OwnerVersion(models.Model):
+    """A random token that triggers replace with the commit of each change, and that is never issued twice."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="revision"
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="owner_version"
     )
-    number = models.PositiveBigIntegerField(default=0)
+    token = models.UUIDField()
+
+    class Meta:
+        db_table = "owner_versions"
 
     def __str__(self) -> str:
-        return f"{self.user_id} at {self.number}"
+        return f"{self.user_id} at {self.token}"

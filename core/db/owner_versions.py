@@ -1,110 +1,219 @@
-"""A counter for each owner that moves with every change of what they own: the version of their lists.
+"""The version of what a user owns: a token that the database replaces whenever a row of theirs changes.
 
-It is read with session and user anyway, so a list whose client holds this revision is answered 304 without a look at
-its rows. It must never stand still while a row changes, so the database itself moves it, by triggers on the tables
-of what is owned (`watch`, in a migration). On PostgreSQL they are deferred to the commit: whoever writes holds the
-counter's row last and briefly, so it is in nobody's order of locks.
+It is read with session and user, so a list whose client has this version is answered 304 without a look at its rows.
+The token is random. A database that is restored, or fails over to a copy that lags, gets none of those that it had
+issued after that point a second time, so nothing that a client or a cache has from then is believed.
+
+Every model whose `access` leads to one owner is watched, and so are the tables between two of these (`through`). A
+model whose rows change often, and are in no list with an ETag, says `moves_owner_version = False`. On PostgreSQL the
+triggers are deferred to the commit: a writer locks the version's row last and briefly, in no order with other locks.
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
+from django.db.models import ForeignKey
 
-from core.db.models import Revision
+from core.db.access import access_of, levels
+from core.db.base import BaseModel
+from core.db.models import OwnerVersion
+from core.db.triggers import Declared, Trigger, declares
 
-TABLE = Revision._meta.db_table
+TABLE = OwnerVersion._meta.db_table
+NEVER_CHANGED = UUID(int=0)
 
-POSTGRESQL_FUNCTION = f"""
-    CREATE OR REPLACE FUNCTION {TABLE}_move() RETURNS trigger LANGUAGE plpgsql AS $$
-    DECLARE
-        owner uuid := CASE TG_OP WHEN 'DELETE' THEN OLD.user_id ELSE NEW.user_id END;
+# The setting makes it once for each owner in a transaction: a bulk write calls it for each row. An owner who is being
+# deleted has no row of users any more, and gets no new version.
+RENEW_POSTGRESQL = """
+    CREATE OR REPLACE FUNCTION {schema}.owner_version_renew(owner uuid) RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
-        IF TG_OP = 'UPDATE' AND OLD.user_id <> NEW.user_id THEN
-            UPDATE {TABLE} SET number = number + 1 WHERE user_id = OLD.user_id;
+        IF owner IS NULL OR current_setting('app.renewed', true) = owner::text || txid_current()::text THEN
+            RETURN;
         END IF;
-        -- Once for each owner in a transaction: a bulk write fires it for each row.
-        IF current_setting('app.moved', true) = owner::text || txid_current()::text THEN
-            RETURN NULL;
-        END IF;
-        UPDATE {TABLE} SET number = number + 1 WHERE user_id = owner;
+        UPDATE {versions} SET token = gen_random_uuid() WHERE user_id = owner;
         IF NOT FOUND THEN
-            -- An owner who is being deleted takes the counter along.
-            INSERT INTO {TABLE} (user_id, number) SELECT id, 1 FROM {{users}} WHERE id = owner
-            ON CONFLICT (user_id) DO UPDATE SET number = {TABLE}.number + 1;
+            INSERT INTO {versions} (user_id, token) SELECT id, gen_random_uuid() FROM {users} WHERE id = owner
+            ON CONFLICT (user_id) DO UPDATE SET token = gen_random_uuid();
         END IF;
-        PERFORM set_config('app.moved', owner::text || txid_current()::text, true);
+        PERFORM set_config('app.renewed', owner::text || txid_current()::text, true);
+    END $$
+"""
+CHANGED_POSTGRESQL = """
+    CREATE OR REPLACE FUNCTION {schema}.{function}() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        before uuid;
+        after uuid;
+    BEGIN
+        IF TG_OP <> 'INSERT' THEN before := {old}; END IF;
+        IF TG_OP <> 'DELETE' THEN after := {new}; END IF;
+        IF before IS DISTINCT FROM after THEN PERFORM {schema}.owner_version_renew(before); END IF;
+        PERFORM {schema}.owner_version_renew(after);
         RETURN NULL;
     END $$
-"""  # noqa: S608
-SQLITE_MOVE = f"""
-    INSERT INTO {TABLE} (user_id, number) SELECT id, 1 FROM {{users}} WHERE id = {{row}}.user_id
-    ON CONFLICT (user_id) DO UPDATE SET number = number + 1;
-"""  # noqa: S608
-# Whoever owns a row has a counter already; one who is being deleted must not get a new one.
-SQLITE_MOVE_LAST = f"UPDATE {TABLE} SET number = number + 1 WHERE user_id = {{row}}.user_id;"  # noqa: S608
-SQLITE_TRIGGERS = {
-    "INSERT": SQLITE_MOVE.replace("{row}", "NEW"),
-    "UPDATE": SQLITE_MOVE.replace("{row}", "NEW") + SQLITE_MOVE_LAST.format(row="OLD"),
-    "DELETE": SQLITE_MOVE_LAST.format(row="OLD"),
+"""
+TRUNCATED_POSTGRESQL = """
+    CREATE OR REPLACE FUNCTION {schema}.owner_version_renew_all() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        UPDATE {versions} SET token = gen_random_uuid();
+        RETURN NULL;
+    END $$
+"""
+# An owner who is being deleted must get no new version: whoever has owned a row has one.
+RENEW_SQLITE = {
+    "OLD": "UPDATE {versions} SET token = lower(hex(randomblob(16))) WHERE user_id = {owner};",
+    "NEW": """
+        INSERT INTO {versions} (user_id, token) SELECT id, lower(hex(randomblob(16))) FROM {users} WHERE id = {owner}
+        ON CONFLICT (user_id) DO UPDATE SET token = excluded.token;
+    """,
 }
-COUNT_FROM_HERE = f"""
-    INSERT INTO {TABLE} (user_id, number) SELECT DISTINCT user_id, 1 FROM {{table}} WHERE true
-    ON CONFLICT (user_id) DO NOTHING
-"""  # noqa: S608
+EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
+# After a time without triggers any row may have changed.
+RENEW_ALL = """
+    INSERT INTO {versions} (user_id, token) SELECT id, {random} FROM {users} WHERE true
+    ON CONFLICT (user_id) DO UPDATE SET token = excluded.token
+"""
 
 
-def watch(schema_editor: Any, table: str) -> None:
-    """Move the revision of `user_id` with each change of a row of this table. For a migration."""
-    connection = schema_editor.connection
-    users = Revision._meta.get_field("user").related_model._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_FROM_HERE.format(table=table))
-        if connection.vendor == "postgresql":
-            cursor.execute(POSTGRESQL_FUNCTION.format(users=users))
-            cursor.execute(
-                f"CREATE CONSTRAINT TRIGGER {table}_moves AFTER INSERT OR UPDATE OR DELETE ON {table}"
-                f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {TABLE}_move()"
-            )
-            return
-        for event, moves in SQLITE_TRIGGERS.items():
-            statement = moves.format(users=users)
-            cursor.execute(
-                f"CREATE TRIGGER {table}_moves_{event.lower()} AFTER {event} ON {table} BEGIN {statement} END"
-            )
+def path_to_owner(model: Any) -> tuple[str, ...]:
+    """Return the foreign keys from a row to the one user who owns it; () where access is declared in another way."""
+    path: tuple[str, ...] = ()
+    for access in map(access_of, levels(model)):
+        if access.members or access.owner == "pk":
+            return ()
+        path += tuple((access.owner or access.parent).split("__"))
+        if access.owner:
+            return path if all(type(field) is ForeignKey for field in fields_of(model, path)) else ()
+    return ()
 
 
-def unwatch(schema_editor: Any, table: str) -> None:
-    connection = schema_editor.connection
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"DROP TRIGGER IF EXISTS {table}_moves ON {table}")
-            return
-        for event in SQLITE_TRIGGERS:
-            cursor.execute(f"DROP TRIGGER IF EXISTS {table}_moves_{event.lower()}")
+def fields_of(model: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    for name in path:
+        field = model._meta.get_field(name)
+        yield field
+        model = field.related_model
 
 
-def remember(user: Any, number: int | None) -> None:
-    """What was read together with the user."""
-    user.revision_number = number or 0
+def is_watched(model: Any) -> bool:
+    """Return whether each change of a row gives its owner a new version."""
+    concrete = issubclass(model, BaseModel) and model._meta.managed and not model._meta.proxy
+    return concrete and model.moves_owner_version and bool(path_to_owner(model))
 
 
-def revision_of(user: Any) -> int:
-    known: int | None = getattr(user, "revision_number", None)
-    if known is None:
-        known = number_of(user.pk)
-    return known
+def watched() -> dict[Any, tuple[str, ...]]:
+    """Return {model: path to the owner} of every model that is watched."""
+    found: dict[Any, tuple[str, ...]] = {
+        model: path_to_owner(model) for model in apps.get_models() if is_watched(model)
+    }
+    for model in list(found):
+        for many in model._meta.many_to_many:
+            through = many.remote_field.through
+            found.setdefault(through, (many.m2m_field_name(), *found[model]))
+    return found
 
 
-def number_of(user_id: UUID) -> int:
-    return Revision.objects.filter(pk=user_id).values_list("number", flat=True).first() or 0
+def owner_of_row(model: Any, path: tuple[str, ...], row: str, name: Any) -> str:
+    """Return the SQL of the owner's id for the trigger's OLD or NEW row. `name` quotes the name of a table."""
+    first, *others = fields_of(model, path)
+    value = f"{row}.{first.column}"
+    for before, field in zip((first, *others), others, strict=False):
+        key = before.target_field.column
+        table = name(before.related_model._meta.db_table)
+        value = f"(SELECT {field.column} FROM {table} WHERE {key} = {value})"  # noqa: S608
+    return value
+
+
+@declares
+def owner_version_triggers(connection: Any) -> Declared:
+    quote = connection.ops.quote_name
+    tables = set(connection.introspection.table_names())
+    if TABLE not in tables:  # migrated back
+        return Declared(())
+    models = {model: path for model, path in watched().items() if model._meta.db_table in tables}
+    users = OwnerVersion._meta.get_field("user").related_model._meta.db_table
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_schema()")
+            schema = quote(cursor.fetchone()[0])
+
+        def name(table: str) -> str:
+            return f"{schema}.{quote(table)}"  # pg_restore and an empty search_path find it too
+
+        return on_postgresql(models, {"schema": schema, "versions": name(TABLE), "users": name(users)}, name)
+    return on_sqlite(models, {"versions": quote(TABLE), "users": quote(users)}, quote)
+
+
+def on_postgresql(models: Any, words: dict[str, str], name: Any) -> Declared:
+    functions = [RENEW_POSTGRESQL.format(**words), TRUNCATED_POSTGRESQL.format(**words)]
+    triggers = []
+    for model, path in models.items():
+        table = model._meta.db_table
+        function = f"owner_version_{hashlib.sha256(table.encode()).hexdigest()[:12]}"
+        old, new = (owner_of_row(model, path, row, name) for row in ("OLD", "NEW"))
+        functions.append(CHANGED_POSTGRESQL.format(**words, function=function, old=old, new=new))
+        triggers += [
+            Trigger(
+                table,
+                "owner_version",
+                f"CONSTRAINT TRIGGER declared_owner_version AFTER INSERT OR UPDATE OR DELETE ON {name(table)}"
+                f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {words['schema']}.{function}()",
+            ),
+            Trigger(
+                table,
+                "owner_version_truncate",
+                f"TRIGGER declared_owner_version_truncate AFTER TRUNCATE ON {name(table)}"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION {words['schema']}.owner_version_renew_all()",
+            ),
+        ]
+    return Declared(triggers, functions, RENEW_ALL.format(**words, random="gen_random_uuid()"))
+
+
+def on_sqlite(models: Any, words: dict[str, str], quote: Any) -> Declared:
+    triggers = []
+    for model, path in models.items():
+        table = model._meta.db_table
+        for event, rows in EVENTS.items():
+            owners = {row: owner_of_row(model, path, row, quote) for row in rows}
+            renew = "".join(RENEW_SQLITE[row].format(**words, owner=owner) for row, owner in owners.items())
+            name = f"{table}_owner_version_{event.lower()}"
+            create = f"TRIGGER {quote('declared_' + name)} AFTER {event} ON {quote(table)} BEGIN {renew} END"
+            triggers.append(Trigger(table, name, create))
+    return Declared(triggers, (), RENEW_ALL.format(**words, random="lower(hex(randomblob(16)))"))
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def remember(user: Any, token: UUID | None) -> None:
+    """Keep on the user the version that was read in the same statement."""
+    user.owner_version_token = token or NEVER_CHANGED
+
+
+def version_of(user: Any) -> UUID:
+    """Return the version that was read with the user, or else the present one."""
+    known: UUID | None = getattr(user, "owner_version_token", None)
+    return known or current_version(user.pk)
+
+
+def current_version(user_id: UUID) -> UUID:
+    rows = OwnerVersion.objects.filter(pk=user_id)
+    return rows.values_list("token", flat=True).first() or NEVER_CHANGED
+
+
+def list_etag(user: Any, fields: tuple[str, ...], query: str) -> str:
+    """Return the ETag of a list that shows nothing but rows of this user. Strong: nothing else is part of it."""
+    return f'"{version_of(user).hex}-{digest_of(user.pk, fields, query)}"'
 
 
 @lru_cache(maxsize=4096)
-def mark(user_id: UUID, fields: tuple[str, ...], query: str) -> str:
-    """What tells a list from all others: of other people, of another shape or version of this code, and of another
-    question. So whoever holds it has asked just this before, and was not told that the question is wrong."""
-    said = f"{user_id} {fields} {settings.SPECTACULAR_SETTINGS['VERSION']} {query}"
-    return hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest()
+def digest_of(user_id: UUID, fields: tuple[str, ...], query: str) -> str:
+    """Return what tells a list from those of other users, with other fields, of another release or another query.
+
+    A client that has this ETag has sent just this query before, and it was valid.
+    """
+    text = f"{user_id} {fields} {settings.SPECTACULAR_SETTINGS['VERSION']} {query}"
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -29,6 +29,7 @@ class Job(LeasedModel, BaseModel):
 
     # An admin too sees their own only: staff have the admin site.
     access = Access(owner="user", read_all=(), write_all=())
+    moves_owner_version = False  # each step of a running job writes its row
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
     role = models.CharField(

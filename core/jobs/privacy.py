@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from core.db.models import Revision
-from core.db.owner_versions import number_of
+from core.db.models import OwnerVersion
+from core.db.owner_versions import current_version
 from core.db.privacy import exports
 from core.files.models import StoredFile
 from core.jobs.models import Job
@@ -41,7 +41,7 @@ def files(user: Any) -> Any:
     ]
 
 
-@exports("changes", Revision)
+@exports("changes", OwnerVersion)
 def changes(user: Any) -> Any:
-    """How often what they own has changed."""
-    return {"count": number_of(user.pk)}
+    """Return the version of all that they own."""
+    return {"version": current_version(user.pk)}

@@ -1,9 +1,14 @@
-"""The process's link to Redis, which is made once, made anew for other settings."""
+"""Settings that lead the caches and the rate limits to another Redis."""
 
-from core.db.counters import redis_counter
-from core.db.redis_client import shared_link
+from core.db.redis_client import caches_at
 
 
-def forget_link():
-    shared_link.cache_clear()
-    redis_counter.cache_clear()
+def use_redis(settings, url, timeout=0.1):
+    settings.REDIS_URL = url
+    settings.CACHES = caches_at(url, timeout)
+
+
+def with_long_timeout(url):
+    """The same Redis in a pool of its own, for tests whose threads keep two cores busy for longer than a tenth of a
+    second."""
+    return f"{url}{'&' if '?' in url else '?'}socket_timeout=5"

@@ -60,11 +60,11 @@ HEADERS: dict[str, Schema] = {
     "RateLimit-Reset": header("Seconds until the next window.", 60, COUNT),
     "Retry-After": header("Seconds to wait before the next attempt.", 5, COUNT),
     "WWW-Authenticate": header("The scheme to authenticate with.", 'Bearer realm="api"'),
-    "ETag": header("The version of the object, for If-Match and If-None-Match.", '"v1"', TAG),
+    "ETag": header("The version of the object, for If-Match and If-None-Match.", '"v1-6448d3f2a1c40"', TAG),
     # Of lists, which have one where they show nothing but the caller's own.
     "ListETag": header(
         "The version of the caller's own list, for If-None-Match. A list of everybody's has none.",
-        '"r12-9f86d081884c7d65"',
+        '"0b6f2c1d9e8a4f7c8d3e5a6b7c8d9e0f-9f86d081884c7d65"',
         TAG,
         required=False,
     ),

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 from celery import current_app
 from django.conf import settings
+from django.core.checks import run_checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
@@ -92,7 +93,8 @@ migrated = Event()
 def check_migrations() -> str:
     if not migrated.is_set():
         executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if plan or run_checks(tags=["migrations"], databases=[connection.alias]):
             return "pending"
         migrated.set()
     return "ok"

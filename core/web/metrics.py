@@ -24,7 +24,7 @@ jobs_total = Counter("jobs_total", "Runs of jobs that ended", ["kind", "outcome"
 job_seconds = Histogram(
     "job_run_seconds", "Length of one run of a job", ["kind"], buckets=(0.1, 1, 5, 15, 60, 300, 900)
 )
-kept_reads_total = Counter("kept_reads_total", "Reads that Redis could have answered", ["outcome"])
+cached_responses_total = Counter("cached_responses_total", "Lists looked up in the cache", ["outcome"])
 logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
 
 

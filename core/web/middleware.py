@@ -124,7 +124,7 @@ def finish(
     request: HttpRequest, response: HttpResponseBase, asking: context.RequestContext, seconds: float
 ) -> None:
     headers = {"X-Request-ID": asking.request_id}
-    decision = request.META.get("groundwork.rate_limit")
+    decision = request.META.get("api.rate_limit")
     if decision is not None:
         headers |= decision.headers
     if request.path_info.startswith(API_PREFIX):

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db
 LIST = "/api/v1/resources"
 NEW = {"title": "New", "content": "text " * 100, "tags": ["a", "b"]}
 
-# {what: (statements, function calls)}, with BEGIN and COMMIT
+# {what: (statements, function calls)}, with BEGIN and COMMIT. About 115 calls of each are the rate limit's command to
+# Redis by django-redis, in place of a client of our own (decision 32).
 BUDGETS = {
     "list": (2, 1245),
     "list not modified": (1, 870),

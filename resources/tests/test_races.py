@@ -58,7 +58,7 @@ def test_counting_with_if_match_and_retry_loses_nothing(owner, log_in):
     together(*(lambda client=client: add_five(client) for client in callers(log_in, owner.user, 4)))
 
     assert owner.get(url).json()["data"]["content"] == "20"
-    assert owner.get(url)["ETag"] == '"v21"'
+    assert owner.get(url)["ETag"].startswith('"v21-')
 
 
 def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):

@@ -1,4 +1,4 @@
-"""Fill the read cache before people come, after a restart of Redis or in the morning."""
+"""Fill the cache of responses before users come, after a restart of Redis or in the morning."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,60 +6,61 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Exists, Max, OuterRef
+from django_redis import get_redis_connection
+from redis import RedisError
 
 from accounts.models import Session, User
-from core.api.cache_warming import UnknownPathError, kept_lists, view_at, warm
+from core.api.cache import UnknownPathError, cached_paths, view_at, warm
 from core.db.owner_versions import remember
-from core.db.redis_client import shared_link
 
 
 class Command(BaseCommand):
     help = (
-        "Keep lists in Redis for those who were here last and are still logged in, as if each of them had asked. "
-        "What is kept stays for READ_CACHE_SECONDS, or until its owner changes something."
+        "Cache the lists of the users who were active last and are still logged in, as if each of them had requested "
+        "them. A response is cached for RESPONSE_CACHE_SECONDS, or until its owner changes something."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--users", type=int, default=1000, help="how many people (default 1000)")
+        parser.add_argument("--users", type=int, default=1000, help="how many users (default 1000)")
         parser.add_argument(
             "--path",
             action="append",
             dest="paths",
-            help="a list with its query, as clients ask for it: /api/v1/resources?limit=50 (several may be "
+            help="a list with its query, as clients request it: /api/v1/resources?limit=50 (several may be "
             "named; by default every list, without a query)",
         )
 
     def handle(self, *, users: int, paths: list[str] | None, **_options: Any) -> None:
         if users < 1:
             raise CommandError("--users must be at least 1.")
-        link = shared_link()
-        if link is None or not settings.READ_CACHE_SECONDS:
-            raise CommandError("Nothing is kept: REDIS_URL is empty, or READ_CACHE_SECONDS is 0.")
-        if link.call("PING") is None:
-            raise CommandError("Redis at REDIS_URL does not answer.")
-        chosen = paths or list(kept_lists())
+        if not settings.RESPONSE_CACHE_SECONDS:
+            raise CommandError("Nothing is cached: REDIS_URL is empty, or RESPONSE_CACHE_SECONDS is 0.")
         try:
-            views = [(path, view_at(path)) for path in chosen]
+            get_redis_connection("default").ping()
+        except RedisError as error:
+            raise CommandError("Redis at REDIS_URL does not respond.") from error
+        try:
+            views = [(path, view_at(path)) for path in paths or cached_paths()]
         except UnknownPathError as error:
-            known = ", ".join(kept_lists())
+            known = ", ".join(cached_paths())
             raise CommandError(
-                f"--path {error}: no list whose answers are kept. Those are {known}"
+                f"--path {error}: no list whose responses are cached. Those are {known}"
             ) from error
-        done = refused = 0
+        cached = refused = 0
         for user in latest(users):
-            remember(user, getattr(getattr(user, "revision", None), "number", None))
+            remember(user, getattr(getattr(user, "owner_version", None), "token", None))
             for path, view in views:
-                answered = warm(view, path, user)
-                done, refused = done + answered, refused + (not answered)
-        self.stdout.write(f"Kept {done} lists for {settings.READ_CACHE_SECONDS} seconds.")
+                succeeded = warm(view, path, user)
+                cached, refused = cached + succeeded, refused + (not succeeded)
+        self.stdout.write(f"Cached {cached} lists for {settings.RESPONSE_CACHE_SECONDS} seconds.")
         if refused:
             self.stderr.write(f"{refused} were refused: is the query right?")
 
 
 def latest(number: int) -> Any:
-    """The people with a live session, those first who used theirs last."""
+    """Return the users with a live session, by when they were active last."""
     live = Session.objects.live().filter(user=OuterRef("pk"))
-    people = User.objects.alive().filter(Exists(live)).select_related("revision")
+    people = User.objects.alive().filter(Exists(live)).select_related("owner_version")
     return (
         people.annotate(seen=Max("sessions__last_used_at"))
         .order_by("-seen")[:number]

@@ -5,11 +5,10 @@ from django.conf import settings as configured
 from django.test import Client
 
 from accounts.tests.factories import UserFactory
-from core.db.counters import Counted, LocalCounter, RedisCounter, decide
-from core.db.redis_client import RedisLink
+from core.db.counters import Counted, LocalCounter, count_in_redis, decide
 from core.tests.answers import code
 from core.tests.interpreter import django_python
-from core.tests.links import forget_link
+from core.tests.links import use_redis, with_long_timeout
 from core.tests.parallel import together
 from core.tests.waiting import wait_until
 
@@ -20,19 +19,18 @@ KINDS = ["local", *(["redis"] if configured.REDIS_URL else [])]
 
 
 @pytest.fixture(params=KINDS)
-def counter(request, settings):
-    return (
-        LocalCounter() if request.param == "local" else RedisCounter(RedisLink(settings.REDIS_URL, timeout=5))
-    )
+def count(request, settings):
+    if request.param == "local":
+        return LocalCounter().count
+    use_redis(settings, with_long_timeout(settings.REDIS_URL))
+    return count_in_redis
 
 
 @pytest.fixture
 def patient_redis(settings):
     """Where a hundred threads share two cores, a tenth of a second is no sign of a dead Redis."""
-    settings.REDIS_TIMEOUT = 5
-    forget_link()
-    yield
-    forget_link()
+    if settings.REDIS_URL:
+        use_redis(settings, with_long_timeout(settings.REDIS_URL))
 
 
 @pytest.fixture
@@ -47,50 +45,43 @@ def hasty():
 # --- the counters ---------------------------------------------------------------------------------
 
 
-def test_counts_up_within_a_window_and_says_when_it_ends(counter):
-    counts = [counter.count("limit:test:a", 60) for _ in range(3)]
+def test_counts_up_within_a_window_and_says_when_it_ends(count):
+    counts = [count("limit:test:a", 60) for _ in range(3)]
 
-    assert [count for count, *_ in counts] == [1, 2, 3]
-    assert all(59 < left <= 60 for _count, left, _kept in counts)
-
-
-def test_every_key_has_a_window_of_its_own(counter):
-    counter.count("limit:test:a", 60)
-
-    assert counter.count("limit:test:b", 60)[0] == 1
+    assert [number for number, _left in counts] == [1, 2, 3]
+    assert all(59 < left <= 60 for _number, left in counts)
 
 
-def test_a_new_window_begins_when_one_has_ended(counter):
-    counter.count("limit:test:a", 0.05)
-    wait_until(lambda: counter.count("limit:test:a", 0.05)[0] == 1)
+def test_every_key_has_a_window_of_its_own(count):
+    count("limit:test:a", 60)
+
+    assert count("limit:test:b", 60)[0] == 1
 
 
-def test_counting_does_not_put_the_end_of_the_window_off(counter):
-    first = counter.count("limit:test:a", 60)[1]
+def test_a_new_window_begins_when_one_has_ended(count):
+    count("limit:test:a", 0.05)
+    wait_until(lambda: count("limit:test:a", 0.05)[0] == 1)
 
-    assert counter.count("limit:test:a", 3600)[1] <= first
+
+def test_counting_does_not_put_the_end_of_the_window_off(count):
+    first = count("limit:test:a", 60)[1]
+
+    assert count("limit:test:a", 3600)[1] <= first
 
 
-def test_parallel_calls_are_each_counted_once(counter, hasty):
-    each = 25_000 if isinstance(counter, LocalCounter) else 200
+def test_parallel_calls_are_each_counted_once(count, hasty):
+    each = 25_000 if count is not count_in_redis else 200
 
     def count_many():
-        return [counter.count("limit:test:a", 60)[0] for _ in range(each)]
+        return [count("limit:test:a", 60)[0] for _ in range(each)]
 
-    counts = [count for counts in together(*[count_many] * 8) for count in counts]
+    counts = [number for numbers in together(*[count_many] * 8) for number in numbers]
 
     assert sorted(counts) == list(range(1, 8 * each + 1))
 
 
-def test_clearing_starts_afresh(counter):
-    counter.count("limit:test:a", 60)
-    counter.clear()
-
-    assert counter.count("limit:test:a", 60)[0] == 1
-
-
 def test_a_process_remembers_a_bounded_number_of_keys(monkeypatch):
-    monkeypatch.setattr("core.db.counters.MOST_LOCAL_KEYS", 100)
+    monkeypatch.setattr("core.db.counters.MAX_LOCAL_KEYS", 100)
     counter = LocalCounter()
     names = [f"live {number}" for number in range(1000)]
     for name in names:
@@ -101,7 +92,7 @@ def test_a_process_remembers_a_bounded_number_of_keys(monkeypatch):
 
 
 def test_windows_that_have_ended_are_forgotten_first(monkeypatch):
-    monkeypatch.setattr("core.db.counters.MOST_LOCAL_KEYS", 100)
+    monkeypatch.setattr("core.db.counters.MAX_LOCAL_KEYS", 100)
     counter = LocalCounter()
     names = [f"live {number}" for number in range(40)]
     for name in names:

@@ -5,11 +5,11 @@ import threading
 import time
 
 import pytest
+from django.core.cache import caches
 
-from core.db import redis_client as redis_link
-from core.db.counters import RedisCounter, check
-from core.db.redis_client import RedisLink
-from core.tests.links import forget_link
+from core.db import redis_client
+from core.db.counters import check, count_in_redis
+from core.tests.links import use_redis
 from core.tests.parallel import together
 
 pytestmark = pytest.mark.django_db
@@ -20,17 +20,11 @@ REFUSED = "redis://127.0.0.1:1/0"
 @pytest.fixture
 def without_redis(settings):
     settings.REDIS_URL = ""
-    forget_link()
-    yield
-    forget_link()
 
 
 @pytest.fixture
 def refused_redis(settings):
-    settings.REDIS_URL = REFUSED
-    forget_link()
-    yield
-    forget_link()
+    use_redis(settings, REFUSED)
 
 
 def allowed(scope, identity="someone", most=100):
@@ -89,40 +83,50 @@ def black_hole():
         yield f"redis://127.0.0.1:{server.getsockname()[1]}/0", connections
 
 
-def test_a_silent_redis_is_asked_once_and_then_left_alone(black_hole):
+def test_a_silent_redis_is_tried_once_and_then_left_alone(settings, black_hole):
     url, connections = black_hole
-    counter = RedisCounter(RedisLink(url, timeout=0.1))
+    use_redis(settings, url)
     started = time.monotonic()
-    counts = {counter.count("limit:test:a", 60) for _ in range(1000)}
+    counts = {count_in_redis("limit:test:a", 60) for _ in range(1000)}
 
     assert counts == {None}
     assert connections() == 1
     assert time.monotonic() - started < 1
 
 
-def test_after_its_time_the_breaker_asks_again(black_hole, monkeypatch):
-    monkeypatch.setattr(redis_link, "BREAKER_SECONDS", 0)
+def test_the_cache_and_the_limits_share_the_breaker(settings, black_hole):
     url, connections = black_hole
-    counter = RedisCounter(RedisLink(url, timeout=0.01))
+    use_redis(settings, url)
+    count_in_redis("limit:test:a", 60)
+
+    assert caches["default"].get("a") is None
+    assert caches["responses"].get("a") is None
+    assert connections() == 1
+
+
+def test_after_its_time_the_breaker_tries_again(settings, black_hole, monkeypatch):
+    monkeypatch.setattr(redis_client, "BREAKER_SECONDS", 0)
+    url, connections = black_hole
+    use_redis(settings, url, timeout=0.01)
     for _ in range(3):
-        counter.count("limit:test:a", 60)
+        count_in_redis("limit:test:a", 60)
 
     assert connections() == 3
 
 
-def test_an_outage_is_one_line_in_the_log_and_not_one_per_request(black_hole, caplog):
-    counter = RedisCounter(RedisLink(black_hole[0], timeout=0.01))
+def test_an_outage_is_one_line_in_the_log_and_not_one_per_request(settings, black_hole, caplog):
+    use_redis(settings, black_hole[0], timeout=0.01)
     caplog.set_level("WARNING")
     for _ in range(100):
-        counter.count("limit:test:a", 60)
+        count_in_redis("limit:test:a", 60)
 
     assert len(caplog.records) <= 1
 
 
-def test_threads_that_wait_for_redis_do_not_wait_for_each_other(black_hole):
-    counter = RedisCounter(RedisLink(black_hole[0], timeout=0.2))
+def test_threads_that_wait_for_redis_do_not_wait_for_each_other(settings, black_hole):
+    use_redis(settings, black_hole[0], timeout=0.2)
     started = time.monotonic()
-    together(*[lambda: counter.count("limit:test:a", 60)] * 10)
+    together(*[lambda: count_in_redis("limit:test:a", 60)] * 10)
 
     assert time.monotonic() - started < 1.5
     assert threading.active_count() < 50

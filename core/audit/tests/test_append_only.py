@@ -11,6 +11,7 @@ from accounts.tests.factories import UserFactory
 from core.audit import services as audit
 from core.audit import triggers as append_only
 from core.audit.models import AuditEvent
+from core.db import triggers
 from core.tests.factories import AuditEventFactory
 from core.tests.interpreter import django_python
 
@@ -39,7 +40,7 @@ def event(gone):
         request_id="r",
         changes={"a": [1, 2]},
     )
-    append_only.install(connection)
+    triggers.install(connection, append_only.append_only_triggers)
     return made
 
 
@@ -183,7 +184,7 @@ def test_a_redacted_person_is_not_redacted_again(event, gone):
 def test_what_somebody_else_left_of_their_device_stays(gone):
     other = UserFactory().pk
     AuditEventFactory(actor_id=other, subject_id=gone.pk, target_id=gone.pk, ip_address="203.0.113.9")
-    append_only.install(connection)
+    triggers.install(connection, append_only.append_only_triggers)
     pseudonym = key(uuid4())
 
     refused(
@@ -215,7 +216,7 @@ def test_forgetting_an_actor_leaves_what_happened_and_nothing_of_them(event):
 
 def test_forgetting_a_subject_keeps_the_actors_trace(gone):
     event = AuditEventFactory(actor_id=UserFactory().pk, subject_id=gone.pk, ip_address="203.0.113.9")
-    append_only.install(connection)
+    triggers.install(connection, append_only.append_only_triggers)
     audit.forget(gone.pk)
 
     left = AuditEvent.objects.get()
@@ -258,14 +259,12 @@ from core.audit.models import AuditEvent
 
 def triggers():
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'core_audit_auditevent%'"
-        )
+        cursor.execute("SELECT count(*) FROM sqlite_master WHERE name LIKE 'declared_append_only%'")
         print(cursor.fetchone()[0])
 
 call_command("migrate", verbosity=0)
 triggers()
-pre_migrate.send(sender=apps.get_app_config("core_audit"), using="default", plan=["a migration"])
+pre_migrate.send(sender=apps.get_app_config("core_db"), using="default", plan=["a migration"])
 triggers()
 longer = models.CharField(max_length=99)
 longer.set_attributes_from_name("event")

@@ -244,8 +244,7 @@ class ShowsAttachments(BaseViewSet):
             return super().answer_with(data, etag, status, **headers)
         if not data["attachments"]:
             return super().answer_with({**data, "attachments": []}, etag, status, **headers)
-        self.kept = None  # addresses run out
-        made_at = int(time.time())
+        made_at = int(time.time())  # addresses run out
         rows = self.attachment_model.objects.filter(**{self.attachment_model.parent: data["id"]}).with_files()
         data = {**data, "attachments": [shown(row, made_at) for row in rows]}
         return super().answer_with(data, with_links(etag, made_at), status, **headers)

@@ -64,7 +64,7 @@ def test_it_says_where_it_is(owner):
         40,
         None,
     )
-    assert answer["ETag"] == '"v1"'
+    assert answer["ETag"] == job.etag
 
 
 def test_why_it_failed(owner):
@@ -206,7 +206,7 @@ def test_a_stale_version_cancels_nothing(owner):
     job = JobFactory(user=owner.user)
 
     assert code(owner.delete(url_of(job), HTTP_IF_MATCH='"v7"')) == (412, "PRECONDITION_FAILED")
-    assert owner.delete(url_of(job), HTTP_IF_MATCH='"v1"').status_code == 204
+    assert owner.delete(url_of(job), HTTP_IF_MATCH=job.etag).status_code == 204
 
 
 # --- afterwards -----------------------------------------------------------------------------------

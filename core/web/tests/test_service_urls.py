@@ -179,7 +179,7 @@ import json, traceback
 from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
-from core.db.redis_client import shared_link
+from core.db.counters import count_in_redis
 settings.CACHES["default"]["OPTIONS"]["IGNORE_EXCEPTIONS"] = False
 
 def works(speak):
@@ -197,7 +197,7 @@ def broker():
 
 print(json.dumps({
     "cache": works(lambda: cache.set("tls", 1, 5)),
-    "link": str(shared_link().call("PING")),
+    "limits": count_in_redis("limit:tls", 5) is not None,
     "broker": works(broker),
     "ready": {name: check["status"] for name, check in Client().get("/health/ready").json()["checks"].items()},
 }))
@@ -212,10 +212,10 @@ def web(url):
 
 @needs_redis
 @pytest.mark.parametrize("query", ["ssl_ca_certs={right}", "ssl_cert_reqs=CERT_NONE", "ssl_cert_reqs=none"])
-def test_a_trusted_redis_is_used_by_cache_link_and_broker(tls_redis, authority, query):
+def test_a_trusted_redis_is_used_by_cache_limits_and_broker(tls_redis, authority, query):
     seen = web(f"{tls_redis}?{query.format(right=authority.bundle)}")
 
-    assert (seen["cache"], seen["link"], seen["broker"]) == ("works", "b'PONG'", "works")
+    assert (seen["cache"], seen["limits"], seen["broker"]) == ("works", True, "works")
     assert (seen["ready"]["cache"], seen["ready"]["broker"]) == ("ok", "ok")
 
 
@@ -223,11 +223,11 @@ def test_a_trusted_redis_is_used_by_cache_link_and_broker(tls_redis, authority, 
 @pytest.mark.parametrize(
     "query", ["", "?ssl_ca_certs={wrong}", "?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={wrong}"]
 )
-def test_any_other_redis_is_refused_by_cache_link_and_broker(tls_redis, wrong, query):
+def test_any_other_redis_is_refused_by_cache_limits_and_broker(tls_redis, wrong, query):
     seen = web(f"{tls_redis}{query.format(wrong=wrong.bundle)}")
 
     assert (seen["cache"], seen["broker"]) == ("certificate", "certificate")
-    assert seen["link"] == "None"  # Redis is away
+    assert not seen["limits"]
     assert (seen["ready"]["cache"], seen["ready"]["broker"]) == ("failed", "failed")
 
 

@@ -1,0 +1,88 @@
+"""Triggers are installed after `migrate`, survive a table that is made anew, and are named where they are missing."""
+
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, migrations, models
+from django.db.migrations.state import ProjectState
+
+from core.db import triggers
+from core.db.owner_versions import current_version, watched
+from resources.models import Resource, ResourceTag, Tag
+from resources.tests.factories import ResourceFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def _whole():
+    yield
+    triggers.install(connection)
+
+
+def test_every_model_with_one_owner_is_watched_and_what_lies_between():
+    assert {Resource, Tag, ResourceTag} <= watched().keys()
+    assert watched()[ResourceTag] == ("resource", "user")
+
+
+def test_a_link_alone_gives_its_owner_a_new_version(owner):
+    resource = ResourceFactory(user=owner.user, tags=["a", "b"])
+    before = current_version(owner.user.pk)
+    ResourceTag.objects.filter(resource=resource).first().delete()
+
+    assert current_version(owner.user.pk) != before
+
+
+@pytest.mark.parametrize(("app", "model"), [("resources", "Resource"), ("accounts", "User")])
+@pytest.mark.usefixtures("_whole")
+def test_a_column_can_be_added_and_nothing_is_lost(owner, app, model):
+    """An AddField with a NOT NULL column makes SQLite build the table anew."""
+    resource = ResourceFactory(user=owner.user)
+    before = triggers.installed(connection)
+    add = migrations.AddField(model, "extra", models.CharField(max_length=9, default="x"))
+    old = ProjectState.from_apps(apps)
+    new = old.clone()
+    add.state_forwards(app, new)
+    triggers.before_migrations(plan=[add])
+    with connection.schema_editor() as editor:
+        add.database_forwards(app, editor, old, new)
+    triggers.after_migrations(plan=[add])
+    try:
+        version = current_version(owner.user.pk)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE resources_resource SET title = 'Changed'")
+
+        assert triggers.installed(connection) == before
+        assert current_version(owner.user.pk) != version
+        assert Resource.objects.get(pk=resource.pk).title == "Changed"
+    finally:
+        triggers.before_migrations(plan=[add])
+        with connection.schema_editor() as editor:
+            add.database_backwards(app, editor, new, old)
+
+
+@pytest.mark.usefixtures("_whole")
+def test_a_missing_trigger_is_named_and_migrate_installs_it(client):
+    table, name = next(iter(sorted(triggers.missing(connection) or triggers.installed(connection))))
+    triggers.drop(connection, {(table, name)})
+    said = StringIO()
+    call_command("check", databases=["default"], stderr=said)
+
+    assert f"The table {table} lacks its trigger {name}" in said.getvalue()
+    triggers.after_migrations(plan=[])
+    assert triggers.missing(connection) == []
+
+
+@pytest.mark.usefixtures("_whole")
+def test_versions_are_renewed_where_a_trigger_was_missing(owner):
+    ResourceFactory(user=owner.user)
+    before = current_version(owner.user.pk)
+    triggers.remove(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE resources_resource SET title = 'Unseen'")
+    assert current_version(owner.user.pk) == before
+    triggers.after_migrations(plan=[])
+
+    assert current_version(owner.user.pk) != before
