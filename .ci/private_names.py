@@ -94,8 +94,9 @@ def uses(tree: ast.AST, own: set[str]) -> Iterator[tuple[int, str, str]]:
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=str() as module) if not module.startswith(OURS):
+                # The documented names are attributes: `Model._state` does not allow a module `_state`.
                 for name in [*module.split("."), *(alias.name for alias in node.names)]:
-                    if is_private(name):
+                    if name.startswith("_") and not name.startswith("__"):
                         yield node.lineno, name, ast.unparse(node)
             case ast.Attribute(attr=name, value=value) if is_private(name):
                 if name not in own or ast.unparse(value) == "super()":
