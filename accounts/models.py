@@ -78,6 +78,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
 
     access = Access(owner="pk")
     keeps_trash = False  # accounts/services/erasure.py
+    etag_covers = frozenset({"email_verified"})
     objects: ClassVar = UserManager()
 
     USERNAME_FIELD = "email"

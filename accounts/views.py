@@ -142,9 +142,8 @@ class MeViewSet(UserViewSet):
         "destroy": DELETION_ERRORS,
     }
 
-    def pick(self, queryset: QuerySet[Any]) -> Any:
-        self.kwargs["pk"] = self.request.user.pk
-        return super().pick(queryset)
+    def lookup(self) -> dict[str, Any]:
+        return {"pk": self.request.user.pk}
 
     @extend_schema(responses={200: EXPORT_SCHEMA})
     @action(detail=False)

@@ -57,6 +57,7 @@ class Resource(HasAttachments, BaseModel):
         ARCHIVED = "archived"
 
     access = Access(owner="user")
+    etag_covers = frozenset({"tag_names", "tag", "search"})  # the version changes with the tags
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="resources")
     title = models.CharField(max_length=255)
@@ -145,6 +146,7 @@ class Tag(BaseModel):
     """A user's own word for some of their resources."""
 
     access = Access(owner="user", read_all=(), write_all=())
+    etag_covers = frozenset({"resource_count"})
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tags")
     name = models.CharField(max_length=50)

@@ -42,7 +42,7 @@ class ResourceAttachmentViewSet(AttachmentViewSet):
 
     request: UserRequest
     queryset = Attachment.objects.all()
-    parents = Resource.objects.all()
+    parents = ResourceViewSet
 
 
 class TagViewSet(BaseViewSet):

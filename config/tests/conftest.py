@@ -33,10 +33,25 @@ def sample_tables(_sample_tables, db):
 def call():
     """Call an action of a viewset class as a user: `call(ViewSet, "retrieve", user, pk=…)`."""
 
-    def act(view_class, action, user=None, *, data=None, query=None, headers=None, initkwargs=None, **kwargs):
-        method = {"list": "get", "trash": "get", "retrieve": "get", "create": "post", "update": "put"}.get(
-            action
-        )
+    def act(
+        view_class,
+        action,
+        user=None,
+        *,
+        data=None,
+        query=None,
+        headers=None,
+        initkwargs=None,
+        method=None,
+        **kwargs,
+    ):
+        method = method or {
+            "list": "get",
+            "trash": "get",
+            "retrieve": "get",
+            "create": "post",
+            "update": "put",
+        }.get(action)
         method = method or {"partial_update": "patch", "destroy": "delete"}.get(action, "post")
         given = query if method == "get" else data
         request = getattr(factory, method)("/sample", given, **(headers or {}))

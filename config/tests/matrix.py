@@ -12,6 +12,8 @@ from rest_framework import serializers
 
 from accounts.models import Role
 from config.tests import house
+from core.api.row_access import has_model, model_of
+from core.db.access import levels, target_of
 from core.tests import contract
 from core.tests.factories import DryRunFactory
 from core.tests.samples import upload
@@ -85,16 +87,14 @@ def expected(view_class, action, is_object, role):
 
 def covers(model, roles, role):
     """Whether the role covers every row of the model, or of a parent."""
-    above = model.access.parent_model(model)
     named = Role.USER if role == "stranger" else role
-    return named in getattr(model.access, roles) or (above is not None and covers(above, roles, role))
+    return any(named in getattr(each.access, roles) for each in levels(model))
 
 
 def model_of_access(view_class):
     """The model whose access decides: of attachments, that of what they are attached to."""
-    rows = getattr(view_class, "parents", None)
-    rows = getattr(view_class, "queryset", None) if rows is None else rows
-    return None if rows is None else rows.model
+    deciding = getattr(view_class, "parents", view_class)
+    return model_of(deciding) if has_model(deciding) else None
 
 
 def owner_path(model):
@@ -104,7 +104,7 @@ def owner_path(model):
         return ""
     if access.owner or not access.parent:
         return access.owner
-    above = owner_path(access.parent_model(model))
+    above = owner_path(target_of(model, access.parent))
     return above and f"{access.parent}__{above}"
 
 
@@ -125,7 +125,7 @@ def keys(operation, user):
             row.soft_delete()
         return (row.pk,)
     model = view_class.queryset.model
-    row = house.factories()[model](**{f"{model.parent}__{owner_path(view_class.parents.model)}": user})
+    row = house.factories()[model](**{f"{model.parent}__{owner_path(model_of(view_class.parents))}": user})
     return getattr(row, f"{model.parent}_id"), row.pk
 
 

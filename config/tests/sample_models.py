@@ -106,6 +106,61 @@ with isolate_apps("core.db"):
         class Meta:
             app_label = "core_db"
 
+    class Project(BaseModel):
+        """With columns whose values are no JSON."""
+
+        access = Access(owner="user")
+        name = models.CharField(max_length=50)
+        code = models.CharField(max_length=20, default="")
+        budget = models.DecimalField(max_digits=10, decimal_places=2, default=0)
+        due_date = models.DateField(null=True)
+        effort = models.DurationField(null=True)
+        starts_at = models.DateTimeField(null=True)
+        customers = models.ManyToManyField(Customer, related_name="+")
+        user = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core_db"
+
+        @property
+        def label(self):
+            return f"{self.name} {self.code}"
+
+        @label.setter
+        def label(self, text):
+            self.name, self.code = text.split(" ", 1)
+
+    class Club(BaseModel):
+        """Of its members alone: who founds it must become one."""
+
+        access = Access(members="seats__user")
+        name = models.CharField(max_length=50)
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core_db"
+
+    class Seat(BaseModel):
+        access = Access(parent="club")
+        club = models.ForeignKey(Club, on_delete=models.CASCADE, related_name="seats")
+        user = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core_db"
+
+    class Comment(BaseModel):
+        """On a card: its access is that of the board, two steps away."""
+
+        access = Access(parent="card__board")
+        text = models.CharField(max_length=100)
+        card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="+")
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core_db"
+
     class Note(BaseModel):
         """Without a declaration."""
 
@@ -116,6 +171,30 @@ with isolate_apps("core.db"):
         class Meta:
             app_label = "core_db"
 
+    class Reply(BaseModel):
+        """To a note, whose rows are decided by hand."""
 
-MODELS = (Team, Membership, Board, Card, Customer, Invoice, Product, Note)
+        access = Access(parent="note")
+        text = models.CharField(max_length=100)
+        note = models.ForeignKey(Note, on_delete=models.CASCADE, related_name="+")
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core_db"
+
+    class Branch(BaseModel):
+        """A tree, which a declaration cannot follow."""
+
+        access = Access(parent="above")
+        above = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="+")
+        objects = BaseQuerySet.as_manager()
+
+        class Meta:
+            app_label = "core_db"
+
+
+MODELS = (
+    *(Team, Membership, Board, Card, Customer, Invoice, Product, Project, Club, Seat, Comment, Note, Reply),
+    Branch,
+)
 assert settings.AUTH_USER_MODEL == "accounts.User"

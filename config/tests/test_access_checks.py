@@ -4,9 +4,14 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import models
+from django.test.utils import isolate_apps
 
-from config.tests.sample_models import Card, Invoice, Note
+from accounts.models import User
+from accounts.tests.factories import UserFactory
+from config.tests.sample_models import Board, Branch, Card, Club, Comment, Invoice, Note, Reply
 from core.db.access import Access
+from core.db.base import BaseModel, BaseQuerySet
 from core.db.checks import check_access, problems_of
 
 
@@ -49,3 +54,67 @@ def test_the_command_says_what_is_compiled_and_why_not():
     assert "ResourceViewSet (resources.Resource)\n  access: Access(owner='user'" in text
     assert "  reads: compiled\n" in text
     assert "  reads: plain, because of SessionViewSet.get_queryset\n" in text
+
+
+def test_a_parent_may_be_a_path_and_may_be_decided_by_hand():
+    assert ids(Comment) == ids(Reply) == []
+
+
+def test_a_tree_is_named_with_its_field():
+    (problem,) = problems_of(Branch)
+
+    assert (problem.id, "Branch.above" in problem.msg) == ("core.E006", True)
+
+
+def test_a_tree_lets_nobody_in(sample_tables):
+    user = UserFactory()
+    root = Branch.objects.create()
+    Branch.objects.create(above=root)
+
+    assert not Branch.objects.all().visible_to(user).exists()
+
+
+def test_an_owner_is_reached_by_foreign_keys_only(monkeypatch):
+    monkeypatch.setattr(Club, "access", Access(owner="seats__user"))
+
+    assert ids(Club) == ["core.E003"]
+
+
+def test_a_parent_of_which_nothing_is_known_is_named(monkeypatch):
+    monkeypatch.setattr(Board, "access", None)
+
+    assert ids(Comment) == ids(Card) == ["core.E005"]
+
+
+def test_a_plain_manager_is_named():
+    with isolate_apps("core.db"):
+
+        class Plain(BaseModel):
+            access = Access()
+            objects = models.Manager()
+
+            class Meta:
+                app_label = "core_db"
+
+    assert ids(Plain) == ["core.E004"]
+
+
+@pytest.mark.parametrize(("declared", "expected"), [((), ["core.W001"] * 2), (("slug", "one_code"), [])])
+def test_a_unique_is_per_owner_unless_declared_global(declared, expected):
+    with isolate_apps("core.db"):
+
+        class Coupon(BaseModel):
+            access = Access(owner="user", global_unique=declared)
+            slug = models.SlugField(unique=True)
+            code = models.CharField(max_length=5)
+            user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+            objects = BaseQuerySet.as_manager()
+
+            class Meta:
+                app_label = "core_db"
+                constraints = (
+                    models.UniqueConstraint(fields=["code"], name="one_code"),
+                    models.UniqueConstraint(fields=["user", "code"], name="one_code_each"),
+                )
+
+    assert ids(Coupon) == expected

@@ -10,7 +10,6 @@ from rest_framework import serializers
 
 from accounts.tests.factories import UserFactory
 from config.tests.sample_models import Board, Card, Customer, Invoice, Membership, Product, Team
-from core.api.mixins.bulk import BulkViewSet
 from core.api.mixins.trash import TrashViewSet
 from core.api.serializers import ModelSerializer
 from core.api.viewsets import BaseViewSet
@@ -275,12 +274,6 @@ def test_perform_update_and_perform_destroy_are_called(call, invoice, people):
 
     assert json.loads(answer.content)["data"]["number"] == "9"
     assert seen == ["update", "destroy"]
-
-
-@pytest.mark.parametrize("hook", ["perform_create", "perform_update"])
-def test_bulk_refuses_hooks_that_it_does_not_call(hook):
-    with pytest.raises(ImproperlyConfigured, match=hook):
-        viewset(Invoice, "number", base=BulkViewSet, **{hook: lambda self, serializer: serializer.save()})
 
 
 def test_validators_of_one_serializer_are_its_own():

@@ -133,7 +133,7 @@ OVERRIDES = {
     "ViewSet.filter_queryset": viewset(
         Invoice, INVOICE, filter_queryset=lambda self, rows: rows.filter(number__lt=self.request.user.name)
     ),
-    "ViewSet.listed": viewset(Invoice, INVOICE, listed=Rows()),
+    "ViewSet.rows_in_state": viewset(Invoice, INVOICE, rows_in_state=Rows()),
     "ViewSet.get_object": viewset(
         Invoice, INVOICE, get_object=lambda self: Invoice.objects.get(pk=self.kwargs["pk"])
     ),

@@ -67,7 +67,7 @@ def read_list(
 def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any], str] | None:
     """One row and its ETag. Raises Http404 where the caller may see none; None as above."""
     columns = columns_for(view)
-    if columns is None or view.queryset.model.etag is not BaseModel.etag:  # it says more than the version
+    if columns is None or view.model.etag is not BaseModel.etag:  # it says more than the version
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
     key = (type(view), view.action, *view.reach(), names)
@@ -108,7 +108,7 @@ def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
         try:
             if item.method is not None or item.exclude:
                 return None
-            column = type(column_of(view.queryset.model, item.field_name))
+            column = type(column_of(view.model, item.field_name))
             if type(item) is Choices and item.lookup_expr == "exact" and column in TEXT_COLUMNS:
                 for index, choice in enumerate(dict.fromkeys(item.field.clean(query.getlist(name)))):
                     values[f"{name}.{index}"] = choice
@@ -137,7 +137,7 @@ def page_statement(
 
 
 def object_statement(view: Any, columns: list[str]) -> Statement:
-    queryset, stand_ins = probed(view, view.get_queryset)
+    queryset, stand_ins = probed(view, view.rows_in_state)
     stand_ins["pk"] = compiled.stand_in_for(view.kwargs["pk"])
     queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns, "version", "updated_at")
     return compiled.compiled(queryset, stand_ins)

@@ -15,6 +15,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
+from core.db.access import filterable
 from core.web.errors import ApiError, FieldError
 from core.web.text import MAX_PARAMETER_LENGTH, refuse_mark_runs
 
@@ -41,7 +42,38 @@ class FilterBackend(django_filters.DjangoFilterBackend):
         if filterset_class is None or request.query_params.keys().isdisjoint(filterset_class.base_filters):
             return queryset
         refuse_empty(request.query_params, filterset_class.base_filters)
-        return super().filter_queryset(request, queryset, view)
+        rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return rows
+
+    def get_filterset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
+        """Return the filterset. Its relations are to rows that the caller may read: as choices, and as what another
+        column is compared with (`customer__name`)."""
+        filterset = super().get_filterset(request, queryset, view)
+        for name in filterset.filters.keys() & request.query_params.keys():
+            item = filterset.filters[name]
+            choices: Any = getattr(item.field, "queryset", None)
+            if hasattr(choices, "visible_to"):
+                item.field.queryset = filterable(choices.visible_to(request.user))
+            if item.method is None and item.field_name:
+                filterset.queryset = related_visible(filterset.queryset, item.field_name, request.user)
+        return filterset
+
+
+def related_visible(rows: QuerySet[Any], path: str, user: Any) -> QuerySet[Any]:
+    """Return the rows whose foreign keys on this path are to rows that the user may read."""
+    model: Any = rows.model
+    here: list[str] = []
+    for name in path.split("__")[:-1]:
+        field = next((item for item in model._meta.get_fields() if item.name == name), None)
+        if field is None or not (field.many_to_one or field.one_to_one):
+            break  # of many rows a filter takes any: that is for the `method` of a filter to narrow
+        model = field.related_model
+        here.append(name)
+        visible = model._default_manager.all()
+        if hasattr(visible, "visible_to"):
+            seen = filterable(visible.visible_to(user)).values("pk")
+            rows = rows.filter(**{f"{'__'.join(here)}__in": seen})
+    return rows
 
 
 def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:

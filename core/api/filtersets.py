@@ -9,6 +9,7 @@ from django_filters import rest_framework as django_filters
 from rest_framework.filters import SearchFilter
 
 from core.api.filters import Choices, Moment, TextFilter
+from core.api.row_access import has_model, model_of
 from core.api.serializers import camel
 
 MAX_SEARCH_WORDS = 20
@@ -83,7 +84,7 @@ def filterset_of(view_class: Any) -> Any:
     """Return the filterset of a viewset: its own, with those filters that the view names by `filterset_fields` and
     `search_fields`. A view of a BaseModel without any has the ranges of times."""
     own = view_class.filterset_class
-    model = getattr(getattr(view_class, "queryset", None), "model", None)
+    model = model_of(view_class) if has_model(view_class) else None
     if own is None and hasattr(model, "created_at") and hasattr(model, "updated_at"):
         own = FilterSet
     if own is None or not issubclass(own, FilterSet):

@@ -120,3 +120,19 @@ def integer_parameter(name: str, least: int, most: int | None, text: str) -> dic
     schema: dict[str, Any] = {"type": "integer", "minimum": least}
     schema["maximum"] = most or LARGEST
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
+
+
+# Where the paginators and filter backends of REST framework have the names of their parameters.
+PARAMETER_NAMES = (
+    *("page_query_param", "page_size_query_param", "limit_query_param", "offset_query_param"),
+    *("cursor_query_param", "search_param", "ordering_param"),
+)
+
+
+def parameters_of(*classes: Any) -> frozenset[str]:
+    """Return the parameters that these paginators or filter backends read from the query."""
+    found: set[str] = set()
+    for each in classes:
+        found |= getattr(each, "parameters", frozenset())
+        found |= {name for item in PARAMETER_NAMES if (name := getattr(each, item, None))}
+    return frozenset(found)

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 
 from core.api.routers import viewsets
+from core.api.row_access import model_of
 from core.api.serializers import camel
 from core.db.privacy import covered, sections
 
@@ -25,7 +26,7 @@ def viewsets_of_owned_rows() -> dict[type[models.Model], Any]:
     """Return {model: viewset} of the sections that nobody has registered."""
     owned: dict[type[models.Model], Any] = {}
     for view_class in viewsets():
-        model = view_class.queryset.model
+        model = model_of(view_class)
         access = getattr(model, "access", None)
         if model not in covered and (parent_of(model) or (access and access.owner)):
             owned.setdefault(model, view_class)
@@ -45,8 +46,9 @@ def parent_of(model: Any) -> str:
 def rows_of(user: Any, view_class: Any, request: Any) -> list[dict[str, Any]]:
     """Return the user's rows as the viewset lists them, each with its parent and the time of its deletion."""
     view = view_class(request=request, format_kwarg=None, action="list", args=(), kwargs={})
-    rows = list(view_class.queryset.all().owned_by(user).order_by("pk"))
-    model = view_class.queryset.model
+    model = model_of(view_class)
+    queryset = model._default_manager if view_class.queryset is None else view_class.queryset
+    rows = list(queryset.all().owned_by(user).order_by("pk"))
     added = [f"{parent_of(model)}_id"] if parent_of(model) else []
     added += ["deleted_at"] if hasattr(model, "deleted_at") else []
     return [

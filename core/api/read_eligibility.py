@@ -23,8 +23,9 @@ from core.api import serializers
 from core.api.filters import FilterBackend, SortBackend
 from core.api.overrides import override_of
 from core.api.pagination import Pagination
-from core.db.access import Access, is_declared
+from core.db.access import Access, is_declared, is_declared_to_the_top, levels
 from core.db.array_subquery import OrderedValues
+from core.web.renderers import EnvelopeRenderer
 
 # No read calls these.
 WRITE_HOOKS = frozenset(
@@ -45,10 +46,9 @@ PER_REQUEST = frozenset(
             "action",
             "action_map",
             "format_kwarg",
-            "kept",
             "refused_credentials",
         ),
-        *("basename", "detail", "suffix", "name", "description"),
+        *("basename", "detail", "suffix", "name", "description", "deleted"),
         *("get", "head", "post", "put", "patch", "delete", "options", "trace"),
         *(
             "authentication_classes",
@@ -79,10 +79,16 @@ def find_refusal(view_class: Any, serializer_class: Any) -> str | None:
 def refusal_of_view(view_class: Any) -> str | None:
     if (hook := override_of(view_class, allowed=WRITE_HOOKS)) is not None:
         return hook
+    if getattr(view_class, "filterset_fields", None):
+        return f"{view_class.__name__}.filterset_fields"
     if list(view_class.filter_backends) != [FilterBackend, SortBackend]:
         return f"{view_class.__name__}.filter_backends"
     if view_class.pagination_class is not Pagination:
         return f"{view_class.__name__}.pagination_class"
+    if list(view_class.renderer_classes) != [EnvelopeRenderer]:
+        return f"{view_class.__name__}.renderer_classes"
+    if view_class.lookup_field != "pk":
+        return f"{view_class.__name__}.lookup_field"
     for permission in view_class.permission_classes:
         if getattr(permission, "has_object_permission", None) is not BasePermission.has_object_permission:
             return f"{getattr(permission, '__name__', permission)}.has_object_permission"
@@ -98,8 +104,12 @@ def refusal_of_filters(filterset_class: Any) -> str | None:
 
 def refusal_of_rows(rows: Any) -> str | None:
     model = rows.model
-    if not is_declared(type(rows)) or type(getattr(model, "access", None)) is not Access:
-        return f"{model.__name__} declares no access"
+    for each in levels(model) or [model]:
+        queryset_class = type(rows if each is model else each._default_manager.all())
+        if type(getattr(each, "access", None)) is not Access or not is_declared(queryset_class):
+            return f"{each.__name__} declares no access"
+    if not is_declared_to_the_top(model):
+        return f"the parents of {model.__name__}"
     if settings.DATABASE_ROUTERS or rows.db != DEFAULT_DB_ALIAS:
         return "more than one database"
     if pre_init.has_listeners(model) or post_init.has_listeners(model):
@@ -137,6 +147,40 @@ def is_constant(annotation: Any) -> bool:
     return all(type(param) is int for param in params)
 
 
+@cache
+def shows_its_row_only(model: Any, serializer_class: Any) -> bool:
+    """Whether all that is shown of a row changes with its version. So each field shows a column of the row itself, or
+    what the model names in `etag_covers`. An ETag says nothing of other rows."""
+    if override_of(serializer_class, allowed=serializers.INPUT_HOOKS) is not None:
+        return False
+    covers = getattr(model, "etag_covers", ())
+    return getattr(getattr(serializer_class, "Meta", None), "model", None) is model and all(
+        field.write_only or field.source in covers or serializers.shows_column(model, field)
+        for field in serializer_class().fields.values()
+    )
+
+
+def compares_own_columns(view: Any) -> bool:
+    """Whether the list is sorted by columns of its rows, and filtered by plain comparisons of these."""
+    filters = view.filterset_class.base_filters if view.filterset_class else {}
+    view_class: Any = type(view)
+    return sorts_by_own_columns(view_class) and all(
+        name in view.model.etag_covers
+        or (filters[name].method is None and is_own_column(view.model, filters[name].field_name))
+        for name in view.request.query_params
+        if name in filters
+    )
+
+
+@cache
+def sorts_by_own_columns(view_class: Any) -> bool:
+    return all(is_own_column(view_class.queryset.model, name) for name in view_class.sort_fields.values())
+
+
+def is_own_column(model: Any, name: str) -> bool:
+    return name in model.etag_covers or serializers.column_of(model, name) is not None
+
+
 def is_configured(view: Any) -> bool:
     """Whether the route has attributes of its own, as by `as_view(queryset=…)`."""
     return any(not name.startswith("_") for name in view.__dict__.keys() - PER_REQUEST)
@@ -150,4 +194,9 @@ def columns_of(view: Any) -> dict[str, str] | None:
     view_class: Any = type(view)
     if refusal_of(view_class, serializer_class) is not None:
         return None
-    return serializers.direct_sources(serializer_class)
+    return sources_of(serializer_class)
+
+
+@cache
+def sources_of(serializer_class: Any) -> dict[str, str]:
+    return {name: str(field.source) for name, field in serializer_class().fields.items()}

@@ -4,6 +4,8 @@ from typing import Any
 from django.urls import URLResolver, get_resolver
 from rest_framework.routers import SimpleRouter
 
+from core.api.row_access import has_model
+
 
 class Router(SimpleRouter):
     """Paths without a trailing slash, ids that must be UUIDs, and only the actions that a viewset exposes."""
@@ -23,13 +25,13 @@ class Router(SimpleRouter):
 
 
 def viewsets(resolver: URLResolver | None = None) -> list[Any]:
-    """Return the classes of all viewsets in the URLconf that have a queryset, in its order."""
+    """Return the classes of all viewsets in the URLconf that have a model, in its order."""
     found: dict[Any, None] = {}
     for entry in (resolver or get_resolver()).url_patterns:
         if isinstance(entry, URLResolver):
             found |= dict.fromkeys(viewsets(entry))
             continue
         view_class = getattr(entry.callback, "cls", None)
-        if hasattr(entry.callback, "actions") and getattr(view_class, "queryset", None) is not None:
+        if hasattr(entry.callback, "actions") and has_model(view_class):
             found[view_class] = None
     return list(found)

@@ -1,108 +1,183 @@
 """Which rows a viewset reads and writes, from the `access` of its model (core/db/access.py)."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, NoReturn
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
 from core.api.overrides import override_of
-from core.api.read_eligibility import is_configured, refusal_of
-from core.db.access import Reach, access_of, check_writable, is_declared, refuse_unwritable
+from core.api.read_eligibility import is_configured, refusal_of, shows_its_row_only
+from core.db.access import (
+    Reach,
+    access_of,
+    filterable,
+    has_field,
+    is_declared,
+    is_declared_to_the_top,
+    may_write,
+    reads_as_written,
+)
 from core.db.owner_versions import is_watched
 from core.web.errors import FieldError
 
-SAVING_HOOKS = frozenset({"perform_create", "perform_update"})
+
+def model_of(view_class: Any) -> Any:
+    """Return the model of a viewset: of its `queryset`, else of its serializer. Raises ImproperlyConfigured."""
+    if getattr(view_class, "queryset", None) is not None:
+        return view_class.queryset.model
+    model = getattr(getattr(getattr(view_class, "serializer_class", None), "Meta", None), "model", None)
+    if model is None:
+        raise ImproperlyConfigured(f"{view_class.__name__} needs `queryset`, or a serializer of a model")
+    return model
+
+
+def has_model(view_class: Any) -> bool:
+    """Whether the class is a viewset of a model, and not a base of others."""
+    try:
+        model_of(view_class)
+    except ImproperlyConfigured:
+        return False
+    return True
 
 
 class RowAccess:
     """The part of BaseViewSet that decides which rows it is about."""
 
-    queryset: Any
+    queryset: Any = None
     request: Any
     action: Any
+    list_actions: ClassVar[frozenset[str]]
     get_serializer_class: Callable[[], Any]
+    filter_queryset: Callable[[Any], Any]
+    deleted: bool | None = False  # whether `get_queryset` returns the deleted rows; None: these too
+
+    @property
+    def model(self) -> Any:
+        try:
+            return model_of(type(self))
+        except ImproperlyConfigured:
+            return self.get_queryset().model
 
     def get_queryset(self) -> QuerySet[Any]:
-        """The rows that the caller may read."""
-        return self.queryset.all().visible_to(self.request.user).alive()
+        """The rows that the caller may read. In a list they are the caller's own and public ones, and with `scope=all`
+        everybody's. What a subclass returns in its place is shown as it is, without deleted rows."""
+        rows: Any = super().get_queryset()  # type: ignore[misc]
+        if self.action in self.list_actions:
+            rows = rows.listed_for(self.request.user, everybodys=self.requests_all())
+        else:
+            rows = rows.visible_to(self.request.user)
+        return in_state(rows, self.deleted)
 
-    def listed(self) -> QuerySet[Any]:
-        """The rows of the list without a filter: the caller's own and public ones, with `scope=all` everybody's."""
-        everybodys = self.wants_all()
-        if type(self).get_queryset is RowAccess.get_queryset:
-            return self.queryset.all().listed_for(self.request.user, everybodys=everybodys).alive()
-        rows: Any = self.get_queryset()
-        return (
-            rows
-            if everybodys or not self.has_scope()
-            else rows.listed_for(self.request.user, everybodys=False)
-        )
+    def rows_in_state(self, deleted: bool | None = False) -> QuerySet[Any]:
+        """The rows of `get_queryset` that are not deleted, or are deleted. None: both."""
+        self.deleted = deleted
+        try:
+            rows = self.get_queryset()
+        finally:
+            self.deleted = False
+        return in_state(rows, deleted) if type(self).get_queryset is not RowAccess.get_queryset else rows
+
+    def object_rows(self) -> QuerySet[Any]:
+        """The rows that a single object is one of, as REST framework has it: the filter backends apply."""
+        rows: QuerySet[Any] = self.filter_queryset(self.rows_in_state())
+        return rows
 
     @classmethod
     def has_scope(cls) -> bool:
         """Whether the list has the parameter `scope`: for a role that may read more rows than it lists."""
-        rows: Any = getattr(cls, "queryset", None)
-        access = getattr(rows.model, "access", None) if rows is not None else None
-        if access is None or access.owner == "pk" or not is_declared(type(rows)):
+        access = getattr(cls.queryset.model, "access", None) if cls.queryset is not None else None
+        if access is None or access.owner == "pk" or not is_declared(type(cls.queryset.all())):
             return False
-        return bool(access.has_scope(rows.model))
+        return bool(access.has_scope(cls.queryset.model))
 
-    def wants_all(self) -> bool:
+    def requests_all(self) -> bool:
         """Raises FieldError for another scope, PermissionDenied for a role that may not read all rows."""
-        scope = self.request.query_params.get("scope") if self.has_scope() else None
-        if scope not in {None, "all"}:
+        scope = self.request.query_params.get("scope")
+        if scope is None or not self.has_scope():
+            return False
+        if scope != "all":
             raise FieldError("scope", "invalid", "The only scope is all.")
-        if scope == "all" and not any(self.role_reach()):
+        if not any(self.role_reach()):
             raise PermissionDenied
-        return scope == "all"
+        return True
 
     def may_forbid(self) -> bool:
         """Return whether a role may be refused with 403: by `scope`, or for rows that it may read, but not write."""
         other: bool = super().may_forbid()  # type: ignore[misc]
-        model = getattr(self, "parents", self.queryset).model
-        access = getattr(model, "access", None)
+        access = getattr(self.model, "access", None)
         if other or access is None or self.request is None:
             return other
         if self.request.method == "GET":
             return self.action == "list" and self.has_scope()
-        return not access.reads_as_written(model) or not access.owner or "__" in access.owner
+        return not access.reads_as_written(self.model) or not access.owner_field
 
     def role_reach(self) -> Reach:
-        model = self.queryset.model
-        return access_of(model).reach(model, self.request.user)
+        return access_of(self.model).reach(self.model, self.request.user)
 
     def reach(self) -> tuple[Reach, bool]:
         """What besides the caller's id decides which rows a read shows: what the role covers, and the scope."""
-        return self.role_reach(), self.wants_all()
+        return self.role_reach(), self.requests_all()
 
     def shows_own_rows_only(self) -> bool:
         """Whether a read without `scope` shows nothing but rows that give the caller a new version when they change."""
-        access = getattr(self.queryset.model, "access", None)
-        if access is None or not access.is_by_owner_only or is_configured(self):
-            return False
-        if not is_watched(self.queryset.model):
+        access = getattr(self.model, "access", None)
+        if access is None or not access.is_by_owner_only or is_configured(self) or not is_watched(self.model):
             return False
         view_class: Any = type(self)
-        return refusal_of(view_class, self.get_serializer_class()) is None
+        serializer_class = self.get_serializer_class()
+        return (
+            self.request.user.is_authenticated
+            and refusal_of(view_class, serializer_class) is None
+            and shows_its_row_only(self.model, serializer_class)
+        )
+
+    # --- writes -------------------------------------------------------------------------------
 
     def check_writable(self, *instances: Any) -> None:
-        """Raises PermissionDenied for a row that the caller may read, but not write. Call it with the rows locked."""
-        check_writable(self.queryset.model, self.request.user, instances)
+        """Refuse rows that the caller may read, but not write. Call it with the rows locked."""
+        own_rows = override_of(type(self), among=frozenset({"get_queryset"})) is not None
+        declared = is_declared_to_the_top(self.model)
+        if ((own_rows and declared) or not reads_as_written(self.model)) and not may_write(
+            self.model, self.request.user, instances
+        ):
+            self.refuse()
 
-    def owner_of_new(self, serializer: Any) -> dict[str, Any]:
-        access = getattr(self.queryset.model, "access", None)
-        own = access is not None and access.owner_field(self.queryset.model)
-        return {own: self.request.user} if own and own not in serializer.validated_data else {}
+    def refuse(self) -> NoReturn:
+        """Raise NotAuthenticated or PermissionDenied, as REST framework does where a permission refuses."""
+        raise PermissionDenied if self.request.user.is_authenticated else NotAuthenticated
 
-    def check_path(self, serializer: Any, instance: Any) -> None:
-        """Refuse a row as it is written now, where the body or code of a subclass may have moved it to somebody else.
+    def owner_of_new(self, values: Collection[str]) -> dict[str, Any]:
+        """Return {field: the caller} where the row has an owner that is not among the values."""
+        access = getattr(self.model, "access", None)
+        if access is None or not access.owner_field or access.owner_field in values:
+            return {}
+        if not self.request.user.is_authenticated:
+            self.refuse()
+        return {access.owner_field: self.request.user}
 
-        Raises PermissionDenied, which undoes the transaction.
-        """
-        access = getattr(self.queryset.model, "access", None)
+    def check_written(self, values: Collection[str], *instances: Any) -> None:
+        """Refuse rows as they are written now, where these values or code of a subclass may have moved them to another
+        owner. It undoes the transaction."""
+        access = getattr(self.model, "access", None)
         if access is None:
             return
-        moved = access.paths & serializer.validated_data.keys()
-        if moved or not access.is_by_owner_only or override_of(type(self), among=SAVING_HOOKS):
-            refuse_unwritable(self.queryset.model, self.request.user, [instance])
+        moved = not access.paths.isdisjoint(values) or not access.is_by_owner_only
+        if (moved or override_of(type(self), among=SAVING_HOOKS)) and not may_write(
+            self.model, self.request.user, instances
+        ):
+            self.refuse()
+
+
+SAVING_HOOKS = frozenset({"perform_create", "perform_update"})
+
+
+def in_state(rows: Any, deleted: bool | None) -> Any:
+    """Return the rows that are not deleted, or the deleted ones; with None both."""
+    rows = filterable(rows)
+    if deleted:
+        return rows.exclude(deleted_at=None)
+    if deleted is None or hasattr(rows, "alive"):
+        return rows if deleted is None else rows.alive()
+    return rows.filter(deleted_at=None) if has_field(rows.model, "deleted_at") else rows

@@ -3,18 +3,22 @@
 import copy
 import inspect
 import re
+from collections.abc import Collection, Mapping
+from datetime import UTC
 from functools import cache
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
+from rest_framework.settings import api_settings
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from core.api.overrides import override_of
+from core.db.access import filterable
 from core.web.text import refuse_mark_runs
 
 HUMP = re.compile(r"(?<!^)([A-Z])")
@@ -92,18 +96,12 @@ INPUT_HOOKS = frozenset(
 )
 ALL_COLUMNS = tuple({column for columns in SAME_VALUE.values() for column in columns})
 
-
 DOES_NOT_EXIST = serializers.ErrorDetail("There is no such object.", code="does_not_exist")
 
 
 class ModelSerializer(serializers.ModelSerializer[Any]):
-    """A ModelSerializer whose `Meta.fields` are the contract's camelCase names.
+    """A ModelSerializer whose `Meta.fields` are the contract's camelCase names, and whose times are in UTC."""
 
-    Where every field represents its column or annotation by the value itself, the value is taken as it is, without
-    calling each field for each row (`direct_sources`). The result is the same.
-    """
-
-    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping
     _prototypes: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -112,7 +110,8 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
         if meta is None or getattr(meta, "model", None) is None:
             return
         extra = dict(getattr(meta, "extra_kwargs", {}))
-        for name in meta.fields:
+        names = getattr(meta, "fields", ())
+        for name in names if names != serializers.ALL_FIELDS else ():
             column = snake(name)
             if column != name and name not in cls._declared_fields and _has_field(meta.model, column):
                 extra[name] = {"source": column, **extra.get(name, {})}
@@ -127,6 +126,9 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
         if prototypes is None:
             prototypes = self.__class__._prototypes = super().get_fields()
             refuse_written_keys(self.__class__, prototypes)
+            for field in prototypes.values():
+                if isinstance(field, serializers.DateTimeField) and not hasattr(field, "timezone"):
+                    field.timezone = UTC  # not the one that `timezone.activate` sets
         return {name: own_copy(field) for name, field in prototypes.items()}
 
     def to_internal_value(self, data: Any) -> Any:
@@ -136,58 +138,65 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
         are refused too. They are answered as rows that do not exist.
         """
         values = super().to_internal_value(data)
-        user = getattr(self.context.get("request"), "user", None)
-        if user is not None:
-            hidden = [name for name, field in self.fields.items() if self.is_hidden(field, values, user)]
-            if hidden:
-                raise serializers.ValidationError({name: [DOES_NOT_EXIST] for name in hidden})
+        refuse_hidden(self, values)
         return values
 
-    def is_hidden(self, field: Any, values: dict[str, Any], user: Any) -> bool:
-        related = isinstance(field, serializers.RelatedField | serializers.ManyRelatedField)
-        given = values.get(field.source) if related and not field.read_only else None
-        rows = [
-            row for row in (given if isinstance(given, list) else [given]) if isinstance(row, models.Model)
-        ]
-        if not rows or not hasattr(type(rows[0])._default_manager.all(), "visible_to"):
-            return False
-        access = getattr(self.Meta.model, "access", None)
-        seen: Any = type(rows[0])._default_manager.all()
-        decides = access is not None and field.source in access.paths
-        seen = seen.writable_by(user) if decides else seen.visible_to(user)
-        seen = seen.alive() if hasattr(seen, "alive") else seen
-        return bool(seen.filter(pk__in={row.pk for row in rows}).count() < len({row.pk for row in rows}))
-
     def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
-        """Store what differs, as one new version of the object."""
-        relations = {
-            name: validated_data.pop(name)
-            for name in list(validated_data)
-            if (field := instance._meta.get_field(name)).many_to_many or field.one_to_many
+        """Store what differs, as one new version of the object. As in REST framework, a value that is no field of the
+        model is set as an attribute; then every column is stored, since any may have followed."""
+        serializers.raise_errors_on_nested_writes("update", self, validated_data)
+        model: Any = type(instance)
+        to_many = {
+            field.name for field in model._meta.get_fields() if field.many_to_many or field.one_to_many
         }
-        changed = [name for name, value in validated_data.items() if getattr(instance, name) != value]
+        relations = {name: validated_data.pop(name) for name in to_many & validated_data.keys()}
+        columns = {field.name for field in model._meta.concrete_fields}
+        changed = [
+            name
+            for name, value in validated_data.items()
+            if name not in columns or getattr(instance, name) != value
+        ]
         for name in changed:
             setattr(instance, name, validated_data[name])
+        if not columns.issuperset(changed):
+            changed = [*columns - {model._meta.pk.name, "version", "updated_at"}]
         if changed or relations:
             instance.save_changes(*changed)
         for name, rows in relations.items():
             getattr(instance, name).set(rows)
         return instance
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        sources = direct_sources(type(self))
-        if sources is None or type(instance) is not self.Meta.model:
-            representation: dict[str, Any] = super().to_representation(instance)
-            return representation
-        return {name: getattr(instance, source) for name, source in sources.items()}
+
+def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
+    """Refuse relations to rows that the caller may not read. Where the relation decides whose row it is (a path of the
+    model's `access`), rows that the caller may not write are refused too. They are answered as rows that do not exist.
+
+    Raises ValidationError.
+    """
+    user = getattr(serializer.context.get("request"), "user", None)
+    if user is None:
+        return
+    access = getattr(getattr(getattr(serializer, "Meta", None), "model", None), "access", None)
+    paths = access.paths if access is not None else frozenset()
+    hidden = [name for name, field in serializer.fields.items() if is_hidden(field, values, user, paths)]
+    if hidden:
+        raise serializers.ValidationError({name: [DOES_NOT_EXIST] for name in hidden})
 
 
-@cache
-def direct_sources(serializer_class: Any) -> dict[str, str] | None:
-    """Return {field: attribute of the row} where every field represents the attribute by its value, else None."""
-    if refusal_of(serializer_class) is not None:
-        return None
-    return {name: field.source for name, field in serializer_class().fields.items()}
+def is_hidden(field: Any, values: dict[str, Any], user: Any, paths: Collection[str]) -> bool:
+    if field.read_only or not isinstance(field, serializers.RelatedField | serializers.ManyRelatedField):
+        return False
+    given: Any = values
+    for name in str(field.source).split("."):
+        given = given.get(name) if isinstance(given, Mapping) else None
+    rows = [row for row in (given if isinstance(given, list) else [given]) if isinstance(row, models.Model)]
+    seen: Any = type(rows[0])._default_manager.all() if rows else None
+    if not hasattr(seen, "visible_to"):
+        return False
+    seen = filterable(seen.writable_by(user) if field.source in paths else seen.visible_to(user))
+    seen = seen.alive() if hasattr(seen, "alive") else seen
+    keys = {row.pk for row in rows}
+    return bool(seen.filter(pk__in=keys).order_by().values("pk").distinct().count() < len(keys))
 
 
 @cache
@@ -195,6 +204,8 @@ def refusal_of(serializer_class: Any) -> str | None:
     """Return why rows must pass the fields of this serializer, or None."""
     if (hook := override_of(serializer_class, allowed=INPUT_HOOKS)) is not None:
         return hook
+    if getattr(getattr(serializer_class, "Meta", None), "model", None) is None:
+        return f"the model of {serializer_class.__name__}"
     if hasattr(serializer_class.Meta, "list_serializer_class"):
         return f"{serializer_class.__name__}.Meta.list_serializer_class"
     for name, field in serializer_class().fields.items():
@@ -227,12 +238,25 @@ def is_same_value(field: Any, column: Any) -> bool:
     if base is None or (column is not ANNOTATION and type(column) not in SAME_VALUE[base]):
         return False
     if base is serializers.DateTimeField:
-        return not hasattr(field, "format") and not hasattr(field, "timezone")
+        is_iso = api_settings.DATETIME_FORMAT == ISO_8601 and not hasattr(field, "format")
+        return is_iso and getattr(field, "timezone", None) is UTC
     if base is serializers.UUIDField:
         return bool(field.uuid_format == "hex_verbose")
     if base is serializers.ListField:
         return type(field.child).to_representation is serializers.CharField.to_representation
     return True
+
+
+def shows_column(model: Any, field: Any) -> bool:
+    """Whether the field shows a column of the row, in whatever form, by code of REST framework."""
+    if getattr(field, "represents_the_value", False):
+        return True
+    column: Any = getattr(inspect.getattr_static(model, field.source, None), "field", None)
+    if column not in model._meta.concrete_fields or field.source not in {column.name, column.attname}:
+        return False
+    if column.is_relation and field.source == column.name:
+        return type(field) is serializers.PrimaryKeyRelatedField
+    return override_of(type(field), allowed=INPUT_HOOKS | {"__init__"}) is None
 
 
 def column_of(model: Any, attribute: str) -> Any:
@@ -253,6 +277,12 @@ def refuse_written_keys(serializer_class: Any, fields: dict[str, Any]) -> None:
             )
 
 
+def names_of(serializer_class: Any) -> tuple[str, ...]:
+    """Return the names of the fields that an object is shown with."""
+    names = getattr(getattr(serializer_class, "Meta", None), "fields", serializers.ALL_FIELDS)
+    return tuple(serializer_class().fields if names == serializers.ALL_FIELDS else names)
+
+
 def own_copy(field: Any) -> Any:
     """Of a field that is bound to no serializer yet. Its validators and choices are shared: nobody changes them."""
     copied = copy.copy(field)
@@ -265,10 +295,4 @@ def own_copy(field: Any) -> Any:
 
 
 def _has_field(model: Any, name: str) -> bool:
-    if name.endswith("_id"):
-        name = name[:-3]
-    try:
-        model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return False
-    return True
+    return any(name in {field.name, getattr(field, "attname", None)} for field in model._meta.get_fields())

@@ -1,12 +1,13 @@
 """BaseViewSet: a resource by declaration. Model, serializer, filters and sorts are named; the rest is here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.shortcuts import get_object_or_404
 from rest_framework import viewsets
+from rest_framework.generics import get_object_or_404
 from rest_framework.response import Response
 
 from core.api.cache import cached_response
@@ -15,11 +16,12 @@ from core.api.fast_reads import read_list, read_object
 from core.api.filters import NAME_LISTS, wanted_fields
 from core.api.filtersets import filterset_of
 from core.api.idempotency import idempotent
-from core.api.pagination import Pagination, with_meta
+from core.api.pagination import parameters_of, with_meta
+from core.api.read_eligibility import compares_own_columns, shows_its_row_only
 from core.api.row_access import RowAccess
+from core.api.serializers import ModelSerializer, names_of, refuse_hidden
 from core.api.views import ApiView
 from core.audit import services as audit
-from core.db.base import with_seen_version
 from core.db.owner_versions import list_etag
 
 
@@ -42,55 +44,75 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     )
     action_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
+    paged_actions: ClassVar[frozenset[str]] = frozenset()  # that answer with a page of other objects
     _known: ClassVar[dict[str, tuple[frozenset[str], frozenset[str]]]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._known = {}
         cls.filterset_class = filterset_of(cls)
-        filters = cls.filterset_class.base_filters if cls.filterset_class else {}
-        listed = {*filters, *Pagination.parameters, "fields"} | ({"sort"} if cls.sort_fields else set())
-        repeatable = frozenset(name for name, item in filters.items() if getattr(item, "repeatable", False))
-        cls._known = {
-            action: (frozenset(names), frozenset()) for action, names in cls.action_parameters.items()
-        }
-        cls._known["retrieve"] = (
-            cls.action_parameters.get("retrieve", frozenset()) | {"fields"},
-            frozenset({"fields"}),
-        )
-        for action in cls.list_actions:
-            extra = cls.action_parameters.get(action, frozenset())
-            if action == "list" and cls.has_scope():
-                extra |= {"scope"}
-            cls._known[action] = (frozenset(listed | extra), repeatable | (listed & NAME_LISTS))
+        if cls.lookup_field != "pk" and cls.lookup_value_converter == BaseViewSet.lookup_value_converter:
+            cls.lookup_value_converter = "str"
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
-        return self._known.get(self.action or "", (frozenset(), frozenset()))
+        action = self.action or ""
+        if action not in self._known:
+            self._known[action] = self.find_known_parameters(action)
+        return self._known[action]
+
+    def find_known_parameters(self, action: str) -> tuple[frozenset[str], frozenset[str]]:
+        known = self.action_parameters.get(action, frozenset())
+        if action == "retrieve":
+            return known | {"fields"}, frozenset({"fields"})
+        if action in self.paged_actions:
+            return known | parameters_of(type(self).pagination_class), frozenset()
+        if action not in self.list_actions:
+            return frozenset(known), frozenset()
+        filters: dict[str, Any] = {}
+        backends: Any = self.filter_backends
+        for backend in backends:
+            if hasattr(backend, "get_filterset_class"):  # of django-filter
+                filterset_class = backend().get_filterset_class(self, self.model._default_manager.none())
+                filters |= getattr(filterset_class, "base_filters", {})
+        known |= {*filters, *parameters_of(type(self).pagination_class), "fields"}
+        known |= {"sort"} if self.sort_fields else set()
+        known |= parameters_of(*backends)
+        known |= {"scope"} if action == "list" and self.has_scope() else set()
+        repeatable = {name for name, item in filters.items() if getattr(item, "repeatable", False)}
+        return frozenset(known), frozenset(repeatable | (known & NAME_LISTS))
 
     # --- which rows ---------------------------------------------------------------------------
 
     def get_object(self) -> Any:
-        return self.pick(self.get_queryset())
+        return self.pick(self.object_rows())
 
-    def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
-        """The row, held until the transaction ends. SQLite has no row locks: there the transaction itself,
-        begun IMMEDIATE, is the lock."""
-        rows = self.get_queryset() if queryset is None else queryset
-        instance = self.pick(with_seen_version(rows).select_for_update(of=("self",)))
-        # PostgreSQL has waited for another writer: the row is new, what stands beside it is as it was before.
-        waited = getattr(instance, "seen_version", instance.version) != instance.version
-        instance = self.pick(rows) if waited else instance
-        self.check_writable(instance)
-        return instance
+    def lookup(self) -> dict[str, Any]:
+        """Return the condition for the object that the path names."""
+        return {self.lookup_field: self.kwargs[self.lookup_url_kwarg or self.lookup_field]}
 
     def pick(self, queryset: QuerySet[Any]) -> Any:
-        instance = get_object_or_404(queryset, pk=self.kwargs["pk"])
+        instance = get_object_or_404(queryset, **self.lookup())
         self.check_object_permissions(self.request, instance)
+        return instance
+
+    def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
+        """Return the object, locked until the transaction ends. SQLite has no row locks: there the transaction itself,
+        begun IMMEDIATE, is the lock.
+
+        It is looked for once more when it is locked, since the statement that waits for a lock sees other tables as
+        they were before.
+        """
+        find = self.get_object if queryset is None else partial(self.pick, queryset)
+        lock(self.model, [find().pk])
+        instance = find()
+        self.check_writable(instance)
         return instance
 
     # --- reading ------------------------------------------------------------------------------
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return self.answer_list(self.listed)
+        self.requests_all()  # raises, also where `get_queryset` is of a subclass
+        return self.answer_list(self.rows_in_state)
 
     def answer_list(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         """A page of what `rows`, a method of this view, returns."""
@@ -108,11 +130,13 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     def list_etag(self) -> str | None:
         """Return the ETag of a list that shows nothing but rows of the caller, which are watched; None for another.
         Raises FieldError and PermissionDenied for a wrong `scope`."""
-        if self.action not in self.watched_lists or self.wants_all() or not self.shows_own_rows_only():
+        if self.action not in self.watched_lists or self.requests_all():
+            return None
+        if not self.shows_own_rows_only() or not compares_own_columns(self):
             return None
         serializer_class: Any = self.get_serializer_class()
         query = self.request.META.get("QUERY_STRING", "")
-        return list_etag(self.request.user, serializer_class.Meta.fields, query)
+        return list_etag(self.request.user, names_of(serializer_class), query)
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         wanted = self.wanted_fields()
@@ -120,22 +144,30 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         if read is not None:
             listed, meta = read
             return with_meta(listed, meta)
-        page = self.paginate_queryset(self.filter_queryset(rows()))
-        listed = self.get_serializer(page, many=True).data
-        return self.get_paginated_response([narrowed(row, wanted) for row in listed])
+        filtered = self.filter_queryset(rows())
+        page = self.paginate_queryset(filtered)
+        shown = self.get_serializer(filtered if page is None else page, many=True).data
+        listed = [narrowed(row, wanted) for row in shown]
+        return Response(listed) if page is None else self.get_paginated_response(listed)
 
     def wanted_fields(self) -> frozenset[str] | None:
         """Return the names that `fields` asks for, or None for all. Raises FieldError."""
-        serializer_class: Any = self.get_serializer_class()
-        return wanted_fields(self.request, frozenset(serializer_class.Meta.fields))
+        if "fields" not in self.request.query_params:
+            return None
+        return wanted_fields(self.request, frozenset(names_of(self.get_serializer_class())))
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         read = read_object(self, self.wanted_fields())
         if read is None:
             instance = self.get_object()
-            return not_modified(request, instance.etag) or self.answer(instance)
+            return self.not_modified(instance.etag) or self.answer(instance)
         data, etag = read
-        return not_modified(request, etag) or self.answer_with(data, etag)
+        return self.not_modified(etag) or self.answer_with(data, etag)
+
+    def not_modified(self, etag: str) -> Response | None:
+        """Return a 304, unless the object is shown with values that may change without its version."""
+        covered = shows_its_row_only(self.model, self.get_serializer_class())
+        return not_modified(self.request, etag) if covered else None
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
         """One object, with its version."""
@@ -150,30 +182,40 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     @idempotent
     def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        self.validate(serializer)
         with transaction.atomic():
-            instance: Any = self.perform_create(serializer) or serializer.instance
-            self.check_path(serializer, instance)
+            instance = self.perform_saving(self.perform_create, serializer)
             self.record("created", instance)
-        return self.answer(instance, 201, Location=f"{request.path}/{instance.pk}")
+        address = getattr(instance, self.lookup_field)
+        return self.answer(instance, 201, Location=f"{request.path}/{address}")
+
+    def validate(self, serializer: Any) -> None:
+        """Raises ValidationError."""
+        serializer.is_valid(raise_exception=True)
+        if not isinstance(serializer, ModelSerializer):  # which has done it
+            refuse_hidden(serializer, serializer.validated_data)
+
+    def perform_saving(self, hook: Callable[[Any], Any], serializer: Any) -> Any:
+        """Return what the hook has stored: it may return nothing, as in REST framework."""
+        returned = hook(serializer)
+        instance = returned if isinstance(returned, Model) else serializer.instance
+        self.check_written(serializer.validated_data, instance)
+        return instance
 
     def perform_create(self, serializer: Any) -> Any:
         """Store a new object, for the caller where the model's `access` names an owner. May return it, or nothing."""
-        return serializer.save(**self.owner_of_new(serializer))
+        return serializer.save(**self.owner_of_new(serializer.validated_data))
 
     def update(self, request: Any, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
-        data = request.data  # read before the row is held: a client may send its body as slowly as it likes
+        data = request.data  # read before the row is locked: a client may send its body slowly
         with transaction.atomic():
             instance = self.locked_object()
             check_if_match(request, instance)
             before = self.get_serializer(instance).data
             serializer = self.get_serializer(instance, data=data, partial=partial)
-            serializer.is_valid(raise_exception=True)
-            self.perform_update(serializer)
-            instance = serializer.instance or instance
-            self.check_path(serializer, instance)
-            after = self.get_serializer(instance).data
-            changes = audit.difference(before, after)
+            self.validate(serializer)
+            instance = self.perform_saving(self.perform_update, serializer)
+            changes = audit.difference(before, self.get_serializer(instance).data)
             changes.pop("updatedAt", None)
             if changes:
                 self.record("updated", instance, changes)
@@ -189,7 +231,9 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         with transaction.atomic():
             instance = self.locked_object()
             check_if_match(request, instance)
+            key = instance.pk
             self.perform_destroy(instance)
+            instance.pk = key  # `Model.delete` takes it away
             self.record("deleted", instance)
         return Response(status=204)
 
@@ -203,6 +247,13 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             target=instance,
             changes=changes,
         )
+
+
+def lock(model: Any, keys: Collection[Any]) -> None:
+    """Lock rows until the transaction ends, in the order of their keys. By a plain query: PostgreSQL locks no rows of
+    one with DISTINCT, GROUP BY or UNION."""
+    rows = model._base_manager.filter(pk__in=keys).order_by("pk").select_for_update(of=("self",))
+    list(rows.values_list("pk", flat=True))
 
 
 def narrowed(data: Any, names: frozenset[str] | None) -> Any:

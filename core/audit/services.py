@@ -1,9 +1,10 @@
 """The only writer of audit events. Called inside the transaction of what it records."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
+from math import isfinite
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
 from core.audit.models import AuditEvent
+from core.db.access import owner_id_of
 from core.db.counters import is_first
 from core.db.statements import insert
 from core.web import request_context as context
@@ -129,10 +131,10 @@ def _event(
 
 
 def subject_of(target: models.Model | None) -> UUID | None:
-    """The person whom an event about `target` concerns: itself when it is one, else its owner."""
+    """Return the id of the person whom an event about `target` concerns: itself when it is one, else its owner."""
     if isinstance(target, AbstractBaseUser):
         return target.pk
-    return getattr(target, "user_id", None)
+    return owner_id_of(target) if target is not None else None
 
 
 def forget(person_id: UUID) -> int:
@@ -150,8 +152,14 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> Changes:
 
 
 def _short(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST_VALUE:
-        return f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
-    if isinstance(value, bool | int | float | str | list | None):
+    """Return the value as JSON holds it: a serializer may show dates, decimals, keys and whatever its fields make."""
+    if isinstance(value, Mapping):
+        return {str(name): _short(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_short(item) for item in value]
+    if value is None or type(value) in {bool, int} or (type(value) is float and isfinite(value)):
         return value
-    return str(value)
+    text = str(value)
+    if len(text) > LONGEST_VALUE:
+        return f"{text[:LONGEST_VALUE]}… ({len(text)} characters)"
+    return text

@@ -14,24 +14,31 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models import Q
+
+from core.db.query_attributes import QueryAttribute
 
 # Whether the caller's role covers every row of the model, then of its `parent`, of the parent's parent, and so on.
 Reach = tuple[bool, ...]
 ADMINS = frozenset({"admin"})
+HOOKS = ("visible_to", "writable_by", "owned_by", "listed_for", "within")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """Who may read and write which rows of a model. Paths are those of Django's lookups, seen from the row.
 
-    - `owner`: path to the user whose row it is, such as "user" or "customer__user"; "pk" on the user model itself.
-    - `parent`: a foreign key. Who may read or write its target may read or write the row.
+    - `owner`: path of foreign keys to the user whose row it is, such as "user" or "customer__user"; "pk" on the user
+      model itself.
+    - `parent`: path of foreign keys, such as "board" or "card__board". Who may read or write its target may read or
+      write the row. The target's model declares its own access, or has a `visible_to` by hand.
     - `members`: path over a membership table to its users, such as "team__members".
     - `read_all`, `write_all`: the roles that may read or write every row.
     - `public`: values of own columns that let everybody read a row, also without log-in. An empty mapping: every row.
+    - `global_unique`: unique fields and names of unique constraints that hold for the rows of all owners. A 409 then
+      says that somebody has the value.
     """
 
     owner: str = ""
@@ -40,6 +47,7 @@ class Access:
     read_all: Collection[str] = ADMINS
     write_all: Collection[str] = ADMINS
     public: Mapping[str, Any] | None = None
+    global_unique: Collection[str] = ()
 
     @property
     def named_paths(self) -> list[tuple[str, str]]:
@@ -54,74 +62,118 @@ class Access:
     @property
     def is_by_owner_only(self) -> bool:
         """Whether the owner's own foreign key decides alone, roles aside."""
-        return bool(self.owner) and not (
-            "__" in self.owner or self.parent or self.members or self.public is not None
-        )
+        return bool(self.owner_field) and not (self.parent or self.members or self.public is not None)
 
-    def owner_field(self, model: type[models.Model]) -> str:
+    @property
+    def owner_field(self) -> str:
         """The foreign key to the owner, or "" where the way there is longer."""
-        return self.owner if self.owner and self.owner != "pk" and "__" not in self.owner else ""
+        return self.owner if self.owner != "pk" and "__" not in self.owner else ""
 
     def reach(self, model: type[models.Model], user: Any, *, write: bool = False) -> Reach:
-        roles = self.write_all if write else self.read_all
-        above = self.parent_model(model)
-        return (
-            getattr(user, "role", None) in roles,
-            *(access_of(above).reach(above, user, write=write) if above else ()),
-        )
+        role = getattr(user, "role", None)
+        accesses = map(access_of, levels(model))
+        return tuple(role in (each.write_all if write else each.read_all) for each in accesses)
 
-    def own(self, model: type[models.Model]) -> Reach:
-        """The reach of somebody whose role covers nothing."""
-        above = self.parent_model(model)
-        return (False, *(access_of(above).own(above) if above else ()))
-
-    def parent_model(self, model: type[models.Model]) -> Any:
-        return model._meta.get_field(self.parent).related_model if self.parent else None
+    def clauses(
+        self, model: type[models.Model], user: Any, reach: Reach, *, write: bool = False, with_public: bool
+    ) -> dict[str, Q]:
+        """Return {clause: the rows that it admits}, for this reach and the id of the user."""
+        if reach[0]:
+            return {"write_all" if write else "read_all": Q()}
+        found: dict[str, Q] = {}
+        user_id = id_of(user)
+        if user_id is not None and self.owner:  # without an id, rows that have no owner would match
+            found["owner"] = Q(**{self.owner: user_id, **not_deleted_along(model, self.owner)})
+        if user_id is not None and self.members:
+            # One call of filter(): all conditions are about the same row of the membership table.
+            member_of = model._base_manager.filter(
+                **{self.members: user_id, **not_deleted_along(model, self.members)}
+            )
+            found["members"] = Q(pk__in=member_of.values("pk"))
+        if self.parent:
+            parents = self.parents(model, user, reach[1:], write=write, with_public=with_public)
+            along = not_deleted_along(model, self.parent)
+            found["parent"] = Q(**{f"{self.parent}__in": parents.values("pk"), **along})
+        if self.public is not None and with_public:
+            found["public"] = self.public_rows()
+        return found
 
     def condition(
-        self, model: type[models.Model], user_id: UUID | None, reach: Reach, *, with_public: bool
+        self, model: type[models.Model], user: Any, reach: Reach, *, write: bool = False, with_public: bool
     ) -> Q:
-        """The rows that this reach and user id include. `user_id` is None for a caller who has not logged in."""
-        if reach[0]:
-            return Q()
+        """Return the rows that any of the clauses admits."""
         condition = Q(pk__in=[])
-        if user_id is not None:  # or rows without an owner would be theirs
-            if self.owner:
-                condition |= Q(**{self.owner: user_id, **not_deleted_along(model, self.owner)})
-            if self.members:
-                # One call of filter(): all conditions are about the same row of the membership table.
-                member_of = model._base_manager.filter(
-                    **{self.members: user_id, **not_deleted_along(model, self.members)}
-                )
-                condition |= Q(pk__in=member_of.values("pk"))
-        above = self.parent_model(model)
-        if above:
-            parents = access_of(above).condition(above, user_id, reach[1:], with_public=with_public)
-            if has_field(above, "deleted_at"):
-                parents &= Q(deleted_at=None)
-            condition |= Q(**{f"{self.parent}__in": above._base_manager.filter(parents).values("pk")})
-        if self.public is not None and with_public:
-            condition |= self.public_rows()
+        for clause in self.clauses(model, user, reach, write=write, with_public=with_public).values():
+            condition = condition | clause if clause else Q()
         return condition
+
+    def parents(
+        self, model: type[models.Model], user: Any, reach: Reach, *, write: bool, with_public: bool
+    ) -> models.QuerySet[Any]:
+        above = target_of(model, self.parent)
+        rows: Any = above._base_manager.all()
+        if reach:
+            of_caller = access_of(above).condition(above, user, reach, write=write, with_public=with_public)
+            rows = rows.filter(of_caller)
+        elif is_by_hand(above):
+            rows = above._default_manager.all()
+            rows = filterable(rows.writable_by(user) if write else rows.visible_to(user))
+        else:  # the parents lead back here, which a system check refuses
+            rows = rows.none()
+        return rows.filter(deleted_at=None) if has_field(above, "deleted_at") else rows
 
     def public_rows(self) -> Q:
         """Deleted rows are not public, nor are those of a deleted owner."""
         rows = Q(**(self.public or {}), deleted_at=None)
-        return rows & Q(**{f"{self.owner}__deleted_at": None}) if self.owner else rows
+        by_user = self.owner and self.owner != "pk"
+        return rows & Q(**{f"{self.owner}__deleted_at": None}) if by_user else rows
 
     def has_scope(self, model: type[models.Model]) -> bool:
-        """Whether somebody may read more rows than their lists show, and may ask for these with `scope=all`."""
-        above = self.parent_model(model)
-        return bool(self.read_all) or (above is not None and access_of(above).has_scope(above))
+        """Whether somebody may read more rows than their lists show, and may request these with `scope=all`."""
+        return any(access_of(each).read_all for each in levels(model))
 
     def reads_as_written(self, model: type[models.Model]) -> bool:
         """Whether everybody may write exactly the rows that they may read."""
-        above = self.parent_model(model)
-        return (
-            self.public is None
-            and frozenset(self.read_all) == frozenset(self.write_all)
-            and (above is None or access_of(above).reads_as_written(above))
+        above = levels(model)
+        return is_declared_to_the_top(model) and all(
+            access.public is None and frozenset(access.read_all) == frozenset(access.write_all)
+            for access in map(access_of, above)
         )
+
+
+def levels(model: Any) -> list[Any]:
+    """Return the model, its parent's model, and so on, as far as access is declared; each once."""
+    found: list[Any] = []
+    while model is not None and model not in found and getattr(model, "access", None) is not None:
+        found.append(model)
+        model = target_of(model, model.access.parent) if model.access.parent else None
+    return found
+
+
+def is_declared_to_the_top(model: Any) -> bool:
+    """Whether the conditions of the model and of all its parents follow from declarations."""
+    found = levels(model)
+    return bool(found) and not found[-1].access.parent
+
+
+def target_of(model: Any, path: str) -> Any:
+    """Return the model that a path of relations leads to."""
+    for name in path.split("__"):
+        model = model._meta.get_field(name).related_model
+    return model
+
+
+def is_by_hand(model: Any) -> bool:
+    """Whether the queryset of the model has a `visible_to` of its own, and the model declares nothing."""
+    rule = getattr(type(model._default_manager.all()), "visible_to", None)
+    return getattr(model, "access", None) is None and rule not in {None, AccessQuerySet.visible_to}
+
+
+def filterable(rows: Any) -> Any:
+    """Return rows that can be filtered further, which Django does not with those of `union()` and the like."""
+    if not rows.query.combinator:
+        return rows
+    return rows.model._default_manager.filter(pk__in=rows.order_by().values("pk"))
 
 
 def not_deleted_along(model: type[models.Model], path: str) -> dict[str, None]:
@@ -140,35 +192,38 @@ def has_field(model: Any, name: str) -> bool:
     return any(field.name == name for field in model._meta.get_fields())
 
 
-def owner_of(row: Any) -> Any:
-    """Return the user whose row it is by the `owner` of its model's access, or None."""
+def owner_id_of(row: Any) -> UUID | None:
+    """Return the id of the user whose row it is, by the `access` of its model and of its parents."""
     access: Access | None = getattr(type(row), "access", None)
-    if access is None or not access.owner or access.owner == "pk":
+    if access is None:
+        return getattr(row, "user_id", None)
+    if access.owner == "pk":
+        return row.pk
+    *path, last = (access.owner or access.parent).split("__")
+    for name in path:
+        row = getattr(row, name, None)
+    if row is None or not last:
         return None
-    for name in access.owner.split("__"):
-        row = getattr(row, name)
-    return row
+    if access.owner:
+        return getattr(row, row._meta.get_field(last).attname)
+    parent = getattr(row, last)
+    return owner_id_of(parent) if parent is not None and type(parent) is not type(row) else None
 
 
-def check_writable(model: Any, user: Any, instances: Collection[Any]) -> None:
-    """Refuse rows that the user may read, but not write; where both are the same, no query is needed.
-
-    Call it with the rows locked. Raises PermissionDenied.
-    """
-    queryset_class = type(model.objects.all())
+def reads_as_written(model: Any) -> bool:
+    """Whether everybody may write exactly the rows that they may read, so that no query need tell."""
+    queryset_class = type(model._default_manager.all())
     access: Access | None = getattr(model, "access", None)
     if access is not None and is_declared(queryset_class):
-        same = access.reads_as_written(model)
-    else:
-        same = queryset_class.writable_by is AccessQuerySet.writable_by
-    if not same:
-        refuse_unwritable(model, user, instances)
+        return access.reads_as_written(model)
+    return queryset_class.writable_by is AccessQuerySet.writable_by
 
 
-def refuse_unwritable(model: Any, user: Any, instances: Collection[Any]) -> None:
+def may_write(model: Any, user: Any, instances: Collection[Any]) -> bool:
+    """Whether the user may write all of these rows. Call it with the rows locked."""
     keys = {instance.pk for instance in instances}
-    if model.objects.all().writable_by(user).filter(pk__in=keys).count() < len(keys):
-        raise PermissionDenied
+    rows = filterable(model._default_manager.all().writable_by(user))
+    return rows.filter(pk__in=keys).order_by().values("pk").distinct().count() == len(keys)
 
 
 def access_of(model: type[models.Model]) -> Access:
@@ -182,22 +237,6 @@ def access_of(model: type[models.Model]) -> Access:
 
 def id_of(user: Any) -> UUID | None:
     return user.pk if user is not None and user.is_authenticated else None
-
-
-class QueryAttribute:
-    """An attribute of a queryset that its clones share: it is stored on the query, which Django copies with them."""
-
-    def __init__(self, default: Any = None) -> None:
-        self.default = default
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self.name = f"queryset_{name}"
-
-    def __get__(self, rows: Any, _owner: type | None = None) -> Any:
-        return self.default if rows is None else getattr(rows.query, self.name, self.default)
-
-    def __set__(self, rows: Any, value: Any) -> None:
-        setattr(rows.query, self.name, value)
 
 
 class AccessQuerySet(models.QuerySet[Any]):
@@ -219,13 +258,12 @@ class AccessQuerySet(models.QuerySet[Any]):
             return self.visible_to(user)
         access = access_of(self.model)
         reach = access.reach(self.model, user, write=True)
-        return self.filter(access.condition(self.model, id_of(user), reach, with_public=False))
+        return self.filter(access.condition(self.model, user, reach, write=True, with_public=False))
 
     def owned_by(self, user: Any) -> Self:
         """The rows that are this user's by owner, membership or parent, whatever the role."""
+        rows = self.of_reach((), user, with_public=False)
         access = access_of(self.model)
-        own = access.own(self.model)
-        rows = self.filter(access.condition(self.model, id_of(user), own, with_public=False))
         rows.owner = user if access.owner and not access.members and not access.parent else None
         return rows
 
@@ -234,22 +272,20 @@ class AccessQuerySet(models.QuerySet[Any]):
         access = getattr(self.model, "access", None)
         if everybodys or access is None or access.owner == "pk":
             return self.visible_to(user)
-        if access.public is None:
-            return self.owned_by(user)
-        return self.filter(
-            access.condition(self.model, id_of(user), access.own(self.model), with_public=True)
-        )
+        return self.within((), user)
 
-    def within(self, reach: Any, user: Any) -> Self:
-        access = access_of(self.model)
-        if not any(reach) and access.public is None:
+    def within(self, reach: Reach, user: Any) -> Self:
+        if not any(reach) and all(access_of(each).public is None for each in levels(self.model)):
             return self.owned_by(user)
-        return self.filter(access.condition(self.model, id_of(user), reach, with_public=True))
+        return self.of_reach(reach, user, with_public=True)
+
+    def of_reach(self, reach: Reach, user: Any, *, with_public: bool) -> Self:
+        """The rows of a reach; an empty one is that of a role that covers nothing."""
+        reach = reach or (False,) * len(levels(self.model))
+        access = access_of(self.model)
+        return self.filter(access.condition(self.model, user, reach, with_public=with_public))
 
 
 def is_declared(queryset_class: type) -> bool:
     """Whether nobody has written one of its conditions by hand."""
-    return all(
-        getattr(queryset_class, name, None) is getattr(AccessQuerySet, name)
-        for name in ("visible_to", "writable_by", "owned_by", "listed_for", "within")
-    )
+    return all(getattr(queryset_class, name, None) is getattr(AccessQuerySet, name) for name in HOOKS)

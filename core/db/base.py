@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
-from django.db import connections, models
+from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -51,15 +51,6 @@ class BaseQuerySet(AccessQuerySet):
         self.save_changes(rows, "deleted_at")
 
 
-def with_seen_version(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
-    """With `seen_version` where the rows bring something along that is not of their own table. A statement that has
-    waited for a lock reads the row anew, but everything else as it was when the statement began, this too."""
-    if connections[rows.db].vendor != "postgresql" or not rows.query.annotations:
-        return rows
-    seen = rows.model._base_manager.filter(pk=models.OuterRef("pk")).values("version")
-    return rows.annotate(seen_version=models.Subquery(seen))
-
-
 class BaseModel(models.Model):
     """A UUIDv7 key, which sorts by time of creation (RFC 9562), timestamps, a version and soft deletion.
 
@@ -71,6 +62,10 @@ class BaseModel(models.Model):
     access: ClassVar[Access | None] = None
     trash_retention: ClassVar[timedelta | None] = None  # None: the setting TRASH_RETENTION
     keeps_trash: ClassVar[bool] = True  # False: code of the app deletes its soft-deleted rows for good
+    # Annotations and properties of a row whose every change moves its ETag, and the version of its owner too; and
+    # filters that depend on nothing else. Where a serializer shows anything but columns and these, an object is never
+    # answered with 304.
+    etag_covers: ClassVar[frozenset[str]] = frozenset()
     # Whether a change of a row gives its owner a new version (core/db/owner_versions.py). Without it no list of the
     # model has an ETag.
     moves_owner_version: ClassVar[bool] = True

@@ -19,7 +19,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import ForeignKey
 
-from core.db.access import Access
+from core.db.access import access_of, levels
 from core.db.base import BaseModel
 from core.db.models import OwnerVersion
 from core.db.triggers import Declared, Trigger, declares
@@ -81,15 +81,14 @@ RENEW_ALL = """
 
 def path_to_owner(model: Any) -> tuple[str, ...]:
     """Return the foreign keys from a row to the one user who owns it; () where access is declared in another way."""
-    access: Access | None = getattr(model, "access", None)
-    if access is None or access.members or access.owner == "pk":
-        return ()
-    if access.owner:
-        path = tuple(access.owner.split("__"))
-    else:
-        above = path_to_owner(access.parent_model(model)) if access.parent else ()
-        path = (access.parent, *above) if above else ()
-    return path if all(type(field) is ForeignKey for field in fields_of(model, path)) else ()
+    path: tuple[str, ...] = ()
+    for access in map(access_of, levels(model)):
+        if access.members or access.owner == "pk":
+            return ()
+        path += tuple((access.owner or access.parent).split("__"))
+        if access.owner:
+            return path if all(type(field) is ForeignKey for field in fields_of(model, path)) else ()
+    return ()
 
 
 def fields_of(model: Any, path: tuple[str, ...]) -> Iterator[Any]:

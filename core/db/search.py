@@ -15,8 +15,8 @@ from django.db import connections
 from django.db.models import BooleanField, Count, Exists, F, Func, OrderBy, Q, Value
 from django.db.models.functions import Coalesce, Left
 
-from core.db.access import QueryAttribute
 from core.db.base import BaseQuerySet
+from core.db.query_attributes import QueryAttribute
 from core.web.text import fold
 
 LONGEST_WORD = 64

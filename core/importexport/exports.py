@@ -6,28 +6,33 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
+from core.api.caller import view_for
 from core.api.filters import names_parameter, refuse_unknown, wanted_fields
 from core.api.idempotency import idempotent
-from core.api.pagination import Pagination
+from core.api.pagination import parameters_of
+from core.api.row_access import has_model, model_of
+from core.api.serializers import names_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.files import services as files
 from core.importexport.csv_cells import csv_pieces, json_pieces
-from core.jobs.caller import view_for
+from core.jobs.models import Job
 from core.jobs.runner import Run
-from core.jobs.services import enqueue_job, functions
+from core.jobs.services import enqueue_job, functions, permits
 from core.jobs.views import JobSerializer, accepted
 from core.openapi.fields import filter_parameters
 from core.web.error_schemas import Schema, object_of
-from core.web.errors import FieldError
+from core.web.errors import ApiError, FieldError
 
 Pieces = Callable[[Sequence[str], Iterable[dict[str, Any]]], Iterator[bytes]]
 FORMATS: dict[str, tuple[str, Pieces]] = {
@@ -44,7 +49,7 @@ class FormatSerializer(serializers.Serializer[Any]):
 def export_request(schema: Any) -> Schema:
     """Return the schema of the body: the format, and the parameters of the same view's list, but for the pages."""
     view = schema.view
-    names = list(view.serializer_class.Meta.fields)
+    names = list(names_of(view.get_serializer_class()))
     fields = names_parameter("fields", "The columns; `id` is always one.", names)
     properties: Schema = {"format": {"type": "string", "enum": ["csv", "json"]}}
     for name in sorted(view.action_parameters.get("list", ())):
@@ -66,15 +71,16 @@ def in_body(parameter: Schema) -> Schema:
 
 
 class ExportViewSet(BaseViewSet):
-    """A BaseViewSet with `POST …/export`: what `listed` shows to the caller, filtered and sorted as the list is."""
+    """A BaseViewSet with `POST …/export`: what the list shows to the caller, filtered and sorted as the list is."""
 
     described_bodies: ClassVar = {"export": (export_request, None)}
     documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for what the list refuses to a role
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if getattr(cls, "queryset", None) is not None:
+        if has_model(cls):
             functions[export_kind(cls)] = partial(export, cls)
+            permits[export_kind(cls)] = partial(may_export, cls)
 
     @extend_schema(responses={202: JobSerializer})
     @action(detail=False, methods=["post"], url_path="export")
@@ -87,6 +93,8 @@ class ExportViewSet(BaseViewSet):
         body.is_valid(raise_exception=True)
         parameters = {**body.validated_data, "query": query}
         view_for(type(self), request.user, query).exported()  # refuses what the list would refuse
+        if not request.user.is_authenticated:
+            self.refuse()  # a job has an owner
         return accepted(enqueue_job(user=request.user, kind=export_kind(type(self)), parameters=parameters))
 
     def export_query(self, body: dict[str, Any]) -> dict[str, list[str]]:
@@ -95,21 +103,21 @@ class ExportViewSet(BaseViewSet):
         for name, value in body.items():
             if name != "format" and value is not None:
                 query.setlist(name, texts_of(name, value))
-        known, repeatable = self._known["list"]
-        refuse_unknown(query, known - Pagination.parameters, repeatable)
+        known, repeatable = self.find_known_parameters("list")
+        refuse_unknown(query, known - parameters_of(self.pagination_class), repeatable)
         return dict(query.lists())
 
     def exported(self) -> tuple[QuerySet[Any], list[str]]:
         """Return the rows and the names of their columns."""
         serializer_class: Any = self.get_serializer_class()
-        names = tuple(serializer_class.Meta.fields)
+        names = names_of(serializer_class)
         wanted = wanted_fields(self.request, frozenset(names))
         columns = [name for name in names if wanted is None or name in wanted]
-        return self.filter_queryset(self.listed()), columns
+        return self.filter_queryset(self.rows_in_state()), columns
 
 
 def export_kind(view_class: Any) -> str:
-    return f"{view_class.queryset.model._meta.model_name}.export"
+    return f"{model_of(view_class)._meta.model_name}.export"
 
 
 def texts_of(name: str, value: Any) -> list[str]:
@@ -128,7 +136,7 @@ def export(view_class: Any, run: Run) -> None:
     rows, columns = view.exported()
     extension = run.job.parameters["format"]
     content_type, pieces = FORMATS[extension]
-    meta = view_class.queryset.model._meta
+    meta = model_of(view_class)._meta
     filename = f"{meta.verbose_name_plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}".replace(" ", "-")
     shown = Shown(run, view, rows)
     with closing(pieces(columns, shown)) as chunks:  # type: ignore[type-var]
@@ -151,6 +159,15 @@ def export(view_class: Any, run: Run) -> None:
         raise
 
 
+def may_export(view_class: Any, job: Job, user: Any) -> bool:
+    """Return whether the view would serve the export to this user now."""
+    try:
+        view_for(view_class, user, job.parameters["query"]).exported()
+    except (APIException, PermissionDenied, ApiError):
+        return False
+    return True
+
+
 class Shown:
     """The rows as the list shows them, and their count. Only CHUNK of them are in memory."""
 
@@ -160,13 +177,30 @@ class Shown:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         show = self.view.get_serializer().to_representation
+        is_shown = rows_permitted(self.view)
         with snapshot():
             total = self.rows.count()
             for row in self.rows.iterator(chunk_size=CHUNK):
+                if not is_shown(row):
+                    continue
                 yield show(row)
                 self.count += 1
                 if self.count % CHUNK == 0:
                     self.run.progress(self.count, total)
+
+
+def rows_permitted(view: Any) -> Callable[[Any], bool]:
+    """Return whether the object permissions of the view allow a row. REST framework does not check them for lists; a
+    file is more than a page."""
+
+    def allows(row: Any) -> bool:
+        try:
+            view.check_object_permissions(view.request, row)
+        except (APIException, PermissionDenied, Http404):
+            return False
+        return True
+
+    return allows
 
 
 @contextmanager

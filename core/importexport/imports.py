@@ -12,8 +12,13 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import DataError, IntegrityError, transaction
+from django.http import Http404
+from rest_framework.exceptions import APIException
 
+from core.api.caller import view_for
+from core.api.row_access import model_of
 from core.audit import services as audit
 from core.db.retries import repeated
 from core.files import services as files
@@ -21,7 +26,6 @@ from core.files.models import StoredFile
 from core.importexport.csv_tables import Row
 from core.importexport.rows import Importer, Problem, problems_of, repeated_ids
 from core.importexport.tabular import Table, open_table
-from core.jobs.caller import view_for
 from core.jobs.models import Job
 from core.jobs.runner import Run
 from core.web.errors import ApiError, bounded, translate
@@ -124,7 +128,8 @@ def take(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
     return result
 
 
-REFUSED = (IntegrityError, DataError, ApiError)
+# What refuses rows, and not the job: the database, a rule of the serializer or service, a permission on the object.
+REFUSED = (IntegrityError, DataError, ApiError, APIException, PermissionDenied, Http404)
 
 
 def attempt(importer: Importer, operations: list[Any], *, dry: bool) -> tuple[int, ...]:
@@ -164,5 +169,5 @@ def finish(view_class: Any, run: Run, user: Any, result: Result) -> None:
         run.succeed(asdict(result), source_file=None)
         files.schedule_deletion(source_of(job))
         changes = {name: [None, getattr(result, name)] for name in COUNTS}
-        event = f"{view_class.queryset.model._meta.model_name}.imported"
+        event = f"{model_of(view_class)._meta.model_name}.imported"
         audit.record(event, actor_id=user.pk, target=job, changes=changes)

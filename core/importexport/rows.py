@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from core.api.mixins.bulk import Operation, validated
+from core.api.mixins.bulk_operations import Operation, validated
 from core.api.parsers import refuse_unstorable
 from core.importexport.csv_cells import texts_of
 from core.importexport.csv_tables import Row
@@ -22,7 +22,21 @@ Problem = dict[str, Any]  # {"row", "field", "code", "message"}
 def problems_of(row: int, error: ApiError) -> list[Problem]:
     """Return what is wrong with a row, as the result of the job shows it."""
     details = error.details or [{"field": None, "code": error.code.lower(), "message": error.message}]
-    return [{"row": row, **{name: item[name] for name in ("field", "code", "message")}} for item in details]
+    return [
+        {
+            "row": row,
+            "field": field_of(row, item["field"]),
+            "code": item["code"],
+            "message": item["message"],
+        }
+        for item in details
+    ]
+
+
+def field_of(row: int, field: str | None) -> str | None:
+    """Return the name of a field as the file has it: bulk operations name it by its operation, which is the row."""
+    prefix = f"operations.{row}"
+    return field.removeprefix(prefix).removeprefix(".") or None if field else None
 
 
 class Importer:
@@ -30,9 +44,9 @@ class Importer:
 
     def __init__(self, view: Any) -> None:
         self.view = view
-        self.new = view.get_serializer()
-        self.changed = view.get_serializer(partial=True)
-        self.fields = {name: item for name, item in self.new.fields.items() if not item.read_only}
+        self.serializers = view.fast_serializers()
+        fields = view.get_serializer().fields
+        self.fields = {name: item for name, item in fields.items() if not item.read_only}
         self.known = frozenset({*self.fields, ID})
         self.repeated: dict[int, int] = {}
 
@@ -81,14 +95,14 @@ class Importer:
         """Return which of these the caller may read, and which exist at all: in the trash, or of another user."""
         if not keys:
             return set(), set()
-        rows = self.view.get_queryset().filter(pk__in=keys).order_by()
-        everybodys = self.view.queryset.model._base_manager.filter(pk__in=keys)
+        rows = self.view.object_rows().filter(pk__in=keys).order_by()
+        everybodys = self.view.model._base_manager.filter(pk__in=keys)
         return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
 
     def readable_only(self, keys: set[UUID]) -> set[UUID]:
         if not keys:
             return set()
-        rows = self.view.queryset.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
+        rows = self.view.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
         return keys - set(rows.order_by().values_list("pk", flat=True))
 
     def operation(
@@ -98,13 +112,13 @@ class Importer:
         if key in taken and key not in mine:
             message = "An object with this id cannot be written: it is in the trash, or not yours."
             raise FieldError(ID, "conflict", message)
-        is_update = key in mine
-        data, wrong = validated(self.changed if is_update else self.new, values)
-        if data is None:
+        method = "update" if key in mine else "create"
+        data, wrong = validated(self.serializers.get(method), values)
+        if wrong:
             raise ApiError("VALIDATION_ERROR", details=wrong)
-        if is_update:
-            return Operation(number, "update", key, values=data)
-        return Operation(number, "create", values=data if key is None else {**data, "id": key})
+        if method == "update":
+            return Operation(number, method, key, data=values, values=data)
+        return Operation(number, method, data=values, values=data, new_pk=key)
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -124,7 +138,7 @@ class Importer:
         """Lock the rows, in the order in which every service locks them, and return their versions."""
         if not keys:
             return {}
-        rows = self.view.queryset.model._base_manager.filter(pk__in=keys).order_by("pk")
+        rows = self.view.model._base_manager.filter(pk__in=keys).order_by("pk")
         return dict(rows.select_for_update().values_list("pk", "version"))
 
 

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from core.api.idempotency import idempotent
 from core.api.mixins.bulk import BulkViewSet
 from core.api.parsers import StrictJSONParser
+from core.api.row_access import has_model, model_of
 from core.files import services as files
 from core.files.models import StoredFile
 from core.files.uploads import UploadParser, uploaded_file
@@ -71,7 +72,7 @@ class ImportViewSet(BulkViewSet):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if getattr(cls, "queryset", None) is not None:
+        if has_model(cls):
             functions[import_kind(cls)] = partial(import_table, cls)
 
     @extend_schema(
@@ -100,6 +101,8 @@ class ImportViewSet(BulkViewSet):
         return accepted(job)
 
     def take_table(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
+        if not request.user.is_authenticated:
+            self.refuse()  # a job has an owner
         body = ImportSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         is_dry, dry_run_id = body.validated_data["dryRun"], body.validated_data.get("dryRunId")
@@ -128,7 +131,7 @@ class ImportViewSet(BulkViewSet):
 
 
 def import_kind(view_class: Any) -> str:
-    return f"{view_class.queryset.model._meta.model_name}.import"
+    return f"{model_of(view_class)._meta.model_name}.import"
 
 
 def file_of_dry_run(*, user: Any, kind: str, pk: UUID | None) -> StoredFile:

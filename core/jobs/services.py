@@ -40,6 +40,8 @@ MAX_UNFINISHED = 20  # jobs of one user
 Function = Callable[[Run], None]
 functions: dict[str, Function] = {}
 wake_up = dispatcher.register(TASK)
+# Whether the caller may still have the file that a job of this kind made; without an entry the role alone decides.
+permits: dict[str, Callable[[Job, Any], bool]] = {}
 
 
 class TooManyJobs(ApiError):
@@ -192,6 +194,12 @@ def attempt(run: Run) -> None:
             fail(run, refusal)
         if isinstance(error, SoftTimeLimitExceeded):
             raise
+
+
+def may_have_file(job: Job, user: Any) -> bool:
+    """Whether the caller has the role of the job, and the permissions that it runs with."""
+    permit = permits.get(job.kind)
+    return job.is_for(user) and (permit is None or permit(job, user))
 
 
 def function_of(kind: str) -> Function:

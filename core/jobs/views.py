@@ -15,7 +15,7 @@ from core.api.viewsets import BaseViewSet
 from core.files import services as files
 from core.jobs.models import Job
 from core.jobs.schema import ERROR, RESULT
-from core.jobs.services import dismiss_job
+from core.jobs.services import dismiss_job, may_have_file
 
 
 class JobSerializer(ModelSerializer):
@@ -42,7 +42,7 @@ class JobSerializer(ModelSerializer):
         the caller is no longer that of the job, since the file may show what only that role may see."""
         if job.result is None or "filename" not in job.result:
             return job.result
-        stored = job.result_file if job.is_for(self.context["request"].user) else None
+        stored = job.result_file if may_have_file(job, self.context["request"].user) else None
         url = (
             files.signed_url(stored, filename=job.result["filename"], made_at=job.links_made_at)
             if stored
@@ -83,13 +83,13 @@ class JobViewSet(BaseViewSet):
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Who holds an address of a file does not go on with it when their role has changed."""
         job = self.get_object()
-        unchanged = not_modified(request, job.etag) if job.is_for(request.user) else None
+        unchanged = not_modified(request, job.etag) if may_have_file(job, request.user) else None
         return unchanged or self.answer(job)
 
     def answer(self, instance: Job, status: int = 200, **headers: str) -> Response:
         """The address of a file runs out."""
         linked = with_links(instance.etag, instance.links_made_at)
-        has_link = instance.result_file_id and instance.is_for(self.request.user)
+        has_link = instance.result_file_id and may_have_file(instance, self.request.user)
         etag = linked if has_link else instance.etag
         return self.answer_with(self.get_serializer(instance).data, etag, status, **headers)
 

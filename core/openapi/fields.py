@@ -78,7 +78,7 @@ def filter_parameters(schema: Any) -> list[Schema]:
             parameters += extension.get_schema_operation_parameters(schema)
         else:
             parameters += backend.get_schema_operation_parameters(schema.view)
-    filters = getattr(schema.view.filterset_class, "base_filters", {})
+    filters = getattr(getattr(schema.view, "filterset_class", None), "base_filters", {})
     for parameter in parameters:
         extra = filters[parameter["name"]].extra if parameter["name"] in filters else None
         if extra is None:

@@ -21,6 +21,8 @@ from core.api.etags import PARAMETERS
 from core.api.filters import SCOPE_PARAMETER, names_parameter
 from core.api.idempotency import HEADER, PARAMETER
 from core.api.pagination import CURSOR_META, PAGE_META
+from core.api.row_access import RowAccess, model_of
+from core.api.serializers import names_of
 from core.openapi.examples import add_examples
 from core.openapi.fields import filter_parameters
 from core.web.error_schemas import (
@@ -89,18 +91,22 @@ class EnvelopeSchema(AutoSchema):
     # --- names --------------------------------------------------------------------------------
 
     @property
+    def model(self) -> Any:
+        """The model of a viewset, else None."""
+        return model_of(type(self.view)) if isinstance(self.view, RowAccess) else None
+
+    @property
     def action(self) -> str:
         return str(getattr(self.view, "action", None) or self.method.lower())
 
     def get_operation_id(self) -> str:
         """Return `listResources`, `getMe`, `restoreResource`; for a plain view its class: `login` of LoginView."""
-        queryset = getattr(self.view, "queryset", None)
-        if queryset is None:
+        if self.model is None:
             name = type(self.view).__name__.removesuffix("View")
             return name[0].lower() + name[1:]
-        one = getattr(self.view, "schema_name", None) or queryset.model.__name__
+        one = getattr(self.view, "schema_name", None) or self.model.__name__
         if self.action == "list":
-            return f"list{queryset.model._meta.verbose_name_plural.title().replace(' ', '')}"
+            return f"list{self.model._meta.verbose_name_plural.title().replace(' ', '')}"
         if self.is_list() or self.is_paged():
             return f"list{one}{self.action.title()}"
         return f"{ACTIONS.get(self.action, (self.action,))[0]}{one}"
@@ -109,7 +115,7 @@ class EnvelopeSchema(AutoSchema):
         doc = get_doc(getattr(self.view, self.action, None))
         if doc or self.action not in ACTIONS:
             return doc.partition(".")[0]
-        names = self.view.queryset.model._meta
+        names = self.model._meta
         one = getattr(self.view, "schema_title", None) or f"a {names.verbose_name}"
         return ACTIONS[self.action][1].format(one=one, many=names.verbose_name_plural)
 
@@ -132,8 +138,7 @@ class EnvelopeSchema(AutoSchema):
 
     def is_versioned(self) -> bool:
         """Return whether the view's objects have ETags."""
-        model = getattr(getattr(self.view, "queryset", None), "model", None)
-        return hasattr(model, "etag")
+        return hasattr(self.model, "etag")
 
     def is_watched_list(self) -> bool:
         return self.action in getattr(self.view, "watched_lists", ())
@@ -159,10 +164,11 @@ class EnvelopeSchema(AutoSchema):
         if self.is_list():
             parameters += filter_parameters(self)
         if self.is_list() or self.is_paged():
-            parameters += type(view).pagination_class().get_schema_operation_parameters(view)
+            describe = getattr(type(view).pagination_class, "get_schema_operation_parameters", None)
+            parameters += describe(type(view).pagination_class(), view) if describe else []
         if self.is_list() or self.is_single_read():
             text = "Names with commas, or the parameter repeated: each object holds only these, and `id`."
-            parameters.append(names_parameter("fields", text, list(view.get_serializer_class().Meta.fields)))
+            parameters.append(names_parameter("fields", text, list(names_of(view.get_serializer_class()))))
         parameters.sort(key=lambda parameter: parameter["name"])
         if self.action == "list" and "scope" in view.known_parameters()[0]:
             parameters.append(SCOPE_PARAMETER)

@@ -18,8 +18,8 @@ def test_an_export_holds_every_resource_those_in_the_trash_too(owner):
     rows = export_of(owner.user)["resources"]
 
     assert [(row["id"], row["title"], row["deletedAt"]) for row in rows] == [
-        (kept.pk, "Kept", None),
-        (gone.pk, "Gone", gone.deleted_at),
+        (str(kept.pk), "Kept", None),
+        (str(gone.pk), "Gone", gone.deleted_at),
     ]
     assert (rows[0]["content"], rows[0]["tags"]) == ("text", ["b", "a"])
 
@@ -28,7 +28,11 @@ def test_an_export_holds_every_tag(owner):
     tag = TagFactory(user=owner.user, name="red")
 
     (row,) = export_of(owner.user)["tags"]
-    assert (row["id"], row["name"], row["createdAt"]) == (tag.pk, "red", tag.created_at)
+    assert (row["id"], row["name"], row["createdAt"]) == (
+        str(tag.pk),
+        "red",
+        tag.created_at.isoformat().replace("+00:00", "Z"),
+    )
 
 
 def test_an_export_holds_nothing_of_others(owner):

@@ -1,15 +1,14 @@
 """Bulk operations: up to 100 creations, changes and deletions in one call, all or none of them.
 
-The number of statements depends on the kinds of operations, not on how many there are. Everything that can be told
-from the body alone is told before the transaction begins, of all operations at once.
+Each is done as its own route does it: by the serializer's `save` in `perform_create` and `perform_update`, one by one.
+A serializer with `create_many` and `update_many` does many at once, by a constant number of statements; then the
+body is validated before the transaction begins.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -17,17 +16,12 @@ from rest_framework.response import Response
 
 from core.api.etags import matches
 from core.api.idempotency import idempotent
-from core.api.mixins.bulk_schema import MAX_OPERATIONS, bulk_request, bulk_results
+from core.api.mixins.bulk_operations import Operation, Problem, prefixed, problem, read_operations, values_of
+from core.api.mixins.bulk_schema import bulk_request, bulk_results
 from core.api.overrides import override_of
-from core.api.row_access import SAVING_HOOKS
-from core.api.viewsets import BaseViewSet
+from core.api.viewsets import BaseViewSet, lock
 from core.audit import services as audit
 from core.web.errors import ApiError, flatten
-
-Method = Literal["create", "update", "delete"]
-METHODS: tuple[str, ...] = get_args(Method)
-
-Problem = dict[str, Any]  # one of an error's `details`
 
 
 class BulkRefused(ApiError):
@@ -37,33 +31,23 @@ class BulkRefused(ApiError):
         super().__init__(code, details=details)
 
 
-@dataclass(frozen=True)
-class Operation:
-    index: int
-    method: str
-    pk: UUID | None = None  # of update and delete
-    if_match: str | None = None
-    values: Mapping[str, Any] | None = None  # of create and update, validated
+# By method: the serializer's method for many rows, those for one row whose rules it repeats, and the view's hook.
+FAST_PATHS = {
+    "create": ("create_many", frozenset({"create", "save"}), "perform_create"),
+    "update": ("update_many", frozenset({"update", "save"}), "perform_update"),
+}
 
 
 class BulkViewSet(BaseViewSet):
-    """A BaseViewSet with `POST …/bulk`. Its serializer also has, beside `create` and `update`,
+    """A BaseViewSet with `POST …/bulk`. Its serializer may have, next to `create` and `update`,
 
     - `create_many(items)`: one new instance for each item of validated values, in order;
     - `update_many(changes)`: changes the instance of each (instance, validated values) in place.
 
-    Both with a number of statements that does not grow. The validation of an update sees no instance: what
-    depends on the stored row is the service's to check.
+    Both with a number of statements that does not grow. The validation of such an update sees no instance: what
+    depends on the stored row is the service's to check. They are not called where a subclass has a `create`, `update`
+    or `save` of its own, nor where the view has a `perform_create` or `perform_update`.
     """
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        hook = override_of(cls, among=SAVING_HOOKS)
-        if hook is not None:
-            raise ImproperlyConfigured(
-                f"{hook} is not called by bulk operations and imports. Put its rule into `create` and `create_many`, "
-                "or `update` and `update_many`, of the serializer."
-            )
 
     documented_errors: ClassVar = {"bulk": ("NOT_FOUND", "PRECONDITION_FAILED", "CONFLICT")}
     detailed_errors: ClassVar = {"bulk": frozenset({"NOT_FOUND", "PRECONDITION_FAILED"})}
@@ -78,9 +62,20 @@ class BulkViewSet(BaseViewSet):
         return Response(results)
 
     def read_operations(self, request: Any, *args: Any, **kwargs: Any) -> list[Operation]:
-        return read_operations(
-            request.data, new=self.get_serializer(), changed=self.get_serializer(partial=True)
-        )
+        return read_operations(request.data, self.fast_serializers())
+
+    def fast_serializers(self) -> dict[str, Any]:
+        """Return {method: a serializer that validates and stores any number of rows}."""
+        serializers = {"create": self.get_serializer(), "update": self.get_serializer(partial=True)}
+        return {method: item for method, item in serializers.items() if self.is_fast(method, type(item))}
+
+    def is_fast(self, method: str, serializer_class: type) -> bool:
+        of_many, of_one, hook = FAST_PATHS[method]
+        if override_of(type(self), among=frozenset({hook})) is not None:
+            return False
+        owners = (vars(base).keys() for base in serializer_class.__mro__)
+        nearest: Any = next((names for names in owners if not names.isdisjoint({of_many, *of_one})), ())
+        return of_many in nearest
 
     def carry_out(self, operations: Sequence[Operation]) -> list[dict[str, Any]]:
         """The results, in order. In a transaction; raises BulkRefused before anything is written.
@@ -94,31 +89,71 @@ class BulkViewSet(BaseViewSet):
             for method in ("delete", "update", "create")
         )
         before = self.shown(changes, rows)
-        serializer: Any = self.get_serializer()
+        bound = self.bound_serializers([*changes, *creations], rows)
         if deletions:
             self.perform_bulk_destroy([rows[item.index] for item in deletions])
-        if changes:
-            serializer.update_many([(rows[item.index], item.values) for item in changes])
-        if creations:
-            created = serializer.create_many([item.values for item in creations])
-            rows |= {item.index: row for item, row in zip(creations, created, strict=True)}
+        for item in deletions:
+            rows[item.index].pk = item.pk  # `Model.delete` takes it away
+        self.store(self.perform_update, changes, rows, bound)
+        self.store(self.perform_create, creations, rows, bound)
         after = self.shown([*changes, *creations], rows)
         self.record_bulk(operations, rows, before, after)
         return [result(item, rows[item.index], after) for item in operations]
 
+    def bound_serializers(self, operations: Sequence[Operation], rows: Mapping[int, Any]) -> dict[int, Any]:
+        """Return the validated serializer of each operation that has one of its own. Raises BulkRefused."""
+        bound: dict[int, Any] = {}
+        problems: list[Problem] = []
+        for item in operations:
+            if item.values is not None:
+                continue
+            serializer = self.get_serializer(
+                rows.get(item.index), data=item.data, partial=item.method == "update"
+            )
+            try:
+                self.validate(serializer)
+            except ValidationError as error:
+                problems += prefixed(item.index, flatten(error.get_full_details()))
+            else:
+                if item.new_pk is not None:
+                    serializer.validated_data["id"] = item.new_pk
+                bound[item.index] = serializer
+        if problems:
+            raise BulkRefused("VALIDATION_ERROR", problems)
+        return bound
+
+    def store(
+        self, hook: Any, operations: list[Operation], rows: dict[int, Any], bound: Mapping[int, Any]
+    ) -> None:
+        for item in operations:
+            if item.index in bound:
+                rows[item.index] = self.perform_saving(hook, bound[item.index])
+        fast = [item for item in operations if item.index not in bound]
+        if not fast:
+            return
+        serializer: Any = self.get_serializer()
+        if fast[0].method == "update":
+            serializer.update_many([(rows[item.index], item.values) for item in fast])
+        else:
+            self.owner_of_new(())  # raises for a caller who can own nothing
+            created = serializer.create_many([values_of(item) for item in fast])
+            rows |= {item.index: row for item, row in zip(fast, created, strict=True)}
+        written = {name for item in fast for name in item.values or ()}
+        self.check_written(written, *(rows[item.index] for item in fast))
+
     def hold(self, operations: Sequence[Operation]) -> dict[UUID | None, Any]:
-        """The rows of updates and deletions by key, held until the transaction ends. All are held by one statement
+        """The rows of updates and deletions by key, locked until the transaction ends. All are locked by one statement
         and in the order of their keys, so that of two bulks one waits for the other and never both.
 
         Raises BulkRefused for what the caller may not see, and for a stale `ifMatch`.
         """
-        wanted = [item.pk for item in operations if item.pk]
-        if not wanted:
+        requested = [item.pk for item in operations if item.pk]
+        if not requested:
             return {}
-        rows = self.get_queryset().filter(pk__in=wanted)
-        keys = rows.order_by("pk").values_list("pk", flat=True).select_for_update(of=("self",))
-        # Read when they are held: the statement that has waited may bring along what was true before.
-        held = {row.pk: row for row in rows.filter(pk__in=list(keys))}
+        rows = self.object_rows().filter(pk__in=requested)
+        lock(self.model, list(rows.order_by().values_list("pk", flat=True)))
+        # Read when they are locked: a statement that has waited may return what was true before.
+        held = {row.pk: row for row in rows}
         missing = [item for item in operations if item.pk and item.pk not in held]
         if missing:
             text = "There is no such object."
@@ -140,13 +175,15 @@ class BulkViewSet(BaseViewSet):
 
     def perform_bulk_destroy(self, instances: Sequence[Any]) -> None:
         if override_of(type(self), among=frozenset({"perform_destroy"})) is None:
-            self.queryset.all().soft_delete(instances)
+            self.model.objects.all().soft_delete(instances)
             return
         for instance in instances:
             self.perform_destroy(instance)
 
     def shown(self, operations: Sequence[Operation], rows: Mapping[int, Any]) -> dict[int, dict[str, Any]]:
         """By the number of the operation."""
+        if not operations:
+            return {}
         data = self.get_serializer([rows[item.index] for item in operations], many=True).data
         return {item.index: shown for item, shown in zip(operations, data, strict=True)}
 
@@ -158,7 +195,7 @@ class BulkViewSet(BaseViewSet):
         after: Mapping[int, dict[str, Any]],
     ) -> None:
         """One audit event for each object that was touched, as the single routes write it."""
-        noun = self.queryset.model._meta.model_name
+        noun = self.model._meta.model_name
         events = []
         for item in operations:
             changes = None
@@ -173,105 +210,5 @@ class BulkViewSet(BaseViewSet):
 
 def result(operation: Operation, row: Any, shown: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
     if operation.method == "delete":
-        return {"method": operation.method, "id": row.pk}
+        return {"method": operation.method, "id": operation.pk}
     return {"method": operation.method, "etag": row.etag, **shown[operation.index]}
-
-
-# --- reading the body -----------------------------------------------------------------------------
-
-
-def read_operations(body: Any, *, new: Any, changed: Any) -> list[Operation]:
-    """Raises ApiError with every problem of every operation. `new` and `changed` are serializers of the view's kind,
-    the latter a partial one."""
-    listed = body.get("operations")
-    if "operations" not in body:
-        raise refusal([top("required", "This field is required.")])
-    if not isinstance(listed, list):
-        raise refusal([top("not_a_list", "Must be a list of operations.")])
-    if not 1 <= len(listed) <= MAX_OPERATIONS:
-        raise refusal([top("length", f"Must hold 1 to {MAX_OPERATIONS} operations.")])
-    operations: list[Operation] = []
-    problems: list[Problem] = []
-    for index, item in enumerate(listed):
-        operation, wrong = read_operation(index, item, new, changed)
-        operations.append(operation)
-        problems += wrong
-    problems += repetitions(operations)
-    if problems:
-        raise refusal(problems)
-    return operations
-
-
-def read_operation(index: int, item: Any, new: Any, changed: Any) -> tuple[Operation, list[Problem]]:
-    if not isinstance(item, dict):
-        return Operation(index, ""), [problem(index, "", "invalid", "Must be an object.")]
-    method = item.get("method")
-    if method not in METHODS:
-        code = "invalid_choice" if "method" in item else "required"
-        return Operation(index, ""), [problem(index, "method", code, f"One of {', '.join(METHODS)}.")]
-    problems: list[Problem] = []
-    pk = if_match = values = None
-    if method != "create":
-        pk = uuid_of(item.get("id"))
-        if pk is None:
-            code = "invalid" if "id" in item else "required"
-            problems.append(problem(index, "id", code, "Must be the id of an object, a UUID."))
-        if_match = item.get("ifMatch")
-        if "ifMatch" in item and not isinstance(if_match, str):
-            problems.append(problem(index, "ifMatch", "invalid", "Must be the ETag of the object."))
-    if method != "delete":
-        values, wrong = validated(new if method == "create" else changed, item.get("data"))
-        problems += [
-            {**one, "field": ".".join(filter(None, ("operations", str(index), one["field"])))}
-            for one in wrong
-        ]
-    return Operation(index, method, pk, if_match, values), problems
-
-
-def validated(serializer: Any, data: Any) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """(validated values, []) or (None, what is wrong). One serializer serves any number of rows, without a query of
-    its own: for bulk operations, imports and whatever else must not stop at the first wrong row.
-
-    With `partial=True` what is not there stays out of the values. Names in the problems are the data's own.
-    """
-    if not isinstance(data, dict):
-        code = "required" if data is None else "invalid"
-        return None, [{"field": "data", "code": code, "message": "Must be an object with the fields."}]
-    try:
-        return dict(serializer.run_validation(data)), []
-    except ValidationError as error:
-        return None, list(flatten(error.get_full_details()))
-
-
-def uuid_of(value: Any) -> UUID | None:
-    try:
-        pk = UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return pk if str(pk) == value else None  # one spelling, as in paths
-
-
-def repetitions(operations: Sequence[Operation]) -> list[Problem]:
-    """Two operations on one object would have no order that a client could rely on."""
-    first: dict[UUID, int] = {}
-    return [
-        problem(item.index, "id", "repeated", f"Operation {first[item.pk]} is on this object already.")
-        for item in operations
-        if item.pk and first.setdefault(item.pk, item.index) != item.index
-    ]
-
-
-def problem(index: int, field: str, code: str, message: str) -> Problem:
-    return {
-        "field": f"operations.{index}.{field}".rstrip("."),
-        "code": code,
-        "message": message,
-    }
-
-
-def top(code: str, message: str) -> Problem:
-    return {"field": "operations", "code": code, "message": message}
-
-
-def refusal(problems: list[Problem]) -> ApiError:
-    return ApiError("VALIDATION_ERROR", details=problems)

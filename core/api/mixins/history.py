@@ -9,7 +9,6 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from core.api.mixins.history_schema import history_page
-from core.api.pagination import Pagination
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.audit.models import AuditEvent
@@ -27,20 +26,16 @@ class HistoryViewSet(BaseViewSet):
     described_bodies: ClassVar[dict[str, Any]] = {"history": (None, history_page)}
     paged_actions: ClassVar = frozenset({"history"})
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls._known = cls._known | {"history": (Pagination.parameters, frozenset())}
-
     @action(detail=True, url_path="history")
     def history(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """What has happened to it, the newest first."""
-        instance = self.pick(self.queryset.all().visible_to(request.user))
+        instance = self.pick(self.filter_queryset(self.rows_in_state(None)))
         happened = AuditEvent.objects.filter(target_id=instance.pk, target_type=instance._meta.model_name)
         happened = happened.exclude(event=audit.view_event(instance))  # a view changes nothing
         page: Any = self.paginate_queryset(happened.order_by("-id"))
         owner_id = audit.subject_of(instance)
         names = names_of({event.actor_id for event in page}) if request.user.is_superuser else {}
-        names.setdefault(request.user.pk, request.user.name)
+        names.setdefault(request.user.pk, getattr(request.user, "name", ""))
         return self.get_paginated_response([entry(event, owner_id, names) for event in page])
 
 

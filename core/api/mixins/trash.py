@@ -17,24 +17,18 @@ class TrashViewSet(BaseViewSet):
     list_actions: ClassVar[frozenset[str]] = frozenset({"list", "trash"})
 
     def get_trash(self) -> QuerySet[Any]:
-        return self.queryset.all().visible_to(self.request.user).trashed()
-
-    def listed_trash(self) -> QuerySet[Any]:
-        """The trash of the caller's own rows."""
-        if type(self).get_trash is TrashViewSet.get_trash:
-            return self.queryset.all().listed_for(self.request.user, everybodys=False).trashed()
-        return self.get_trash()
+        return self.rows_in_state(deleted=True)
 
     @action(detail=False, url_path="trash")
     def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """What was deleted and can still be restored."""
-        return self.answer_list(self.listed_trash)
+        return self.answer_list(self.get_trash)
 
     @action(detail=True, methods=["post"], url_path="restore")
     def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Take it out of the trash."""
         with transaction.atomic():
-            instance = self.locked_object(self.get_trash())
+            instance = self.locked_object(self.filter_queryset(self.get_trash()))
             check_if_match(request, instance)
             instance.restore()
             self.record("restored", instance)

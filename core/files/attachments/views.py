@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, ClassVar, cast
 
+from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from rest_framework.response import Response
 
+from core.api.caller import view_of
 from core.api.etags import check_if_match, not_modified, with_links
 from core.api.idempotency import idempotent
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
-from core.db.access import check_writable, owner_of
+from core.db.access import owner_id_of
 from core.files import services as files
 from core.files.attachments.serializers import AttachmentSerializer, UploadSerializer, shown
 from core.files.content_types import IMAGES, type_of
@@ -134,8 +135,9 @@ def detach(*, attachment: Any, actor: Any) -> None:
 
 
 class AttachmentViewSet(BaseViewSet):
-    """Below the objects of another viewset, in whose `{id}` they are. A subclass declares `queryset`, and
-    `parents`: the queryset of that other viewset."""
+    """Below the objects of another viewset, in whose `{id}` they are. A subclass declares `queryset`, and `parents`:
+    that other viewset. Its rows, its permissions and its object permissions decide: who may retrieve an object reads
+    its attachments, and who may change it writes them."""
 
     parents: Any
     schema_title = "an attachment"
@@ -148,26 +150,35 @@ class AttachmentViewSet(BaseViewSet):
     default_sort = "createdAt"
     documented_errors: ClassVar = {"create": ("CONFLICT", "INSUFFICIENT_STORAGE")}
 
-    def get_parent(self, *, locked: bool = False) -> Any:
-        rows = self.parents.all().visible_to(self.request.user).alive()
-        return get_object_or_404(
-            rows.select_for_update(of=("self",)) if locked else rows, pk=self.kwargs["id"]
-        )
+    def parent_view(self, action: str) -> Any:
+        """The viewset of the object, as it would serve the caller. Raises what its permissions raise."""
+        key = self.parents.lookup_url_kwarg or self.parents.lookup_field
+        method = "GET" if action == "retrieve" else "PATCH"
+        kwargs = {key: self.kwargs["id"]}
+        view = view_of(self.parents, self.request.user, {}, action, method, **kwargs)
+        view.check_permissions(view.request)
+        return view
+
+    def get_parent(self) -> Any:
+        return self.parent_view("retrieve").get_object()
 
     def get_writable_parent(self, *, locked: bool = False) -> Any:
         """Raises PermissionDenied where the caller may only read it."""
-        parent = self.get_parent(locked=locked)
-        check_writable(self.parents.model, self.request.user, [parent])
+        view = self.parent_view("partial_update")
+        if locked:
+            return view.locked_object()
+        parent = view.get_object()
+        view.check_writable(parent)
         return parent
 
     def get_queryset(self) -> QuerySet[Any]:
-        here = {f"{self.queryset.model.parent}_id": self.kwargs["id"]}
+        here = {f"{self.queryset.model.parent}__{self.parents.lookup_field}": self.kwargs["id"]}
         return super().get_queryset().filter(**here).with_files()  # type: ignore[attr-defined]
 
-    def pick(self, queryset: QuerySet[Any]) -> Any:
-        instance = get_object_or_404(queryset, pk=self.kwargs["attachmentId"])
-        self.check_object_permissions(self.request, instance)
-        return instance
+    def may_forbid(self) -> bool:
+        view = self.parents()
+        view.request, view.action = self.request, "retrieve"
+        return super().may_forbid() or view.may_forbid()
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         self.get_parent()
@@ -175,6 +186,7 @@ class AttachmentViewSet(BaseViewSet):
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         self.wanted_fields()  # raises for a wrong one, also where the object is unchanged
+        self.get_parent()
         attachment = self.get_object()
         return not_modified(request, attachment.etag) or self.answer(attachment)
 
@@ -186,9 +198,8 @@ class AttachmentViewSet(BaseViewSet):
     def take_upload(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
         parent = self.get_writable_parent()
         refuse_more(parent)
-        return prepare(
-            upload=uploaded_file(request.data), owner=owner_of(parent) or request.user, actor=request.user
-        )
+        owner = get_user_model()._default_manager.filter(pk=owner_id_of(parent)).first()
+        return prepare(upload=uploaded_file(request.data), owner=owner or request.user, actor=request.user)
 
     def drop_upload(self, prepared: Prepared) -> None:
         drop(prepared.files)

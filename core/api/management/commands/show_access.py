@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand
 
 from core.api.read_eligibility import refusal_of
 from core.api.routers import viewsets
+from core.api.row_access import model_of
 
 
 class Command(BaseCommand):
@@ -11,7 +12,7 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         for view_class in sorted(viewsets(), key=lambda kind: kind.__name__):
-            model = view_class.queryset.model
+            model = model_of(view_class)
             self.stdout.write(self.style.MIGRATE_HEADING(f"{view_class.__name__} ({model._meta.label})"))
             access = getattr(model, "access", None)
             self.stdout.write(f"  access: {access or 'by hand, visible_to(user)'}")

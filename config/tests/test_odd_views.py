@@ -1,0 +1,231 @@
+"""What REST framework documents works in a viewset: paginators, backends, lookups, renderers; times and versions."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from django.db.models import Count
+from django.utils import timezone as current
+from rest_framework import serializers
+from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.renderers import JSONRenderer
+from rest_framework.throttling import UserRateThrottle
+
+from accounts.tests.factories import UserFactory
+from config.tests.reading import serializer
+from config.tests.sample_models import Club, Customer, Invoice, Project, Seat
+from core.api.mixins.bulk import BulkViewSet
+from core.api.mixins.history import HistoryViewSet
+from core.api.mixins.trash import TrashViewSet
+from core.api.serializers import ModelSerializer
+
+pytestmark = pytest.mark.usefixtures("sample_tables")
+
+
+class Everything(BulkViewSet, HistoryViewSet, TrashViewSet):
+    """What the viewsets of this file have as their base."""
+
+
+def full(of, serializer_class, **members):
+    given = {"queryset": of.objects.all(), "serializer_class": serializer_class, **members}
+    return type("ViewSet", (Everything,), {name: value for name, value in given.items() if value is not None})
+
+
+def body(answer, status=200):
+    assert answer.status_code == status, answer.content
+    return json.loads(answer.content)["data"]
+
+
+@pytest.fixture
+def ann():
+    return UserFactory(name="Ann")
+
+
+@pytest.fixture
+def ben():
+    return UserFactory(name="Ben")
+
+
+@pytest.fixture
+def customer(ann):
+    return Customer.objects.create(name="C", user=ann)
+
+
+@pytest.fixture
+def invoice(customer):
+    return Invoice.objects.create(number="1", customer=customer)
+
+
+@pytest.fixture
+def project(ann):
+    return Project.objects.create(name="One", user=ann)
+
+
+INVOICE = serializer(Invoice, "number")
+PROJECT = serializer(Project, "name", "createdAt")
+MINE = {"name": "New"}
+
+
+# --- members --------------------------------------------------------------------------------------
+
+
+def found_club(self, new):
+    Seat.objects.create(club=new.save(), user=self.request.user)
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize(
+    ("hook", "status"), [(found_club, 201), (lambda self, new: new.save() and None, 403)]
+)
+def test_a_club_is_its_founders(call, ann, many, hook, status):
+    view = full(Club, serializer(Club, "name"), perform_create=hook)
+    if many:
+        answer = call(view, "bulk", ann, data={"operations": [{"method": "create", "data": MINE}]})
+    else:
+        answer = call(view, "create", ann, data=MINE)
+
+    assert answer.status_code == (200 if many and status == 201 else status)
+    assert len(body(call(view, "list", ann))) == Club.objects.count() == (status == 201)
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["list", "retrieve", "cursor"])
+def test_times_are_in_utc_whatever_is_activated(call, ann, project, action):
+    view = full(Project, PROJECT, sort_fields={"createdAt": "created_at"})
+    with current.override(timezone(timedelta(hours=5))):
+        if action == "retrieve":
+            shown = body(call(view, "retrieve", ann, pk=project.pk))
+        else:
+            (shown,) = body(call(view, "list", ann, query={"cursor": ""} if action == "cursor" else None))
+
+    assert shown["createdAt"] == project.created_at.isoformat().replace("+00:00", "Z")
+
+
+def test_a_time_that_code_gives_is_shown_in_utc(call, ann):
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+    view = full(
+        Project,
+        serializer(Project, "name", "startsAt"),
+        perform_create=lambda self, new: new.save(user=self.request.user, starts_at=noon),
+    )
+
+    assert noon.astimezone(UTC).hour == 10
+    assert body(call(view, "create", ann, data=MINE), 201)["startsAt"] == "2026-01-01T10:00:00Z"
+
+
+# --- the other attributes of a view ---------------------------------------------------------------
+
+
+class TwoAPage(PageNumberPagination):
+    page_size = 2
+    page_size_query_param = "size"
+
+
+class Rate(UserRateThrottle):
+    rate = "1/minute"
+    scope = "rate"
+
+
+def test_a_lookup_field_of_ones_own(call, ann, project):
+    Project.objects.filter(pk=project.pk).update(code="p-1")
+    view = full(Project, PROJECT, lookup_field="code")
+
+    assert view.lookup_value_converter == "str"
+    assert body(call(view, "retrieve", ann, code="p-1"))["name"] == "One"
+    assert body(call(view, "partial_update", ann, data={"name": "Two"}, code="p-1"))["name"] == "Two"
+    assert call(view, "destroy", ann, code="p-2").status_code == 404
+
+
+@pytest.mark.parametrize(("paginator", "query"), [(None, {}), (TwoAPage, {"page": 1, "size": 1})])
+def test_a_pagination_class_of_ones_own(call, ann, project, paginator, query):
+    members = {"sort_fields": {"createdAt": "created_at"}, "pagination_class": paginator}
+    view = type("View", (full(Project, PROJECT),), members)
+    shown = body(call(view, "list", ann, query=query))
+
+    assert [row["name"] for row in (shown if paginator is None else shown["results"])] == ["One"]
+
+
+def test_filter_backends_of_rest_framework(call, ann, project):
+    members = {"search_fields": ["name"], "ordering_fields": ["name"]}
+    view = full(Project, PROJECT, filter_backends=[SearchFilter, OrderingFilter], **members)
+
+    assert body(call(view, "list", ann, query={"search": "nothing", "ordering": "name"})) == []
+
+
+def test_filterset_fields_filter(call, ann, project):
+    view = full(Project, PROJECT, filterset_fields=["name"])
+
+    assert body(call(view, "list", ann, query={"name": "Two"})) == []
+    assert len(body(call(view, "list", ann, query={"name": "One"}))) == 1
+
+
+def test_renderers_and_throttles_of_ones_own(call, ann, project):
+    view = full(Project, PROJECT, renderer_classes=[JSONRenderer], throttle_classes=[Rate])
+    answers = [call(view, "list", ann) for _ in range(2)]
+
+    assert json.loads(answers[0].content)[0]["name"] == "One"
+    assert answers[1].status_code == 429
+
+
+def test_a_serializer_class_by_action_and_a_context(call, ann, project):
+    shouting = {"get_name": lambda self, row: self.context["shout"]}
+    loud = serializer(Project, fields=[("name", serializers.SerializerMethodField())], members=shouting)
+
+    def get_serializer_context(self):
+        return {**super(view, self).get_serializer_context(), "shout": "ONE"}
+
+    view = full(
+        Project,
+        PROJECT,
+        get_serializer_class=lambda self: loud if self.action == "retrieve" else PROJECT,
+        get_serializer_context=get_serializer_context,
+    )
+
+    assert body(call(view, "retrieve", ann, pk=project.pk))["name"] == "ONE"
+    assert body(call(view, "list", ann))[0]["name"] == "One"
+
+
+# --- versions -------------------------------------------------------------------------------------
+
+
+class WithName(ModelSerializer):
+    payer = serializers.CharField(source="customer.name", read_only=True)
+
+    class Meta:
+        model = Invoice
+        fields = ("id", "number", "payer")
+
+
+@pytest.mark.parametrize(("shown", "status"), [(INVOICE, 304), (WithName, 200)])
+def test_an_object_that_shows_other_rows_is_never_unchanged(call, ann, invoice, shown, status):
+    view = full(Invoice, shown)
+    etag = call(view, "retrieve", ann, pk=invoice.pk)["ETag"]
+    held = {"HTTP_IF_NONE_MATCH": etag}
+
+    assert call(view, "retrieve", ann, pk=invoice.pk, headers=held).status_code == status
+    stale = call(view, "partial_update", ann, data={}, pk=invoice.pk, headers={"HTTP_IF_MATCH": '"v9"'})
+    assert stale.status_code == 412
+
+
+WATCHED = {
+    "own columns": ({}, True),
+    "an annotation": ({"queryset": Customer.objects.annotate(more=Count("name"))}, False),
+    "get_queryset": ({"get_queryset": lambda self: Customer.objects.filter(user=self.request.user)}, False),
+    "a sort over a relation": ({"sort_fields": {"user": "user__name"}, "default_sort": "user"}, False),
+    "a distinct query": ({"queryset": Customer.objects.distinct()}, False),
+}
+
+
+@pytest.mark.parametrize("kind", WATCHED)
+def test_a_list_has_an_etag_where_it_shows_own_columns_of_own_rows_only(call, ann, customer, kind):
+    members, has_etag = WATCHED[kind]
+    fields = [("more", serializers.IntegerField())] if kind == "an annotation" else []
+    members = {"sort_fields": {"createdAt": "created_at"}, **members}
+    view = full(
+        Customer, serializer(Customer, "name", fields=fields), watched_lists=frozenset({"list"}), **members
+    )
+
+    assert call(view, "list", ann).has_header("ETag") is has_etag
