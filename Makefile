@@ -31,8 +31,7 @@ run: base-env ## migrate, load demo data once, serve on http://127.0.0.1:8000 (P
 	exec $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
-	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/$(if $(ARGS),python,coverage run) -m pytest $(or $(ARGS),$(PARALLEL))
-	@$(if $(ARGS),,$(BIN)/coverage combine --quiet && $(BIN)/coverage report --skip-covered)
+	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL) --cov --cov-report=term:skip-covered)
 
 test-services: test-env pgbouncer-env ## the same suite on real PostgreSQL, Redis and a Celery worker
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))

@@ -68,5 +68,3 @@ for name in (
 ):
     os.environ[name] = ""
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-if "PYTEST_XDIST_WORKER" in os.environ:  # measure the worker, but not the servers and commands that it starts
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
