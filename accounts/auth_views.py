@@ -1,4 +1,4 @@
-"""The endpoints under /auth: validate, one call, answer."""
+"""The endpoints under /auth. Each validates, calls one service and responds."""
 
 from typing import Any, ClassVar
 
@@ -7,8 +7,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import cookies
-from accounts import serializers as shapes
+from accounts import cookies, serializers
 from accounts.authentication import UserRequest, bearer_token
 from accounts.lasting_authentication import (
     CookieAuthentication,
@@ -32,13 +31,15 @@ DELIVERY = OpenApiParameter(
     enum=["cookie", "body"],
     description="`cookie` puts the tokens into HttpOnly cookies, and a CSRF token into the body.",
 )
-LOGIN_SHAPES = {False: shapes.LoginAnswer, True: shapes.CookieLoginAnswer}
-REFRESH_SHAPES = {False: shapes.TokensAnswer, True: shapes.CookieTokensAnswer}
-LOGIN_ANSWERS = PolymorphicProxySerializer(
-    "AnyLoginAnswer", {"body": shapes.LoginAnswer, "cookie": shapes.CookieLoginAnswer}, "delivery"
+LOGIN_SERIALIZERS = {False: serializers.LoginAnswer, True: serializers.CookieLoginAnswer}
+REFRESH_SERIALIZERS = {False: serializers.TokensAnswer, True: serializers.CookieTokensAnswer}
+LOGIN_RESPONSES = PolymorphicProxySerializer(
+    "AnyLoginAnswer", {"body": serializers.LoginAnswer, "cookie": serializers.CookieLoginAnswer}, "delivery"
 )
-REFRESH_ANSWERS = PolymorphicProxySerializer(
-    "AnyTokensAnswer", {"body": shapes.TokensAnswer, "cookie": shapes.CookieTokensAnswer}, "delivery"
+REFRESH_RESPONSES = PolymorphicProxySerializer(
+    "AnyTokensAnswer",
+    {"body": serializers.TokensAnswer, "cookie": serializers.CookieTokensAnswer},
+    "delivery",
 )
 
 
@@ -49,8 +50,8 @@ def validated(serializer_class: Any, request: Request) -> dict[str, Any]:
     return values
 
 
-def answer(pair: TokenPair, shape: Any, *, in_cookies: bool, status: int = 200) -> Response:
-    response = Response(shape(pair).data, status=status)
+def respond(pair: TokenPair, serializer_class: Any, *, in_cookies: bool, status: int = 200) -> Response:
+    response = Response(serializer_class(pair).data, status=status)
     if in_cookies:
         cookies.set_cookies(response, pair)
     return response
@@ -64,7 +65,7 @@ def without_cookies(request: Request) -> Response:
 
 
 class TokenView(PublicAuthView):
-    """Hands out tokens: in the body, or with `?delivery=cookie` in cookies."""
+    """A view that returns tokens: in the body, or with `?delivery=cookie` in cookies."""
 
     query_parameters: ClassVar = frozenset({"delivery"})
 
@@ -73,27 +74,29 @@ class RegisterView(TokenView):
     documented_errors: ClassVar = {"post": ("EMAIL_EXISTS", "CSRF_FAILED")}
 
     def new_user(self, request: Request) -> User:
-        cookies.wants_cookies(request)  # what it refuses is refused before the slow hash
-        return accounts.new_user(**validated(shapes.RegisterSerializer, request))
+        cookies.wants_cookies(request)  # to refuse a request before the slow hash
+        return accounts.new_user(**validated(serializers.RegisterSerializer, request))
 
-    @extend_schema(request=shapes.RegisterSerializer, responses={201: LOGIN_ANSWERS}, parameters=[DELIVERY])
+    @extend_schema(
+        request=serializers.RegisterSerializer, responses={201: LOGIN_RESPONSES}, parameters=[DELIVERY]
+    )
     @idempotent(prepare="new_user")
     def post(self, request: Request, *, prepared: User) -> Response:
         """Create an account and log in. A verification email is sent."""
         in_cookies = cookies.wants_cookies(request)
         pair = accounts.register(user=prepared)
-        return answer(pair, LOGIN_SHAPES[in_cookies], in_cookies=in_cookies, status=201)
+        return respond(pair, LOGIN_SERIALIZERS[in_cookies], in_cookies=in_cookies, status=201)
 
 
 class LoginView(TokenView):
     documented_errors: ClassVar = {"post": ("INVALID_CREDENTIALS", "ACCOUNT_LOCKED", "CSRF_FAILED")}
 
-    @extend_schema(request=shapes.LoginSerializer, responses=LOGIN_ANSWERS, parameters=[DELIVERY])
+    @extend_schema(request=serializers.LoginSerializer, responses=LOGIN_RESPONSES, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:
         """Open a session. Five failures within 15 minutes lock the address for 15 minutes."""
         in_cookies = cookies.wants_cookies(request)
-        pair = sessions.login(**validated(shapes.LoginSerializer, request))
-        return answer(pair, LOGIN_SHAPES[in_cookies], in_cookies=in_cookies)
+        pair = sessions.login(**validated(serializers.LoginSerializer, request))
+        return respond(pair, LOGIN_SERIALIZERS[in_cookies], in_cookies=in_cookies)
 
 
 class RefreshView(TokenView):
@@ -106,10 +109,13 @@ class RefreshView(TokenView):
         return None if self.request.user.is_authenticated else "auth"
 
     @extend_schema(
-        request=shapes.RefreshSerializer, responses=REFRESH_ANSWERS, parameters=[DELIVERY], auth=REFRESH_AUTH
+        request=serializers.RefreshSerializer,
+        responses=REFRESH_RESPONSES,
+        parameters=[DELIVERY],
+        auth=REFRESH_AUTH,
     )
     def post(self, request: RefreshRequest) -> Response:
-        """Exchange a refresh token for a new pair. Sent again within 10 s, it gets the same one."""
+        """Exchange a refresh token for a new pair. A second request within 10 s gets the same pair."""
         in_cookies = cookies.wants_cookies(request)
         token = request.auth or presented_token(request)
         if "refreshToken" in request.data:
@@ -118,42 +124,42 @@ class RefreshView(TokenView):
             in_cookies = True
             with clearing_refused_refresh():
                 pair = sessions.refresh(token=token)
-        return answer(pair, REFRESH_SHAPES[in_cookies], in_cookies=in_cookies)
+        return respond(pair, REFRESH_SERIALIZERS[in_cookies], in_cookies=in_cookies)
 
 
 class ForgotPasswordView(PublicAuthView):
-    @extend_schema(request=shapes.ForgotPasswordSerializer, responses={202: None})
+    @extend_schema(request=serializers.ForgotPasswordSerializer, responses={202: None})
     def post(self, request: Request) -> Response:
-        """Ask for a reset link. The answer does not tell whether the address is known."""
-        passwords.request_password_reset(**validated(shapes.ForgotPasswordSerializer, request))
+        """Request a reset link. The response is the same for a known and an unknown address."""
+        passwords.request_password_reset(**validated(serializers.ForgotPasswordSerializer, request))
         return Response(None, status=202)
 
 
 class ResetPasswordView(PublicAuthView):
-    @extend_schema(request=shapes.ResetPasswordSerializer, responses={204: None})
+    @extend_schema(request=serializers.ResetPasswordSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Set a new password by the mailed token. Ends every session."""
-        passwords.reset_password(**validated(shapes.ResetPasswordSerializer, request))
+        """Set a new password by the token from the email. Ends every session."""
+        passwords.reset_password(**validated(serializers.ResetPasswordSerializer, request))
         return Response(status=204)
 
 
 class VerifyEmailView(PublicAuthView):
     documented_errors: ClassVar = {"post": ("EMAIL_EXISTS",)}
 
-    @extend_schema(request=shapes.TokenSerializer, responses={204: None})
+    @extend_schema(request=serializers.TokenSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Prove an address by the mailed token. Again: 204 while that address is the account's."""
-        email_changes.prove_email(**validated(shapes.TokenSerializer, request))
+        """Verify an address by the token from the email. Repeated: 204 while the account has that address."""
+        email_changes.prove_email(**validated(serializers.TokenSerializer, request))
         return Response(status=204)
 
 
 class UndoEmailChangeView(PublicAuthView):
     documented_errors: ClassVar = {"post": ("EMAIL_EXISTS",)}
 
-    @extend_schema(request=shapes.TokenSerializer, responses={204: None})
+    @extend_schema(request=serializers.TokenSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Give the account its former address back by the token mailed there. Ends every session."""
-        email_changes.undo_email_change(**validated(shapes.TokenSerializer, request))
+        """Restore the former address of the account by the token sent to it. Ends every session."""
+        email_changes.undo_email_change(**validated(serializers.TokenSerializer, request))
         return Response(status=204)
 
 
@@ -162,7 +168,7 @@ class LogoutView(ApiView):
     permission_classes = ()
 
     def check_throttles(self, request: Request) -> None:
-        """Count everything, and refuse only what ends no session. Cookies that name none are removed in any case."""
+        """Count every request, but refuse only those that end no session. Cookies are removed even then."""
         try:
             super().check_throttles(request)
         except Throttled as error:
@@ -179,7 +185,7 @@ class LogoutView(ApiView):
 
     @extend_schema(request=None, responses={204: None}, auth=LOGOUT_AUTH)
     def post(self, request: LogoutRequest) -> Response:
-        """End this session: its tokens stop working with the next request. An expired access token will do."""
+        """End this session: its tokens are refused from the next request on. An expired access token is accepted."""
         if request.auth is not None:
             sessions.logout(session=request.auth)
         return without_cookies(request)
@@ -188,9 +194,9 @@ class LogoutView(ApiView):
 class CsrfView(ApiView):
     authentication_classes = (CookieAuthentication,)
 
-    @extend_schema(responses=shapes.CsrfAnswer, auth=CSRF_AUTH)
+    @extend_schema(responses=serializers.CsrfAnswer, auth=CSRF_AUTH)
     def get(self, request: UserRequest) -> Response:
-        """The CSRF token of the session that the cookies name, for a page that was loaded again."""
+        """Return the CSRF token of the session of the cookies, for a page after a reload."""
         token = cookies.csrf_token(request.auth.pk)
         response = Response({"csrfToken": token})
         if cookies.CSRF.of(request) != token:
@@ -209,10 +215,10 @@ class LogoutAllView(ApiView):
 class ChangePasswordView(ApiView):
     documented_errors: ClassVar = {"post": ("ACCOUNT_LOCKED",)}
 
-    @extend_schema(request=shapes.ChangePasswordSerializer, responses={204: None})
+    @extend_schema(request=serializers.ChangePasswordSerializer, responses={204: None})
     def post(self, request: UserRequest) -> Response:
         """Set a new password. Ends every other session."""
-        values = validated(shapes.ChangePasswordSerializer, request)
+        values = validated(serializers.ChangePasswordSerializer, request)
         passwords.change_password(
             session=request.auth, current=values["currentPassword"], new=values["newPassword"]
         )
@@ -222,6 +228,6 @@ class ChangePasswordView(ApiView):
 class ResendVerificationView(ApiView):
     @extend_schema(request=None, responses={202: None})
     def post(self, request: UserRequest) -> Response:
-        """Send the verification email again, to each address that is not proven: the account's and a pending one."""
+        """Send the verification email again to each unverified address: that of the account and a pending one."""
         email_changes.resend_proof(user=request.user, actor=request.user)
         return Response(None, status=202)

@@ -1,6 +1,6 @@
-"""The token of a request, and the session it names: one indexed query, on the database, each time.
+"""Authentication of a request by its token and the session in the database, with one indexed query.
 
-An authenticator returns None for an `Authorization` of another scheme than its own, so that another may follow.
+An authenticator returns None for an `Authorization` header of another scheme, so that DRF tries the next one.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from core.web.request_context import identify
 
 
 class UserRequest(Request):
-    """A request that SessionTokenAuthentication has let in, for the types of the views behind it."""
+    """A request after SessionTokenAuthentication, for the types of the views."""
 
     user: User
     auth: Session
@@ -33,8 +33,8 @@ class UserRequest(Request):
 class SessionTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <access token>` (RFC 6750), or the cookie of a web client. `request.auth` is the Session.
 
-    Logout, a password change, a deletion or a new role take effect with the next request, because session and
-    user are read from the database and nothing is believed that the token says about them.
+    Logout, a new password, a deletion or a new role take effect with the next request, because session and user are
+    read from the database. The token has only their ids.
     """
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
@@ -44,11 +44,11 @@ class SessionTokenAuthentication(BaseAuthentication):
         return accept(live_session(tokens.read(token, tokens.ACCESS)))
 
     def from_cookie(self, request: Request) -> tuple[User, Session] | None:
-        """Only without a bearer token, so that two identities are never mixed."""
+        """Authenticate by cookie. Call it only without a bearer token, so that two identities are never mixed."""
         token = cookies.ACCESS.of(request)
         if not token:
             return None
-        # One that has expired removes itself, and another tab may have a new one already.
+        # An expired cookie is not removed: the browser drops it, and another tab may have set a new one.
         with clearing(cookies.ACCESS.clear, "UNAUTHORIZED"), clearing(cookies.clear_cookies, "TOKEN_REVOKED"):
             session = live_session(tokens.read(token, tokens.ACCESS))
         cookies.check_csrf(request, session.pk)
@@ -71,7 +71,7 @@ def accept(session: Session) -> tuple[User, Session]:
 
 @contextmanager
 def clearing(clear: Callable[[HttpResponseBase], None], *codes: str) -> Iterator[None]:
-    """Let an answer with one of these codes remove cookies from the browser, whose own scripts cannot."""
+    """Remove cookies in a response with one of these codes, because scripts of the page cannot remove them."""
     try:
         yield
     except ApiError as error:
@@ -81,7 +81,7 @@ def clearing(clear: Callable[[HttpResponseBase], None], *codes: str) -> Iterator
 
 
 def live_session(claims: tokens.Claims) -> Session:
-    """The session of a genuine token, with its user. Raises ApiError TOKEN_REVOKED when either has ended."""
+    """Return the session with its user. Raise ApiError TOKEN_REVOKED if it has ended or the user is deleted."""
     session = session_of(claims)
     if session is None or not session.is_live or not session.user.is_active:
         record_refused_token(claims, session)
@@ -90,26 +90,24 @@ def live_session(claims: tokens.Claims) -> Session:
 
 
 def session_of(claims: tokens.Claims) -> Session | None:
-    """What a request is told of its session; the rest of the row is read when somebody asks for it."""
+    """Return the session with the columns that a request needs. The others are deferred."""
     if not compiled.applies():
         session: Session | None = rows_of(claims.session_id, claims.user_id).first()
         if session is not None:
             remember(session.user, getattr(getattr(session.user, "owner_version", None), "token", None))
         return session
-    found = session_statement().run({"session": claims.session_id, "user": claims.user_id})
-    if not found:
+    rows = session_statement().run({"session": claims.session_id, "user": claims.user_id})
+    if not rows:
         return None
     size = len(SESSION_COLUMNS)
-    session = Session.from_db("default", SESSION_COLUMNS, found[0][:size])
-    session.user = User.from_db("default", USER_COLUMNS, found[0][size:-1])
-    remember(session.user, found[0][-1])
+    session = Session.from_db("default", SESSION_COLUMNS, rows[0][:size])
+    session.user = User.from_db("default", USER_COLUMNS, rows[0][size:-1])
+    remember(session.user, rows[0][-1])
     return session
 
 
 SESSION_COLUMNS = ("id", "user_id", "expires_at", "ended_at")
 USER_COLUMNS = tuple(field.attname for field in User._meta.concrete_fields if field.name != "search_text")
-
-
 COLUMNS = (*SESSION_COLUMNS, *(f"user__{name}" for name in USER_COLUMNS), "user__owner_version__token")
 
 
@@ -120,6 +118,6 @@ def rows_of(session_id: UUID, user_id: UUID) -> QuerySet[Session]:
 
 @cache
 def session_statement() -> Statement:
-    stand_ins = {"session": uuid4(), "user": uuid4()}
-    rows = Session.objects.filter(pk=stand_ins["session"], user=stand_ins["user"])
-    return compiled.compiled(rows.values_list(*COLUMNS), stand_ins)
+    placeholders = {"session": uuid4(), "user": uuid4()}
+    rows = Session.objects.filter(pk=placeholders["session"], user=placeholders["user"])
+    return compiled.compiled(rows.values_list(*COLUMNS), placeholders)

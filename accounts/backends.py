@@ -17,7 +17,7 @@ class LockoutBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """None for wrong credentials. Raises AccountLocked, which the admin's form shows."""
+        """Return the user, or None for wrong credentials. Raise AccountLocked, which the form of the admin shows."""
         address = username or kwargs.get(User.USERNAME_FIELD)
         if address is None or password is None:
             return None

@@ -1,9 +1,8 @@
-"""Tokens for web clients: in cookies that scripts cannot read, with a CSRF token bound to the session.
+"""Tokens for web clients in cookies that scripts cannot read, with a CSRF token bound to the session.
 
-The access cookie is `__Host-` (this host only, over HTTPS only, every path). The refresh cookie travels to the
-paths under /auth, where it refreshes a session, ends it, or names it to a page that has been loaded again. The CSRF
-token is an HMAC of the session's id, so one from another session, or one that a sibling domain has planted, does not
-fit (ASVS 5.0, 3.3 and 3.5.1).
+The access cookie is `__Host-` (this host only, over HTTPS only, every path). The refresh cookie is sent to the paths
+under /auth, which refresh a session, end it, or return its CSRF token after a reload. The CSRF token is an HMAC of the
+session's id. So a token of another session, or a cookie set by a sibling domain, is refused (ASVS 5.0, 3.3 and 3.5.1).
 """
 
 from dataclasses import dataclass
@@ -40,12 +39,12 @@ class Cookie:
 
     @property
     def name(self) -> str:
-        """With DEBUG on the API is called at http://localhost, where some browsers take neither a `Secure` cookie nor
-        a name whose prefix demands one."""
+        """Name of the cookie. With DEBUG the API is at http://localhost, where some browsers refuse `Secure` cookies
+        and the prefixes that require them."""
         return self.secure_name if settings.AUTH_COOKIE_SECURE else self.plain_name
 
     def of(self, request: Request) -> str:
-        """Return the value that the request carries, or an empty string."""
+        """Return the value in the request, or an empty string."""
         return str(request.COOKIES.get(self.name, ""))
 
     def set(self, response: HttpResponseBase, value: str, max_age: int) -> None:
@@ -60,18 +59,18 @@ class Cookie:
         )
 
     def clear(self, response: HttpResponseBase) -> None:
-        """Browsers accept the removal of a prefixed cookie only with the attributes that its prefix demands."""
+        """Remove the cookie. Browsers require the attributes of a prefix for the removal too."""
         self.set(response, "", 0)
 
 
 ACCESS = Cookie("__Host-access", "dev-access", "/", "Lax")
 REFRESH = Cookie("__Secure-refresh", "dev-refresh", "/api/v1/auth", "Strict")
-# The one cookie that the site's own scripts read, to send it back as X-CSRFToken.
+# The only cookie that scripts of the page read, to send it as X-CSRFToken.
 CSRF = Cookie("__Host-csrftoken", "dev-csrftoken", "/", "Strict", httponly=False)
 
 
 def wants_cookies(request: Request) -> bool:
-    """`?delivery=cookie`. Raises FieldError for another value, ApiError CSRF_FAILED from a foreign site."""
+    """Return whether `delivery` is `cookie`. Raise FieldError for another value, CSRF_FAILED for a foreign site."""
     delivery = request.query_params.get("delivery", "body")
     if delivery not in {"body", "cookie"}:
         raise FieldError("delivery", "invalid", "Must be cookie, or absent.")
@@ -85,12 +84,12 @@ def csrf_token(session_id: UUID) -> str:
 
 
 def csrf_tokens(session_id: UUID) -> list[str]:
-    """Return the token of a session, and those that servers with another SECRET_KEY give out."""
+    """Return the token of a session for the current SECRET_KEY, then those for older keys."""
     return keys.hexdigests("accounts.csrf", session_id.hex)
 
 
 def check_csrf(request: HttpRequest, session_id: UUID) -> None:
-    """Raises ApiError CSRF_FAILED unless an unsafe request carries its session's token, from an own site."""
+    """Raise ApiError CSRF_FAILED if an unsafe request is without the token of its session or of a foreign site."""
     if request.method in SAFE_METHODS:
         return
     sent = request.META.get("HTTP_X_CSRFTOKEN", "")
@@ -100,7 +99,7 @@ def check_csrf(request: HttpRequest, session_id: UUID) -> None:
 
 
 def check_origin(request: HttpRequest) -> None:
-    """A browser names the site that a request comes from. Raises ApiError CSRF_FAILED for one that is not ours."""
+    """Raise ApiError CSRF_FAILED if the `Origin` header, which browsers send, is a foreign site."""
     origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
         return
@@ -110,7 +109,7 @@ def check_origin(request: HttpRequest) -> None:
 
 
 def is_trusted(origin: str) -> bool:
-    """Return whether CSRF_TRUSTED_ORIGINS holds this origin, read as Django reads it for the admin."""
+    """Return whether the origin is in CSRF_TRUSTED_ORIGINS, as Django decides it for the admin."""
     trusted = CsrfViewMiddleware(lambda _request: None)  # type: ignore[arg-type]
     try:
         parts = urlsplit(origin)
@@ -131,13 +130,13 @@ def set_cookies(response: HttpResponseBase, pair: TokenPair) -> None:
 
 
 def set_csrf_cookie(response: HttpResponseBase, session: Session) -> None:
-    """Anew, for the rest of the session."""
+    """Set the CSRF cookie again, for the rest of the session."""
     age = round((session.expires_at - timezone.now()).total_seconds())
     CSRF.set(response, csrf_token(session.pk), age)
 
 
 def any_of(request: Request) -> bool:
-    """Return whether the request carries one of the cookies."""
+    """Return whether the request has one of the cookies."""
     return any(cookie.of(request) for cookie in (ACCESS, REFRESH, CSRF))
 
 

@@ -9,19 +9,19 @@ MAX_NAME = 40
 # Browsers call themselves Mozilla for historical reasons. Every other client names itself first (RFC 9110, 10.1.5).
 BROWSER = re.compile(r"(Mozilla|Opera)/")
 OWN_NAME = re.compile(r"[^/(;]*[^/(;\s]")
-# The forms of one browser on phones, which the system beside it tells already.
+# Names of the mobile variants of a browser. The system is part of the device name anyway.
 VARIANT = re.compile(r"\bMobile\b|\biOS\b|\bWebView\b| UI/WKWebView")
 SYSTEMS = {"Mac OS X": "macOS"}
-# A header may hold what turns the direction of a text, or has no width, and so looks like another name.
+# Characters that change the direction of a text, or have no width, could imitate another name.
 INVISIBLE = re.compile(r"[^ -~]+")
 
 
 def device_name(user_agent: str) -> str:
     """Return browser and system without versions, so that an update is not another device. Visible ASCII only."""
     user_agent = INVISIBLE.sub(" ", user_agent)
-    found = parse(user_agent)
-    browser = found.user_agent.family if found.user_agent else ""
-    system = found.os.family if found.os else ""
+    device = parse(user_agent)
+    browser = device.user_agent.family if device.user_agent else ""
+    system = device.os.family if device.os else ""
     name = VARIANT.sub("", browser) if BROWSER.match(user_agent) else own_name(user_agent)
     name = " ".join(name.split())[:MAX_NAME]
     system = SYSTEMS.get(system, system)[:MAX_NAME]
@@ -31,7 +31,7 @@ def device_name(user_agent: str) -> str:
 
 
 def own_name(user_agent: str) -> str:
-    """Return what stands before the first version or comment; the first word where there is neither."""
+    """Return the text before the first version or comment, or the first word without either."""
     match = OWN_NAME.match(user_agent)
     if match is None:
         return ""

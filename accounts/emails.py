@@ -1,7 +1,7 @@
-"""The mails about accounts. Each function keeps one promise from the outbox, in the worker.
+"""Emails about accounts. The worker calls a handler for each message of the outbox.
 
-Secrets are made here, at the moment of sending, so that neither the database nor a queue ever holds one. They are made
-under the lock of the user, where the message is looked for again: what voids links deletes it under the same lock.
+Secrets are created here, when the email is sent, so that neither the database nor a queue contains one. The handler
+locks the user and then reads the message again, because code that voids links deletes messages under the same lock.
 """
 
 from typing import Any
@@ -25,12 +25,12 @@ from core.outbox.models import OutboxMessage
 Purpose = OneTimeToken.Purpose
 
 
-# --- links that anybody can ask for -----------------------------------------------------------------
+# --- links that anybody can request -----------------------------------------------------------------
 
 
 @outbox.handles("accounts.password_reset")
 def send_password_reset(message: OutboxMessage) -> None:
-    """To whoever has the address, if anybody has: the request did not look."""
+    """Send a reset link if an account has the address. The request made no query for it."""
     with transaction.atomic():
         user = User.objects.with_email(message.payload["email"]).select_for_update().first()
         if user is None or not may_send_link(message, user.email):
@@ -43,15 +43,15 @@ def send_password_reset(message: OutboxMessage) -> None:
 
 @outbox.handles("accounts.email_proof")
 def send_email_proof(message: OutboxMessage) -> None:
-    """To an address that waits to be proven; one that no longer waits needs no mail.
+    """Send a link to an address that is still unverified or pending.
 
-    Nor does a pending one that is another account's by now: it cannot be proven, and its owner must not lose a place
-    for a reset link to it.
+    Send none to a pending address that another account has by now. It cannot be verified, and must not use up the
+    limit of links to the other account.
     """
     address = message.payload["email"]
     with transaction.atomic():
-        user = living_users(message).select_for_update().first()
-        if user is None or not (address == user.pending_email or address == unproven_email(user)):
+        user = users_of(message).select_for_update().first()
+        if user is None or not (address == user.pending_email or address == unverified_email(user)):
             return
         if User.objects.with_email(address).exclude(pk=user.pk).exists():
             return
@@ -62,12 +62,12 @@ def send_email_proof(message: OutboxMessage) -> None:
     send_link("email_proof", to=address, context=context, cause=message)
 
 
-def unproven_email(user: User) -> str | None:
+def unverified_email(user: User) -> str | None:
     return None if user.email_verified else user.email
 
 
 def may_send_link(message: OutboxMessage, address: str, *, limit: int = mailboxes.MAX_PER_HOUR) -> bool:
-    """Whether the message still counts, and the mailbox has room in this hour. The caller holds the user's row."""
+    """Return whether the message still exists and the limit allows a link. The caller holds the row of the user."""
     return is_queued(message) and mailboxes.reserve(address, Kind.LINK, limit=limit)
 
 
@@ -82,7 +82,7 @@ def send_link(template: str, *, to: str, context: dict[str, Any], cause: OutboxM
 def send_counted(
     kind: Kind, template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage
 ) -> None:
-    """Send an email for which a place is reserved."""
+    """Send an email for which `mailboxes.reserve` returned True."""
     try:
         mail.send(template, to=to, context=context, cause=cause)
     except Exception:
@@ -90,21 +90,21 @@ def send_counted(
         raise
 
 
-# --- notices, to the address that the account had when it happened ------------------------------------
+# --- notices, to the address that the account had at the event ----------------------------------------
 
 
 @outbox.handles("accounts.email_change_requested")
 def send_email_change_notice(message: OutboxMessage) -> None:
-    """To the old address, so that its owner can object."""
+    """Notify the old address, so that its owner can cancel the change."""
     notify(message, "email_change_requested", new_email=message.payload["new"])
 
 
 @outbox.handles("accounts.email_changed")
 def send_email_changed(message: OutboxMessage) -> None:
-    """To the address that the account has left, with a link that undoes the change where it may have one."""
+    """Notify the former address, with a link to undo the change if the message allows it."""
     link = None
     with transaction.atomic():
-        user = living_users(message).select_for_update().first()
+        user = users_of(message).select_for_update().first()
         if user is None or not is_queued(message) or was_undone_since(user, message.created_at):
             return
         if message.payload["undo"]:
@@ -127,7 +127,7 @@ def send_email_changed(message: OutboxMessage) -> None:
 
 @outbox.handles("accounts.email_change_undone")
 def send_email_change_undone(message: OutboxMessage) -> None:
-    """To the address that an undo has taken from the account."""
+    """Notify the address that the account lost by an undo."""
     notify(message, "email_change_undone")
 
 
@@ -143,9 +143,9 @@ def send_session_closed(message: OutboxMessage) -> None:
 
 @outbox.handles("accounts.new_device")
 def send_new_device(message: OutboxMessage) -> None:
-    """Where no earlier session has the same browser and system. Versions do not count.
+    """Notify the user unless an earlier session has the same browser and system, of any version.
 
-    The session itself is not read: whoever has logged in can refresh it with another User-Agent before this runs.
+    The User-Agent is that of the message, because a refresh of the session may have changed its row since.
     """
     device = device_name(message.payload["user_agent"])
     earlier = Session.objects.filter(
@@ -157,8 +157,8 @@ def send_new_device(message: OutboxMessage) -> None:
 
 
 def notify(message: OutboxMessage, template: str, **values: Any) -> None:
-    """Send it to the address in the message. To one that was not proven, at most five go in an hour."""
-    user = living_users(message).first()
+    """Send a notice to the address in the message. An unverified one gets at most five an hour."""
+    user = users_of(message).first()
     if user is None:
         return
     to, is_proven = message.payload["email"], message.payload["proven"]
@@ -172,8 +172,8 @@ def notify(message: OutboxMessage, template: str, **values: Any) -> None:
         send_counted(Kind.NOTICE, template, to=to, context=context, cause=message)
 
 
-def living_users(message: OutboxMessage) -> UserQuerySet:
-    """At most one."""
+def users_of(message: OutboxMessage) -> UserQuerySet:
+    """Return the user of the message, as a queryset, if not deleted."""
     return User.objects.alive().filter(pk=message.payload["user"])
 
 
@@ -181,17 +181,17 @@ def living_users(message: OutboxMessage) -> UserQuerySet:
 
 
 def page_link(page: str, secret: str) -> str:
-    """From the configured address, never from a request's Host (reset poisoning)."""
+    """Return a link below FRONTEND_URL, not below the Host of a request (password reset poisoning)."""
     return f"{settings.FRONTEND_URL}/account/{page}?{urlencode({'token': secret})}"
 
 
 def act_link() -> str:
-    """Where somebody who is warned can act: a new password ends every session and voids every open link."""
+    """Return the link in a notice: a new password ends every session and voids every open link."""
     return f"{settings.FRONTEND_URL}/account/forgot-password"
 
 
 def samples() -> dict[str, dict[str, Any]]:
-    """A context for each mail, for the developers' preview. Nothing of it is stored."""
+    """Return an unsaved context for each email, for the developers' preview."""
     user = User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
     notice = {"user": user, "is_proven": True, "act_link": act_link()}
     return {

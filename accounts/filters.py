@@ -14,7 +14,7 @@ class UserFilter(django_filters.FilterSet):
     )
     search = TextFilter(
         method="by_words",
-        help_text="Every word is a part of the email or the name, whatever the case or accent.",
+        help_text="Every word is a part of the email or the name, regardless of case and accents.",
     )
 
     class Meta:

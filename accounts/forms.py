@@ -1,4 +1,4 @@
-"""The admin's forms about accounts. They ask the services for the rules, and say refusals by the field."""
+"""Forms of the admin about accounts. The services check the rules, and the forms show refusals at the fields."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordCha
 from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import ValidationError
 
-from accounts.addresses import LONGEST, canonical_email
+from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.models import User
 from accounts.services import passwords
 from accounts.services.lockout import AccountLocked
@@ -36,7 +36,7 @@ def locked(refusal: ApiError) -> ValidationError:
 
 
 def check_rules(form: Any, field: str, user: User) -> None:
-    """Say beside the field what the service would refuse."""
+    """Add an error to the field for each rule of the services that the password breaks."""
     password = form.cleaned_data.get(field)
     if password:
         try:
@@ -46,11 +46,11 @@ def check_rules(form: Any, field: str, user: User) -> None:
 
 
 class LogInForm(BoundedForm, AdminAuthenticationForm):
-    """Refuses as the API's log-in does, but in words above the form."""
+    """The log-in form, with the limits of the API and their errors above the form."""
 
-    # Not Django's UsernameField, which normalises before it validates.
+    # Not Django's UsernameField, which normalizes before it validates.
     username = forms.CharField(
-        max_length=LONGEST,
+        max_length=MAX_EMAIL,
         widget=forms.TextInput(
             attrs={"autofocus": True, "autocapitalize": "none", "autocomplete": "username"}
         ),
@@ -67,8 +67,8 @@ class LogInForm(BoundedForm, AdminAuthenticationForm):
             raise locked(refusal) from refusal
 
 
-class ByOurRules:
-    """In place of Django's check, which looks at the password before it is normalised."""
+class ServiceRules:
+    """The rules of the services instead of Django's check, which is before the normalization."""
 
     def validate_password_for_user(
         self,
@@ -78,8 +78,8 @@ class ByOurRules:
         check_rules(self, password_field_name, user)
 
 
-class OwnPasswordForm(ByOurRules, BoundedForm, AdminPasswordChangeForm):
-    """For whoever is logged in. The old password is asked for under the lock-out."""
+class OwnPasswordForm(ServiceRules, BoundedForm, AdminPasswordChangeForm):
+    """The form for one's own password. The lock-out counts a wrong old password."""
 
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]
@@ -96,8 +96,8 @@ class OwnPasswordForm(ByOurRules, BoundedForm, AdminPasswordChangeForm):
         return self.user
 
 
-class NewPasswordForm(ByOurRules, BoundedForm, SetPasswordForm):
-    """For somebody else's password. The view saves it, because it knows who is doing so."""
+class NewPasswordForm(ServiceRules, BoundedForm, SetPasswordForm):
+    """The form for another user's password. The view saves it, because it has the actor."""
 
 
 class UserForm(VersionedForm):
@@ -109,7 +109,7 @@ class UserForm(VersionedForm):
 
 
 class NewUserForm(BoundedModelForm):
-    email = forms.CharField(max_length=LONGEST, help_text="A mail goes there to prove it.")
+    email = forms.CharField(max_length=MAX_EMAIL, help_text="An email with a link verifies it.")
     name = forms.CharField(min_length=2, max_length=100, validators=[refuse_control_characters])
     password = password_field(
         "Password", "new-password", "8 to 128 characters, with an upper-case letter and a digit."

@@ -1,4 +1,4 @@
-"""The limit of the slow hash: a process hashes on its share of the cores."""
+"""The concurrency limit of the slow hash: a process uses its share of the cores."""
 
 import os
 
@@ -7,7 +7,7 @@ from django.conf import settings
 from core.web.concurrency import ConcurrencyLimit
 
 WAIT_SECONDS = 5.0
-FREE_THREADS = 3  # of each server process, whatever the storm
+FREE_THREADS = 3  # of each server process, for other requests
 UNBOUNDED = 1000  # the development server has a thread for every request
 
 

@@ -11,8 +11,8 @@ NICENESS = 4
 
 
 def yield_to_others() -> None:
-    """On Linux niceness is a thread's own: a hash then takes what the other requests leave of its core. It
-    releases the interpreter's lock while it runs, so nothing else waits for it."""
+    """Lower the priority of this thread. On Linux niceness is an attribute of a thread, so a hash only uses the time
+    that other requests leave of its core. It releases the GIL, so that they do not wait for it."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 

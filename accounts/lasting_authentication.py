@@ -1,4 +1,4 @@
-"""Authenticators of the paths under /auth that take more than a valid access token."""
+"""Authenticators of the paths under /auth that accept other tokens than a valid access token."""
 
 from contextlib import AbstractContextManager
 
@@ -16,24 +16,24 @@ from core.web.errors import ApiError, FieldError
 
 
 class LogoutRequest(Request):
-    """A request that LogoutAuthentication has let in, for the types of the view behind it."""
+    """A request after LogoutAuthentication, for the types of the view."""
 
     auth: Session | None
 
 
 class RefreshRequest(Request):
-    """The same for RefreshAuthentication."""
+    """A request after RefreshAuthentication, for the types of the view."""
 
     auth: PresentedToken | None
 
 
-MAX_REFRESH_BODY = 8 * 1024  # twice the longest token: a longer body is not parsed before it is counted
+MAX_REFRESH_BODY = 8 * 1024  # twice the longest token: a longer body is rate limited before it is parsed
 
 
 def session_of_cookies(request: Request) -> Session:
-    """Return the live session that the access or else the refresh cookie names, expired or not.
+    """Return the live session of the access or else the refresh cookie, expired or not.
 
-    Raises ApiError UNAUTHORIZED or TOKEN_REVOKED without one; that answer removes the cookies.
+    Raise ApiError UNAUTHORIZED or TOKEN_REVOKED without one. That response removes the cookies.
     """
     refusal = ApiError("UNAUTHORIZED")
     for cookie, kind in ((cookies.ACCESS, tokens.ACCESS), (cookies.REFRESH, tokens.REFRESH)):
@@ -46,16 +46,16 @@ def session_of_cookies(request: Request) -> Session:
 
 
 class CookieAuthentication(BaseAuthentication):
-    """Either cookie of a web client, also an expired one."""
+    """Authentication by either cookie of a web client, also an expired one."""
 
     def authenticate(self, request: Request) -> tuple[User, Session]:
         return accept(session_of_cookies(request))
 
 
 class LogoutAuthentication(BaseAuthentication):
-    """An access token, also an expired one, or either cookie with its CSRF token.
+    """Authentication by an access token, also an expired one, or by either cookie with its CSRF token.
 
-    None where cookies name no live session: then there is nothing to end.
+    It returns None for cookies without a live session: then there is nothing to end.
     """
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
@@ -74,8 +74,8 @@ class LogoutAuthentication(BaseAuthentication):
 
 
 class RefreshAuthentication(BaseAuthentication):
-    """A refresh token. While it is good the user is that of its session, otherwise an anonymous one: so a refresh
-    counts in the rate of its user, everything else in that of its address."""
+    """Authentication by a refresh token. With a valid one the user is that of its session, otherwise anonymous. So a
+    refresh counts in the rate limit of its user, any other request in that of its IP address."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, PresentedToken] | None:
         length = request.META.get("CONTENT_LENGTH") or "0"
@@ -88,7 +88,7 @@ class RefreshAuthentication(BaseAuthentication):
 
 
 def presented_token(request: Request) -> PresentedToken:
-    """Return what the body holds, or else the cookie. Raises ApiError, DRF's ValidationError."""
+    """Return the token of the body, or else of the cookie. Raise ApiError, DRF's ValidationError."""
     serializer = RefreshSerializer(data=request.data)
     serializer.is_valid(raise_exception=True)
     token = serializer.validated_data.get("refreshToken")
@@ -104,5 +104,5 @@ def presented_token(request: Request) -> PresentedToken:
 
 
 def clearing_refused_refresh() -> AbstractContextManager[None]:
-    """Without its refresh token a session cannot go on: all cookies are of no use then."""
+    """Remove all cookies with a refused refresh token, because the session cannot continue without it."""
     return clearing(cookies.clear_cookies, "UNAUTHORIZED", "TOKEN_EXPIRED", "TOKEN_REVOKED")

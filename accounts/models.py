@@ -1,4 +1,4 @@
-"""People, their sessions, the secrets mailed to them, and the counts of failed logins and of emails."""
+"""Users, their sessions, the secrets in emails to them, and the counts of failed logins and of emails."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -30,11 +30,11 @@ class Role(models.TextChoices):
 
 class UserQuerySet(BaseQuerySet):
     def with_email(self, address: str) -> Self:
-        """At most one: `address` is canonical."""
+        """Return the user with this canonical address, as a queryset."""
         return self.alive().filter(email=address)
 
     def matching(self, text: str) -> Self:
-        """Filter by text: every word is a part of the address or the name, whatever the case or accent."""
+        """Filter by text: every word is a part of the address or the name, regardless of case and accents."""
         words = dict.fromkeys(fold(text).split())
         rows = self if words or not text.strip() else self.none()
         for word in words:
@@ -63,17 +63,17 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 
 class User(AbstractBaseUser, PermissionsMixin, BaseModel):
-    """An account. `role` is the one source of what it may do; the flags Django asks for follow from it."""
+    """An account. `role` is the only source of its permissions. Django's flags are derived from it."""
 
     email = models.CharField(max_length=254)
     pending_email = models.CharField(max_length=254, null=True, blank=True)  # noqa: DJ001 - null means none
     name = models.CharField(max_length=100)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.USER)
     email_verified_at = models.DateTimeField(null=True, blank=True)
-    # Name and address as `matching` compares them: without case and accents, an international domain in both forms.
-    # The default in the database is for a release that does not know the column yet.
+    # Name and address for `matching`: without case and accents, an international domain in both forms.
+    # The default in the database is for an earlier release, which does not have the column.
     search_text = models.TextField(blank=True, default="", db_default="", editable=False)
-    # Part of the admin session's hash: moving it ends the browser sessions along with the API's.
+    # Part of the session hash of the admin: a change ends the user's sessions there.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
     access = Access(owner="pk")
@@ -108,11 +108,11 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
         super().save(*args, update_fields=update_fields, **kwargs)
 
     def index_words(self) -> None:
-        """Set `search_text`. Only what stores users without `save` calls it."""
+        """Set `search_text`. Call it before a write without `save`."""
         self.search_text = search_text_of(self.name, self.email)
 
     @property
-    def etag(self) -> str:  # with the user, since /users/me is another object for every caller
+    def etag(self) -> str:  # with the id, because /users/me is another object for every caller
         return etag_of(self.version, self.updated_at, self.pk.hex)
 
     @property
@@ -132,7 +132,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
         return self.email_verified_at is not None
 
     def outranks(self, other: "User") -> bool:
-        """Who may act on somebody's account in the admin: an admin on everybody's, staff on users' only."""
+        """Return whether the user may change the other account in the admin: staff may change users, admins all."""
         return self.is_superuser or (self.is_staff and not other.is_staff)
 
     def clean(self) -> None:
@@ -145,12 +145,12 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     # --- the password -------------------------------------------------------------------------
 
     def set_password(self, raw_password: str | None) -> None:
-        """Raises ValidationError for a text that cannot be a password. The rules are the services' to check."""
+        """Set the password. Raise ValidationError for invalid text. The services check the rules."""
         super().set_password(raw_password if raw_password is None else normalize_password(raw_password))
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Return whether this is the password. A hash with other rounds than BCRYPT_ROUNDS is replaced, but only while
-        it is still the stored one: a log-in that began before a reset must not undo the reset."""
+        """Return whether this is the password. A hash with other rounds than BCRYPT_ROUNDS is replaced if it is still
+        the stored one: a log-in that began before a reset must not undo the reset."""
         try:
             text = normalize_password(raw_password or "")
         except ValidationError:
@@ -167,7 +167,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
             self.password = encoded
 
         is_right = check_password(text, self.password, replace_hash)
-        # The new hash is that of a parallel log-in with the same password, or of another password.
+        # If replaced, the new hash is by a parallel log-in with the same password, or of another password.
         return is_right and (not was_replaced or check_password(text, self.password))
 
     async def acheck_password(self, raw_password: str | None) -> bool:
@@ -189,15 +189,15 @@ class SessionQuerySet(AccessQuerySet):
         return self.filter(ended_at=None, expires_at__gt=timezone.now())
 
     def end(self, reason: str) -> int:
-        """End every live one of these and say how many there were."""
+        """End the live sessions and return their number."""
         return self.filter(ended_at=None).update(ended_at=timezone.now(), end_reason=reason)
 
 
 class Session(models.Model):
     """One login on one device.
 
-    A refresh token is a signed JWT whose `jti` is known here only as a hash: `refresh_hash` of the one that is
-    good now, `previous_hash` of the one it replaced. So a genuine token that is neither is a spent one.
+    A refresh token is a signed JWT. Only hashes of its `jti` are stored: `refresh_hash` of the current token and
+    `previous_hash` of the token that it replaced. So any other genuine token is a spent one.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -231,10 +231,10 @@ class Session(models.Model):
 
 
 class OneTimeToken(models.Model):
-    """A secret mailed to somebody, kept as a hash. `email` is the address that its use proves."""
+    """The hash of a secret that was sent by email. `email` is the address that its use verifies."""
 
     class Purpose(models.TextChoices):
-        PASSWORD_RESET = "password_reset"  # noqa: S105 - names what the secret is for
+        PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a purpose
         EMAIL_PROOF = "email_proof"
         EMAIL_UNDO = "email_undo"
 
@@ -256,14 +256,14 @@ class OneTimeToken(models.Model):
         return f"{self.purpose} for {self.email}"
 
     def claim(self) -> bool:
-        """Spend it. Of any number of parallel calls, one gets True."""
+        """Spend the token. Only one of several parallel calls returns True."""
         now = timezone.now()
         free = OneTimeToken.objects.filter(pk=self.pk, used_at=None, expires_at__gt=now)
         return free.update(used_at=now) == 1
 
 
 class Lockout(models.Model):
-    """The failed logins of one address, known or not. Keyed by a hash, so that guesses leave no addresses."""
+    """The failed logins of one address, known or not. The key is a hash, so that guesses store no addresses."""
 
     address_hash = models.CharField(max_length=64, primary_key=True)
     failed_at = models.JSONField(default=list, help_text="Unix times within the window, oldest first")
@@ -278,7 +278,7 @@ class Lockout(models.Model):
 
     @property
     def seconds_left(self) -> int:
-        """Whole seconds until the lock ends; 0 when it is open."""
+        """Seconds until the lock ends, rounded up, or 0 without a lock."""
         if self.locked_until is None:
             return 0
         left = self.locked_until - timezone.now()
@@ -286,7 +286,7 @@ class Lockout(models.Model):
 
 
 class Mailbox(models.Model):
-    """The emails of one kind that one address got lately, whoever named it. Keyed by a hash, as a lockout is."""
+    """The recent emails of one kind to one address, from all accounts. The key is a hash, as for a lockout."""
 
     address_hash = models.CharField(max_length=64, primary_key=True)
     mailed_at = models.JSONField(default=list, help_text="Unix times within the last hour, oldest first")

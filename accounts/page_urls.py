@@ -1,4 +1,4 @@
-"""Plain pages that finish the flows of the mails where no front end does, and where one can ask for a new password."""
+"""Pages for the links in emails, for products without a front end, and for a request of a new password."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
@@ -11,7 +11,7 @@ read = allowed("GET", "HEAD")
 
 
 def change_password(request: HttpRequest) -> HttpResponseRedirect:
-    """Where password managers send people (W3C, "A Well-Known URL for Changing Passwords")."""
+    """Redirect from the URL of password managers (W3C, "A Well-Known URL for Changing Passwords")."""
     return redirect(f"{settings.FRONTEND_URL}/account/forgot-password")
 
 

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 
 
 class IsAdmin(IsAuthenticated):
-    """The `admin` role."""
+    """Permission for users with the role `admin`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return super().has_permission(request, view) and bool(request.user.is_superuser)

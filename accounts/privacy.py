@@ -1,4 +1,4 @@
-"""What the accounts app holds about a person, for the export."""
+"""Personal data of the accounts app, for the export."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def sessions(user: User) -> Any:
 
 
 @exports("mailedLinks", OneTimeToken)
-def mailed_links(user: User) -> Any:
+def links(user: User) -> Any:
     return [
         {"purpose": link.purpose, "email": link.email, "createdAt": link.created_at, "usedAt": link.used_at}
         for link in user.one_time_tokens.order_by("id")
@@ -48,8 +48,8 @@ def mailed_links(user: User) -> Any:
 
 @exports("auditEvents", AuditEvent)
 def audit_events(user: User) -> Any:
-    """Where somebody else acted, such as staff, their address and device are theirs and not the user's. Where the user
-    has changed what is somebody else's, so are the values."""
+    """Return the events of the user. The IP address and device of another actor, such as staff, are left out, and so
+    are the values of another user's object."""
     return [
         {
             "event": event.event,
@@ -66,8 +66,8 @@ def audit_events(user: User) -> Any:
 
 @exports("adminActions", LogEntry)
 def admin_actions(user: User) -> Any:
-    """What somebody who works in the admin has done there. Titles and addresses of what they have changed are in
-    `object_repr` and `change_message`; they may be somebody else's."""
+    """Return the actions of a member of staff in the admin, without `object_repr` and `change_message`, which may be
+    personal data of others."""
     return [
         {
             "at": entry.action_time,

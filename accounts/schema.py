@@ -30,19 +30,19 @@ SCHEMES = {
     "csrf": api_key(
         "header",
         "X-CSRFToken",
-        "The `csrfToken` of that answer or of `/auth/csrf`; unsafe methods with a cookie need it.",
+        "The `csrfToken` of that response or of `/auth/csrf`. Unsafe methods with a cookie require it.",
     ),
 }
 WITH_COOKIE: dict[str, list[Any]] = {"cookie": [], "csrf": []}
 WITH_REFRESH_COOKIE: dict[str, list[Any]] = {"refreshCookie": [], "csrf": []}
-# For `extend_schema`: the sets of schemes of which a request needs one.
+# For `extend_schema`: alternatives, of which a request needs one.
 CSRF_AUTH: Any = [{"cookie": []}, {"refreshCookie": []}]
 LOGOUT_AUTH: Any = [{"bearer": []}, WITH_COOKIE, WITH_REFRESH_COOKIE]
-REFRESH_AUTH: Any = [{}, WITH_REFRESH_COOKIE]  # a token in the body needs no other
+REFRESH_AUTH: Any = [{}, WITH_REFRESH_COOKIE]  # without a scheme for a token in the body
 
 
 class SessionTokenScheme(OpenApiAuthenticationExtension):
-    """The bearer token, or the cookie of a web client together with its CSRF token."""
+    """The bearer token, or the cookie of a web client with its CSRF token."""
 
     target_class = "accounts.authentication.SessionTokenAuthentication"
     name = list(SCHEMES)

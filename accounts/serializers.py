@@ -1,4 +1,4 @@
-"""The shapes of account requests and answers."""
+"""Serializers of requests and responses about accounts."""
 
 from typing import Any, ClassVar
 
@@ -7,16 +7,15 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.addresses import LONGEST, canonical_email
+from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.cookies import csrf_token
 from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
-from accounts.validators import LONGEST as LONGEST_PASSWORD
-from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
+from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
 from core.api.serializers import ModelSerializer, StringField
 from core.web.demo import DEMO_PASSWORD
 
-# The control and format characters that occur, for a pattern; the rarer ones are refused all the same.
+# The usual control and format characters, for a pattern. The validators refuse the rare ones too.
 UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 
 UPPER, DIGIT = r"[^\x00-@\[-\x7f]", r"[^\x00-/:-\x7f]"
@@ -29,8 +28,8 @@ class EmailField(serializers.EmailField):
     """An address in its canonical form."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=LONGEST, **kwargs)
-        self.validators = []  # canonical_email checks all of it, in one place
+        super().__init__(max_length=MAX_EMAIL, **kwargs)
+        self.validators = []  # canonical_email does all checks
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -42,7 +41,7 @@ class EmailField(serializers.EmailField):
 
 
 class NameField(StringField):
-    # For the schema: after trimming, two characters or more, and none of those refused below.
+    # For the schema: two characters or more after trimming, and no control characters.
     pattern = rf"^[^{UNSEEN}]*[^\s{UNSEEN}][^{UNSEEN}]*[^\s{UNSEEN}][^{UNSEEN}]*$"
     example = "Ada Lovelace"
 
@@ -56,7 +55,7 @@ class NameField(StringField):
 
 
 class PasswordField(StringField):
-    """Not trimmed: a space at either end is part of the password."""
+    """A password, without trimming: a space at either end is part of it."""
 
     example = DEMO_PASSWORD  # so that the examples work for a demo account
 
@@ -66,14 +65,14 @@ class PasswordField(StringField):
 
 
 class NewPasswordField(PasswordField):
-    """Its rules are checked by the service, which knows whose password it is to be."""
+    """A new password. The service checks its rules, because they depend on the user."""
 
-    # For the schema: an upper-case letter and a digit. Beyond ASCII no pattern that every dialect knows
-    # tells what is one, so there any character may be.
+    # For the schema: an upper-case letter and a digit. Outside ASCII, regular expressions of the different languages
+    # have no common class for either, so any character is allowed.
     pattern = rf"^[^\x00]*({UPPER}[^\x00]*{DIGIT}|{DIGIT}[^\x00]*{UPPER})[^\x00]*$"
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_length=8, max_length=LONGEST_PASSWORD, **kwargs)
+        super().__init__(min_length=8, max_length=MAX_PASSWORD, **kwargs)
 
 
 class UserSerializer(ModelSerializer):
@@ -95,23 +94,20 @@ class RegisterSerializer(serializers.Serializer[Any]):
 
 
 class CreateUserSerializer(RegisterSerializer):
-    role = serializers.ChoiceField(
-        choices=Role.choices, required=False, help_text="Counts when an admin gives it."
-    )
-    # Another person than in the example of register, so that both can be tried.
+    role = serializers.ChoiceField(choices=Role.choices, required=False, help_text="Only admins can set it.")
+    # Another person than in the example of register, so that both examples work.
     examples: ClassVar = {"email": "grace@example.com", "name": "Grace Hopper"}
 
 
 class UpdateUserSerializer(serializers.Serializer[Any]):
-    """`email` waits in `pendingEmail` until it is proven. `role` counts when an admin gives it."""
+    """Changes of a user. `email` is `pendingEmail` until it is verified. Only admins can set `role`."""
 
     name = NameField()
     email = EmailField(required=False)
     role = serializers.ChoiceField(choices=Role.choices, required=False)
     currentPassword = PasswordField(required=False, help_text="Required to change one's own `email`.")
-    example: ClassVar = {
-        "name": "Ada Lovelace"
-    }  # an address may be taken, and needs the caller's own password
+    # Without an address, which may be taken and needs the caller's password.
+    example: ClassVar = {"name": "Ada Lovelace"}
 
 
 class DeleteAccountSerializer(serializers.Serializer[Any]):
@@ -123,14 +119,14 @@ class DeleteOwnAccountSerializer(serializers.Serializer[Any]):
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    email = StringField(max_length=LONGEST)
+    email = StringField(max_length=MAX_EMAIL)
     password = PasswordField()
     examples: ClassVar = {"email": "ada@example.com"}
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    # Not bounded here: an oversized token is refused as any other that is not ours, with a 401.
-    refreshToken = StringField(required=False, help_text="Absent where the cookie carries it.")
+    # Without a maximum: an oversized token is refused with 401, like any other forged token.
+    refreshToken = StringField(required=False, help_text="Absent if it is in the cookie.")
     examples: ClassVar = {"refreshToken": EXAMPLE_JWT}
 
 
@@ -168,7 +164,7 @@ class SessionSerializer(ModelSerializer):
 
 
 class TokensSerializer(serializers.Serializer[Any]):
-    """A pair. `expiresIn` is the access token's life in seconds."""
+    """A pair of tokens. `expiresIn` is the lifetime of the access token in seconds."""
 
     accessToken = serializers.CharField()
     refreshToken = serializers.CharField()
@@ -187,12 +183,12 @@ class TokensSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field({"type": "string", "const": "body"})
 class InBodyField(serializers.ReadOnlyField):
-    """The discriminator of the answer whose tokens are in the body."""
+    """The discriminator of the response with tokens in the body."""
 
 
 @extend_schema_field({"type": "string", "const": "cookie"})
 class InCookieField(serializers.ReadOnlyField):
-    """The discriminator of the answer whose tokens are in cookies."""
+    """The discriminator of the response with tokens in cookies."""
 
 
 class TokensAnswer(serializers.Serializer[Any]):
@@ -211,14 +207,14 @@ class LoginAnswer(TokensAnswer):
 
 
 class CsrfAnswer(serializers.Serializer[Any]):
-    """`csrfToken` goes into `X-CSRFToken`."""
+    """The CSRF token, for the header `X-CSRFToken`."""
 
     csrfToken = serializers.CharField()
     examples: ClassVar = {"csrfToken": EXAMPLE_SECRET}
 
 
 class CookieTokensAnswer(serializers.Serializer[Any]):
-    """The answer with `delivery=cookie`. The tokens are in cookies; `csrfToken` goes into `X-CSRFToken`."""
+    """The response with `delivery=cookie`: the tokens are in cookies. Send `csrfToken` as `X-CSRFToken`."""
 
     delivery = InCookieField()
     csrfToken = serializers.CharField()

@@ -1,4 +1,4 @@
-"""What expires in accounts, deleted a batch at a time."""
+"""Deletion of expired rows of accounts, in batches."""
 
 from datetime import timedelta
 

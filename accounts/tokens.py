@@ -1,7 +1,7 @@
-"""JWTs, made and checked by SimpleJWT's backend; what they mean is decided here and by the Session row.
+"""JWTs, encoded and verified by the backend of SimpleJWT. The Session row decides whether they are valid.
 
-Nothing else of SimpleJWT is used: its views hand two token families to two parallel refreshes, and its
-blacklist leaves an access token alive after logout.
+Nothing else of SimpleJWT is used: its views return two token families to two parallel refreshes, and with its
+blacklist an access token is still valid after logout.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ from core.web import keys
 from core.web.errors import ApiError
 
 ALGORITHM = "HS256"
-LEEWAY_SECONDS = 30  # for nbf and iat: a node whose clock is ahead must not make fresh tokens unusable
-LONGEST_TOKEN = 4096
+LEEWAY_SECONDS = 30  # for nbf and iat: new tokens of a node whose clock is ahead must be valid
+MAX_TOKEN = 4096
 COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 ACCESS, REFRESH = "access", "refresh"
 
 
 @cache
 def backends(leeway: float = LEEWAY_SECONDS) -> list[TokenBackend]:
-    """The signing key first, then the older keys that are still accepted (ASVS 5.0, 13.3.4)."""
+    """Return a backend for the signing key, then for each older key that is still accepted (ASVS 5.0, 13.3.4)."""
     keys = [settings.JWT_SIGNING_KEY, *settings.JWT_VERIFYING_KEYS]
     issuer = settings.PRODUCT_NAME
     return [
@@ -44,7 +44,7 @@ def access_token(*, user_id: UUID, session_id: UUID, now: datetime) -> str:
 
 
 def refresh_token(*, user_id: UUID, session_id: UUID, jti: str, now: datetime, expires_at: datetime) -> str:
-    """Deterministic: the same arguments give the same token, so a lost answer can be given again."""
+    """Return a token that depends on the arguments only, so that a lost response can be repeated."""
     return encode(REFRESH, user_id, session_id, jti, int(now.timestamp()), int(expires_at.timestamp()))
 
 
@@ -66,7 +66,7 @@ def encode(kind: str, user_id: UUID, session_id: UUID, jti: str, issued: int, ex
 
 
 class Claims(NamedTuple):
-    """What a genuine token says."""
+    """The claims of a genuine token."""
 
     user_id: UUID
     session_id: UUID
@@ -76,15 +76,15 @@ class Claims(NamedTuple):
 
 
 def read(token: str, kind: str, *, may_be_expired: bool = False) -> Claims:
-    """Raises ApiError UNAUTHORIZED for whatever is forged, odd or of another kind, TOKEN_EXPIRED for a genuine
-    token past its time. Nothing else, whatever the token holds.
+    """Return the claims. Raise ApiError UNAUTHORIZED for a token that is forged, malformed or of another kind, and
+    TOKEN_EXPIRED for a genuine one that has expired. Raise nothing else for any token.
 
-    With `may_be_expired` a token is read as long as its session can last: it still says which session it was.
+    With `may_be_expired` a token is read for the maximum lifetime of its session, to identify the session.
     """
     claims = genuine(token)
     if claims.kind != kind:
         raise ApiError("UNAUTHORIZED")
-    # The leeway is for clocks that are ahead, not for longer lives.
+    # The leeway is for clocks that are ahead. It does not extend a lifetime.
     if claims.expires <= time.time() and not may_be_expired:
         raise ApiError("TOKEN_EXPIRED")
     return claims
@@ -92,8 +92,8 @@ def read(token: str, kind: str, *, may_be_expired: bool = False) -> Claims:
 
 @lru_cache(maxsize=4096)
 def genuine(token: str) -> Claims:
-    """A signature that was right stays right, so that a token is verified once in a process and not with each of its
-    requests. Refusals are not kept. Whether it has expired or its session has ended is asked each time."""
+    """Return the claims of a token with a valid signature. A process verifies a token once, because its signature
+    does not change. Refusals are not cached. Callers check the expiry and the session of each request."""
     payload = verified_payload(token)
     issued, expires, jti = payload.get("iat"), payload.get("exp"), payload.get("jti")
     if not _is_time(issued) or not _is_time(expires) or not isinstance(jti, str) or not jti:
@@ -103,20 +103,20 @@ def genuine(token: str) -> Claims:
 
 
 def verified_payload(token: str, leeway: float = LEEWAY_SECONDS) -> dict[str, Any]:
-    if len(token) > LONGEST_TOKEN or not COMPACT.fullmatch(token):
+    if len(token) > MAX_TOKEN or not COMPACT.fullmatch(token):
         raise ApiError("UNAUTHORIZED")
-    longest = settings.SESSION_LIFETIME.total_seconds()
+    maximum = settings.SESSION_LIFETIME.total_seconds()
     for backend in backends(leeway):
         try:
             payload: Any = backend.decode(token)  # type: ignore[arg-type]  # it takes the encoded text
         except TokenBackendExpiredToken as error:
-            if leeway < longest:  # genuine so far: `read` decides whether its expiry matters
-                return verified_payload(token, longest)
+            if leeway < maximum:  # genuine: `read` decides whether the expiry matters
+                return verified_payload(token, maximum)
             raise ApiError("TOKEN_EXPIRED") from error
         except TokenBackendError:
             continue
         except Exception as error:
-            # PyJWT trips over claims of odd types and sizes; a token that is not understood is not valid.
+            # PyJWT raises other exceptions for claims of unexpected types and sizes. Such a token is not valid.
             raise ApiError("UNAUTHORIZED") from error
         if isinstance(payload, dict):
             return payload
@@ -144,11 +144,11 @@ def new_jti() -> str:
 
 
 def child_jtis(parent_jti: str) -> list[str]:
-    """The jti that follows this one, and those that servers with another SECRET_KEY make follow it. They can be
-    computed again from the parent, but not from the database."""
+    """Return the next jti, first that of the current SECRET_KEY, then those of older keys. They can be computed from
+    the parent, but not from the database."""
     return keys.hexdigests("accounts.refresh-child", parent_jti)
 
 
 def digest(secret: str) -> str:
-    """What the database keeps of a secret. The secrets are random, so a plain hash cannot be searched."""
+    """Return the hash of a secret for the database. Secrets are random, so a plain hash cannot be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The password rules of the contract, named so that a client can show each one."""
+"""Password rules, each with a code of its own for clients."""
 
 import re
 import unicodedata
@@ -9,15 +9,15 @@ from django.core.exceptions import ValidationError
 
 from core.web.text import normalize
 
-SHORTEST, LONGEST = 8, 128
-# Log-in accepts what registration would refuse, so that old passwords still work; this only bounds the hashing.
+MIN_PASSWORD, MAX_PASSWORD = 8, 128
+# For log-in, which accepts passwords from before a change of the rules. It limits the work of hashing.
 MAX_PASSWORD_INPUT = 1024
 JOINERS = "\u200c\u200d"
 
 
 def refuse_control_characters(text: str) -> None:
-    """Control and format characters (CR, LF, right-to-left overrides) have no place in a mail header or a list.
-    Persian and Indic scripts need the two joiners to write a name at all."""
+    """Raise ValidationError for control and format characters (CR, LF, right-to-left overrides), which are unsafe in
+    the headers of emails and in lists. The two joiners are allowed, because Persian and Indic names need them."""
     if any(
         unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
         for char in set(text)
@@ -27,24 +27,24 @@ def refuse_control_characters(text: str) -> None:
 
 
 def normalize_password(text: str) -> str:
-    """NFKC (NIST SP 800-63B, 5.1.1.2): the same password typed on another keyboard is the same password.
+    """Return the text in NFKC (NIST SP 800-63B, 5.1.1.2), so that a password is the same from any keyboard.
 
-    Raises ValidationError for a text that is too long to be one, or has too many combining marks in a row.
+    Raise ValidationError for a text that is too long, or has too many combining marks in a row.
     """
     return normalize("NFKC", text, max_length=MAX_PASSWORD_INPUT)
 
 
 class LengthValidator:
-    """8 to 128 characters. The upper bound is far above what bcrypt would cut off; nothing here is cut off."""
+    """The length of 8 to 128 characters. Longer passwords are refused and not cut off."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        if len(password) < SHORTEST:
-            raise ValidationError(f"At least {SHORTEST} characters.", code="password_too_short")
-        if len(password) > LONGEST:
-            raise ValidationError(f"At most {LONGEST} characters.", code="password_too_long")
+        if len(password) < MIN_PASSWORD:
+            raise ValidationError(f"At least {MIN_PASSWORD} characters.", code="password_too_short")
+        if len(password) > MAX_PASSWORD:
+            raise ValidationError(f"At most {MAX_PASSWORD} characters.", code="password_too_long")
 
     def get_help_text(self) -> str:
-        return f"{SHORTEST} to {LONGEST} characters."
+        return f"{MIN_PASSWORD} to {MAX_PASSWORD} characters."
 
 
 class CharacterClassValidator:
@@ -62,7 +62,7 @@ class CharacterClassValidator:
 
 
 class PersonalDataValidator(UserAttributeSimilarityValidator):
-    """Not like the email or the name. A short word of a name must not forbid every password that holds it."""
+    """The similarity to the email or the name. A short word of a name may be part of a long password."""
 
     def __init__(self) -> None:
         super().__init__(user_attributes=("email", "name"))

@@ -33,7 +33,7 @@ DELETION_ERRORS = ("CONFLICT", "ACCOUNT_LOCKED")
 
 
 class UserViewSet(BaseViewSet):
-    """Accounts. Everybody has their own, also as `/users/me`; an admin has all."""
+    """Accounts. Users read and change their own, also as `/users/me`, and admins all."""
 
     request: UserRequest
     queryset = User.objects.all()
@@ -47,7 +47,7 @@ class UserViewSet(BaseViewSet):
         "destroy": DeleteAccountSerializer,
     }
     documented_errors: ClassVar = {
-        # FORBIDDEN: an admin who is demoted during the request.
+        # FORBIDDEN: the admin was demoted during the request.
         "create": ("EMAIL_EXISTS", "FORBIDDEN"),
         "update": (*CHANGE_ERRORS, "FORBIDDEN"),
         "partial_update": (*CHANGE_ERRORS, "FORBIDDEN"),
@@ -57,7 +57,7 @@ class UserViewSet(BaseViewSet):
     action_throttles: ClassVar = {"create": "auth"}
 
     def get_throttle_scope(self) -> str | None:
-        """A registration counts by its address, whoever sends it; what an admin does counts as the admin's."""
+        """Return the scope of the IP address for a registration, but None for admins, whose own rate limit applies."""
         return None if self.request.user.is_superuser else self.action_throttles.get(self.action)
 
     def get_permissions(self) -> list[Any]:
@@ -69,7 +69,7 @@ class UserViewSet(BaseViewSet):
         return self.answer_list(self.everybody)
 
     def everybody(self) -> QuerySet[User]:
-        """Whoever asks for a status may ask for the deleted ones."""
+        """Return the accounts for the list, with deleted ones if the query has a status."""
         return User.objects.all() if "status" in self.request.query_params else User.objects.alive()
 
     def input(self, *, partial: bool = False) -> dict[str, Any]:
@@ -79,11 +79,11 @@ class UserViewSet(BaseViewSet):
         if self.request.user.is_superuser:
             return values
         if values.pop("role", Role.USER) != Role.USER and self.refused_credentials is not None:
-            raise self.refused_credentials  # an admin whose token has expired must not make a user by mistake
+            raise self.refused_credentials  # an admin with an expired token must not create a user by mistake
         return values
 
     def answer(self, instance: User, status: int = 200, **headers: str) -> Response:
-        """Record that an admin sees somebody else, as in the admin site."""
+        """Record that an admin views another user, as in the admin site."""
         if status != 201 and instance.pk != self.request.user.pk:
             audit.record_view(actor_id=self.request.user.pk, target=instance)
         return super().answer(instance, status, **headers)
@@ -131,7 +131,7 @@ class UserViewSet(BaseViewSet):
 
 
 class MeViewSet(UserViewSet):
-    """The caller's own account, by another name."""
+    """The caller's own account."""
 
     schema_name = "Me"
     schema_title = "the caller's account"
@@ -148,7 +148,7 @@ class MeViewSet(UserViewSet):
     @extend_schema(responses={200: EXPORT_SCHEMA})
     @action(detail=False)
     def export(self, request: UserRequest) -> Response:
-        """Everything held about the caller."""
+        """Return all personal data of the caller."""
         return Response(accounts.export_account(user=request.user, request=request))
 
 

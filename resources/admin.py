@@ -1,4 +1,4 @@
-"""Resources and tags, for staff."""
+"""Resources, tags and attachments in the admin."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from core.files.attachments.admin import BaseAttachmentAdmin
 from resources import services
 from resources.models import MAX_NAME_INPUT, MOST_TAGS, Attachment, Resource, Tag, canonical_name
 
-LONGEST_NAME = Tag._meta.get_field("name").max_length or 0
+MAX_NAME = Tag._meta.get_field("name").max_length or 0
 
 
 class ResourceForm(VersionedForm):
@@ -27,7 +27,7 @@ class ResourceForm(VersionedForm):
         required=False,
         max_length=MOST_TAGS * (MAX_NAME_INPUT + 2),  # with their line breaks
         widget=forms.Textarea(attrs={"rows": 4, "cols": 40}),
-        help_text=f"One a line, {MOST_TAGS} at the most.",
+        help_text=f"One tag a line, at most {MOST_TAGS}.",
     )
 
     class Meta:
@@ -40,15 +40,15 @@ class ResourceForm(VersionedForm):
             self.fields["tag_names"].initial = "\n".join(self.instance.tag_list)
 
     def clean_content(self) -> str:
-        """Browsers send every end of line as CRLF; what was not touched must stay as it is."""
+        """Return the stored content if only line ends differ, because browsers send each as CRLF."""
         sent: str = self.cleaned_data["content"].replace("\r\n", "\n")
         stored = self.instance.content
         return stored if sent == stored.replace("\r\n", "\n") else sent
 
     def clean_tag_names(self) -> list[str]:
         names = [canonical_name(line) for line in self.cleaned_data["tag_names"].splitlines() if line.strip()]
-        if len(set(names)) > MOST_TAGS or any(len(name) > LONGEST_NAME for name in names):
-            message = f"At most {MOST_TAGS} tags of {LONGEST_NAME} characters."
+        if len(set(names)) > MOST_TAGS or any(len(name) > MAX_NAME for name in names):
+            message = f"At most {MOST_TAGS} tags of {MAX_NAME} characters."
             raise ValidationError(message, code="max_length")
         return list(dict.fromkeys(names))
 
@@ -71,14 +71,14 @@ class ResourceAdmin(BaseAdmin):
         *("user", "title", "content", "status", "tag_names"),
         *("version", "created_at", "updated_at", "deleted_at"),
     )
-    delete_consequence = _("What is in the trash is erased 30 days later unless it is restored.")
+    delete_consequence = _("Resources in the trash are erased 30 days later unless they are restored.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
         return super().get_queryset(request).defer("search_text")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Resource | None = None) -> Any:
-        kept = ("version", "created_at", "updated_at", "deleted_at")
-        return ("user", *kept) if obj else kept
+        fields = ("version", "created_at", "updated_at", "deleted_at")
+        return ("user", *fields) if obj else fields
 
     def has_change_permission(self, request: HttpRequest, obj: Resource | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
@@ -88,7 +88,7 @@ class ResourceAdmin(BaseAdmin):
 
     @admin.display(description="tags")
     def tag_names(self, resource: Resource) -> str:
-        """For who may only look; else the form's field of this name stands here."""
+        """Return the tags for users who may only view. For others the form has a field of this name."""
         return ", ".join(resource.tag_list)
 
     def save_model(self, request: HttpRequest, obj: Resource, form: Any, change: bool) -> None:
@@ -110,7 +110,7 @@ class ResourceAdmin(BaseAdmin):
             audit.record("resource.updated", actor_id=request.user.pk, target=resource, changes=changes)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """The service has saved the tags."""
+        """Save nothing: the service has saved the tags."""
 
     def delete_model(self, request: HttpRequest, obj: Resource) -> None:
         self.trash(request, Resource.objects.select_for_update().get(pk=obj.pk))
@@ -124,22 +124,22 @@ class ResourceAdmin(BaseAdmin):
 
     @admin.action(description="Move to the trash", permissions=["delete"])
     def move_to_trash(self, request: HttpRequest, queryset: QuerySet[Resource]) -> Any:
-        def throw_away(resource: Resource) -> bool:
+        def move(resource: Resource) -> bool:
             return self.trash(request, resource)
 
         done = _("Moved to the trash")
-        return self.on_each(request, queryset, throw_away, done, consequence=self.delete_consequence)
+        return self.on_each(request, queryset, move, done, consequence=self.delete_consequence)
 
     @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Resource]) -> Any:
-        def bring_back(resource: Resource) -> bool:
+        def restore_one(resource: Resource) -> bool:
             if resource.deleted_at is None or not resource.user.is_active:
                 return False
             resource.restore()
             audit.record("resource.restored", actor_id=request.user.pk, target=resource)
             return True
 
-        return self.on_each(request, queryset, bring_back, _("Restored"))
+        return self.on_each(request, queryset, restore_one, _("Restored"))
 
 
 def visible(resource: Resource) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class TagForm(VersionedForm):
 
 @admin.register(Tag)
 class TagAdmin(BaseAdmin):
-    """Tags come into being with the resources that bear them."""
+    """Tags, which are created with the resources that have them."""
 
     form = TagForm
     list_display = ("name", "user", "resource_count", "created_at")
@@ -175,7 +175,7 @@ class TagAdmin(BaseAdmin):
     sortable_by = ()
     fields = ("name", "user", "resource_count", "created_at", "updated_at")
     readonly_fields = ("user", "resource_count", "created_at", "updated_at")
-    delete_consequence = "That is refused while a resource bears it."
+    delete_consequence = "A tag of a resource that is not in the trash cannot be deleted."
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -18,7 +18,7 @@ class ResourceFilter(FilterSet):
 
 
 class TagFilter(django_filters.FilterSet):
-    search = TextFilter(method="by_beginning", help_text="How the name begins.")
+    search = TextFilter(method="by_beginning", help_text="The beginning of the name.")
 
     class Meta:
         model = Tag

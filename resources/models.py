@@ -1,4 +1,4 @@
-"""Resource and Tag: the example that every app beside this one is written after."""
+"""Resource and Tag: the example for the models of other apps."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
@@ -17,37 +17,34 @@ from core.files.models import BaseAttachment, HasAttachments
 from core.web.text import normalize
 
 MOST_TAGS = 20
-MAX_NAME_INPUT = 200  # of a tag, with letters and accents apart: 50 when they are composed
+MAX_NAME_INPUT = 200  # of a tag in NFD, which has at most 50 in NFC
 
 
 def canonical_name(text: str) -> str:
-    """The one spelling of a tag name: trimmed, in lower case, letters and their accents composed (NFC).
-
-    Raises ValidationError for what is too long to be a name.
-    """
+    """Return a tag name trimmed, in lower case and NFC. Raise ValidationError for text that is too long."""
     return normalize("NFC", text.strip().lower(), max_length=MAX_NAME_INPUT)
 
 
 class ResourceQuerySet(SearchQuerySet):
     def with_tags(self) -> Self:
-        """Each row with the names of its tags, in the same statement."""
+        """Annotate each row with the names of its tags, in the same statement."""
         links = ResourceTag.objects.filter(resource=OuterRef("pk")).order_by("position")
         return self.annotate(tag_names=OrderedValues(links.values(item=F("tag__name"))))
 
     def tagged(self, names: Iterable[str]) -> Self:
-        """With all of these tags."""
-        wanted = set(names)
-        rows = self.implying(wanted)
+        """Filter by tags: each row has all of them."""
+        requested = set(names)
+        rows = self.implying(requested)
         links = ResourceTag.objects.filter(resource=OuterRef("pk"))
         if self.owner is None:
-            for name in wanted:
+            for name in requested:
                 rows = rows.filter(models.Exists(links.filter(tag__name=name)))
             return rows
-        # By key: PostgreSQL knows which tags are on many rows, but not what they are called.
-        keys = list(Tag.objects.filter(user=self.owner, name__in=wanted).values_list("pk", flat=True))
+        # By key: the statistics of PostgreSQL have frequent keys of this table, but not the names.
+        keys = list(Tag.objects.filter(user=self.owner, name__in=requested).values_list("pk", flat=True))
         for key in keys:
             rows = rows.filter(models.Exists(links.filter(tag=key)))
-        return rows if len(keys) == len(wanted) else self.none()
+        return rows if len(keys) == len(requested) else self.none()
 
 
 class Resource(HasAttachments, BaseModel):
@@ -67,7 +64,7 @@ class Resource(HasAttachments, BaseModel):
     tags: "models.ManyToManyField[Tag, ResourceTag]" = models.ManyToManyField(
         "Tag", through="ResourceTag", related_name="resources"
     )
-    # The words of title, content and tags, each after a space, so that ` word` finds a beginning on any database.
+    # The words of title, content and tags, each after a space, so that ` word` matches its beginning on any database.
     search_text = models.TextField(blank=True, default="", editable=False)
 
     objects: ClassVar = ResourceQuerySet.as_manager()
@@ -91,7 +88,7 @@ class Resource(HasAttachments, BaseModel):
                 condition=Q(deleted_at__isnull=False),
                 name="resource_trash_newest",
             ),
-            # One for each sort: PostgreSQL reads it in either direction, and the id follows the first column's.
+            # One for each sort: PostgreSQL reads it in either direction, and the id has the direction of the sort.
             models.Index(
                 fields=["user", "title_sort", "id"],
                 condition=Q(deleted_at=None),
@@ -118,14 +115,14 @@ class Resource(HasAttachments, BaseModel):
 
     @property
     def tag_list(self) -> list[str]:
-        """The names in the order they were given, from whatever `with_tags` has brought along."""
-        brought = self.__dict__.get("tag_names")
-        if brought is not None:
-            return list(brought)
+        """Names of the tags in their order, from the annotation of `with_tags` if there is one."""
+        annotated = self.__dict__.get("tag_names")
+        if annotated is not None:
+            return list(annotated)
         return [link.tag.name for link in self.links.all()]
 
     def index_words(self, tag_names: Iterable[str]) -> None:
-        """Set `search_text`. The caller saves it with what it describes."""
+        """Set `search_text`. The caller saves it with the other columns."""
         self.search_text = index_text(self.title, (*tag_names, self.content))
 
 
@@ -135,15 +132,15 @@ def counted(links: "models.QuerySet[ResourceTag]") -> Coalesce:
 
 class TagQuerySet(BaseQuerySet):
     def with_resource_count(self) -> Self:
-        # Subqueries and not a GROUP BY, because PostgreSQL cannot lock grouped rows. All links less those to the
-        # trash: an index counts the first, and the second are few. To count the living, each row would be read.
+        # Subqueries instead of GROUP BY, because PostgreSQL cannot lock grouped rows. The count is that of all links,
+        # by an index, minus the few to the trash. A count of resources that are not deleted would read each row.
         links = ResourceTag.objects.filter(tag=OuterRef("pk")).order_by()
         trashed = links.filter(resource__user=OuterRef("user"), resource__deleted_at__isnull=False)
         return self.annotate(resource_count=counted(links) - counted(trashed))
 
 
 class Tag(BaseModel):
-    """A user's own word for some of their resources."""
+    """A label that a user gives to their own resources."""
 
     access = Access(owner="user", read_all=(), write_all=())
     etag_covers = frozenset({"resource_count"})
@@ -164,12 +161,12 @@ class Tag(BaseModel):
 
     @property
     def etag(self) -> str:
-        """The count is part of what a client sees, and moves without the tag's own version."""
+        """ETag with the count of resources, which changes without a new version of the tag."""
         return etag_of(self.version, self.updated_at, str(getattr(self, "resource_count", 0)))
 
 
 class ResourceTag(models.Model):
-    """That a resource bears a tag, and where in its list."""
+    """The link of a resource to a tag, with its position in the list."""
 
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="links")
     tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="links")

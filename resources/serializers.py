@@ -10,7 +10,7 @@ from resources.models import MAX_NAME_INPUT, MOST_TAGS, Resource, Tag, canonical
 
 
 class TagNameField(StringField):
-    """In its one spelling."""
+    """A tag name in its canonical form."""
 
     max_input = MAX_NAME_INPUT
     example = "meeting"
@@ -23,7 +23,7 @@ class TagNameField(StringField):
 
 
 class TagListField(serializers.ListField):
-    """Each name once, in the order given."""
+    """A list of tag names without duplicates, in the given order."""
 
     child = TagNameField()
 
@@ -31,7 +31,7 @@ class TagListField(serializers.ListField):
         super().__init__(max_length=MOST_TAGS, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[str]:
-        if isinstance(data, list) and len(data) > MOST_TAGS:  # before each of them is looked at
+        if isinstance(data, list) and len(data) > MOST_TAGS:  # before the validation of each name
             self.fail("max_length", max_length=MOST_TAGS)
         return list(dict.fromkeys(super().to_internal_value(data)))
 
@@ -65,12 +65,12 @@ class ResourceSerializer(ModelSerializer):
 
 
 def service_values(validated: Mapping[str, Any]) -> dict[str, Any]:
-    """What ResourceSerializer has validated, in the words of the services."""
+    """Return the validated data of ResourceSerializer with the argument names of the services."""
     return {"tags" if name == "tag_names" else name: value for name, value in validated.items()}
 
 
 class ResourceDetailSerializer(ResourceSerializer):
-    """A single one, with what is attached to it; see core.files.attachments.views.ShowsAttachments."""
+    """A single resource with its attachments; see core.files.attachments.views.ShowsAttachments."""
 
     attachments = AttachmentSerializer(many=True, read_only=True, source="attachment_count")
 

@@ -1,6 +1,6 @@
-"""What touches resources and tags together.
+"""Services for resources with their tags.
 
-Creating and changing take no savepoint of their own: what fails in them fails the caller's transaction.
+Creating and updating use no savepoint, so an error in them fails the transaction of the caller.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from core.db.statements import Statement, insert
 from core.web.errors import ApiError
 from resources.models import MOST_TAGS, Resource, ResourceTag, Tag
 
-BATCH = 100  # rows that are read, indexed and written at once: each may hold some 100 kB
+BATCH = 100  # rows that are read, indexed and written at once. Each may have some 100 kB
 
 
 class TagInUse(ApiError):
@@ -35,18 +35,18 @@ def create_resource(*, user: User, tags: list[str], **values: Any) -> Resource:
     resource.index_words(tags)
     given = [(resource, tags)]
     with transaction.atomic(savepoint=False):
-        held = tags_of(given)  # before anything is new, so that all that is new goes together
+        held = tags_of(given)  # before any insert, so that the inserts follow each other
         resource.insert()
         link_held(given, held)
     return resource
 
 
 def create_resources(*, user: User, items: Sequence[Mapping[str, Any]]) -> list[Resource]:
-    """All of them with as many statements as one takes, in the order given.
+    """Create resources with as many statements as for one, and return them in the given order.
 
-    Each item holds what `create_resource` is given, validated before (ResourceSerializer, see
-    core.api.mixins.bulk.validated); `id` may be among it, and raises IntegrityError when it is taken. For any number of
-    rows, but a few hundred at a time keep the transaction short. Who calls it writes the audit events.
+    Each item has the validated arguments of `create_resource` (ResourceSerializer, see core.api.mixins.bulk.validated).
+    It may have an `id`. Raise IntegrityError if that is taken. A few hundred rows at a time make a short transaction.
+    The caller records the audit events.
     """
     given = []
     for item in items:
@@ -63,7 +63,7 @@ def create_resources(*, user: User, items: Sequence[Mapping[str, Any]]) -> list[
 
 
 def update_resource(*, resource: Resource, tags: list[str] | None = None, **values: Any) -> Resource:
-    """Set what is given. What is equal already is no change: the version stays. The caller holds the row."""
+    """Update the given fields. Equal values are no change and no new version. The caller holds the row."""
     change = Change.of(resource, tags, values)
     if not change.columns:
         return resource
@@ -76,10 +76,10 @@ def update_resource(*, resource: Resource, tags: list[str] | None = None, **valu
 
 
 def update_resources(*, changes: Sequence[tuple[Resource, Mapping[str, Any]]]) -> list[Resource]:
-    """What `update_resource` does to each, with as many statements as one takes; returns all, in the order given.
+    """Update resources with as many statements as for one, and return all in the given order.
 
-    Each resource stands in `changes` once, is held by the caller, and has its tags with it (`with_tags`). Its
-    values are validated before, as for `create_resources`; a key that is not there stays as it is.
+    Each resource is in `changes` once, is held by the caller and has its tags (`with_tags`). The values are validated
+    as for `create_resources`. Fields without a value do not change.
     """
     moved = []
     for resource, given in changes:
@@ -99,11 +99,11 @@ def update_resources(*, changes: Sequence[tuple[Resource, Mapping[str, Any]]]) -
 
 @dataclass(frozen=True)
 class Change:
-    """What an update does to one resource: it is set already, and not stored yet."""
+    """The changes of one resource, which are set on it and not stored yet."""
 
     resource: Resource
     columns: tuple[str, ...]
-    tags: list[str] | None  # None: they stay
+    tags: list[str] | None  # None: no change
 
     @classmethod
     def of(cls, resource: Resource, tags: list[str] | None, values: Mapping[str, Any]) -> Self:
@@ -119,20 +119,20 @@ class Change:
 
 
 def delete_resources(*, resources: Sequence[Resource]) -> None:
-    """Move all of them to the trash with one statement. The caller holds the rows."""
+    """Move resources to the trash with one statement. The caller holds the rows."""
     Resource.objects.all().soft_delete(resources)
 
 
 def link_tags(given: Sequence[tuple[Resource, list[str]]]) -> None:
-    """Give resources without tags these, in this order; missing ones are created for their owners."""
+    """Set the tags of resources without tags, in the given order. Missing tags are created for the owners."""
     link_held(given, tags_of(given))
 
 
 def tags_of(given: Sequence[tuple[Resource, list[str]]]) -> "dict[TagKey, Tag]":
-    wanted: dict[UUID, set[str]] = {}
+    by_owner: dict[UUID, set[str]] = {}
     for resource, names in given:
-        wanted.setdefault(resource.user_id, set()).update(names)
-    return ensure_tags(wanted)
+        by_owner.setdefault(resource.user_id, set()).update(names)
+    return ensure_tags(by_owner)
 
 
 def link_held(given: Sequence[tuple[Resource, list[str]]], tags: "dict[TagKey, Tag]") -> None:
@@ -147,28 +147,28 @@ def link_held(given: Sequence[tuple[Resource, list[str]]], tags: "dict[TagKey, T
         else:
             ResourceTag.objects.bulk_create(links)
     for resource, names in given:
-        resource.__dict__["tag_names"] = names  # as `with_tags` would have brought them
+        resource.__dict__["tag_names"] = names  # as annotated by `with_tags`
 
 
 TagKey = tuple[UUID, str]  # owner and name
 
 
-def ensure_tags(wanted: Mapping[UUID, Collection[str]]) -> dict[TagKey, Tag]:
-    """The tags of these names of each owner, held until the transaction ends, so that none is deleted before it is
-    linked.
+def ensure_tags(by_owner: Mapping[UUID, Collection[str]]) -> dict[TagKey, Tag]:
+    """Return the tags with these names of each owner, and create missing ones. All are locked until the transaction
+    ends, so that none is deleted before it is linked.
 
-    Parallel calls for one new name make one row; all take theirs in the same order, so that hardly ever one waits
-    in a circle (core/db/retries.py).
+    Parallel calls for one new name create one row. All lock in the same order, so that a deadlock is very rare
+    (core/db/retries.py).
     """
-    keys = {(owner, name) for owner, names in wanted.items() for name in names}
-    found = held_tags(keys)
-    missing = sorted(keys - found.keys())
+    keys = {(owner, name) for owner, names in by_owner.items() for name in names}
+    tags = held_tags(keys)
+    missing = sorted(keys - tags.keys())
     if missing:
         Tag.objects.bulk_create(
             [Tag(user_id=owner, name=name) for owner, name in missing], ignore_conflicts=True
         )
-        found |= held_tags(missing)
-    return found
+        tags |= held_tags(missing)
+    return tags
 
 
 def held_tags(keys: Collection[TagKey]) -> dict[TagKey, Tag]:
@@ -187,7 +187,7 @@ def held_tags(keys: Collection[TagKey]) -> dict[TagKey, Tag]:
 
 
 def held_tags_of(owner: UUID, names: list[str]) -> dict[TagKey, Tag]:
-    """`held_tags` of one owner, by a statement compiled once for each number of names."""
+    """Return the `held_tags` of one owner, by a statement that is compiled once for each number of names."""
     rows = held_tags_statement(len(names)).run(
         {"owner": owner, **{str(n): name for n, name in enumerate(names)}}
     )
@@ -198,19 +198,19 @@ def held_tags_of(owner: UUID, names: list[str]) -> dict[TagKey, Tag]:
 def held_tags_statement(number: int) -> Statement:
     owner, names = uuid4(), [uuid4().hex for _ in range(number)]
     rows = Tag.objects.filter(user_id=owner, name__in=names).order_by("user_id", "name")
-    stand_ins = {"owner": owner, **{str(n): name for n, name in enumerate(names)}}
-    return compiled.compiled(rows.select_for_update(no_key=True).values_list("id", "name"), stand_ins)
+    placeholders = {"owner": owner, **{str(n): name for n, name in enumerate(names)}}
+    return compiled.compiled(rows.select_for_update(no_key=True).values_list("id", "name"), placeholders)
 
 
 def hold_bearers(*, tag_id: UUID, owner_id: UUID) -> list[UUID]:
-    """Hold every resource that bears the tag, and return their keys. Call it before the tag itself is held, to rename
-    or to delete it: whoever gives a resource its tags holds the resource first too."""
-    bearing = Resource.objects.filter(links__tag=tag_id, user=owner_id).order_by("pk")
-    return list(bearing.select_for_update(of=("self",)).values_list("pk", flat=True))
+    """Lock every resource with the tag, and return their keys. Call it before the tag itself is locked, to rename or
+    delete it: code that sets the tags of a resource locks the resource first too."""
+    tagged = Resource.objects.filter(links__tag=tag_id, user=owner_id).order_by("pk")
+    return list(tagged.select_for_update(of=("self",)).values_list("pk", flat=True))
 
 
 def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
-    """Raises TagNameTaken. Every resource that bears the tag moves to a new version, since its tags are visible.
+    """Rename the tag. Every resource with the tag gets a new version, because it shows its tags. Raise TagNameTaken.
 
     The caller holds the tag, and has called `hold_bearers` before.
     """
@@ -229,8 +229,8 @@ def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
 
 
 def index_anew(keys: Sequence[UUID]) -> None:
-    """The tags of these resources have changed. They are held, and read only now: the statement that waited for
-    them would bring along the tags that they had before."""
+    """Update `search_text` of resources after a change of their tags. The caller holds the rows. They are read again,
+    because the statement that waited for the lock returned the former tags."""
     for start in range(0, len(keys), BATCH):
         rows = list(Resource.objects.filter(pk__in=keys[start : start + BATCH]).with_tags())
         for resource in rows:
@@ -239,7 +239,7 @@ def index_anew(keys: Sequence[UUID]) -> None:
 
 
 def delete_tag(*, tag: Tag, actor: User) -> None:
-    """Raises TagInUse while a resource bears it. One in the trash does not count, and loses it.
+    """Delete the tag, and unlink it from resources in the trash. Raise TagInUse if any other resource has it.
 
     The caller holds the tag, and has called `hold_bearers` before.
     """
@@ -247,8 +247,8 @@ def delete_tag(*, tag: Tag, actor: User) -> None:
         if Resource.objects.alive().filter(
             Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag=tag))
         ):
-            raise TagInUse(message="A resource still bears this tag.")
-        losing = hold_bearers(tag_id=tag.pk, owner_id=tag.user_id)
+            raise TagInUse(message="A resource still has this tag.")
+        trashed = hold_bearers(tag_id=tag.pk, owner_id=tag.user_id)
         audit.record("tag.deleted", actor_id=actor.pk, target=tag, changes={"name": [tag.name, None]})
         tag.delete()
-        index_anew(losing)
+        index_anew(trashed)

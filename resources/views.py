@@ -19,7 +19,7 @@ from resources.serializers import ResourceDetailSerializer, ResourceSerializer, 
 
 
 class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryViewSet, TrashViewSet):
-    """The caller's resources. An admin reaches everybody's by id, and with `scope=all` in lists."""
+    """The caller's resources. Admins get all resources by id, and in lists with `scope=all`."""
 
     request: UserRequest
     queryset = Resource.objects.with_tags()
@@ -38,7 +38,7 @@ class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryVie
 
 
 class ResourceAttachmentViewSet(AttachmentViewSet):
-    """What is attached to a resource; for whoever may see that."""
+    """Attachments of a resource, for users who may see the resource."""
 
     request: UserRequest
     queryset = Attachment.objects.all()
@@ -46,7 +46,7 @@ class ResourceAttachmentViewSet(AttachmentViewSet):
 
 
 class TagViewSet(BaseViewSet):
-    """The caller's tags. They come into being with the resources that bear them."""
+    """The caller's tags. They are created with the resources that have them."""
 
     request: UserRequest
     queryset = Tag.objects.with_resource_count()
@@ -63,7 +63,7 @@ class TagViewSet(BaseViewSet):
         return super().locked_object(queryset)
 
     def record(self, *_event: Any) -> None:
-        """The services record what happens to a tag."""
+        """Record nothing: the services record the events of a tag."""
 
     def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():

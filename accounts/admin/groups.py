@@ -13,9 +13,9 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(BaseAdmin, DjangoGroupAdmin):
-    """Who could edit groups could give themselves everything, so that takes the admin role."""
+    """Groups, which only admins may change, because staff could give themselves any permission."""
 
-    delete_consequence = "Its members lose what it allowed them."
+    delete_consequence = "Its members lose its permissions."
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
@@ -32,7 +32,7 @@ class GroupAdmin(BaseAdmin, DjangoGroupAdmin):
         groups.save_group(group=obj, name=values["name"], permissions=values["permissions"], actor=actor)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """The service has saved the permissions."""
+        """Save nothing: the service has saved the permissions."""
 
     def delete_model(self, request: HttpRequest, obj: Group) -> None:
         actor: Any = request.user

@@ -76,7 +76,7 @@ class UserAdmin(BaseAdmin):
     actions = ("end_sessions", "unlock", "resend_verification", "cancel_email_change")
     delete_consequence = (
         "All sessions end at once and the address is free again."
-        " What belongs to the account is erased 30 days later."
+        " The data of the account is erased 30 days later."
     )
     new_fields = ("email", "name", "role", "password")
     fields = (
@@ -88,7 +88,7 @@ class UserAdmin(BaseAdmin):
         return super().get_fields(request, obj) if obj else self.new_fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """What gives power is in an admin's hand only."""
+        """Return the fields that are not editable. Only admins may change `role` and `groups`."""
         guarded = () if request.user.is_superuser else ("role", "groups")
         editable = {"name", "role", "groups", "seen_version"} if obj else set(self.new_fields)
         return [name for name in self.get_fields(request, obj) if name not in editable or name in guarded]
@@ -99,7 +99,7 @@ class UserAdmin(BaseAdmin):
         form = self.form if obj else NewUserForm
         return super().get_form(request, obj, change, form=form, **kwargs)
 
-    # --- which rows, and who may --------------------------------------------------------------
+    # --- querysets and permissions --------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).with_live_session_count()  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ class UserAdmin(BaseAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         match = request.resolver_match
-        if match and match.url_name == "autocomplete":  # nothing is given to who is gone
+        if match and match.url_name == "autocomplete":  # a deleted user cannot become an owner
             queryset = queryset.filter(deleted_at=None)
         return super().get_search_results(request, queryset, search_term)
 
@@ -146,10 +146,10 @@ class UserAdmin(BaseAdmin):
 
     @admin.display(description="lock")
     def lock(self, user: Any) -> str:
-        found = getattr(user, "locks", None)
-        if found is None:  # a single user, not a list
-            found = lockout.locks([user.email])
-        seconds = found.get(user.email, 0) if user.is_active else 0
+        locks = getattr(user, "locks", None)
+        if locks is None:  # a single user, not a list
+            locks = lockout.locks([user.email])
+        seconds = locks.get(user.email, 0) if user.is_active else 0
         return f"locked for {-(-seconds // 60)} min" if seconds else "–"
 
     @admin.display(description="state")
@@ -173,7 +173,7 @@ class UserAdmin(BaseAdmin):
             obj.pk = accounts.create_account(**given, actor=actor).pk
             obj.refresh_from_db()
             return
-        accounts.lock_admins(User.objects.get(pk=obj.pk))  # `obj` bears the role that the form asks for
+        accounts.lock_admins(User.objects.get(pk=obj.pk))  # `obj` has the new role of the form
         user = self.newest(User.objects.all(), form)
         changes = {name: values[name] for name in ("name", "role") if name in form.changed_data}
         accounts.update_account(user=user, actor=actor, changes=changes)
@@ -181,7 +181,7 @@ class UserAdmin(BaseAdmin):
             groups.set_user_groups(user=user, groups=values["groups"], actor=actor)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """The services have saved the groups."""
+        """Save nothing: the services have saved the groups."""
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         accounts.lock_admins(obj)
@@ -201,7 +201,9 @@ class UserAdmin(BaseAdmin):
         if form.is_valid():
             actor: Any = request.user
             passwords.set_password(user=user, password=form.cleaned_data["new_password1"], actor=actor)
-            update_session_auth_hash(request, user)  # who sets their own stays in this browser
+            update_session_auth_hash(
+                request, user
+            )  # the actor stays logged in here after a change of the own password
             messages.success(request, f"{user} has a new password, and has been logged out everywhere.")
             return redirect("admin:accounts_user_change", user.pk)
         self.record_view(request, user)
@@ -247,11 +249,11 @@ class UserAdmin(BaseAdmin):
 
     @admin.action(description="Resend verification", permissions=["change"])
     def resend_verification(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        done = _("Verification mails on their way")
+        done = _("Verification emails enqueued")
         return self.for_each_in_reach(request, queryset, email_changes.resend_proof, done)
 
     @admin.action(description=_("Cancel the change of address"), permissions=["change"])
     def cancel_email_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        consequence = _("The new address is dropped, and the link mailed to it no longer works.")
+        consequence = _("The new address is deleted, and the link sent to it no longer works.")
         cancel, done = email_changes.cancel_email_change, _("Changes cancelled")
         return self.for_each_in_reach(request, queryset, cancel, done, consequence)

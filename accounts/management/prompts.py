@@ -1,4 +1,4 @@
-"""What the commands about accounts ask of the person at the terminal."""
+"""Prompts of the commands about accounts."""
 
 import getpass
 import sys
@@ -17,7 +17,7 @@ MAX_TRIES = 3
 
 @contextmanager
 def named_refusals() -> Iterator[None]:
-    """Turn what a service refuses into one line that names the field."""
+    """Raise CommandError with the fields and messages of an ApiError."""
     try:
         yield
     except ApiError as refusal:
@@ -27,11 +27,11 @@ def named_refusals() -> Iterator[None]:
 
 def require_terminal() -> None:
     if not sys.stdin.isatty():
-        raise CommandError(_("Nobody can be asked here: this is not a terminal."))
+        raise CommandError(_("This is not a terminal. Use --noinput."))
 
 
 def utf8(what: str, text: str) -> str:
-    """Return the text. Raises CommandError where it was not UTF-8: Python reads such bytes as lone surrogates."""
+    """Return the text. Raise CommandError if it was not UTF-8: Python reads such bytes as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -46,8 +46,8 @@ def typed(read: Callable[[str], str], prompt: str) -> str:
         raise CommandError(_("Cancelled.")) from error
 
 
-def ask(command: BaseCommand, prompt: str, check: Callable[[str], str]) -> str:
-    """Ask until `check` takes the answer."""
+def prompt_for(command: BaseCommand, prompt: str, check: Callable[[str], str]) -> str:
+    """Read a line until `check` accepts it."""
     while True:
         text = typed(input, prompt)
         try:
@@ -56,8 +56,8 @@ def ask(command: BaseCommand, prompt: str, check: Callable[[str], str]) -> str:
             command.stderr.write(str(refusal))
 
 
-def ask_new_password(command: BaseCommand, user: User) -> str:
-    """Ask twice, until both are equal and the rules are kept. Raises CommandError after MAX_TRIES."""
+def prompt_for_new_password(command: BaseCommand, user: User) -> str:
+    """Read a password twice, until both are equal and valid. Raise CommandError after MAX_TRIES."""
     for _try in range(MAX_TRIES):
         password = typed(getpass.getpass, _("Password: "))
         if password != typed(getpass.getpass, _("Password (again): ")):

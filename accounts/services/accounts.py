@@ -1,4 +1,4 @@
-"""Accounts: registration, profile, role, deletion and erasure."""
+"""Accounts: registration, profile, role, deletion and export."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Role, User, UserQuerySet
-from accounts.services.email_changes import EmailTaken, change_address, promise_proof
+from accounts.services.email_changes import EmailTaken, change_address, enqueue_verification
 from accounts.services.lockout import clear_failures
 from accounts.services.passwords import check_current_password, check_rules, hash_password
 from accounts.services.recovery import lock_user, refuse_outranked, require_admin
@@ -28,13 +28,13 @@ class LastAdmin(ApiError):
 def create_account(
     *, email: str, password: str, name: str, role: str = Role.USER, actor: User | None = None
 ) -> User:
-    """Raises EmailTaken, or ApiError for a password that breaks the rules. `email` is canonical."""
+    """Create an account. `email` is canonical. Raise EmailTaken, or ApiError for a password that breaks the rules."""
     return add_account(user=new_user(email=email, password=password, name=name, role=role), actor=actor)
 
 
 def create_admin(*, email: str, password: str, name: str) -> User:
-    """Create an admin for the operator, on the command line. The address counts as verified, because the operator
-    vouches for it, and a lock-out of the address ends. Raises as `create_account`."""
+    """Create an admin for the operator, on the command line. The operator vouches for the address, so it counts as
+    verified, and its lock-out ends. Raises as `create_account`."""
     user = new_user(email=email, password=password, name=name, role=Role.ADMIN)
     user.email_verified_at = timezone.now()
     with transaction.atomic():
@@ -44,7 +44,7 @@ def create_admin(*, email: str, password: str, name: str) -> User:
 
 
 def new_user(*, email: str, password: str, name: str, role: str = Role.USER) -> User:
-    """Not stored yet: the slow hash must not hold a transaction open. `add_account` and `register` store it."""
+    """Return a user that is not stored yet, because the slow hash must not hold a transaction open."""
     user = User(email=email, name=name, role=role)
     check_rules(password, user, "password")
     user.password = hash_password(password)
@@ -52,7 +52,7 @@ def new_user(*, email: str, password: str, name: str, role: str = Role.USER) -> 
 
 
 def add_account(*, user: User, actor: User | None = None) -> User:
-    """Store a `new_user`, who has registered when there is no actor. Raises EmailTaken."""
+    """Store a `new_user`. Without an actor it is a registration. Raise EmailTaken."""
     with transaction.atomic():
         store_user(user, actor or user)
         if actor is None:
@@ -62,7 +62,7 @@ def add_account(*, user: User, actor: User | None = None) -> User:
 
 
 def register(*, user: User) -> TokenPair:
-    """The account of a `new_user`, and its first session. Raises EmailTaken."""
+    """Store a `new_user` and open its first session. Raise EmailTaken."""
     with transaction.atomic():
         store_user(user, user)
         pair = open_session(user)
@@ -83,25 +83,25 @@ def store_user(user: User, actor: User | None) -> None:
     role = {"role": [None, user.role]} if user.role != Role.USER else None
     audit.record("user.created", actor_id=actor.pk if actor else None, target=user, changes=role)
     if not user.email_verified:
-        promise_proof(user, user.email)
+        enqueue_verification(user, user.email)
 
 
 def authorize_changes(
     *, user: User, actor: User, changes: dict[str, Any], password: str | None
 ) -> str | None:
-    """Whoever moves their own account to a new address gives their password again. Outside the transaction of
-    the change, because a wrong one must be counted. Returns the hash that was verified, for `refuse_replaced` in that
-    transaction, or None. Raises ApiError (currentPassword), AccountLocked."""
+    """Verify the password of a user who changes their own address. Call it outside the transaction of the change,
+    because a wrong password must be counted. Return the verified hash, for `refuse_replaced` in that transaction, or
+    None if no password is needed. Raise ApiError (currentPassword), AccountLocked."""
     if actor.pk == user.pk and changes.get("email", user.email) not in {user.email, user.pending_email}:
         return require_password(user, password)
     return None
 
 
 def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
-    """Apply `name`, `email`, `role`, whichever are given. The caller holds the row.
+    """Update `name`, `email` and `role`, if given. The caller holds the row.
 
-    A new address waits in `pending_email` until the mail sent there is answered; the old one is told.
-    Raises EmailTaken, LastAdmin, and ApiError for a user of a higher role.
+    A new address is stored in `pending_email` until it is verified. The old address gets a notice.
+    Raise EmailTaken, LastAdmin, and ApiError for a user of a higher role.
     """
     refuse_outranked(user, actor)
     columns = []
@@ -138,14 +138,14 @@ def change_role(user: User, role: str, actor: User) -> None:
 
 
 def lock_admins(user: User) -> None:
-    """Where `user` is an admin: hold all admins, before the row itself is held. Two admins who remove each other
-    must lock in one order, or each would wait for the other."""
+    """Lock all admins if `user` is one. Call it before the row itself is locked: two admins who remove each other
+    must lock in one order to avoid a deadlock."""
     if user.role == Role.ADMIN:
         list(admins().select_for_update())
 
 
 def keep_an_admin(user: User) -> None:
-    """Raises LastAdmin. Locks all admins, so that two of them cannot demote each other at once."""
+    """Raise LastAdmin if there is no other. Lock all admins, so that two cannot demote each other at once."""
     if not [admin for admin in admins().select_for_update() if admin.pk != user.pk]:
         raise LastAdmin
 
@@ -155,13 +155,13 @@ def admins() -> UserQuerySet:
 
 
 def authorize_deletion(*, user: User, actor: User, password: str | None) -> str | None:
-    """Whoever deletes their own account gives their password. Returns and raises as `authorize_changes`."""
+    """Verify the password of a user who deletes their own account. Returns and raises as `authorize_changes`."""
     return require_password(user, password) if actor.pk == user.pk else None
 
 
 def delete_account(*, user: User, actor: User) -> None:
-    """Soft: sessions end, the address is free again, the data is erased after TRASH_RETENTION. The caller holds
-    the row. Raises LastAdmin."""
+    """Delete softly: sessions end, the address is free again, the data is erased after TRASH_RETENTION. The caller
+    holds the row. Raise LastAdmin."""
     with transaction.atomic():
         if user.role == Role.ADMIN:
             keep_an_admin(user)
@@ -172,10 +172,10 @@ def delete_account(*, user: User, actor: User) -> None:
 
 
 def export_account(*, user: User, request: Any = None) -> dict[str, Any]:
-    """Return everything held about the user, and record the event. Serializers may read the request."""
-    held = export_of(user, request)
+    """Return all personal data of the user, and record the event. Serializers may read the request."""
+    data = export_of(user, request)
     audit.record("user.exported", actor_id=user.pk, target=user)
-    return held
+    return data
 
 
 def unlock(*, user: User, actor: User) -> None:

@@ -1,4 +1,4 @@
-"""Addresses: verified by a link, changed by a link to the new one, changed back by a link to the old one."""
+"""Verification and change of an email address by a link to it, and undoing by a link to the old address."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import OneTimeToken, User
-from accounts.services.notices import promise_notice
+from accounts.services.notices import enqueue_notice
 from accounts.services.passwords import InvalidToken, find_token, record_refused
 from accounts.services.recovery import (
     cancel_pending_email,
@@ -31,7 +31,7 @@ class EmailTaken(ApiError):
     code = "EMAIL_EXISTS"
 
 
-def promise_proof(user: User, address: str) -> None:
+def enqueue_verification(user: User, address: str) -> None:
     outbox.enqueue(
         "accounts.email_proof",
         {"user": str(user.pk), "email": address},
@@ -40,7 +40,7 @@ def promise_proof(user: User, address: str) -> None:
 
 
 def resend_proof(*, user: User, actor: User) -> bool:
-    """A new link to each address that is not verified, the own and a pending one. False when there is none."""
+    """Enqueue a new link to the own and the pending address, if unverified. Return False if there is none."""
     with transaction.atomic():
         lock_user(user)
         refuse_outranked(user, actor)
@@ -49,17 +49,17 @@ def resend_proof(*, user: User, actor: User) -> bool:
         if not addresses:
             return False
         for address in addresses:
-            promise_proof(user, address)
+            enqueue_verification(user, address)
         audit.record("email.proof_requested", actor_id=actor.pk, target=user)
     return True
 
 
 def prove_email(*, token: str) -> User:
-    """Spend the token: its address is verified, and becomes the account's when it was pending.
+    """Spend the token and verify its address. A pending address becomes that of the account.
 
-    Where the address is the account's and verified already, nothing happens: a link that is opened twice, or after a
-    reset by mail, is confirmed again. It can change nothing then, so a change stays single use.
-    Raises InvalidToken, or EmailTaken when somebody else has taken the address meanwhile.
+    Return without a change if the account has this address verified already. So a link may be opened twice, or after
+    a password reset, but changes the account only once.
+    Raise InvalidToken, or EmailTaken if another account has taken the address meanwhile.
     """
     secret = find_token(token, Purpose.EMAIL_PROOF, or_spent=True)
     try:
@@ -81,7 +81,7 @@ def prove_email(*, token: str) -> User:
             if before != user.email:
                 void_open_links(user=user, actor_id=user.pk)
                 tell_of_change(user, left=before, was_proven=was_proven)
-    except InvalidToken:  # outside of the transaction, which would take the event with it
+    except InvalidToken:  # recorded outside the transaction, which is rolled back
         record_refused(secret)
         raise
     except IntegrityError as error:
@@ -97,9 +97,9 @@ def locked_user(secret: OneTimeToken) -> User:
 
 
 def change_address(user: User, address: str) -> bool:
-    """Let `address` wait to be verified; the account's own address cancels a pending one. Says if anything moved.
+    """Make `address` pending, and return whether that is a change. The account's own address cancels a pending one.
 
-    The caller holds the row, and saves `pending_email` where this returns True. Raises EmailTaken.
+    The caller holds the row, and saves `pending_email` if this returns True. Raise EmailTaken.
     """
     pending = None if address == user.email else address
     if pending == user.pending_email:
@@ -110,13 +110,13 @@ def change_address(user: User, address: str) -> bool:
         if User.objects.with_email(pending).exists():
             raise EmailTaken
         user.pending_email = pending
-        promise_proof(user, pending)
-        promise_notice("accounts.email_change_requested", user, new=pending)
+        enqueue_verification(user, pending)
+        enqueue_notice("accounts.email_change_requested", user, new=pending)
     return True
 
 
 def cancel_email_change(*, user: User, actor: User) -> bool:
-    """By staff. False when no address is pending."""
+    """Cancel the change as staff. Return False if no address is pending."""
     with transaction.atomic():
         lock_user(user)
         refuse_outranked(user, actor)
@@ -127,18 +127,17 @@ def cancel_email_change(*, user: User, actor: User) -> bool:
 
 
 def tell_of_change(user: User, *, left: str, was_proven: bool) -> None:
-    """Tell the address that the account has left, with a link that undoes the change where it was proven.
+    """Enqueue a notice to the former address, with a link to undo the change if that address was verified.
 
-    The owner of an address that was not proven may be a stranger, whose address was given by mistake: a link would
-    hand them the account.
-    A change back to an address that still has such a link is an undo itself: the address left by it gets no link, or
-    the thief who was in between could undo the undo.
+    An unverified address may belong to a stranger, because of a typing error: a link would give them the account.
+    A change back to an address that still has such a link is itself an undo. The address in between gets no link,
+    because it may be a thief's, who could undo the undo.
     """
     since = undoable_since(user)
     if since is not None:
         void_undo_links(user, since=since)
     is_back = since is not None
-    promise_notice(
+    enqueue_notice(
         "accounts.email_changed",
         user,
         expires_in=settings.EMAIL_UNDO_LIFETIME,
@@ -151,21 +150,21 @@ def tell_of_change(user: User, *, left: str, was_proven: bool) -> None:
 
 
 def undoable_since(user: User) -> datetime | None:
-    """The time of the oldest change away from the present address that can still be undone."""
+    """Return the time of the oldest change away from the current address that can still be undone."""
     queued_links = queued("accounts.email_changed", user=str(user.pk), email=user.email, undo=True)
-    mailed_links = open_undo_links(user).filter(email=user.email)
+    sent_links = open_undo_links(user).filter(email=user.email)
     times = [
-        *mailed_links.values_list("created_at", flat=True),
+        *sent_links.values_list("created_at", flat=True),
         *queued_links.values_list("created_at", flat=True),
     ]
     return min(times, default=None)
 
 
 def undo_email_change(*, token: str) -> User:
-    """Spend the token: the account has the address again that the token was mailed to, and every session ends.
+    """Spend the token, set the address that it was sent to, and end every session.
 
     Of several changes the oldest address wins: its link voids those of later changes, and no later change, new
-    password or log-out voids it. Raises InvalidToken, or EmailTaken, which does not spend the token.
+    password or log-out voids it. Raise InvalidToken, or EmailTaken, which does not spend the token.
     """
     secret = find_token(token, Purpose.EMAIL_UNDO)
     try:
@@ -182,14 +181,14 @@ def undo_email_change(*, token: str) -> User:
             void_undo_links(user, since=secret.created_at)
             end_all_sessions(user=user, actor=user, reason="email_change_undone")
             if left != user.email:
-                promise_notice("accounts.email_change_undone", user, email=left, proven=was_proven)
+                enqueue_notice("accounts.email_change_undone", user, email=left, proven=was_proven)
     except IntegrityError as error:
         raise EmailTaken from error
     return user
 
 
 def was_undone_since(user: User, moment: datetime) -> bool:
-    """Whether an undo has gone back behind this moment; staff may retry a message that failed before it."""
+    """Return whether a change was undone since then. Staff may retry a message that failed before the undo."""
     undone = AuditEvent.objects.filter(event="email.change_undone", target_id=user.pk)
     return undone.filter(created_at__gte=moment).exists()
 
@@ -202,6 +201,6 @@ def open_undo_links(user: User) -> QuerySet[OneTimeToken]:
 
 
 def void_undo_links(user: User, *, since: datetime) -> None:
-    """Of this change and of those after it, sent or not. `created_at` of such a link is the time of its change."""
+    """Delete the links, sent or queued, of the changes since then. `created_at` of a link is the time of its change."""
     open_undo_links(user).filter(created_at__gte=since).delete()
     queued("accounts.email_changed", user=str(user.pk)).filter(created_at__gte=since).delete()

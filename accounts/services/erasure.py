@@ -1,7 +1,7 @@
-"""Erasure: a person who was deleted 30 days ago is taken out of the database, everywhere (GDPR, article 17).
+"""Erasure of the personal data of users who were deleted 30 days ago (GDPR, article 17).
 
-Rows that belong to them go with them by their foreign keys; what merely mentions them is listed here. The audit
-log keeps every event, under a pseudonym.
+The rows of a user are deleted by their foreign keys. Rows that only mention the user are listed here. The audit log
+retains every event, under a pseudonym.
 """
 
 from django.conf import settings
@@ -21,7 +21,7 @@ BATCH = 100
 
 
 def erase_deleted() -> int:
-    """Erase one batch of those whose time has come, and say how many that were."""
+    """Erase one batch of users that are due, and return their number."""
     due = User.objects.trashed().filter(deleted_at__lt=timezone.now() - settings.TRASH_RETENTION)
     users = list(due[:BATCH])
     for user in users:
@@ -37,12 +37,12 @@ def erase(*, user: User) -> None:
         for address in filter(None, (user.email, user.pending_email)):
             OutboxMessage.objects.filter(payload__email=address).delete()
         OutboxMessage.objects.filter(payload__user=str(user.pk)).delete()
-        # The admin's own history names what was edited by its title, which here is the address.
+        # The history of Django's admin stores the title of each edited object. A user's title is the address.
         LogEntry.objects.filter(object_id=str(user.pk)).delete()
         files.schedule_deletion_of(StoredFile.objects.filter(user=user))  # the bytes go after the commit
         user.delete()
 
 
 def purge_browser_sessions() -> int:
-    """Admin log-ins that are over. Their rows name their users only inside signed data."""
+    """Delete expired sessions of the admin. Only their signed data names the user, so no foreign key deletes them."""
     return BrowserSession.objects.filter(expire_date__lt=timezone.now()).delete()[0]

@@ -1,4 +1,4 @@
-"""Groups: what staff may do in the admin."""
+"""Groups with the permissions of staff in the admin."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from core.audit import services as audit
 
 
 def save_group(*, group: Group, name: str, permissions: Iterable[Permission], actor: User) -> Group:
-    """Create it, or set what it holds. Raises ApiError where the actor is no admin."""
+    """Create or update the group. Raise ApiError if the actor is not an admin."""
     require_admin(actor)
     is_new = group.pk is None
     before = {} if is_new else contents(Group.objects.get(pk=group.pk))
@@ -28,7 +28,7 @@ def save_group(*, group: Group, name: str, permissions: Iterable[Permission], ac
 
 
 def delete_group(*, group: Group, actor: User) -> None:
-    """Raises ApiError where the actor is no admin."""
+    """Delete the group. Raise ApiError if the actor is not an admin."""
     require_admin(actor)
     with transaction.atomic():
         audit.record("group.deleted", actor_id=actor.pk, target=group, changes={"name": [group.name, None]})
@@ -36,7 +36,7 @@ def delete_group(*, group: Group, actor: User) -> None:
 
 
 def set_user_groups(*, user: User, groups: Iterable[Group], actor: User) -> None:
-    """Set them. The caller holds the row. Raises ApiError where the actor is no admin."""
+    """Set the groups of a user. The caller holds the row. Raise ApiError if the actor is not an admin."""
     require_admin(actor)
     before = names_of(user)
     with transaction.atomic():
@@ -48,8 +48,8 @@ def set_user_groups(*, user: User, groups: Iterable[Group], actor: User) -> None
 
 
 def contents(group: Group) -> dict[str, Any]:
-    held = group.permissions.order_by("content_type__app_label", "codename")
-    codes = [f"{app}.{code}" for app, code in held.values_list("content_type__app_label", "codename")]
+    permissions = group.permissions.order_by("content_type__app_label", "codename")
+    codes = [f"{app}.{code}" for app, code in permissions.values_list("content_type__app_label", "codename")]
     return {"name": group.name, "permissions": codes}
 
 

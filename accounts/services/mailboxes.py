@@ -1,12 +1,12 @@
-"""The limits of emails to one address in an hour, however many accounts name it.
+"""The limits of emails to one address in an hour, over all accounts.
 
-They cover what anybody can trigger for a foreign address: five emails with a link, and five notices to an address that
-is not proven. Verifications take at most four of the five places for links, so that a reset link still has one: an
-attacker can cause verifications for any address by pending changes. Notices to a proven address do not count, or an
-attacker could use the hour up and so silence the alarm. One row per address and kind is locked while it is counted,
-so the limit is exact for parallel workers, and survives Redis. The row is named by a hash and holds no address.
+They cover the emails that anybody can trigger for any address: five emails with a link, and five notices to an
+unverified address. Verifications are at most four of the five links, because an attacker can trigger them by pending
+changes: one place is always left for a reset link. Notices to a verified address are not counted, because an attacker
+could otherwise use up the limit and suppress a warning. The row of an address and kind is locked for the count. So the
+limit is exact for parallel workers and does not depend on Redis. The primary key is a hash, so no address is stored.
 
-While SECRET_KEY is being replaced, an address has a row under each key; the limits are for their sum.
+During a rotation of SECRET_KEY an address has a row under each key. The limits are for their sum.
 """
 
 from datetime import timedelta
@@ -24,19 +24,19 @@ HOUR = timedelta(hours=1)
 
 
 class Kind(StrEnum):
-    """What is counted apart. The value is the salt of the row's name."""
+    """The kinds of emails with a count of their own. The value is the salt of the hash."""
 
     LINK = "accounts.mailbox"
     NOTICE = "accounts.mailbox.notice"
 
 
 def address_hashes(address: str, kind: Kind) -> list[str]:
-    """Return the names that the row of an address may have: its own first, then those under older keys."""
+    """Return the primary keys of an address: that of the current SECRET_KEY first, then those of older keys."""
     return keys.hexdigests(kind, address)
 
 
 def reserve(address: str, kind: Kind, *, limit: int = MAX_PER_HOUR) -> bool:
-    """Count one email to `address`; False when the hour has `limit` of them. The caller is in a transaction."""
+    """Count an email to `address`. Return False if the hour has `limit` of them. The caller is in a transaction."""
     now = timezone.now()
     mailbox, others = locked_rows(address_hashes(address, kind))
     since = (now - HOUR).timestamp()
@@ -50,9 +50,9 @@ def reserve(address: str, kind: Kind, *, limit: int = MAX_PER_HOUR) -> bool:
 
 
 def locked_rows(hashes: list[str]) -> tuple[Mailbox, list[Mailbox]]:
-    """Lock the row of the first name, made where there is none, and those of the others that there are."""
-    found = Mailbox.objects.select_for_update().filter(address_hash__in=hashes).order_by("address_hash")
-    rows = {row.address_hash: row for row in found}
+    """Lock the row of the first hash, created if missing, and the existing rows of the others."""
+    matches = Mailbox.objects.select_for_update().filter(address_hash__in=hashes).order_by("address_hash")
+    rows = {row.address_hash: row for row in matches}
     own = rows.pop(hashes[0], None)
     if own is None:
         own, _ = Mailbox.objects.select_for_update().get_or_create(address_hash=hashes[0])
@@ -60,7 +60,7 @@ def locked_rows(hashes: list[str]) -> tuple[Mailbox, list[Mailbox]]:
 
 
 def release(address: str, kind: Kind) -> None:
-    """Take the last reservation back: no mail server took the email, and an outage must not use the hour up."""
+    """Cancel the last reservation. The mail server refused the email, and an outage must not use up the limit."""
     with transaction.atomic():
         name, *_others = address_hashes(address, kind)
         mailbox = Mailbox.objects.select_for_update().filter(address_hash=name).first()

@@ -1,4 +1,4 @@
-"""Checking and changing passwords, and resetting them by mail."""
+"""Verification, change and reset of passwords."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ from accounts.addresses import lookup_email
 from accounts.hash_gate import gate
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
-from accounts.services.notices import promise_notice
+from accounts.services.notices import enqueue_notice
 from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
 from accounts.validators import normalize_password
 from core.audit import services as audit
@@ -46,7 +46,7 @@ def hash_password(password: str) -> str:
 
 
 def check_rules(password: str, user: User, field: str) -> None:
-    """Raises ApiError with one detail for each rule that is broken."""
+    """Raise ApiError with one detail for each rule that the password breaks."""
     try:
         validate_password(normalize_password(password), user)
     except ValidationError as error:
@@ -63,11 +63,11 @@ def check_rules(password: str, user: User, field: str) -> None:
 
 
 def check_credentials(email: str, password: str) -> User:
-    """The user with this password. Raises AccountLocked or InvalidCredentials; an unknown address takes the same
-    steps and the same time as a known one.
+    """Return the user with this password. Raise AccountLocked or InvalidCredentials. An unknown address takes the
+    same steps and the same time as a known one.
 
-    The lock is looked at inside the gate, right before the hash, and the failure counted before the gate lets the
-    next one in: of a hundred parallel guesses no more are hashed than lock the address, and one for each process.
+    The lock is checked and the failure counted while the slot is held. So of a hundred parallel guesses only as many
+    are hashed as lock the address, and one for each process.
     """
     address = lookup_email(email)
     with gate.slot():
@@ -85,9 +85,9 @@ def check_credentials(email: str, password: str) -> User:
 
 
 def check_current_password(user: User, password: str, *, field: str = "currentPassword") -> None:
-    """Check the password of somebody who is logged in. Raises FieldError, or AccountLocked.
+    """Verify the password of a logged-in user. Raise FieldError, or AccountLocked.
 
-    The caller then locks the row and calls `refuse_replaced`, because the hash takes long."""
+    The caller then locks the row and calls `refuse_replaced`, because the hash is slow."""
     with gate.slot():
         failed_before = refuse_locked(user.email)
         if user.check_password(password):
@@ -99,8 +99,8 @@ def check_current_password(user: User, password: str, *, field: str = "currentPa
 
 
 def refuse_replaced(user: User, verified: str | None, *, field: str = "currentPassword") -> None:
-    """Raise FieldError unless `verified`, the hash against which a password was checked, is still the one of the row.
-    A reset that was committed meanwhile must count, not the old password. None: no password was needed."""
+    """Raise FieldError if the row has another hash by now than `verified`, with which a password was compared. A
+    parallel reset must win over the old password. With None no password was needed."""
     if verified is not None and user.password != verified:
         raise WrongPassword(field)
 
@@ -109,7 +109,7 @@ def refuse_replaced(user: User, verified: str | None, *, field: str = "currentPa
 
 
 def change_password(*, session: Session, current: str, new: str) -> None:
-    """Every other session ends, and every open link is void. Raises FieldError, AccountLocked, ApiError."""
+    """Set a password, end every other session and void all links. Raise FieldError, AccountLocked, ApiError."""
     user = session.user
     check_current_password(user, current)
     check_rules(new, user, "newPassword")
@@ -117,7 +117,7 @@ def change_password(*, session: Session, current: str, new: str) -> None:
     with transaction.atomic():
         lock_user(user)
         refuse_replaced(user, verified)
-        # Log-out everywhere while the hashes ran has ended the session: its new password must not count after that.
+        # A log-out everywhere may have ended the session while the hashes ran. Then its new password must not count.
         if not user.sessions.live().filter(pk=session.pk).exists():
             raise ApiError("TOKEN_REVOKED")
         _store_password(user, encoded, user.pk)
@@ -126,34 +126,33 @@ def change_password(*, session: Session, current: str, new: str) -> None:
 
 
 def request_password_reset(*, email: str) -> None:
-    """Promise a mail, without looking whether anybody has this address: the worker looks. So a known and an
-    unknown address cost the request exactly the same."""
+    """Enqueue an email without a query for the account, which the worker does. So a request with a known address
+    takes the same time as one with an unknown address."""
     with transaction.atomic():
         outbox.enqueue(
             "accounts.password_reset",
             {"email": lookup_email(email)},
             expires_in=settings.PASSWORD_RESET_LIFETIME,
         )
-        # Without the address, which may be nobody's. A mail that is sent has an event of its own, under the same
-        # request id.
+        # Without the address, which may be unknown. An email that is sent has its own event with the same request id.
         audit.record_bounded(
             "password.reset_requested", caller=limit_key(context.current.get().limit_address)
         )
 
 
 def reset_password(*, token: str, password: str) -> None:
-    """Spend the token, end every session, open the lock. Raises InvalidToken, or ApiError for a weak password,
-    which does not spend the token."""
+    """Spend the token, set the password, end every session and the lock-out. Raise InvalidToken, or ApiError for a
+    weak password, which does not spend the token."""
     secret = find_token(token, OneTimeToken.Purpose.PASSWORD_RESET)
     user = secret.user
     check_rules(password, user, "password")
     encoded = hash_password(password)
     with transaction.atomic():
-        # The user's row first, as everywhere: two links used at once would else wait for each other.
+        # The user's row first, as everywhere, to avoid a deadlock of two links that are used at once.
         user = User.objects.select_for_update().get(pk=user.pk)
         if not secret.claim():
             raise InvalidToken
-        if not user.email_verified:  # the link came to this address
+        if not user.email_verified:  # the link was sent to this address
             user.email_verified_at = timezone.now()
             user.save_changes("email_verified_at")
             changes = {"email": [user.email, user.email]}
@@ -165,16 +164,16 @@ def reset_password(*, token: str, password: str) -> None:
 
 
 def set_password(*, user: User, password: str, actor: User | None) -> None:
-    """Set a password: by staff, by the operator on the command line (no actor), or by somebody who has just given the
-    old one. Every session ends, the lock opens, the person is told. Raises ApiError for a weak password or a user of a
-    higher role, and FieldError when the actor's own password has been replaced since `user` was read."""
+    """Set a password, end every session and the lock-out, and enqueue a notice to the user. The actor is staff, the
+    user after verification of the old password, or None for the command line. Raise ApiError for a weak password or a
+    user of a higher role, and FieldError if the actor's own password was replaced since `user` was read."""
     check_rules(password, user, "password")
-    encoded, known, epoch = hash_password(password), user.password, user.session_epoch
+    encoded, verified, epoch = hash_password(password), user.password, user.session_epoch
     with transaction.atomic():
         lock_user(user)
         refuse_outranked(user, actor)
         if actor is not None and actor.pk == user.pk:
-            refuse_replaced(user, known, field="password")
+            refuse_replaced(user, verified, field="password")
             if user.session_epoch != epoch:  # as in change_password
                 raise ApiError("TOKEN_REVOKED")
         _store_password(user, encoded, actor.pk if actor else None)
@@ -184,20 +183,20 @@ def set_password(*, user: User, password: str, actor: User | None) -> None:
 
 
 def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
-    """The caller has locked the row."""
+    """Store the hash and void all open links. The caller holds the row."""
     user.password = encoded
     user.session_epoch += 1
     user.save(update_fields=["password", "session_epoch"])
     void_open_links(user=user, actor_id=actor_id)
-    promise_notice("accounts.password_changed", user, expires_in=timedelta(days=2))
+    enqueue_notice("accounts.password_changed", user, expires_in=timedelta(days=2))
 
 
 def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeToken:
-    """The unspent token of a living user; with `or_spent` a spent one too. Raises InvalidToken."""
-    known = OneTimeToken.objects.select_related("user").filter(
+    """Return the unspent token of an active user, with `or_spent` a spent one too. Raise InvalidToken."""
+    matches = OneTimeToken.objects.select_related("user").filter(
         token_hash=tokens.digest(token), purpose=purpose
     )
-    secret = known.first()
+    secret = matches.first()
     if secret is None:
         raise InvalidToken
     is_spent = secret.used_at is not None and not or_spent
@@ -216,8 +215,8 @@ def record_refused(secret: OneTimeToken) -> None:
 def issue_token(
     user: User, purpose: str, email: str, lifetime: timedelta, *, created_at: datetime | None = None
 ) -> str:
-    """A new secret for a mail; only its hash is kept. Called where the mail is sent, so that no row and no queue
-    ever holds it."""
+    """Return a new secret for an email, and store its hash. Call it when the email is sent, so that no row and no
+    queue contains the secret."""
     secret = tokens.new_jti()
     now = timezone.now()
     OneTimeToken.objects.create(

@@ -1,7 +1,7 @@
-"""What a recovery of an account voids: every open way in but the password that has just been set.
+"""Recovery of an account: it voids all open links.
 
-A password set by any path, log-out everywhere, a detected reuse and a completed or undone change of address all call
-`void_open_links`. So a thief who has prepared one way in loses it by whichever recovery the owner chooses.
+Every new password, log-out everywhere, a detected reuse and a completed or undone change of address call
+`void_open_links`. So a thief loses a prepared link by any recovery that the owner chooses.
 """
 
 from typing import Any
@@ -19,15 +19,15 @@ from core.web.errors import ApiError
 def lock_user(user: User) -> None:
     """Lock the row until the transaction ends, and read it again into `user`.
 
-    What voids a way in and what uses one both lock the user first, so that neither overlooks the other.
+    Code that voids links and code that uses them both lock the user first, so that each sees the other's changes.
     """
     user.refresh_from_db(from_queryset=User.objects.select_for_update())
 
 
 def refuse_outranked(user: User, actor: User | None) -> None:
-    """Raise ApiError (FORBIDDEN) where `actor` may not act on the account of `user`: it has a higher role by now, or
-    the actor a lower one. A command has no actor. The caller holds the row of `user`, so that what was checked
-    before the lock, or before a slow hash, is checked as it is now."""
+    """Raise ApiError (FORBIDDEN) if `actor` may not change the account of `user` any more, after a change of either
+    role. A command has no actor. The caller holds the row of `user`: the check before the lock, or before a slow hash,
+    may be outdated."""
     if actor is None or actor.pk == user.pk:
         return
     current = User.objects.alive().filter(pk=actor.pk).first()
@@ -36,16 +36,16 @@ def refuse_outranked(user: User, actor: User | None) -> None:
 
 
 def require_admin(actor: User) -> None:
-    """Raise ApiError (FORBIDDEN) unless `actor` is an admin now. Roles and groups give power, which an admin who is
-    demoted during a request must not hand out."""
+    """Raise ApiError (FORBIDDEN) unless `actor` is an admin now. An admin who is demoted during a request must not
+    give roles or groups to others."""
     if not User.objects.alive().filter(pk=actor.pk, role=Role.ADMIN).exists():
         raise ApiError("FORBIDDEN")
 
 
 def void_open_links(*, user: User, actor_id: UUID | None) -> None:
-    """Clear the pending address and delete unused reset links, with the emails that would bring either.
+    """Clear the pending address and delete unused reset links, with the queued emails for either.
 
-    Links that undo a change of address stay: the thief could void them too. The caller holds the row.
+    Links that undo a change of address stay valid, because a thief could void them too. The caller holds the row.
     """
     cancel_pending_email(user=user, actor_id=actor_id)
     user.one_time_tokens.filter(purpose=OneTimeToken.Purpose.PASSWORD_RESET, used_at=None).delete()
@@ -53,7 +53,7 @@ def void_open_links(*, user: User, actor_id: UUID | None) -> None:
 
 
 def cancel_pending_email(*, user: User, actor_id: UUID | None) -> bool:
-    """Clear the pending address as a change of its own. False when none is pending. The caller holds the row."""
+    """Clear and save the pending address. Return False if none is pending. The caller holds the row."""
     pending = user.pending_email
     if pending is None:
         return False
@@ -65,7 +65,7 @@ def cancel_pending_email(*, user: User, actor_id: UUID | None) -> bool:
 
 
 def clear_pending_email(user: User) -> None:
-    """Delete its unused links too, and the emails that would bring one. The caller saves `pending_email`."""
+    """Clear the pending address, and delete its links and queued emails. The caller saves `pending_email`."""
     links = user.one_time_tokens.filter(purpose=OneTimeToken.Purpose.EMAIL_PROOF, used_at=None)
     links.filter(email=user.pending_email).delete()
     queued("accounts.email_proof", user=str(user.pk), email=user.pending_email).delete()
@@ -75,8 +75,8 @@ def clear_pending_email(user: User) -> None:
 def queued(kind: str, **payload: Any) -> QuerySet[OutboxMessage]:
     """Return the unsent outbox messages of this kind whose payload has these values.
 
-    Where one is deleted that a worker has claimed already, the worker notices: it looks for its message again under
-    the lock of the user (accounts/emails.py).
+    A message that a worker has claimed may be deleted too: the worker reads its message again under the lock of the
+    user (accounts/emails.py).
     """
     values = {f"payload__{name}": value for name, value in payload.items()}
     return OutboxMessage.objects.filter(kind=kind, status=OutboxMessage.Status.PENDING, **values)

@@ -1,4 +1,4 @@
-"""Sessions: opened by a login, kept alive by refreshing, ended at once."""
+"""Sessions: opened by a login, extended by a refresh, ended at once."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from accounts import tokens
 from accounts.models import Session, User
-from accounts.services.notices import promise_notice
+from accounts.services.notices import enqueue_notice
 from accounts.services.passwords import InvalidCredentials, check_credentials
 from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
 from core.audit import services as audit
@@ -33,11 +33,11 @@ class TokenRevoked(ApiError):
 
 
 def login(*, email: str, password: str) -> TokenPair:
-    """Raises AccountLocked or InvalidCredentials."""
+    """Verify the credentials and open a session. Raise AccountLocked or InvalidCredentials."""
     user = check_credentials(email, password)
     with transaction.atomic():
-        # The row is held until the session is there: what ends all sessions while the slow hash runs (a reset, a
-        # deletion) must not miss this one.
+        # The row is locked until the session is stored. A reset or a deletion while the slow hash runs must not
+        # miss this session.
         if not User.objects.alive().filter(pk=user.pk, password=user.password).select_for_update():
             raise InvalidCredentials
         pair = open_session(user)
@@ -51,16 +51,16 @@ def login(*, email: str, password: str) -> TokenPair:
 
 
 def tell_of_new_device(session: Session) -> None:
-    """A mail when somebody who has logged in before does so from a device not seen on this account.
+    """Enqueue a notice if earlier sessions have other User-Agent headers.
 
-    Here only the header is compared: a browser that was updated differs too, so the worker compares the names.
+    An updated browser has another header too, so the worker compares the names of the devices.
     """
     earlier = Session.objects.filter(user_id=session.user_id).exclude(pk=session.pk)
     same = Q(user_agent=session.user_agent)
-    # None: there was no earlier one.
+    # None for the first session of a user.
     known = earlier.annotate(same=same).order_by("-same").values_list("same", flat=True).first()
     if known is False:
-        promise_notice(
+        enqueue_notice(
             "accounts.new_device",
             session.user,
             expires_in=timedelta(days=2),
@@ -72,14 +72,14 @@ def tell_of_new_device(session: Session) -> None:
 
 def open_session(user: User) -> TokenPair:
     now = timezone.now()
-    asking = context.current.get()
+    request = context.current.get()
     jti = tokens.new_jti()
     session = Session(
         id=uuid7(),
         user=user,
         refresh_hash=tokens.digest(jti),
-        user_agent=asking.user_agent,
-        ip_address=asking.ip_address,
+        user_agent=request.user_agent,
+        ip_address=request.ip_address,
         created_at=now,
         last_used_at=now,
         rotated_at=now,
@@ -90,7 +90,7 @@ def open_session(user: User) -> TokenPair:
 
 
 def expiry(created_at: datetime, rotated_at: datetime) -> datetime:
-    """A session ends a week after its last refresh, and a month after its login whatever happens (ASVS 5.0, 7.3)."""
+    """Return when a session ends: a week after its last refresh, at most a month after its login (ASVS 5.0, 7.3)."""
     return min(rotated_at + settings.REFRESH_TOKEN_LIFETIME, created_at + settings.SESSION_LIFETIME)
 
 
@@ -108,7 +108,7 @@ def pair_for(session: Session, jti: str) -> TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class PresentedToken:
-    """A genuine refresh token of a session that is live, and each jti that may follow it; see tokens.child_jtis."""
+    """A genuine refresh token of a live session, and the jti values that may follow it; see tokens.child_jtis."""
 
     claims: tokens.Claims
     session: Session
@@ -128,7 +128,7 @@ class PresentedToken:
 
 
 def presented(*, token: str) -> PresentedToken:
-    """Raises ApiError for a token that is not genuine or has expired, and TokenRevoked where its session has ended."""
+    """Read a refresh token. Raise ApiError for a forged or expired token, and TokenRevoked if its session has ended."""
     claims = tokens.read(token, tokens.REFRESH)
     session = Session.objects.select_related("user").filter(pk=claims.session_id, user=claims.user_id).first()
     if session is None or not session.is_live or not session.user.is_active:
@@ -138,15 +138,14 @@ def presented(*, token: str) -> PresentedToken:
 
 
 def refresh(*, token: PresentedToken) -> TokenPair:
-    """A new pair for a refresh token that has not been used before.
+    """Return a new pair for a refresh token that was not used before.
 
-    The claim is one conditional UPDATE, so of any number of parallel calls one rotates. The others, and a client
-    whose answer was lost, find their token as the previous one and get the same child within the grace. What is
-    neither the current nor the fresh previous token was spent before: somebody holds a copy, and the session
-    ends (RFC 9700, 4.14.2). Raises TokenRevoked.
+    The claim is one conditional UPDATE, so one of several parallel calls rotates the token. The other calls, and a
+    client that did not receive the response, have the previous token and get the same child within REFRESH_GRACE. Any
+    other token was spent before. Then somebody has a copy, and the session ends (RFC 9700, 4.14.2). Raise TokenRevoked.
     """
     now = timezone.now()
-    asking = context.current.get()
+    request = context.current.get()
     session = token.session
     rotated = Session.objects.filter(pk=session.pk, refresh_hash=token.digest, ended_at=None).update(
         refresh_hash=tokens.digest(token.children[0]),
@@ -154,8 +153,8 @@ def refresh(*, token: PresentedToken) -> TokenPair:
         rotated_at=now,
         last_used_at=now,
         expires_at=expiry(session.created_at, now),
-        user_agent=asking.user_agent,
-        ip_address=asking.ip_address,
+        user_agent=request.user_agent,
+        ip_address=request.ip_address,
     )
     session = Session.objects.select_related("user").get(pk=session.pk)
     if session.ended_at is not None:
@@ -165,18 +164,17 @@ def refresh(*, token: PresentedToken) -> TokenPair:
         end_reused(session)
         raise TokenRevoked
     context.identify(session.user_id)
-    if rotated:  # whatever has happened to the row since
+    if rotated:  # even if the row has changed since
         return pair_for(session, token.children[0])
     for child in token.children:
         if tokens.digest(child) == session.refresh_hash:
             return pair_for(session, child)
-    raise TokenRevoked  # it follows by a SECRET_KEY that this server does not know: nothing was stolen
+    raise TokenRevoked  # its child is of a SECRET_KEY that this server does not have: no sign of theft
 
 
 def record_refused_token(claims: tokens.Claims, session: Session | None) -> None:
-    """Record that a genuine token of a session that is over was used. One whose signature is wrong is not recorded:
-    anybody can make those without end. A session that is not there any more names nobody, since its user may have
-    been erased."""
+    """Record the use of a genuine token of an ended session. Forged tokens are not recorded, because anybody can send
+    any number of them. The event of a deleted session names no user, who may have been erased."""
     audit.record_bounded(
         "token.refused", caller=claims.session_id, target=session, changes={"token": [None, claims.kind]}
     )
@@ -188,7 +186,7 @@ def end_reused(session: Session) -> None:
         if Session.objects.filter(pk=session.pk).end("token_reused"):
             audit.record("session.token_reused", actor_id=session.user_id, target=session)
             void_open_links(user=session.user, actor_id=None)
-            promise_notice("accounts.session_closed", session.user, expires_in=timedelta(days=2))
+            enqueue_notice("accounts.session_closed", session.user, expires_in=timedelta(days=2))
 
 
 def logout(*, session: Session) -> None:
@@ -198,7 +196,7 @@ def logout(*, session: Session) -> None:
 
 
 def end_session(*, session: Session, actor: User) -> None:
-    """End one session by its list entry, one's own or, for staff, anybody's whom they outrank."""
+    """End a session: the actor's own, or that of a user whom the actor outranks."""
     with transaction.atomic():
         if session.user_id != actor.pk:
             lock_user(session.user)
@@ -208,7 +206,7 @@ def end_session(*, session: Session, actor: User) -> None:
 
 
 def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> int:
-    """Every session of the user, in the browser too, and every open link. Says how many API sessions that were."""
+    """End every session of the user, in the admin too, and void all links. Return the number of API sessions."""
     with transaction.atomic():
         lock_user(user)
         refuse_outranked(user, actor)
@@ -221,7 +219,7 @@ def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> 
 
 
 def require_live(session: Session) -> None:
-    """Refuse what was checked for a session that has ended since. Called under the lock of its user, so that what
-    ends all sessions cannot be undone by a request that has begun before. Raises TokenRevoked."""
+    """Raise TokenRevoked if the session has ended during the request. Call it under the lock of its user, so that an
+    earlier request cannot undo what a log-out everywhere has secured."""
     if not Session.objects.live().filter(pk=session.pk).exists():
         raise TokenRevoked

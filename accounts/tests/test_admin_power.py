@@ -133,7 +133,7 @@ def test_verification_is_sent_again_to_who_waits_for_it(browser, owner, deliver)
 
     assert [mail.to for mail in deliver()] == [[owner.user.email]]
     assert event("email.proof_requested").actor_id == browser.user.pk
-    assert said(answer) == ["Verification mails on their way: 1.", "Nothing to do for 1 of the chosen."]
+    assert said(answer) == ["Verification emails enqueued: 1.", "Nothing to do for 1 of the chosen."]
 
 
 @pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification"])

@@ -113,8 +113,8 @@ def test_a_link_says_how_long_it_works(template, life):
 @pytest.mark.parametrize(
     ("template", "advice"),
     [
-        ("password_reset", "If it was not you, ignore this mail"),
-        ("email_proof", "ignore this mail"),
+        ("password_reset", "If it was not you, ignore this email"),
+        ("email_proof", "ignore this email"),
         ("email_change_requested", "If it was not you"),
         ("email_changed", "If it was not you"),
         ("email_change_undone", "If it was not you"),

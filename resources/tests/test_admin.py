@@ -272,7 +272,7 @@ def test_a_name_that_is_taken_is_refused_in_words(browser, red):
 def test_a_tag_in_use_stays(browser, red):
     answer = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
 
-    assert said(answer) == ["A resource still bears this tag."]
+    assert said(answer) == ["A resource still has this tag."]
     assert Tag.objects.filter(pk=red.pk).exists()
 
 

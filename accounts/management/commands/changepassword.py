@@ -5,18 +5,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from accounts.addresses import lookup_email
-from accounts.management.prompts import ask_new_password, named_refusals, utf8
+from accounts.management.prompts import named_refusals, prompt_for_new_password, utf8
 from accounts.models import User
 from accounts.services import passwords
 
 
 class Command(BaseCommand):
-    """In place of Django's, which stores a password past the rules and the services."""
+    """The command `changepassword` with the rules and services of the API, which Django's own bypasses."""
 
-    help = (
-        "Set a new password for an account. Its sessions end, reset links become void, a lock is opened, and its owner "
-        "is told by email."
-    )
+    help = "Set a new password for an account. Its sessions, reset links and lock-out end, and its owner gets an email."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,7 +24,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(_("email: no account has the address %(email)s.") % {"email": username})
         self.stdout.write(_("Setting a new password for %(user)s.") % {"user": user})
-        password = ask_new_password(self, user)
+        password = prompt_for_new_password(self, user)
         with named_refusals():
             passwords.set_password(user=user, password=password, actor=None)
         self.stdout.write(

@@ -5,17 +5,23 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from accounts.management.prompts import ask, ask_new_password, named_refusals, require_terminal, utf8
+from accounts.management.prompts import (
+    named_refusals,
+    prompt_for,
+    prompt_for_new_password,
+    require_terminal,
+    utf8,
+)
 from accounts.models import User
 from accounts.serializers import RegisterSerializer
 from accounts.services import accounts, email_changes
 
 
 class Command(BaseCommand):
-    """In place of Django's, which stores a password past the rules and the services."""
+    """The command `createsuperuser` with the rules and services of the API, which Django's own bypasses."""
 
     help = (
-        "Create an admin. It asks for what no option names. With --noinput the rest comes from "
+        "Create an admin. It prompts for missing options. With --noinput they are read from "
         "DJANGO_SUPERUSER_EMAIL, DJANGO_SUPERUSER_NAME and DJANGO_SUPERUSER_PASSWORD."
     )
     requires_migrations_checks = True
@@ -24,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--email", help="The address to log in with. It counts as verified.")
         parser.add_argument("--name", help="The name of the person.")
         parser.add_argument(
-            "--noinput", "--no-input", action="store_false", dest="interactive", help="Ask for nothing."
+            "--noinput", "--no-input", action="store_false", dest="interactive", help="Do not prompt."
         )
 
     def handle(
@@ -37,7 +43,7 @@ class Command(BaseCommand):
             "name": self.value("name", name, interactive),
         }
         if interactive:
-            password = ask_new_password(self, User(**values))
+            password = prompt_for_new_password(self, User(**values))
         else:
             password = from_environment("password", "DJANGO_SUPERUSER_PASSWORD")
         with named_refusals():
@@ -46,11 +52,11 @@ class Command(BaseCommand):
             self.stdout.write(_("Created the admin %(user)s.") % {"user": user})
 
     def value(self, name: str, given: str | None, interactive: bool) -> str:
-        """Of an option, else of the environment or the person. Raises CommandError that names the field."""
+        """Return the value of the option, the prompt or the environment. Raise CommandError with the field."""
         if given is not None:
             return checked(name, utf8(name, given))
         if interactive:
-            return ask(self, f"{name.capitalize()}: ", lambda text: checked(name, text))
+            return prompt_for(self, f"{name.capitalize()}: ", lambda text: checked(name, text))
         return checked(name, from_environment(f"--{name}", f"DJANGO_SUPERUSER_{name.upper()}"))
 
 
@@ -61,7 +67,7 @@ def from_environment(what: str, variable: str) -> str:
 
 
 def checked(name: str, text: str) -> str:
-    """By the rules of the API. Raises CommandError."""
+    """Validate by the rules of the API. Raise CommandError."""
     serializer = RegisterSerializer(data={name: text}, partial=True)
     if not serializer.is_valid():
         raise CommandError(f"{name}: {' '.join(map(str, serializer.errors[name]))}")

@@ -1,4 +1,4 @@
-"""Demo data for a first look: an admin, a user, thirty resources with tags."""
+"""Demo data: an admin, a user, thirty resources with tags."""
 
 from datetime import timedelta
 from itertools import cycle, islice
@@ -36,9 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError(
-                "DEBUG is off: the demo logins are public, so they are made for development only."
-            )
+            raise CommandError("DEBUG is off: the demo logins are public, so they are for development only.")
         if User.objects.exists():
             return
         with transaction.atomic():

@@ -1,10 +1,10 @@
-// Finishes the flows that begin with a mailed link. The link is spent by pressing a button, never by opening
-// the page, because mail scanners open every link.
+// Submits the token of a link in an email. A button submits it, not the load of the page, because mail scanners
+// open every link.
 
 const params = new URLSearchParams(window.location.search);
-// The state of the history entry outlives a reload and a way back to the page, and no other page or server reads it.
+// The state of the history entry survives a reload and a return to the page. No other page or server reads it.
 const token = params.get("token") || window.history.state?.token || null;
-// Out of the address bar and whatever else would keep or pass on the address.
+// Remove the token from the URL, which the history and the Referer header contain.
 if (params.has("token")) remember(token);
 
 function remember(secret) {
@@ -13,13 +13,13 @@ function remember(secret) {
 
 const message = document.querySelector("[data-message]");
 
-// What the page offers with a link that works, and without one.
-function offer(hasToken) {
+// Shows the elements for a page with a token, or without one.
+function showFor(hasToken) {
   for (const element of document.querySelectorAll("[data-needs-token]")) element.hidden = !hasToken;
   for (const element of document.querySelectorAll("[data-needs-no-token]")) element.hidden = hasToken;
 }
 
-function say(text, done = false) {
+function showMessage(text, done = false) {
   message.textContent = text;
   message.classList.toggle("done", done);
   message.hidden = false;
@@ -32,17 +32,17 @@ function clear(form) {
   for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
 }
 
-// Puts each problem beside its field; what has no field here is said above the form.
-function explain(form, error, retryAfter) {
-  const elsewhere = [];
+// Shows each problem next to its field, and problems without a field above the form.
+function showError(form, error, retryAfter) {
+  const general = [];
   for (const { field, code, message: text } of error.details) {
     if (code === "invalid_token") {
       remember(null);
-      offer(false);
+      showFor(false);
     }
     const input = field && field !== "token" ? form.elements.namedItem(field) : null;
     if (!input) {
-      elsewhere.push(text);
+      general.push(text);
       continue;
     }
     const item = document.createElement("li");
@@ -50,10 +50,10 @@ function explain(form, error, retryAfter) {
     document.getElementById(`${field}-problems`).append(item);
     input.setAttribute("aria-invalid", "true");
   }
-  if (elsewhere.length || !error.details.length) {
+  if (general.length || !error.details.length) {
     const wait = retryAfter > 0 ? ` You can try again in ${Math.ceil(retryAfter / 60)} min.` : "";
     const conflict = error.code === "EMAIL_EXISTS" && form.dataset.conflict;
-    say((conflict || elsewhere.join(" ") || error.message) + wait);
+    showMessage((conflict || general.join(" ") || error.message) + wait);
   } else {
     form.querySelector("[aria-invalid]").focus();
   }
@@ -62,20 +62,20 @@ function explain(form, error, retryAfter) {
 async function send(form) {
   const body = Object.fromEntries(new FormData(form));
   if ("needsToken" in form.dataset) body.token = token;
-  const answer = await fetch(form.dataset.action, {
+  const response = await fetch(form.dataset.action, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
     credentials: "omit",
   });
-  if (answer.ok) {
+  if (response.ok) {
     form.hidden = true;
     for (const element of document.querySelectorAll("[data-after]")) element.hidden = false;
     if ("once" in form.dataset) remember(null);
-    say(form.dataset.done, true);
+    showMessage(form.dataset.done, true);
     return;
   }
-  explain(form, (await answer.json()).error, Number(answer.headers.get("Retry-After")));
+  showError(form, (await response.json()).error, Number(response.headers.get("Retry-After")));
 }
 
 for (const form of document.forms) {
@@ -88,7 +88,7 @@ for (const form of document.forms) {
     try {
       await send(form);
     } catch {
-      say("The server could not be reached. Check your connection and try again.");
+      showMessage("The server could not be reached. Check your connection and try again.");
     } finally {
       button.disabled = false;
     }
@@ -100,4 +100,4 @@ for (const box of document.querySelectorAll("[data-reveals]")) {
   box.addEventListener("change", () => { input.type = box.checked ? "text" : "password"; });
 }
 
-offer(Boolean(token));
+showFor(Boolean(token));

@@ -1,4 +1,4 @@
-// Goes on with the next batch of an action. "Stop here" leaves the page before that happens.
+// Continues with the next batch of an action after half a second, in which the user may press "Stop here".
 "use strict";
 
 setTimeout(() => document.getElementById("bulk-form").submit(), 500);

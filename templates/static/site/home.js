@@ -1,6 +1,6 @@
-// Shows what /health/ready says now, and asks again while the page is looked at.
+// Shows the status of /health/ready, and updates it while the page is visible.
 
-const EVERY_MS = 15000;
+const INTERVAL_MS = 15000;
 const SENTENCES = {
   ok: "Everything works.",
   degraded: "Working, with a part missing. Requests are served.",
@@ -20,7 +20,7 @@ function cell(tag, text, status) {
 
 function show(health) {
   const sentence = SENTENCES[health.status] ?? health.status;
-  if (state.textContent !== sentence) state.textContent = sentence; // a screen reader hears changes only
+  if (state.textContent !== sentence) state.textContent = sentence; // so that screen readers announce changes only
   state.className = `state is-${health.status}`;
   checks.replaceChildren(
     ...Object.entries(health.checks).map(([name, check]) => {
@@ -35,16 +35,16 @@ function show(health) {
   );
 }
 
-async function ask() {
+async function update() {
   if (document.hidden) return;
   try {
-    const answer = await fetch("/health/ready", { cache: "no-store" });
-    show(await answer.json()); // 503 has the same shape
+    const response = await fetch("/health/ready", { cache: "no-store" });
+    show(await response.json()); // a 503 has the same fields
   } catch {
     show({ status: "unavailable", checks: {} });
   }
 }
 
-ask();
-setInterval(ask, EVERY_MS);
-document.addEventListener("visibilitychange", ask);
+update();
+setInterval(update, INTERVAL_MS);
+document.addEventListener("visibilitychange", update);

@@ -1,5 +1,5 @@
-// ReDoc draws its maker's logo from the internet, without an option against it. The site's policy refuses
-// that anyway; not asking keeps the page whole offline and the console clean.
+// ReDoc loads a logo from the internet, without an option to disable it. The Content-Security-Policy refuses the
+// request. Without the request the page is complete offline and the console has no error.
 const image = HTMLImageElement.prototype;
 const src = Object.getOwnPropertyDescriptor(image, "src");
 const setAttribute = image.setAttribute;

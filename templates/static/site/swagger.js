@@ -1,4 +1,4 @@
-// Swagger UI has dark colours under a class; its own switch sits in a bar that is not used here.
+// Swagger UI has a class for dark colours. Its own switch is in a bar that is not used here.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
@@ -12,5 +12,5 @@ SwaggerUIBundle({
   filter: true,
   persistAuthorization: true,
   tryItOutEnabled: true,
-  validatorUrl: null, // the badge would ask a server on the internet
+  validatorUrl: null, // the badge is a request to a server on the internet
 });
