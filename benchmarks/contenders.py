@@ -1,4 +1,4 @@
-"""Who runs against whom: how each is built, started, filled and asked, and what its answers mean."""
+"""Who runs against whom: how each is built, started, filled and requested, and how its responses are read."""
 
 import sys
 from collections.abc import Callable
@@ -164,7 +164,7 @@ PEER_LIST = (
         object_of=lambda body: body["data"],
     ),
 )
-# What it answers when nobody has asked the same before.
+# The response to a first, uncached request.
 OURS_UNKEPT = replace(
     OURS, name="ours_unkept", title="This project, nothing kept", environment={"RESPONSE_CACHE_SECONDS": "0"}
 )
@@ -172,7 +172,7 @@ ALL = {contender.name: contender for contender in (OURS, OURS_UNKEPT, *PEER_LIST
 
 
 def libpq(database_url: str) -> dict[str, str]:
-    """The address of a database as libpq's variables, which the drivers of every peer read."""
+    """Return the address of a database as libpq's variables, which the drivers of every peer read."""
     parts = urlsplit(database_url)
     return {
         "PGHOST": parts.hostname or "127.0.0.1",
