@@ -1,4 +1,4 @@
-"""The cast and the stage. Who a test acts as is in the name of its client: `owner`, `stranger`, `staff`, `admin`."""
+"""Fixtures of all tests. A client's name is the role of its user: `owner`, `stranger`, `staff`, `admin`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ EXAMPLE = re.compile(r"\bresources\.(models|tests|services)\b|/(resources|tags)\
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out the tests that try core by the example app, where that app was removed."""
+    """Skip the tests that need the example app if that app was removed."""
     if "resources" in LOCAL_APPS or collection_path.suffix != ".py":
         return None
     return True if EXAMPLE.search(collection_path.read_text()) else None
@@ -37,21 +37,23 @@ pytest_plugins = ["core.tests.storages", "core.tests.normalisation"]
 
 
 class Caller(APIClient):
-    """An API client that knows whose it is. `caller.user` is None for the anonymous one."""
+    """API client with its user in `caller.user`, None for the anonymous one."""
 
     user: User | None = None
 
     def request(self, **kwargs: Any) -> Any:
-        """Whatever a test asks for, the answer must be what the OpenAPI document says."""
-        answer = super().request(**kwargs)
-        assert contradictions(answer) == []
-        return answer
+        """Send a request, and check the response against the OpenAPI document."""
+        response = super().request(**kwargs)
+        assert contradictions(response) == []
+        return response
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Tests with real transactions empty the tables between them, which the audit log's triggers forbid; the
-    tests of the triggers install them again."""
+    """Remove the audit log's triggers: they forbid the TRUNCATE between tests with real transactions.
+
+    The tests of the triggers install them again.
+    """
     with django_db_blocker.unblock():
         triggers.remove(connection, append_only.append_only_triggers)
     triggers.declarations.remove(append_only.append_only_triggers)
@@ -59,7 +61,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_limits() -> Iterator[None]:
-    """No test starts with another's count of requests."""
+    """Reset the rate limits after each test."""
     yield
     counters.local_counter.clear()
     if REDIS_URL:
@@ -70,7 +72,7 @@ def _fresh_limits() -> Iterator[None]:
 
 @pytest.fixture
 def log_in(db: None) -> Callable[[User], Caller]:
-    """A client with a session of its own, as if the user had just logged in."""
+    """Return a client with a new session, as if the user had just logged in."""
 
     def enter(user: User) -> Caller:
         caller = Caller()
@@ -124,7 +126,7 @@ def rates(settings: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def deliver(mailoutbox: list[EmailMessage]) -> Callable[[], list[EmailMessage]]:
-    """Do what the outbox promises, as the worker would, and return the mails this has sent."""
+    """Drain the outbox as the worker would, and return the emails that were sent."""
 
     def drain() -> list[EmailMessage]:
         seen = len(mail.outbox)

@@ -1,7 +1,7 @@
-"""Look up every locked version in the public advisories. Fails on a finding and on a gap.
+"""Check every locked version against the public advisories. Fails on a finding or an unchecked package.
 
-pip-audit alone exits 0 when it can reach no advisories at all. That is one loud line here, and a
-failure where AUDIT=required says so (as the workflow does).
+pip-audit exits 0 even if it cannot reach the advisories. This script then prints a line, and with AUDIT=required, as
+in the workflow, fails.
 """
 
 import json
@@ -17,7 +17,7 @@ LOCKS = ("dev", "services", "tools", "browser", "bench", "clients")
 
 
 class NotDone(Exception):
-    """There is no report, so nothing is known."""
+    """Failure to get a report."""
 
 
 def audit(lock: str) -> list[dict[str, Any]]:
@@ -27,13 +27,13 @@ def audit(lock: str) -> list[dict[str, Any]]:
         REQUIREMENTS / f"{lock}.txt",
     ]
     command += ["--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        packages: list[dict[str, Any]] = json.loads(answer.stdout)["dependencies"]
+        packages: list[dict[str, Any]] = json.loads(process.stdout)["dependencies"]
     except ValueError as error:
-        raise NotDone((answer.stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]) from error
+        raise NotDone((process.stderr.strip().splitlines() or ["pip-audit printed nothing"])[-1]) from error
     if all("skip_reason" in package for package in packages):
-        raise NotDone("no package was found there")
+        raise NotDone("pip-audit found no package")
     return packages
 
 

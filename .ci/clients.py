@@ -1,7 +1,7 @@
 """Generate a TypeScript and a Python client, check the programs in clients/, and run them (`make test-clients`).
 
 The schema is that of a running server, and the programs call this server. Fails where a generator warns, a program does
-not type-check strictly, or a call is not answered as its type says. What is generated stays in clients/generated/.
+not type-check strictly, or a response does not match its type. The generated code stays in clients/generated/.
 """
 
 import os
@@ -25,7 +25,7 @@ WARNINGS = ("warn", "⚠", "skipping", "cannot parse")
 
 
 def step(title: str, command: Sequence[str | Path], *, is_generator: bool = False) -> None:
-    """Run one program. Exits with what it said where it fails, does not end in time or, as a generator, warns."""
+    """Run one program. Exits with its output if it fails, times out or, as a generator, warns."""
     paths = os.environ | {"PYTHONPATH": str(GENERATED), "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
     try:
         run = subprocess.run(
@@ -50,8 +50,8 @@ def generate(base: str) -> None:
     shutil.rmtree(GENERATED, ignore_errors=True)
     GENERATED.mkdir()
     document = GENERATED / "openapi.json"
-    with urllib.request.urlopen(f"{base}/api/v1/schema", timeout=STEP_SECONDS) as answer:  # noqa: S310 - our own server
-        document.write_bytes(answer.read())
+    with urllib.request.urlopen(f"{base}/api/v1/schema", timeout=STEP_SECONDS) as response:  # noqa: S310 - our own server
+        document.write_bytes(response.read())
     step(
         "openapi-typescript",
         [TYPESCRIPT / "openapi-typescript", document, "--output", GENERATED / "schema.d.ts"],

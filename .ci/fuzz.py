@@ -1,9 +1,9 @@
-"""Call a running server with what its OpenAPI schema allows, and with what it does not (`make fuzz`).
+"""Call a running server with valid and invalid requests, generated from its OpenAPI schema (`make fuzz`).
 
-As an ordinary user and at the same time as an admin, each on a server and a database of its own: SQLite, or with
-TEST_DATABASE_URL a database that is made on that PostgreSQL and dropped again. Fails on a 5xx and on an answer that
-the schema does not describe, and says how many cases there were. Further arguments go to schemathesis, e.g.
-`make fuzz ARGS='--max-examples 20'`; `--only user` and `--only admin` are ours.
+Runs as an ordinary user and at the same time as an admin, each with its own server and database: SQLite, or with
+TEST_DATABASE_URL a temporary database on that PostgreSQL. Fails on a 5xx and on a response that the schema does not
+describe, and prints the number of cases. Other arguments go to schemathesis, e.g. `make fuzz ARGS='--max-examples 20'`;
+`--only user` and `--only admin` are our own.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def make_caller(base: str, variables: dict[str, str], role: str) -> Caller:
 
 
 def fuzz(base: str, caller: Caller, arguments: list[str], log: Path) -> tuple[int, int]:
-    """(the exit code of schemathesis, how many cases)"""
+    """Run schemathesis, and return its exit code and the number of cases."""
     token = caller.log_in(base)
     command: list[str | Path] = [SCHEMATHESIS, "--config-file", CONFIG, "run", f"{base}/api/v1/schema"]
     command += ["--header", f"Authorization: Bearer {token}", "--exclude-path-regex", LEFT_OUT]
@@ -75,9 +75,9 @@ def fuzz(base: str, caller: Caller, arguments: list[str], log: Path) -> tuple[in
         known.write_text(json.dumps(make_objects(base, token, admin=caller.role == "admin")))
         command += ["--report-json-path", report, *DEFAULTS, *arguments]
         hooked = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "FUZZ_KNOWN": str(known)}
-        with log.open("wb") as said:
+        with log.open("wb") as output:
             code = subprocess.run(
-                command, cwd=ROOT, env=hooked, stdout=said, stderr=said, check=False
+                command, cwd=ROOT, env=hooked, stdout=output, stderr=output, check=False
             ).returncode
         cases = json.loads(report.read_text())["test_cases"]["generated"] if report.exists() else 0
     try:

@@ -1,4 +1,4 @@
-"""What every request of the fuzzing run goes through before it is sent (`make fuzz`)."""
+"""Changes to each request of the fuzzing run before it is sent (`make fuzz`)."""
 
 import json
 import os
@@ -18,7 +18,7 @@ OF_BULK = "/api/v1/resources/{id}"
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if isinstance(case.body, dict) and case.body.get("role") == "admin":
-        # No second admin: the one who is fuzzing must stay the last, who can be neither demoted nor deleted.
+        # No second admin: the last admin can be neither demoted nor deleted, and this run needs its own.
         case.body = case.body | {"role": "staff"}
     if case.meta is not None and str(case.meta.phase.name) == "stateful":
         return  # it follows its own objects
@@ -31,7 +31,7 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
 
 
 def are_ids(parameters: Any) -> bool:
-    """Ids of nothing, most likely; what is no id at all is sent as it is."""
+    """Return whether all parameters are UUIDs. Other values are sent unchanged."""
     try:
         return bool(parameters) and all(str(UUID(value)) == value for value in dict(parameters).values())
     except (ValueError, AttributeError, TypeError):

@@ -1,4 +1,4 @@
-"""Objects for the fuzzing run to meet: most of what it makes up names nothing that is there."""
+"""Sample objects for the fuzzing run, since generated ids match no existing object."""
 
 import json
 import secrets
@@ -14,12 +14,12 @@ def call(url: str, body: Any = None, token: str = "", kind: str = "application/j
     headers = {"Content-Type": kind} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own server
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+        return json.load(response)
 
 
 def make_objects(base: str, token: str, *, admin: bool) -> dict[str, list[dict[str, str]]]:
-    """{path: [the path parameters of an object]}"""
+    """Create objects and return {path: [the path parameters of an object]}."""
     api = base + API
     made: list[str] = []
     for start in range(0, COUNT, 100):
@@ -30,18 +30,18 @@ def make_objects(base: str, token: str, *, admin: bool) -> dict[str, list[dict[s
         made += [
             row["id"] for row in call(f"{api}/resources/bulk", {"operations": operations}, token)["data"]
         ]
-    gone, alive = made[: COUNT // 3], made[COUNT // 3 :]
-    doomed = [{"method": "delete", "id": pk} for pk in gone]
-    call(f"{api}/resources/bulk", {"operations": doomed}, token)
+    deleted, remaining = made[: COUNT // 3], made[COUNT // 3 :]
+    deletions = [{"method": "delete", "id": pk} for pk in deleted]
+    call(f"{api}/resources/bulk", {"operations": deletions}, token)
     tags = [row["id"] for row in call(f"{api}/tags?limit=100", token=token)["data"]]
-    attached = [{"id": pk, "attachmentId": attach(api, pk, token)} for pk in alive[:50]]
+    attached = [{"id": pk, "attachmentId": attach(api, pk, token)} for pk in remaining[:50]]
     jobs = [call(f"{api}/resources/export", {"format": "json"}, token)["data"]["id"] for _ in range(20)]
     users = [make_user(api, number, token) for number in range(40)] if admin else []
     one = {
-        "/resources/{id}": alive,
-        "/resources/{id}/history": [*alive, *gone],
+        "/resources/{id}": remaining,
+        "/resources/{id}/history": [*remaining, *deleted],
         "/resources/{id}/attachments": [parameters["id"] for parameters in attached],
-        "/resources/{id}/restore": gone,
+        "/resources/{id}/restore": deleted,
         "/tags/{id}": tags,
         "/jobs/{id}": jobs,
         "/users/{id}": users,

@@ -28,14 +28,14 @@ SOURCES = {
     "browser": ("browser",),
     "next": ("base", "prod", "test", "next"),
 }
-# next.in replaces what test.in says of the same packages, for a newer Python.
+# next.in overrides the requirements of test.in, for a newer Python.
 OVERRIDDEN = {"next": "test"}
 PYTHONS = {"next": "3.12"}
 CHAIN = ("base", "prod", "test", "dev")
 
 
 def digest(name: str) -> str:
-    """What the sources of a lock ask for; comments and spaces do not count."""
+    """Return a hash of the requirements of a lock, without comments and spaces."""
     lines = []
     for source in SOURCES[name]:
         for line in (REQUIREMENTS / f"{source}.in").read_text().splitlines():
@@ -46,7 +46,7 @@ def digest(name: str) -> str:
 
 
 def pins(name: str) -> set[str]:
-    """The `package==version ; marker` lines of a lock."""
+    """Return the `package==version ; marker` lines of a lock."""
     return set(re.findall(r"(?m)^(\S+==.*?) \\$", (REQUIREMENTS / f"{name}.txt").read_text()))
 
 
@@ -67,29 +67,31 @@ def write(upgrade: bool) -> None:
 
 
 def problems() -> list[str]:
-    found = []
+    errors = []
     for name in SOURCES:
         text = (REQUIREMENTS / f"{name}.txt").read_text()
         if f"# sources: {digest(name)}" not in text:
-            found.append(f"requirements/{name}.txt was made from other requirements: run `make lock`")
+            errors.append(f"requirements/{name}.txt was made from other requirements: run `make lock`")
         if re.search(r"://| @ |^-|^\S*/", text, re.MULTILINE):
-            found.append(f"requirements/{name}.txt names a host, an option or a path: only pins belong there")
+            errors.append(
+                f"requirements/{name}.txt names a host, an option or a path: only pins belong there"
+            )
     for small, large in itertools.pairwise(CHAIN):
         if not pins(small) <= pins(large):
-            found.append(f"requirements/{large}.txt does not hold {small}.txt as it is: run `make lock`")
-    return found
+            errors.append(f"requirements/{large}.txt does not hold {small}.txt as it is: run `make lock`")
+    return errors
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only tell whether the locks match")
+    parser.add_argument("--check", action="store_true", help="only check whether the locks match")
     parser.add_argument("--upgrade", action="store_true", help="take newer versions within the bounds")
     options = parser.parse_args()
     if not options.check:
         write(options.upgrade)
-    found = problems()
-    print("\n".join(found) if found else f"locks: {len(SOURCES)} match their requirements")
-    return 1 if found else 0
+    errors = problems()
+    print("\n".join(errors) if errors else f"locks: {len(SOURCES)} match their requirements")
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

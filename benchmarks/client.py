@@ -41,7 +41,7 @@ def unpadded(data: bytes) -> str:
 
 
 def signed_token(user_id: str, secret: str) -> str:
-    """A JWT (HS256), for the contender that has no log-in."""
+    """Return a JWT (HS256), for the contender without a login."""
     claims = {"sub": user_id, "exp": int(time.time()) + 36_000}
     parts = [unpadded(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signature = hmac.digest(secret.encode(), ".".join(parts).encode(), hashlib.sha256)
@@ -49,7 +49,7 @@ def signed_token(user_id: str, secret: str) -> str:
 
 
 def page(client: Client, contender: Contender, token: str, search: str = "") -> tuple[int, list[Any]]:
-    """(total, rows) of the first page, as far as every contender says the same."""
+    """Return (total, rows) of the first page, with the fields that every contender has."""
     rows, total = contender.page_of(client.json("GET", contender.list_path(search), token))
     return total, [meaning(row) for row in rows]
 

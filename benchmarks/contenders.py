@@ -1,4 +1,4 @@
-"""Who runs against whom: how each is built, started, filled and asked, and what its answers mean."""
+"""Who runs against whom: how each is built, started, filled and requested, and how its responses are read."""
 
 import sys
 from collections.abc import Callable
@@ -172,7 +172,7 @@ ALL = {contender.name: contender for contender in (OURS, OURS_UNCACHED, *PEER_LI
 
 
 def libpq(database_url: str) -> dict[str, str]:
-    """The address of a database as libpq's variables, which the drivers of every peer read."""
+    """Return the address of a database as libpq's variables, which the drivers of every peer read."""
     parts = urlsplit(database_url)
     return {
         "PGHOST": parts.hostname or "127.0.0.1",

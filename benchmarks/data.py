@@ -37,7 +37,7 @@ def seed(environment: dict[str, str], users: int, resources: int) -> None:
 
 
 def copy(source_url: str, target_url: str, contender: Contender) -> None:
-    """The rows of ours, as they are."""
+    """Copy our rows into the database of a contender."""
     # Peers without Django take a plain bcrypt hash; one for all, as `seed` makes it too.
     password = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
     with psycopg.connect(source_url) as source, psycopg.connect(target_url) as target:

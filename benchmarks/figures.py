@@ -112,7 +112,7 @@ def ratio(table: Table, target: Target) -> float | None:
 
 
 def verdicts(run: Run) -> list[Verdict]:
-    """One for each target that this run can judge."""
+    """Return a verdict for each target that this run can judge."""
     return [*ratio_verdicts(run.table), *latency_verdicts(run), *error_verdicts(run)]
 
 

@@ -87,7 +87,7 @@ class Result:
 
 
 def parse(output: str) -> Result:
-    """What load.lua has printed last."""
+    """Parse the last result that load.lua printed."""
     lines = [line.removeprefix("RESULT ") for line in output.splitlines() if line.startswith("RESULT ")]
     if not lines:
         raise Failed(f"wrk printed no result:\n{output[-2000:]}")
@@ -130,7 +130,7 @@ def creations(running: Running, _readers: list[Caller], writers: list[Caller]) -
 
 
 def searches(running: Running, readers: list[Caller], _writers: list[Caller]) -> list[Request]:
-    """A rare word and a common one in turn."""
+    """Return a rare word and a common one in turn."""
     return [
         Request("GET", running.contender.list_path(word), running.tokens[reader.id])
         for reader in readers

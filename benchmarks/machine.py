@@ -28,7 +28,7 @@ SHOW_VERSIONS = (
 
 
 def processor() -> str:
-    """Its model where the system tells."""
+    """Return the processor's model, if the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -92,17 +92,17 @@ def environ(method: str, path: str, token: str, body: bytes = b"", etag: str = "
 
 
 def send(request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
-    """As a WSGI server does it, to the last `close`."""
+    """Send a request as a WSGI server does, up to the final `close`."""
     started: list[Any] = []
-    answer = application(request, lambda status, headers, *_: started.extend((status, headers)))
-    body = b"".join(answer)
-    if close := getattr(answer, "close", None):
+    response = application(request, lambda status, headers, *_: started.extend((status, headers)))
+    body = b"".join(response)
+    if close := getattr(response, "close", None):
         close()
     return int(started[0][:3]), dict(started[1]), body
 
 
 def requests(scenario: str) -> Iterator[dict[str, Any]]:
-    """Without end, by one user after the other."""
+    """Yield requests without end, by one user after another."""
     path = "/api/v1/resources"
     people = [caller for group in data.callers(database_url) for caller in group]
     users = User.objects.in_bulk([caller.id for caller in people], field_name="id")
@@ -128,16 +128,16 @@ def requests(scenario: str) -> Iterator[dict[str, Any]]:
 
 
 def statements(one: Callable[[], object]) -> list[str]:
-    """What one request says to PostgreSQL."""
-    found: list[str] = []
+    """Return the statements of one request."""
+    executed: list[str] = []
 
     def recording(execute: Any, sql: Any, *rest: Any) -> Any:
-        found.append(str(sql))
+        executed.append(str(sql))
         return execute(sql, *rest)
 
     with connection.execute_wrapper(recording):
         one()
-    return found
+    return executed
 
 
 def microseconds(one: Callable[[], object], batches: int = 5) -> float:

@@ -39,13 +39,13 @@ def base_of(scenario: str, table: Table) -> Figure | None:
 
 
 def rows(table: Table) -> list[list[str]]:
-    """Scenario, contender, req/s, ratio, p50, p99, spread, errors."""
-    found = []
+    """Return the columns scenario, contender, req/s, ratio, p50, p99, spread and errors."""
+    lines = []
     for scenario, by_name in table.items():
         for name in (*ALL, "bcrypt"):
             if figure := by_name.get(name):
                 times = ["–", "–"] if name == "bcrypt" else [f"{figure.p50:.1f}", f"{figure.p99:.1f}"]
-                found.append(
+                lines.append(
                     [
                         scenario,
                         TITLES.get(name, "bcrypt alone"),
@@ -56,14 +56,14 @@ def rows(table: Table) -> list[list[str]]:
                         str(figure.errors),
                     ]
                 )
-    return found
+    return lines
 
 
 HEADINGS = ["", "", "req/s", "× stock", "p50 ms", "p99 ms", "spread", "errors"]
 
 
 def aligned(lines: list[list[str]]) -> str:
-    """For the terminal: names to the left, numbers to the right."""
+    """Align a table for the terminal: names left, numbers right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
@@ -149,7 +149,7 @@ def markdown(run: Run) -> str:
 
 
 def rewrite(page: Path, run: Run) -> None:
-    """Raises NoPlace when the page has no place for the figures."""
+    """Write the figures into the page. Raises NoPlace if the page has no place for them."""
     text = page.read_text()
     place = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if len(place.findall(text)) != 1:

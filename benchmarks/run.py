@@ -1,4 +1,4 @@
-"""This project beside its peers, on the same PostgreSQL, interleaved in one run.
+"""Measure this project and its peers on the same PostgreSQL, interleaved in one run.
 
 Prints a table, and writes latest.json and latest.svg. A complete run also rewrites the figures in docs/performance.md.
 """
@@ -39,7 +39,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def redis_as_before(url: str) -> Iterator[None]:
-    """Counts and nudges for workers go when it ends; what was there stays."""
+    """Delete the counters and wake-up messages of the run when it ends, and no other keys."""
     client = redis.Redis.from_url(url)
     before = set(client.scan_iter())
     try:

@@ -1,4 +1,4 @@
-"""The admin's site: log-in, log-out and own password under the rules of accounts, and what holds for every page."""
+"""The admin site: login, logout and password change by the rules of accounts, and checks for every page."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -33,17 +33,17 @@ class Site(AdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        self.disable_action("delete_selected")  # it deletes rows for good, past the services
+        self.disable_action("delete_selected")  # it deletes rows permanently, without the services
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Name the user of the session in the log; every view of the admin calls this first."""
+        """Add the session's user to the log lines; every view of the admin calls this first."""
         if request.user.is_authenticated:
             identify(request.user.pk)
         return super().has_permission(request)
 
     def check(self, app_configs: Any) -> list[Any]:
         """Refuse admins that do not inherit BaseAdmin: their lists could be filtered by every column."""
-        strangers = [
+        unsafe = [
             model
             for model in apps.get_models()
             if self.is_registered(model) and not isinstance(self.get_model_admin(model), BaseAdmin)
@@ -57,7 +57,7 @@ class Site(AdminSite):
                     obj=type(self.get_model_admin(model)),
                     id="config.E001",
                 )
-                for model in strangers
+                for model in unsafe
             ),
         ]
 
@@ -127,11 +127,11 @@ class DeclaredAutocomplete(AutocompleteJsonView):
 
 
 def without_nul(view: View) -> View:
-    """Refuse a NUL in the URL: PostgreSQL accepts it in no text."""
+    """Refuse a NUL in the URL: PostgreSQL does not store it in text."""
 
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        texts = [request.path, *(text for name, found in request.GET.lists() for text in (name, *found))]
+        texts = [request.path, *(text for name, values in request.GET.lists() for text in (name, *values))]
         if any("\0" in text for text in texts):
             raise BadRequest
         return view(request, *args, **kwargs)

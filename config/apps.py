@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib.admin.apps import AdminConfig
 from django.utils.module_loading import autodiscover_modules
 
-# What an app contributes by the name of a module: handlers of the outbox, purges and other tasks, sections of the
+# Modules that register an app's contributions: handlers of the outbox, purges and other tasks, sections of the
 # personal-data export, extensions of the OpenAPI document.
 CONTRIBUTIONS = ("emails", "tasks", "privacy", "schema")
 
@@ -12,6 +12,6 @@ class SiteConfig(AdminConfig):
     default_site: Any = "config.admin.Site"
 
     def ready(self) -> None:
-        """Import the modules of every app that register what it contributes."""
+        """Import the contributing modules of every app."""
         super().ready()
         autodiscover_modules(*CONTRIBUTIONS)

@@ -1,6 +1,6 @@
 """The Celery application: `celery -A config worker`, `celery -A config beat`.
 
-The broker carries nudges, never promises: what must happen is an outbox row (core/outbox/services.py).
+Messages of the broker only wake up workers; the work itself is an outbox row or a job (core/outbox/services.py).
 """
 
 import logging
@@ -17,13 +17,13 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
-# By name: the web server does without these modules. The types of Celery know classes only.
+# Names, so that the web server does not import these modules. Celery's types accept classes only.
 WORKER: Any = "config.programs:Worker"
 BEAT: Any = "config.programs:Beat"
 
 
 class Application(Celery):
-    """Celery, with the programs of config/programs.py."""
+    """Celery application with the programs of config/programs.py."""
 
     @cached_property
     def Worker(self) -> Any:
@@ -45,5 +45,5 @@ def keep_our_logging(**_kwargs: object) -> None:
     pool_logger: Any = get_multiprocessing_logger()
     pool_logger.propagate = True  # it has no handler of its own
     if settings.LOG_FORMAT == "json":
-        # Where a worker writes "Warm shutdown", past every logger.
+        # A worker writes "Warm shutdown" here, without a logger.
         sys.__stdout__ = LoggingProxy(logging.getLogger("celery.redirected"), logging.INFO)  # type: ignore[misc, assignment]

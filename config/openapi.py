@@ -11,13 +11,13 @@ from config.local_apps import LOCAL_APPS
 
 DESCRIPTION = """Accounts, sessions and owner-scoped resources over REST.
 
-Every answer under `/api/v1` is in one envelope: `{"success": true, "data": …}`, lists with `meta` beside it; errors
-`{"success": false, "error": {…}}` with a code of `ErrorCode`. Every answer names itself in `X-Request-ID`.
+Every response under `/api/v1` has one envelope: `{"success": true, "data": …}`, for lists with `meta`; for errors
+`{"success": false, "error": {…}}` with a code of `ErrorCode`. Every response has an `X-Request-ID`.
 
 - Unknown fields of a body are ignored; an unknown query parameter is a 400 that names it.
-- What belongs to somebody else answers 404, as what does not exist.
-- Single objects carry an `ETag`. `If-None-Match` makes an unchanged one a 304, `If-Match` a stale write a 412.
-- Every answer that is counted against a rate limit carries the `RateLimit-` headers; past the limit it is a 429.
+- An object of another user is a 404, like one that does not exist.
+- Single objects have an `ETag`. With `If-None-Match` an unchanged one is a 304, with `If-Match` a stale write a 412.
+- Every response that counts against a rate limit has the `RateLimit-` headers; above the limit it is a 429.
 - A method that is not described here is a 405 with `Allow`; `HEAD` and `OPTIONS` work everywhere.
 - Before any operation, plain HTTP is refused with 403 and a `Host` that is not this server's with 400.
 """
@@ -62,24 +62,24 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {
             "name": "auth",
-            "description": "Accounts begin, log in, and recover here; sessions and their tokens.",
+            "description": "Registration, login and password reset; sessions and their tokens.",
         },
         {
             "name": "users",
-            "description": "Accounts. Everybody has their own, also as `me`; an admin has all.",
+            "description": "Accounts. Users see their own, also as `me`; an admin sees all.",
         },
         {
             "name": "jobs",
-            "description": "What runs in the background for the caller, such as exports and imports.",
+            "description": "Background work of the caller, such as exports and imports.",
         },
-        {"name": "files", "description": "What the signed addresses in other answers lead to."},
+        {"name": "files", "description": "Downloads by the signed URLs in other responses."},
         {"name": "health", "description": "For probes: plain JSON without the envelope."},
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.web.health_schema.describe_health",
         "core.files.schema.describe_files",
-        "core.openapi.schema.describe_envelope",  # after the others: it sees what they add
+        "core.openapi.schema.describe_envelope",  # after the others, so that it covers their additions
         "config.openapi.describe_tags",
     ],
 }

@@ -1,4 +1,4 @@
-"""Celery's worker and beat as programs: their output is log lines, and the schedule's folder is made.
+"""Celery's worker and beat, with output as log lines, and a scheduler that makes its folder.
 
 Named by config/celery.py and by CELERY_BEAT_SCHEDULER.
 """
@@ -13,26 +13,26 @@ from django.conf import settings
 
 
 class Worker(worker.Worker):
-    """Celery's, without its banner where the log is JSON."""
+    """Worker without a banner if logs are JSON."""
 
     def on_before_init(self, quiet: bool = False, **options: Any) -> None:
         super().on_before_init(quiet=quiet or settings.LOG_FORMAT == "json", **options)
 
 
 class Beat(beat.Beat):
-    """Celery's, without its banner where the log is JSON."""
+    """Beat without a banner if logs are JSON."""
 
     def __init__(self, *, quiet: bool = False, **options: Any) -> None:
         super().__init__(quiet=quiet or settings.LOG_FORMAT == "json", **options)
 
 
 class Scheduler(PersistentScheduler):
-    """Celery's default, on a host where the folder of its file does not exist yet."""
+    """Celery's default scheduler, which also makes the folder of its file."""
 
     schedule_filename: str
 
     def setup_schedule(self) -> None:
-        """Raise SystemExit naming the file when it cannot be written. Celery would take it for a corrupted one."""
+        """Raise SystemExit naming the file if it is not writable. Celery would treat it as corrupted."""
         file = Path(self.schedule_filename).absolute()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ VERSION = "0.1.0"
 env = Environment()
 env.read_env(str(BASE_DIR / ".env"))
 
-# --- what kind of start this is ------------------------------------------------------------------
+# --- mode and keys ---------------------------------------------------------------------------------
 DEBUG: bool = bool(env.bool("DEBUG", False))
 DEVELOPMENT_KEY = "development-only-key-that-never-leaves-this-machine-0123456789"
 SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str("SECRET_KEY")) or ""
@@ -36,7 +36,7 @@ if not DEBUG:
     if "*" in ALLOWED_HOSTS:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
-# In pages, mails, the admin, the OpenAPI document and as the issuer of tokens.
+# In pages, emails, the admin, the OpenAPI document and as the issuer of tokens.
 PRODUCT_NAME: str = env.str("PRODUCT_NAME", "") or "Groundwork"
 PORT: int = env.int("PORT", 8000) or 8000
 # Processes, and threads of each (0: a thread for every request). `manage.py serve` sets both.
@@ -45,7 +45,7 @@ WEB_THREADS: int = env.int("WEB_THREADS", 0, validate=validate.Range(min=0)) or 
 FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
-# Where addresses of files begin; empty: they are paths on whatever host the API is called by.
+# The origin of file URLs. If empty, they are paths on the host of the request.
 API_URL: str = env.origin("API_URL", "") or ""
 
 # --- the applications ----------------------------------------------------------------------------
@@ -95,7 +95,7 @@ TEMPLATES = [
         },
     }
 ]
-APPEND_SLASH = True  # for the admin only: core.web.middleware answers the API's paths with and without one
+APPEND_SLASH = True  # for the admin only: core.web.middleware removes it from the API's paths
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -115,8 +115,8 @@ elif not env.bool("DATABASE_PREPARED_STATEMENTS", True):  # PgBouncer in transac
 DATABASES = {"default": DATABASE}
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
-REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must never hold a request up for longer
-# How long responses to lists are cached; 0: not at all. Without Redis they are not: see core/api/cache.py.
+REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must not delay a request for longer
+# How long responses to lists are cached; 0: not at all. Never cached without Redis: see core/api/cache.py.
 RESPONSE_CACHE_SECONDS: int = env.int("RESPONSE_CACHE_SECONDS", 300, validate=validate.Range(min=0)) or 0
 CACHES: dict[str, Any] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS_URL:
@@ -126,7 +126,7 @@ else:
 
 # --- jobs ----------------------------------------------------------------------------------------
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(env.broker("CELERY_BROKER_URL", REDIS_URL) or "")
-# Celery takes the environment's CELERY_BROKER_URL before the setting, as it was before it was checked; these win.
+# Celery prefers the unchecked CELERY_BROKER_URL of the environment to the setting; these override it.
 CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -180,8 +180,8 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"
 SILENCED_SYSTEM_CHECKS = [
-    "auth.W004",  # an email is unique among living users, by a partial constraint
-    # core/web/middleware.py has subclasses of the middlewares that these look for
+    "auth.W004",  # an email is unique among users that are not deleted, by a partial constraint
+    # these do not recognise the subclasses of the middlewares in core/web/middleware.py
     *("security.W001", "security.W002", "security.W003"),
 ]
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
@@ -258,7 +258,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "no-referrer"
-# Without a redirect and without a proxy nobody speaks TLS here: Secure cookies could never come back.
+# Without redirect and proxy there is no TLS, so browsers would not return Secure cookies.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and (SECURE_SSL_REDIRECT or TRUSTED_PROXIES > 0)
 AUTH_COOKIE_SECURE = not DEBUG  # of web clients of the API; see accounts/cookies.py
 SESSION_COOKIE_AGE = 12 * 3600
@@ -266,7 +266,7 @@ X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
-WHITENOISE_ROOT = BASE_DIR / "templates" / "root"  # what browsers and crawlers request by themselves
+WHITENOISE_ROOT = BASE_DIR / "templates" / "root"  # files that browsers and crawlers request unprompted
 WHITENOISE_MAX_AGE = 0 if DEBUG else 24 * 3600  # of files without a hash in their name
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {

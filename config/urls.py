@@ -26,7 +26,7 @@ PREVIEWS = [
     ),
 ]
 urlpatterns = [
-    # The patterns are tried in this order, so what is asked for most comes first.
+    # The patterns are tried in this order, so the most frequent come first.
     *(path("api/v1/", include(f"{name}.urls")) for name in LOCAL_APPS if find_spec(f"{name}.urls")),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("core.jobs.urls")),
@@ -43,6 +43,6 @@ urlpatterns = [
     path("", read(Page.as_view(template_name="home.html")), name="home"),
     path("", include("accounts.page_urls")),
     *(PREVIEWS if settings.DEBUG else []),
-    # Django shows its own pages for an unknown path while DEBUG is on; the contract has one shape for all.
+    # With DEBUG Django would show its own page for an unknown path; the API has one format for errors.
     re_path(r"", errors.not_found),
 ]

@@ -1,4 +1,1 @@
-"""HTTP: the server, middlewares, errors, logs, metrics, health, settings' parsers. Knows no model.
-
-Others import any of its modules; importing the package itself loads nothing.
-"""
+"""The HTTP layer: server, middlewares, errors, logs, metrics, health and the parsers of settings. Imports no model."""

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
-PROBES = ("/health", "/metrics")  # load balancers and Prometheus call them without the proxy
+PROBES = ("/health", "/metrics")  # load balancers and Prometheus request them without the proxy
 WARNING_SECONDS = 60
 MAX_NODE_LENGTH = 100
 # `[2001:db8::1]:443`, `[2001:db8::1]`, `203.0.113.5:51234`; an IPv6 address without brackets has no port.
@@ -30,9 +30,9 @@ def client_ip(request: HttpRequest) -> str | None:
     """Return the address that the outermost trusted proxy saw, the peer's without proxies, or None.
 
     With TRUSTED_PROXIES = n, each of n proxies has appended the address it saw, so the n-th from the right of
-    X-Forwarded-For is the client. What stands left of it was sent by the client and proves nothing. A header that
-    is too short or holds no address there names nobody. Neither does loopback: it is the address of a proxy that
-    TRUSTED_PROXIES does not count, and must not pass for this machine.
+    X-Forwarded-For is the client. The client itself may have sent the addresses to the left, so they are ignored.
+    Return None if the header is too short or has no address at that position, and also for a loopback address: it
+    belongs to a proxy that TRUSTED_PROXIES does not count, and must not be taken for this machine.
     """
     proxies = settings.TRUSTED_PROXIES
     if not proxies:
@@ -47,11 +47,11 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def normalize_scheme(request: HttpRequest) -> None:
-    """Replace X-Forwarded-Proto with the one word that the outermost trusted proxy said of it, in lower case.
+    """Replace X-Forwarded-Proto with the value from the outermost trusted proxy, in lower case.
 
     Django compares the first item of the header with SECURE_PROXY_SSL_HEADER literally. Where a proxy appends to a
-    list, the first item is whatever the client has sent. A list shorter than the number of proxies was replaced by
-    one of them, and its first item is theirs.
+    list, the client controls the first item. A list shorter than the number of proxies was replaced by a proxy, so
+    its first item comes from that proxy.
     """
     proxies, sent = settings.TRUSTED_PROXIES, request.META.get(FORWARDED_PROTO)
     if proxies and sent is not None:
@@ -59,7 +59,7 @@ def normalize_scheme(request: HttpRequest) -> None:
 
 
 def limit_key(address: str | None) -> str:
-    """The unit that a limit counts by: an IPv4 address or an IPv6 /64, since one client owns a whole /64."""
+    """Return the key that a limit counts by: an IPv4 address or an IPv6 /64, since one client owns a whole /64."""
     if address is None:
         return "unknown"
     if ":" not in address:
@@ -68,8 +68,8 @@ def limit_key(address: str | None) -> str:
 
 
 def parse_address(text: str) -> str | None:
-    """Return the address in its one spelling: without port, brackets, quotes and zone, IPv4 also where it is mapped
-    into IPv6. None for anything else, `unknown` and `_hidden` (RFC 7239, 6) among it."""
+    """Return the address in canonical form: without port, brackets, quotes and zone. An IPv4-mapped IPv6 address
+    becomes IPv4. Return None for anything else, such as `unknown` and `_hidden` (RFC 7239, section 6)."""
     return _parse(text) if len(text) <= MAX_NODE_LENGTH else None
 
 
@@ -95,7 +95,7 @@ _next_warning = 0.0
 
 
 def warn_of_unusable_header(request: HttpRequest, forwarded: str) -> None:
-    """Log it, once a minute in each process, since every request of a wrong set-up would."""
+    """Log a warning at most once a minute in each process: a wrong configuration affects every request."""
     global _next_warning  # noqa: PLW0603 - one clock for the process
     if request.path_info.startswith(PROBES):
         return
@@ -106,7 +106,7 @@ def warn_of_unusable_header(request: HttpRequest, forwarded: str) -> None:
         _next_warning = now + WARNING_SECONDS
     log.warning(
         "client_address_unknown",
-        hint="X-Forwarded-For does not name a client as TRUSTED_PROXIES says it should",
+        hint="X-Forwarded-For has no client address at the position that TRUSTED_PROXIES sets",
         trustedProxies=settings.TRUSTED_PROXIES,
         forwardedFor=forwarded[-200:],
         peer=request.META.get("REMOTE_ADDR", ""),

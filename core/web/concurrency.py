@@ -1,10 +1,10 @@
-"""A concurrency limit for work that takes a whole core for its time.
+"""A concurrency limit for CPU-bound work.
 
-More of it at once than there are cores only slows it down, and a storm of it would take every thread. So a process runs
-a few at once, lets some more wait, and refuses the rest until later (ASVS 5.0, 2.4.2).
+Running more of it than there are cores makes it slower, and many such requests would occupy every thread. So a process
+runs a few at once, queues some more, and refuses the rest (ASVS 5.0, 2.4.2).
 
-A limit may share its slots between users. Then one user never holds all of them, waits with a share of the others at
-most, and free slots go to the waiting users in turn, not in the order of their requests.
+A limit may share its slots between users. Then one user can hold only a part of the slots and of the queue, and free
+slots go to the waiting users in turn, not in the order of their requests.
 """
 
 import threading
@@ -18,7 +18,7 @@ RETRY_SECONDS = 2
 
 
 class ConcurrencyLimit:
-    """`slots` to run in and `waiting` places to wait; of these `slots_each` and `waiting_each` for one user."""
+    """Limit of `slots` running and `waiting` queued; one user has at most `slots_each` and `waiting_each` of them."""
 
     def __init__(
         self,
@@ -34,12 +34,12 @@ class ConcurrencyLimit:
         self.waiting_each = waiting if waiting_each is None else waiting_each
         self._lock = threading.Lock()
         self._held: Counter[Hashable] = Counter()
-        # The next free slot is offered to the first user of these, who then becomes the last.
+        # The next free slot goes to the first of these users, who then moves to the end.
         self._queues: dict[Hashable, deque[threading.Event]] = {}
 
     @contextmanager
     def slot(self, user: Hashable = None) -> Iterator[None]:
-        """Work inside it. Raises ApiError SERVICE_UNAVAILABLE when no place to wait is left, or after the timeout."""
+        """Hold a slot. Raises ApiError SERVICE_UNAVAILABLE if the queue is full or after the timeout."""
         granted = self.enter(user)
         try:
             if not granted.wait(self.timeout):
@@ -49,8 +49,10 @@ class ConcurrencyLimit:
             self.leave(user, granted)
 
     def enter(self, user: Hashable) -> threading.Event:
-        """Join the queue. The event is set as soon as there is a slot, at once where one is free. Call `leave` with it
-        in any case. Raises ApiError SERVICE_UNAVAILABLE when no place to wait is left."""
+        """Join the queue and return an event that is set when the user gets a slot. Always pass it to `leave`.
+
+        Raises ApiError SERVICE_UNAVAILABLE if the queue is full.
+        """
         granted = threading.Event()
         with self._lock:
             queue = self._queues.setdefault(user, deque())
@@ -63,7 +65,7 @@ class ConcurrencyLimit:
         return granted
 
     def leave(self, user: Hashable, granted: threading.Event) -> None:
-        """Give back the slot, or the place in the queue."""
+        """Release the slot, or the place in the queue."""
         with self._lock:
             if granted.is_set():
                 self._held[user] -= 1
@@ -82,5 +84,5 @@ class ConcurrencyLimit:
             queue = self._queues.pop(ready[0])
             queue.popleft().set()
             if queue:
-                self._queues[ready[0]] = queue  # as the last
+                self._queues[ready[0]] = queue  # at the end
             self._held[ready[0]] += 1

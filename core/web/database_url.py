@@ -1,7 +1,7 @@
-"""The parser of DATABASE_URL: a database as Django's settings name it, or an EnvError that says what is wrong.
+"""The parser of DATABASE_URL, which returns an entry of DATABASES or raises EnvError with the reason.
 
-What the query of the URL says is kept and wins over our defaults. An option that nobody would read stops the start: a
-mistyped `sslmode` must not end in a connection without TLS.
+Options in the query of the URL override our defaults. An unknown option stops the start: a mistyped `sslmode` must not
+end in a connection without TLS.
 """
 
 from pathlib import Path
@@ -19,16 +19,15 @@ SQLITE: dict[str, Any] = {
     "timeout": 10.0,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-# Statements are bound and prepared by the server, which parses and plans each of them once for a connection.
-POSTGRESQL: dict[
-    str, Any
-] = {  # the time limits of statements are set after connecting: core/web/time_limits.py
+# The server binds and prepares statements, so it parses and plans each of them once for a connection. The time limits
+# of statements are set after connecting: core/web/time_limits.py.
+POSTGRESQL: dict[str, Any] = {
     "server_side_binding": True,
     "prepare_threshold": 1,
     "connect_timeout": 3,
     "tcp_user_timeout": 5000,
 }
-# Of libpq, in the version that is installed. Django sets the encoding; a connection for replication runs no SQL.
+# The options of the installed libpq. Django sets the encoding; a connection for replication runs no SQL.
 LIBPQ = {option.keyword.decode() for option in Conninfo.get_defaults()} - {"client_encoding", "replication"}
 NUMBERS = {
     *("connect_timeout", "tcp_user_timeout", "prepare_threshold"),
@@ -40,7 +39,7 @@ WORDS = {
     "channel_binding": ("disable", "prefer", "require"),
     "gssencmode": ("disable", "prefer", "require"),
 }
-# Options of libpq for what the URL says before its query.
+# Options of libpq whose values the URL can also have before its query.
 ADDRESS = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
 FILES = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
 
@@ -65,15 +64,15 @@ def parse_database(text: str) -> dict[str, Any]:
         return database | {"OPTIONS": SQLITE | sqlite_options(options)}
     if not database["NAME"] and "service" not in options:
         raise EnvError("names no database: postgres://user:password@host:5432/name")
-    refuse_said_twice(database, options)
+    refuse_repeated(database, options)
     return database | postgresql_like(postgresql_options(options))
 
 
-def refuse_said_twice(database: dict[str, Any], options: dict[str, str]) -> None:
-    """Refuse an option whose value stands before the query too: Django heeds one of the two and drops the other."""
+def refuse_repeated(database: dict[str, Any], options: dict[str, str]) -> None:
+    """Refuse an option that the URL also has before its query: Django would use one of the two values."""
     if twice := sorted(name for name, setting in ADDRESS.items() if name in options and database[setting]):
         raise EnvError(
-            f"names what the option {', '.join(twice)} says before its query too: leave one of them out"
+            f"has the value of the option {', '.join(twice)} before its query too: leave one of them out"
         )
 
 
@@ -83,7 +82,7 @@ def sqlite_options(options: dict[str, str]) -> dict[str, Any]:
 
 
 def postgresql_like(options: dict[str, Any]) -> dict[str, Any]:
-    """Each thread keeps its connection, so the threads of a process bound its connections."""
+    """Return the settings of a PostgreSQL database. A process has at most as many connections as threads."""
     return {
         "ENGINE": "core.db.postgresql",
         "CONN_MAX_AGE": 1800,

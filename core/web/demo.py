@@ -1,5 +1,5 @@
-"""The logins of the demo data, for the command that makes them and the greeting that shows them."""
+"""The logins of the demo data, which `demo` creates and `runserver` prints."""
 
 DEMO_USER = "user@example.com"
 DEMO_ADMIN = "admin@example.com"
-DEMO_PASSWORD = "Try-it-0ut-now"  # noqa: S105 - only ever made while DEBUG is on
+DEMO_PASSWORD = "Try-it-0ut-now"  # noqa: S105 - created only while DEBUG is on

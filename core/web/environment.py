@@ -1,6 +1,6 @@
-"""Parsers for environment variables, and the one message that lists every bad one.
+"""Parsers of environment variables, and one message that lists every invalid variable.
 
-Imported by config/settings.py before Django is ready, so nothing here may touch models or settings.
+Imported by config/settings.py before Django is ready, so this module uses neither models nor settings.
 """
 
 import re
@@ -28,17 +28,17 @@ MIN_SECRET_LENGTH = 50
 PURPOSES = {
     "SECRET_KEY": "it signs tokens and cookies; make one with"
     " `python -c 'import secrets; print(secrets.token_urlsafe(50))'`",
-    "ALLOWED_HOSTS": "the host names this server answers to, comma-separated, e.g. api.example.com",
+    "ALLOWED_HOSTS": "the host names of this server, comma-separated, e.g. api.example.com",
 }
 
 
 def parse_rate(text: str) -> tuple[int, int]:
-    """`100/15min` as (100, 900): a number of requests and a window in seconds."""
+    """Return a number of requests and a window in seconds: `100/15min` as (100, 900)."""
     match = RATE.fullmatch(text.strip())
     limit, period = 0, 0
     if match is not None:
         limit, period = int(match["limit"]), int(match["count"] or 1) * PERIOD_SECONDS.get(match["unit"], 0)
-    if limit == 0 or period == 0:  # a window without length would count nothing
+    if limit == 0 or period == 0:  # a window of no length counts nothing
         raise EnvError("must look like 100/min, 100/15min, 1000/h or 5000/day")
     return limit, period
 
@@ -68,14 +68,14 @@ def normal_origin(text: str) -> str:
         raise EnvError(
             f"holds {text!r}, which is no origin: it must look like https://app.example.com or capacitor://localhost"
         )
-    split_url(text)  # an address in brackets may still be none
+    split_url(text)  # the brackets may hold an invalid address
     port = match["port"]
     origin = f"{match['scheme']}://{match['host']}"
     return origin if port in {None, DEFAULT_PORTS.get(match["scheme"])} else f"{origin}:{port}"
 
 
 def parse_cors_origins(text: str) -> list[str]:
-    """Any scheme with a host: apps in a web view have origins like capacitor://localhost."""
+    """Return origins of any scheme: apps in a web view have origins like capacitor://localhost."""
     origins = [normal_origin(item) for item in items(text)]
     if wild := next((origin for origin in origins if "*" in origin), None):
         raise EnvError(f"holds {wild!r}: each origin must be named in full, a * is not understood here")
@@ -83,7 +83,7 @@ def parse_cors_origins(text: str) -> list[str]:
 
 
 def parse_trusted_origins(text: str) -> list[str]:
-    """Django's own form: https://*.example.com stands for every subdomain."""
+    """Return origins in Django's syntax: https://*.example.com means every subdomain."""
     return [normal_origin(item) for item in items(text)]
 
 
@@ -95,7 +95,7 @@ def parse_header_names(text: str) -> list[str]:
 
 
 def parse_sender(text: str) -> str:
-    """Return one address with or without a name, as it can stand in a From header."""
+    """Return one address, with or without a name, that is valid in a From header."""
     refusal = EnvError("must be one address, like Example <noreply@example.com>")
     try:
         header = default_policy.header_factory("From", text)
@@ -113,7 +113,7 @@ def parse_sender(text: str) -> str:
 
 
 class Environment(Env):
-    """Reads every variable before it complains, so that one start shows every mistake."""
+    """Environment variables, all read before any is reported, so that one start shows every mistake."""
 
     def __init__(self) -> None:
         super().__init__(eager=False)
@@ -133,12 +133,12 @@ class Environment(Env):
         self.problems: dict[str, str] = {}
 
     def _get_value(self, env_key: str, default: Any) -> Any:
-        """A variable set to nothing is not set: that is how compose files and CI pass what they do not have."""
+        """Return the default for an empty variable: compose files and CI pass unset variables as empty ones."""
         value = super()._get_value(env_key, default)
         return default if value == "" else value
 
     def accepted_keys(self, name: str, *, checked: bool) -> list[str]:
-        """Read the keys that are accepted besides the one that signs; as `checked`, none of them may be weak."""
+        """Read the keys that verify but do not sign. With `checked`, refuse weak ones."""
         keys: list[str] = self.items(name, "") or []
         for number, key in enumerate(keys, start=1):
             if checked and (weakness := weak_secret(key)):
@@ -146,7 +146,7 @@ class Environment(Env):
         return keys
 
     def refuse(self, name: str, reason: str) -> None:
-        """Reject a value that parses, but that this shape of deployment must not have."""
+        """Reject a valid value that this deployment must not have."""
         self.problems.setdefault(name, reason)
 
     def make_folder(self, name: str, folder: Path) -> None:
@@ -157,12 +157,12 @@ class Environment(Env):
             self.refuse(name, f"needs the folder {folder}, which cannot be made: {error.strerror}")
 
     def stop_if_wrong(self) -> None:
-        """Raises SystemExit naming every wrong or missing variable, one line each."""
+        """Raise SystemExit with one line for every invalid or missing variable, if there is any."""
         try:
             self.seal()
         except EnvValidationError as error:
-            found: Any = error.error_messages  # {variable: messages}
-            for name, messages in found.items():
+            errors: Any = error.error_messages  # {variable: messages}
+            for name, messages in errors.items():
                 text = " ".join(str(message) for message in messages)
                 missing = "not set" in text
                 self.problems[name] = f"is not set: {PURPOSES.get(name, text)}" if missing else text
@@ -172,7 +172,7 @@ class Environment(Env):
 
 
 def weak_secret(key: str) -> str | None:
-    """Why `key` must not sign anything in production; None when it may."""
+    """Return why `key` must not sign in production, or None if it may."""
     if len(key) < MIN_SECRET_LENGTH:
         return f"is too short: at least {MIN_SECRET_LENGTH} random characters when DEBUG is off"
     if any(word in key.lower() for word in EXAMPLE_SECRETS) or len(set(key)) < 10:
@@ -181,7 +181,7 @@ def weak_secret(key: str) -> str | None:
 
 
 def file_storage(env: Environment, base: Path) -> dict[str, Any]:
-    """Return the storage of files: a bucket when one is named, else a folder, relative to `base`."""
+    """Return the storage of files: a bucket if one is configured, else a folder relative to `base`."""
     bucket = env.str("S3_BUCKET", "")
     key_id, secret = env.str("S3_ACCESS_KEY_ID", ""), env.str("S3_SECRET_ACCESS_KEY", "")
     options = {

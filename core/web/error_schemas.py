@@ -1,5 +1,4 @@
-"""Plain parts of the OpenAPI document that every room may use: headers, and one shared response for each set of error
-codes that some operation can give."""
+"""Shared components of the OpenAPI document: headers, and one response for each set of error codes of an operation."""
 
 import copy
 from collections.abc import Collection, Iterable
@@ -14,12 +13,12 @@ Schema = dict[str, Any]
 JSON = "application/json"
 REQUEST_ID = "0198c5a47d0e7b3c9a513f0d6e2b8c17"
 UUID: Schema = {"type": "string", "format": "uuid"}
-# Any operation may get this parameter, so the example holds wherever the response is used.
+# Any request may have this parameter, so the example is valid for every operation.
 DETAIL = {"field": "pagee", "code": "unknown_parameter", "message": "This parameter is not known here."}
-# Of one operation among many.
+# For an error of one operation of a bulk request.
 PLACE = {"field": "operations.3.id", "code": "not_found", "message": "There is no such object."}
 
-# Of every view. 405 is not among them: it is the response to a method that this document does not have.
+# The codes of every view. 405 is not one: it is the response to a method that this document does not describe.
 ALWAYS = frozenset(
     {
         *("VALIDATION_ERROR", "MALFORMED_REQUEST", "NOT_ACCEPTABLE"),
@@ -53,7 +52,7 @@ NAME = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 PATH = {"type": "string", "format": "uri-reference"}
 HEADERS: dict[str, Schema] = {
     "X-Request-ID": header(
-        "Names this request in the logs. A client's own is kept where it has this form.", REQUEST_ID, NAME
+        "Names this request in the logs. A client's own is used if it has this form.", REQUEST_ID, NAME
     ),
     "RateLimit-Limit": header("How many requests a window allows.", 100, COUNT),
     "RateLimit-Remaining": header("How many are left of them.", 99, {**COUNT, "minimum": 0}),
@@ -61,7 +60,7 @@ HEADERS: dict[str, Schema] = {
     "Retry-After": header("Seconds to wait before the next attempt.", 5, COUNT),
     "WWW-Authenticate": header("The scheme to authenticate with.", 'Bearer realm="api"'),
     "ETag": header("The version of the object, for If-Match and If-None-Match.", '"v1-6448d3f2a1c40"', TAG),
-    # Of lists, which have one where they show nothing but the caller's own.
+    # A list has one if it shows only the caller's own rows.
     "ListETag": header(
         "The version of the caller's own list, for If-None-Match. A list of everybody's has none.",
         '"0b6f2c1d9e8a4f7c8d3e5a6b7c8d9e0f-9f86d081884c7d65"',
@@ -69,7 +68,7 @@ HEADERS: dict[str, Schema] = {
         required=False,
     ),
     "Idempotency-Replayed": {
-        "description": "This is the answer to an earlier request of the same Idempotency-Key.",
+        "description": "This is the response to an earlier request with the same Idempotency-Key.",
         "schema": {"type": "string", "const": "true"},
     },
     "Location": header(
@@ -77,7 +76,7 @@ HEADERS: dict[str, Schema] = {
     ),
 }
 LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-# These responses come before a request is counted, or without a count.
+# These responses are sent before a request is counted, or without counting it.
 UNCOUNTED = frozenset({404, 406, 500, 503})
 EXTRA_HEADERS = {401: ("WWW-Authenticate",), **dict.fromkeys((423, 429, 503), ("Retry-After",))}
 
@@ -115,14 +114,14 @@ ERROR = object_of(
         "code": {"$ref": "#/components/schemas/ErrorCode"},
         "message": {"type": "string", "minLength": 1, "description": "For a person to read."},
         "details": DETAILS,
-        "requestId": {"type": "string", "description": "The X-Request-ID of this answer."},
+        "requestId": {"type": "string", "description": "The X-Request-ID of this response."},
     }
 )
 
 
 def register(registry: ComponentRegistry, kind: str, name: str, schema: Schema) -> Schema:
-    """Register a shared component where there is none of this name yet, and return a reference to it."""
-    # A copy, because hooks write into what they find, and these constants outlive one document.
+    """Register a shared component unless the name is registered, and return a reference to it."""
+    # A copy, because hooks change the components, and several documents use these constants.
     component = ResolvedComponent(name=name, type=kind, schema=copy.deepcopy(schema), object=name)
     registry.register_on_missing(component)
     reference: Schema = component.ref
@@ -139,7 +138,9 @@ def error_responses(registry: ComponentRegistry, codes: Collection[str], detaile
     for name, schema in (("ErrorCode", ERROR_CODE), ("ErrorDetail", ERROR_DETAIL), ("Error", ERROR)):
         register(registry, ResolvedComponent.SCHEMA, name, schema)
     by_status: dict[int, list[str]] = {}
-    for code in [code for code in CATALOGUE if code in codes]:  # in its order, so that names are stable
+    for code in [
+        code for code in CATALOGUE if code in codes
+    ]:  # in the catalogue's order, so that names are stable
         by_status.setdefault(CATALOGUE[code][0], []).append(code)
     return {
         str(status): error_response(registry, status, group, bool({*group} & {*detailed}))
@@ -153,10 +154,10 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str], d
     limits = () if status in UNCOUNTED else LIMIT_HEADERS
     body = register(registry, ResolvedComponent.SCHEMA, f"{name}Answer", error_schema(codes, detailed))
     extra = EXTRA_HEADERS.get(status, ())
-    if status == 412 and not detailed:  # of several objects there is no single ETag
+    if status == 412 and not detailed:  # several objects have no single ETag
         extra = ("ETag",)
     headers = header_refs(registry, ("X-Request-ID", *limits, *extra))
-    if "IDEMPOTENCY_IN_PROGRESS" in codes:  # the other conflicts do not go away by waiting
+    if "IDEMPOTENCY_IN_PROGRESS" in codes:  # waiting does not resolve the other conflicts
         headers["Retry-After"] = {**HEADERS["Retry-After"], "required": False}
     examples = {code: {"value": error_example(code, detailed)} for code in codes}
     description = " ".join(f"`{code}`: {CATALOGUE[code][1]}" for code in codes)

@@ -1,4 +1,4 @@
-"""The error catalogue, and the one place that turns any exception into the envelope."""
+"""The error catalogue, and the translation of every exception into the error envelope."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -52,9 +52,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "INSUFFICIENT_STORAGE": (507, "There is no room to store this."),
 }
 UNAVAILABLE_RETRY_SECONDS = 5
-MAX_MESSAGE = 1000  # characters; it may hold a value
-MAX_DETAILS = 100  # an answer must not be larger than what was asked
-
+MAX_MESSAGE = 1000  # characters; a message may contain a value
+MAX_DETAILS = 100  # a response must not be larger than its request
 
 forbidden_hooks: list[Callable[[Any], None]] = []
 
@@ -66,15 +65,15 @@ def on_forbidden(hook: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def report_forbidden(request: Any) -> None:
-    """Call the functions that other rooms have registered for a request that its caller's role does not allow."""
+    """Call the registered functions with a request that the caller's role does not allow."""
     for hook in forbidden_hooks:
         hook(request)
 
 
 class ApiError(Exception):
-    """An expected refusal. Subclass it beside the function that raises it, with a code of the catalogue.
+    """An expected refusal. Subclass it next to the function that raises it, with a code of the catalogue.
 
-    Of `details` it takes the first MAX_DETAILS, and asks a generator for no more.
+    Only the first MAX_DETAILS items of `details` are read.
     """
 
     code = "INTERNAL_ERROR"
@@ -94,33 +93,33 @@ class ApiError(Exception):
         self.details = [bounded(detail) for detail in islice(details, MAX_DETAILS)]
         self.retry_after = retry_after
         self.headers = headers or {}
-        # What the answer needs beyond the envelope, such as cookies that it clears.
+        # Changes the response beyond the envelope, for instance clears cookies.
         self.finish: Callable[[HttpResponseBase], None] | None = None
         super().__init__(self.message)
 
 
 def bounded(detail: Mapping[str, Any], max_message: int = MAX_MESSAGE) -> dict[str, Any]:
-    """Return the detail of an error with the name of its field and its message shortened: a client may have chosen
-    both, as the name of an unknown parameter and as the value that is not among the choices."""
+    """Return the detail with its field name and message shortened. Both may come from the client: as the name of an
+    unknown parameter, or as a value that is not among the choices."""
     field, message = detail["field"], shortened(str(detail["message"]), max_message)
     return {**detail, "field": field and shortened(field), "message": message}
 
 
 class FieldError(ApiError):
-    """One wrong field, found by a rule rather than by a serializer."""
+    """Validation error of one field, raised by a rule outside the serializer."""
 
     code = "VALIDATION_ERROR"
 
     def __init__(
         self, field: str | None, code: str, message: str, *, params: Mapping[str, Any] | None = None
     ) -> None:
-        """`params` holds the values that the message names."""
+        """Set the one detail. `params` holds the values that the message names."""
         detail = {"field": field, "code": code, "message": message}
         super().__init__(details=[{**detail, "params": dict(params)} if params else detail])
 
 
 def handle(exc: Exception, _context: Mapping[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER. What is not expected returns None, so that it is logged and becomes a 500."""
+    """Return the error response (DRF's EXCEPTION_HANDLER), or None for an unexpected exception: it becomes a 500."""
     error = translate(exc)
     if error is None:
         return None
@@ -131,7 +130,7 @@ def handle(exc: Exception, _context: Mapping[str, Any]) -> Response | None:
 
 
 def translate(exc: BaseException) -> ApiError | None:
-    """The expected refusal that `exc` stands for, or None when it is a defect."""
+    """Return the expected refusal for `exc`, or None if the exception is unexpected."""
     if isinstance(exc, ApiError):
         return exc
     if isinstance(exc, drf.ValidationError):
@@ -163,26 +162,22 @@ EXPECTED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
 
 
 def is_unique_violation(exc: IntegrityError) -> bool:
-    """PostgreSQL says 23505; SQLite only has words."""
+    """Return whether a unique constraint failed: PostgreSQL has the code 23505, SQLite only a message."""
     return getattr(exc.__cause__, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(exc)
 
 
-def flatten(problems: Any, path: str = "") -> Iterator[dict[str, Any]]:
-    """DRF's nested problems as one flat list, nested fields dotted: `tags.0`."""
-    if isinstance(problems, Mapping):
-        if (
-            "message" in problems
-            and "code" in problems
-            and not isinstance(problems["message"], Mapping | list)
-        ):
-            yield {"field": path or None, "code": str(problems["code"]), "message": str(problems["message"])}
+def flatten(errors: Any, path: str = "") -> Iterator[dict[str, Any]]:
+    """Yield DRF's nested errors as a flat list, with dotted names of nested fields: `tags.0`."""
+    if isinstance(errors, Mapping):
+        if "message" in errors and "code" in errors and not isinstance(errors["message"], Mapping | list):
+            yield {"field": path or None, "code": str(errors["code"]), "message": str(errors["message"])}
             return
-        for key, value in problems.items():
+        for key, value in errors.items():
             name = "" if key == "non_field_errors" else str(key)
             yield from flatten(value, f"{path}.{name}" if path and name else path or name)
     else:
-        # A list holds either the messages of one field, or (ListField) nothing but per-index mappings.
-        for index, value in enumerate(problems):
+        # A list holds either the messages of one field, or (ListField) mappings by index.
+        for index, value in enumerate(errors):
             leaf = isinstance(value, Mapping) and "message" in value and "code" in value
             yield from flatten(value, path if leaf else f"{path}.{index}" if path else str(index))
 
@@ -207,7 +202,7 @@ def error_headers(error: ApiError) -> dict[str, str]:
     headers = dict(error.headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    if error.status == 401:  # RFC 9110, 11.6.1: a 401 names the scheme
+    if error.status == 401:  # RFC 9110, 11.6.1: a 401 has a challenge
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
     return headers
 

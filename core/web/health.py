@@ -1,4 +1,4 @@
-"""Liveness touches nothing; readiness asks every part that a request may need."""
+"""Liveness, which checks nothing else, and readiness, which checks every service that a request may need."""
 
 import time
 from collections.abc import Callable
@@ -22,8 +22,10 @@ def live(_request: HttpRequest) -> JsonResponse:
 
 
 def ready(_request: HttpRequest) -> JsonResponse:
-    """503 when the database is away or behind the code. Without Redis or the broker requests are still served
-    (limits count locally, jobs wait in the outbox), so that is `degraded` and 200."""
+    """Return 503 if the database is unreachable or has pending migrations, else 200.
+
+    Without Redis or the broker requests are still served (limits count locally, jobs wait in the outbox): `degraded`.
+    """
     checks = {name: measured(check) for name, check in CHECKS.items()}
     needed = {checks["database"]["status"], checks["migrations"]["status"]}
     if needed != {"ok"}:
@@ -76,7 +78,7 @@ def check_cache() -> str:
 def check_broker() -> str:
     if not settings.CELERY_BROKER_URL:
         return "ok"  # in-process
-    # Kombu's own patience (2 s between two attempts, 5 s for an answer) is longer than that of any probe.
+    # Kombu's own timeouts (2 s between two attempts, 5 s for a response) are longer than those of any probe.
     known = settings.CELERY_BROKER_TRANSPORT_OPTIONS.keys() & {"socket_timeout", "socket_connect_timeout"}
     timeouts = dict.fromkeys(known, TIMEOUT_SECONDS)
     with current_app.connection_for_write(
@@ -86,7 +88,7 @@ def check_broker() -> str:
     return "ok"
 
 
-# Once found applied, migrations stay so: no code of this version takes them back, and asking is costly.
+# Set once all migrations are applied: no code of this version reverts them, and the check is slow.
 migrated = Event()
 
 

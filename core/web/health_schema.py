@@ -1,4 +1,4 @@
-"""Health in the OpenAPI document. Its responses are plain JSON, outside the API and its envelope."""
+"""The health endpoints in the OpenAPI document. Their responses are plain JSON without the envelope."""
 
 from typing import Any
 
@@ -31,12 +31,12 @@ def checks_of(database: str) -> Schema:
 
 
 def describe_health(result: Schema, **_context: Any) -> Schema:
-    """Add the probes to the document. A hook of drf-spectacular."""
+    """Add the health endpoints to the document, as a hook of drf-spectacular."""
     liveness = media_of("Liveness", status="ok", version=result["info"]["version"])
     live = {
-        "summary": "Whether the process answers; touches nothing else",
+        "summary": "Whether the process responds; checks nothing else",
         "tags": ["health"],
-        "responses": {"200": plain_response("The process answers.", liveness)},
+        "responses": {"200": plain_response("The process responds.", liveness)},
     }
     ready = {
         "operationId": "getReadiness",
@@ -48,7 +48,7 @@ def describe_health(result: Schema, **_context: Any) -> Schema:
                 "Requests are served.", media_of("Readiness", status="ok", checks=checks_of("ok"))
             ),
             "503": plain_response(
-                "The database is away or behind the code.",
+                "The database is unreachable or has pending migrations.",
                 media_of("Readiness", status="unavailable", checks=checks_of("failed")),
                 **{"Retry-After": {"$ref": "#/components/headers/RetryAfter"}},
             ),

@@ -1,6 +1,6 @@
-"""HMACs under Django's SECRET_KEY, and under the other keys that SECRET_KEY_FALLBACKS accepts while keys are replaced.
+"""HMACs with Django's SECRET_KEY, and with SECRET_KEY_FALLBACKS while keys are rotated.
 
-What is written is written under the first. What another server has written under another key is found by the others.
+Write with the first. The others match values that another server has written with another key.
 """
 
 from django.conf import settings
@@ -8,7 +8,7 @@ from django.utils.crypto import salted_hmac
 
 
 def digests(salt: str, value: str) -> list[bytes]:
-    """Return the HMAC-SHA256 of a value under each key, that of SECRET_KEY first."""
+    """Return the HMAC-SHA256 of a value with each key, SECRET_KEY first."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [salted_hmac(salt, value, secret=key, algorithm="sha256").digest() for key in keys]
 

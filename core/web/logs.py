@@ -1,4 +1,4 @@
-"""Structured logging: one form of line for our own events and for the records of every library."""
+"""Structured logging: one format for our own events and for the records of every library."""
 
 import json
 import logging
@@ -14,12 +14,12 @@ from django.db import transaction
 
 from core.web import request_context as context
 
-# At DEBUG they log request headers and signed addresses.
+# Loggers that at DEBUG write request headers and signed addresses.
 SECRETIVE = ("boto3", "botocore", "s3transfer", "urllib3")
 
 
 def add_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Add the id and the user of the request that has caused this line, also in the worker."""
+    """Add the id and the user of the request that caused this line, also in the worker."""
     request = context.current.get()
     event.setdefault("requestId", request.request_id or None)
     event.setdefault("userId", request.user_id)
@@ -41,26 +41,26 @@ def name_fields(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, 
 
 
 def drop_empty(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event without the fields that say nothing to a developer."""
+    """Return the event without the fields that are None."""
     return {name: value for name, value in event.items() if value is not None}
 
 
 def dumps(event: dict[str, Any], **_kwargs: Any) -> str:
     try:
         return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # a lone surrogate, an integer beyond 64 bits: no reason to lose the line
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
         return json.dumps(event, default=repr)
 
 
 log = structlog.get_logger(__name__)
 access_log = structlog.get_logger("access")
-_direct = False  # whether access lines go straight to stderr, as JSON
+_direct = False  # whether access lines are written to stderr without logging, as JSON
 
 
 def log_request(**fields: Any) -> None:
-    """Write the line of one request: `requestId`, `userId`, `duration` and what else the caller names.
+    """Write the line of one request: `requestId`, `userId`, `duration` and the other fields.
 
-    In production it does without the layers of logging, which would take longer than the rate limit does.
+    In production the line bypasses `logging`, which takes longer than the rate limit does.
     """
     if not _direct:
         access_log.info("request", **fields)
@@ -71,17 +71,17 @@ def log_request(**fields: Any) -> None:
 
 
 def log_on_commit(message: str, **fields: Any) -> None:
-    """Write an INFO line when the transaction around the caller has committed, and none if it has not."""
+    """Write an INFO line when the current transaction commits, and none if it is rolled back."""
     transaction.on_commit(partial(log.info, message, **fields))
 
 
 def has_exception(record: logging.LogRecord) -> bool:
-    """Whether a record of Django names an exception that left a middleware: no line of ours does."""
+    """Return whether a record of Django has an exception that left a middleware, which no line of ours reports."""
     return record.levelno >= logging.ERROR and bool(record.exc_info)
 
 
 def formatter(log_format: str) -> logging.Formatter:
-    """Return the formatter of every handler. `serve` names it for the server's own lines too."""
+    """Return the formatter of every handler. `serve` uses it for the server's own lines too."""
     if log_format == "console":
         renderer: Any = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
@@ -101,18 +101,18 @@ def formatter(log_format: str) -> logging.Formatter:
 
 
 def configure_logging(*, level: int, log_format: str) -> None:
-    global _direct  # noqa: PLW0603 - a process has one configuration of its logs
+    global _direct  # noqa: PLW0603 - a process has one logging configuration
     _direct = log_format == "json" and level <= logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(log_format))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level or logging.INFO)
-    # Each request has one line of ours; a second one from the development server or the framework is noise.
+    # Each request has one access line; the server and the framework must not add a second.
     for name in ("django.server", "granian.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("django.request").addFilter(has_exception)
-    # Every ten seconds "succeeded" hides what did not.
+    # The "succeeded" lines every ten seconds would hide failures.
     for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in SECRETIVE:

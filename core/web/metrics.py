@@ -1,4 +1,4 @@
-"""Prometheus metrics. With several server processes, PROMETHEUS_MULTIPROC_DIR makes their sums one answer."""
+"""Prometheus metrics. With PROMETHEUS_MULTIPROC_DIR the response has the sums of all server processes."""
 
 import hmac
 import ipaddress
@@ -17,8 +17,8 @@ from core.web.errors import ApiError, error_response
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-requests_total = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
-request_seconds = Histogram("http_request_seconds", "Time to answer", ["route"], buckets=BUCKETS)
+requests_total = Counter("http_requests_total", "Finished requests", ["method", "route", "status"])
+request_seconds = Histogram("http_request_seconds", "Time to the response", ["route"], buckets=BUCKETS)
 outbox_total = Counter("outbox_messages_total", "Outbox messages handled", ["kind", "outcome"])
 jobs_total = Counter("jobs_total", "Runs of jobs that ended", ["kind", "outcome"])
 job_seconds = Histogram(
@@ -29,7 +29,7 @@ logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
-    # A client can invent methods; labels must stay a bounded set.
+    # A client can invent methods; the set of labels must be bounded.
     total, lengths = series(method if method in METHODS else "other", route, status)
     total.inc()
     lengths.observe(seconds)
@@ -51,8 +51,10 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
 
 
 def may_read(request: HttpRequest) -> bool:
-    """The token where one is set; otherwise only this machine, and nobody where proxies are configured: then
-    `client_ip` is never loopback."""
+    """Return whether the request has METRICS_TOKEN or, if none is set, comes from this machine.
+
+    With TRUSTED_PROXIES `client_ip` is never loopback, so the metrics then need a token.
+    """
     if settings.METRICS_TOKEN:
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(sent.encode(), settings.METRICS_TOKEN.encode())

@@ -1,4 +1,4 @@
-"""What wraps every request: its id, its log line, its headers, and the envelope for what escapes the views."""
+"""The middlewares: request id, log line, headers, and the envelope for exceptions outside the views."""
 
 import re
 import time
@@ -36,8 +36,8 @@ CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/v1/"
 
-# One constant policy for every page: all scripts and styles are own files. The admin and ReDoc put inline
-# style attributes on elements, and Swagger UI and ReDoc draw images from data: and work in a blob: worker.
+# One policy for every page: all scripts and styles are our own files. The admin and ReDoc use inline style
+# attributes; Swagger UI and ReDoc use data: images and a blob: worker.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -64,7 +64,7 @@ DEFAULT_HEADERS = {name.lower(): (name, value) for name, value in SECURITY_HEADE
 
 
 class RequestMiddleware:
-    """Outermost: whatever happens inside, the answer has an id, a log line and the security headers."""
+    """Outermost middleware: gives every response an id, a log line and the security headers."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -75,27 +75,29 @@ class RequestMiddleware:
         if not CLIENT_REQUEST_ID.fullmatch(request_id):
             request_id = uuid7().hex
         normalize_scheme(request)
-        asking = context.RequestContext(
+        caller = context.RequestContext(
             request_id=request_id,
             ip_address=client_ip(request),
             peer_address=peer_ip(request),
             user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
         )
-        token = context.current.set(asking)
+        token = context.current.set(caller)
         is_admin = request.path_info.startswith(ADMIN_PREFIX)
         try:
             time_limits.use(time_limits.DEFAULT if is_admin else time_limits.REQUEST)
             response = refuse_early(request) or self.get_response(without_trailing_slash(request))
             seconds = time.perf_counter() - started
-            finish(request, response, asking, seconds)
+            finish(request, response, caller, seconds)
         finally:
             context.current.reset(token)
         return response
 
 
 def refuse_early(request: HttpRequest) -> HttpResponse | None:
-    """A forged Host is refused on every path; an API path over plain HTTP is refused rather than redirected,
-    because a redirect would hide that the token has already crossed the network in clear (ASVS 5.0, 4.1.2)."""
+    """Return the refusal of an invalid Host or Content-Type, or of plain HTTP on an API path, else None.
+
+    The API does not redirect to HTTPS: a redirect would hide that the token was sent unencrypted (ASVS 5.0, 4.1.2).
+    """
     try:
         request.get_host()
     except DisallowedHost:
@@ -112,7 +114,7 @@ def refuse_early(request: HttpRequest) -> HttpResponse | None:
 
 
 def without_trailing_slash(request: HttpRequest) -> HttpRequest:
-    """`/api/v1/resources/` is `/api/v1/resources`, for every method and without a redirect."""
+    """Remove the trailing slash of a path outside the admin, for every method and without a redirect."""
     path = request.path_info
     if path.endswith("/") and len(path) > 1 and not path.startswith((ADMIN_PREFIX, "/static/")):
         request.path_info = path[:-1]
@@ -121,40 +123,40 @@ def without_trailing_slash(request: HttpRequest) -> HttpRequest:
 
 
 def finish(
-    request: HttpRequest, response: HttpResponseBase, asking: context.RequestContext, seconds: float
+    request: HttpRequest, response: HttpResponseBase, caller: context.RequestContext, seconds: float
 ) -> None:
-    headers = {"X-Request-ID": asking.request_id}
+    headers = {"X-Request-ID": caller.request_id}
     decision = request.META.get("api.rate_limit")
     if decision is not None:
         headers |= decision.headers
     if request.path_info.startswith(API_PREFIX):
         headers |= api_headers(request, response)
     elif request.path_info.startswith(ADMIN_PREFIX):
-        # With no-referrer a browser posts a form with `Origin: null`, which the check against CSRF refuses.
+        # With no-referrer a browser posts a form with `Origin: null`, which the CSRF check refuses.
         headers["Referrer-Policy"] = "same-origin"
     if "Cache-Control" not in response.headers and not request.path_info.startswith("/static/"):
         headers["Cache-Control"] = "no-store"
     own = {name.lower(): (name, value) for name, value in headers.items()}
-    # In one step: a dozen assignments to the mapping cost 20 µs more. A private name: see docs/architecture.md.
+    # One assignment: a dozen to the mapping cost 20 µs more. For the private name see docs/architecture.md.
     response.headers._store = DEFAULT_HEADERS | response.headers._store | own
     match = request.resolver_match
-    # The pattern that catches every unknown path is empty, as is that of the home page.
+    # The catch-all pattern and that of the home page are both empty.
     route = (match and match.route) or ("home" if request.path_info == "/" else "unmatched")
     metrics.observe_request(request.method or "", route, response.status_code, seconds)
     log_request(
-        requestId=asking.request_id,
+        requestId=caller.request_id,
         userId=context.current.get().user_id,
         duration=round(seconds * 1000, 1),
         method=request.method,
-        path=request.path,  # never the query string: it may carry a secret
+        path=request.path,  # never the query string: it may contain a secret
         route=route,
         status=response.status_code,
-        ip=asking.ip_address,
+        ip=caller.ip_address,
     )
 
 
 def api_headers(request: HttpRequest, response: HttpResponseBase) -> dict[str, str]:
-    """Return the headers that the middlewares of the pages set for those."""
+    """Return the headers that only the middlewares of pages would set."""
     headers = {}
     if not response.streaming and "Content-Length" not in response.headers:
         headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
@@ -167,7 +169,7 @@ def api_headers(request: HttpRequest, response: HttpResponseBase) -> dict[str, s
 
 
 class ErrorMiddleware:
-    """Innermost: an exception that leaves a view becomes the envelope, in development too."""
+    """Innermost middleware: turns an exception of a view into the envelope, in development too."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -186,7 +188,7 @@ class ErrorMiddleware:
 
 
 class SkippedByPath:
-    """Leaves a middleware out where it has nothing to do: every layer is paid for by every request."""
+    """Mixin that skips a middleware on paths that do not need it, since each middleware costs time."""
 
     get_response: Any
 
@@ -200,14 +202,14 @@ class SkippedByPath:
 
 
 class AdminOnly(SkippedByPath):
-    """The API has no use for cookies' sessions."""
+    """Mixin that limits a middleware to the admin: the API does not use Django's sessions."""
 
     def concerns(self, path: str) -> bool:
         return path.startswith(ADMIN_PREFIX)
 
 
 class PagesOnly(SkippedByPath):
-    """The API's own headers come from RequestMiddleware, its CSRF check from accounts/cookies.py."""
+    """Mixin that skips the API: RequestMiddleware sets its headers, accounts/cookies.py checks CSRF."""
 
     def concerns(self, path: str) -> bool:
         return not path.startswith(API_PREFIX)
@@ -246,7 +248,7 @@ class PageFrameMiddleware(PagesOnly, XFrameOptionsMiddleware):
 
 
 class CrossOriginMiddleware(SkippedByPath, CorsMiddleware):
-    """Where no other origin is let in, there is nothing to say about any."""
+    """Django-cors-headers' middleware, skipped if no other origin is allowed."""
 
     def concerns(self, path: str) -> bool:
         return bool(settings.CORS_ALLOWED_ORIGINS)

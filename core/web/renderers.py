@@ -14,7 +14,7 @@ OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 def _fallback(value: Any) -> Any:
     if isinstance(value, Promise):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is not part of an answer")
+    raise TypeError(f"{type(value).__name__} cannot be rendered as JSON")
 
 
 def render_error(body: dict[str, Any]) -> bytes:
@@ -22,11 +22,11 @@ def render_error(body: dict[str, Any]) -> bytes:
 
 
 class Rendered(bytes):
-    """An answer in its envelope already."""
+    """JSON that already has its envelope."""
 
 
 class EnvelopeRenderer(BaseRenderer):
-    """`{"success": true, "data": …}`, with `meta` where the response carries one. Errors come in whole."""
+    """`{"success": true, "data": …}`, with `meta` if the response has one. Errors already have their envelope."""
 
     media_type = "application/json"
     format = "json"
@@ -54,7 +54,7 @@ class EnvelopeRenderer(BaseRenderer):
 
 
 class Negotiation(DefaultContentNegotiation):
-    """What nearly every client says is understood without being taken apart."""
+    """Content negotiation with a fast path for the Accept headers of nearly every client."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
         if request.META.get("HTTP_ACCEPT", "*/*") in {"*/*", "application/json"}:

@@ -1,6 +1,6 @@
-"""The request that causes what happens, for audit, outbox and logs.
+"""The context of the current request, for audit, outbox and logs.
 
-Set once per request. The worker sets it again from the `request_id` of the outbox message or job. Empty elsewhere.
+Set once per request. The worker sets it from the `request_id` of the outbox message or job. Empty elsewhere.
 """
 
 from contextvars import ContextVar
@@ -18,7 +18,7 @@ class RequestContext:
 
     @property
     def limit_address(self) -> str | None:
-        """The address that limits count by: the client's, or the peer's where nobody knows the client's."""
+        """The address that limits count by: the client's, or the peer's if the client's is unknown."""
         return self.ip_address or self.peer_address
 
 
@@ -29,5 +29,5 @@ current: ContextVar[RequestContext] = ContextVar(
 
 
 def identify(user_id: Any) -> None:
-    """Name the user of this request in every log line that follows. The middleware resets the context."""
+    """Add the user of this request to the log lines that follow. The middleware resets the context."""
     current.set(replace(current.get(), user_id=str(user_id)))

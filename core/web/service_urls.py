@@ -1,7 +1,7 @@
 """The URLs of Redis and RabbitMQ, and the TLS options in their query.
 
-redis-py, django-redis, kombu and py-amqp each read these options in a way of their own, and kombu trusts every
-certificate where there are none. So they are checked here, once, and handed to each library as it takes them.
+redis-py, django-redis, kombu and py-amqp read these options differently, and without any kombu trusts every
+certificate. So this module checks them once and converts them for each library.
 Imported by config/settings.py before Django is ready.
 """
 
@@ -16,7 +16,7 @@ from core.web.url_parts import split_url
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 BROKER_SCHEMES = frozenset({*REDIS_SCHEMES, "amqp", "amqps", "pyamqp"})
 TLS_SCHEMES = frozenset({"rediss", "amqps"})
-# What else each kind of URL may say in its query; kombu takes no other.
+# The other query options of each scheme; kombu accepts no more.
 OTHER_OPTIONS = {"unix": {"db"}, "amqp": {"heartbeat"}, "amqps": {"heartbeat"}, "pyamqp": {"heartbeat"}}
 FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 VERIFICATION = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
@@ -33,8 +33,8 @@ def parse_broker(text: str) -> str:
 
 
 def normalized(text: str, schemes: frozenset[str], example: str) -> str:
-    """Return the URL with its scheme in lower case, its options in the spelling of redis-py, and `ssl_cert_reqs` where
-    it speaks TLS. Raises EnvError for an option that nobody would heed, or that cannot work."""
+    """Return the URL with its scheme in lower case, its options named as in redis-py, and `ssl_cert_reqs` if it uses
+    TLS. Raises EnvError for an option that is unknown or cannot work."""
     parts = split(text)
     if parts.scheme not in schemes:
         raise EnvError(f"must look like {example}")
@@ -60,24 +60,24 @@ def normalized(text: str, schemes: frozenset[str], example: str) -> str:
 
 def split(url: str) -> SplitResult:
     if "#" in url:
-        raise EnvError("holds a #: write %23 for it in a password; options stand behind a ?")
+        raise EnvError("holds a #: write %23 for it in a password; options follow a ?")
     parts = split_url(url)
     try:
-        parts.port  # noqa: B018 - read when it is asked for
+        parts.port  # noqa: B018 - parsed on access
     except ValueError as error:
-        raise EnvError(f"has a port that is none: {error}") from error
+        raise EnvError(f"has an invalid port: {error}") from error
     if parts.scheme in TLS_SCHEMES and ";" in url:
         raise EnvError("must name one server, whose name its certificate can be compared with")
     return parts
 
 
 def joined(url: str, options: dict[str, str]) -> str:
-    """Not by urllib, which takes two slashes out of `unix:///run/redis.sock`."""
+    """Return the URL with these options. urllib would remove two slashes of `unix:///run/redis.sock`."""
     return "?".join(filter(None, (url.partition("?")[0], urlencode(options, safe="/"))))
 
 
 def verification(options: dict[str, str]) -> dict[str, str]:
-    """Return what is verified of the server, which is everything by default: `CERT_NONE` is `none`, `0` is `false`."""
+    """Return the verification options, by default the strictest: `CERT_NONE` becomes `none`, `0` becomes `false`."""
     requirement = options.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
     if requirement not in VERIFICATION:
         raise EnvError("has ssl_cert_reqs in its query, which must be required, optional or none")
@@ -101,7 +101,7 @@ def refuse_unusable_files(options: dict[str, str]) -> None:
 
 
 def broker_connection(url: str) -> tuple[str, dict[str, Any] | None]:
-    """Return what CELERY_BROKER_URL and CELERY_BROKER_USE_SSL must be for a parsed URL."""
+    """Return CELERY_BROKER_URL and CELERY_BROKER_USE_SSL for a parsed URL."""
     parts = split_url(url)
     sent = dict(parse_qsl(parts.query))
     others = {name: value for name, value in sent.items() if not name.startswith("ssl_")}
@@ -115,7 +115,7 @@ def broker_connection(url: str) -> tuple[str, dict[str, Any] | None]:
     if parts.scheme == "rediss":
         return plain, {**files, "ssl_cert_reqs": requirement, "ssl_check_hostname": checked}
     options = {name.removeprefix("ssl_"): value for name, value in files.items()}
-    # py-amqp compares the name in the certificate only where it is given one.
+    # py-amqp checks the host name in the certificate only if `server_hostname` is set.
     return plain, {**options, "cert_reqs": requirement} | (
         {"server_hostname": parts.hostname} if checked else {}
     )

@@ -1,4 +1,4 @@
-"""The one place where text is normalised, folded or turned into IDNA. Each function bounds the text before.
+"""Functions that normalise, fold and IDNA-encode text, within limits on its length and combining marks.
 
 Normalisation sorts the combining marks of a run. The cost grows with the square of the run, and the interpreter lock is
 held meanwhile: 64,000 marks in one run take half a minute. So a run has at most 30 marks, as in the Stream-Safe Text
@@ -19,15 +19,15 @@ MAX_MARKS_OF_A_LETTER = 3  # into which a precomposed letter decomposes
 MAX_MARKS_OF_A_MARK = 2
 FEWEST_SUSPICIOUS = (MAX_MARKS - MAX_MARKS_OF_A_LETTER) // MAX_MARKS_OF_A_MARK + 1
 MAX_PARAMETER_LENGTH = 200  # characters of a text in a query string or a search box
-MAX_SHOWN = 200  # characters of a name that a client has chosen, in an answer
+MAX_SHOWN = 200  # characters of a name from a client, in a response
 MAX_ERROR_TEXT = 2000
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 LAST_MARK = 0x1FFFF  # the planes above hold no combining marks
 
 Form = Literal["NFC", "NFKC"]
 
-# What Unicode does not decompose, and keyboards write otherwise: letters with a stroke or a hook, ligatures, and the
-# apostrophes and hyphens of typesetters. In lower case.
+# Characters that Unicode does not decompose, with their form on keyboards, in lower case: letters with a stroke or a
+# hook, ligatures, and the apostrophes and hyphens of typesetters.
 LETTERS = "łl øo đd ðd ħh ŧt ŋn ĸq \u0131i ȷj æae œoe þth ƀb ɓb ƈc ɖd ɗd ǥg ɠg ɨi ƙk ɲn ɵo ƥp ɍr ƭt ʉu \u028bv ɏy ƴy ƶz"
 APOSTROPHES = (0xB4, 0x2B9, 0x2BB, 0x2BC, 0x2BD, 0x2BE, 0x2BF, 0x2C8, 0x2018, 0x2019, 0x201B, 0x2032, 0xA78C)
 HYPHENS = (*range(0x2010, 0x2016), 0x2212)
@@ -38,7 +38,7 @@ PLAIN: dict[int, str] = {
     0xAD: "",  # a hyphen that shows only where the line breaks
 }
 
-# What decomposes into nothing but combining marks. A few of them have no combining class of their own.
+# Characters that decompose into combining marks only. A few of them have no combining class of their own.
 ALL_MARKS = [
     char
     for char in map(chr, range(0x300, LAST_MARK + 1))
@@ -70,7 +70,7 @@ def marks_of_run(text: str, start: int, end: int) -> int:
 
 
 def refuse_mark_runs(text: str) -> None:
-    """Raise ValidationError for a text with too many combining marks in a row. A validator of fields."""
+    """Raise ValidationError for too many combining marks in a row. Usable as a field validator."""
     if not is_stream_safe(text):
         message = _("At most %(max_marks)d combining marks in a row.")
         raise ValidationError(message, code="invalid_characters", params={"max_marks": MAX_MARKS})
@@ -99,7 +99,7 @@ def shortened(text: str, max_length: int = MAX_SHOWN) -> str:
 
 
 def error_text(error: Exception) -> str:
-    """Return what staff see of an error that was not expected."""
+    """Return the text of an unexpected error that staff see."""
     return shortened(f"{type(error).__name__}: {error}", MAX_ERROR_TEXT)
 
 
@@ -123,7 +123,7 @@ def ascii_domain(domain: str) -> str:
 
 
 def unicode_domain(domain: str) -> str:
-    """Return a domain as people write it; what cannot be decoded stays as it is."""
+    """Return a domain as people write it, or unchanged if it cannot be decoded."""
     if "xn--" not in domain or len(domain) > MAX_DOMAIN:
         return domain
     try:

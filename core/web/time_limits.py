@@ -1,6 +1,6 @@
 """The time limits of statements on PostgreSQL: short in a request of the API, longer in the admin, jobs and commands.
 
-The database backend (core/db/postgresql/base.py) sets them after it has connected, and whenever they change.
+The database backend (core/db/postgresql/base.py) sets them after connecting and when they change.
 """
 
 from contextvars import ContextVar
@@ -23,7 +23,7 @@ current: ContextVar[TimeLimits] = ContextVar("time_limits", default=DEFAULT)
 
 
 def use(limits: TimeLimits) -> None:
-    """Set the limits of all statements of this thread that follow."""
+    """Set the limits of the statements of this thread that follow."""
     current.set(limits)
     for connection in connections.all(initialized_only=True):
         if hasattr(connection, "apply_limits"):

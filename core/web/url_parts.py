@@ -1,4 +1,4 @@
-"""Splitting a URL of the environment. Imported by config/settings.py before Django is ready."""
+"""A parser of URLs in environment variables. Imported by config/settings.py before Django is ready."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,5 +14,5 @@ def split_url(text: str) -> SplitResult:
         return urlsplit(text)
     except ValueError as error:
         raise EnvError(
-            "holds what is no URL: percent-encode [, ] and what is beyond ASCII, but not the [] of an IPv6 host"
+            "is not a URL: percent-encode [, ] and non-ASCII characters, but not the [] of an IPv6 host"
         ) from error

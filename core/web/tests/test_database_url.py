@@ -46,7 +46,7 @@ def test_the_address_may_stand_in_the_query_instead():
 
 @pytest.mark.parametrize("name", ["host", "port", "user", "password", "dbname"])
 def test_but_not_in_both_places(name):
-    with pytest.raises(EnvError, match=f"names what the option {name} says"):
+    with pytest.raises(EnvError, match=f"has the value of the option {name} before"):
         options(f"{name}=1")
 
 

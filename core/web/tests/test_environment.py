@@ -193,7 +193,7 @@ def test_a_url_that_cannot_be_split_is_named_and_its_password_is_not_told():
         "CSRF_TRUSTED_ORIGINS": "https://[1]",
     }
     said = start(**wrong, S3_BUCKET="files")
-    named = {line.split()[0] for line in said.splitlines() if "holds what is no URL" in line}
+    named = {line.split()[0] for line in said.splitlines() if "is not a URL: percent-encode" in line}
 
     assert named == set(wrong)
     assert "hunter2" not in said

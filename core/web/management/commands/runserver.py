@@ -1,4 +1,4 @@
-"""The development server: Django's, with static files by WhiteNoise and a greeting that says where to look."""
+"""The development server: Django's, with static files by WhiteNoise and a greeting with the URLs to open."""
 
 from typing import Any
 
