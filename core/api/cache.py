@@ -68,7 +68,7 @@ View = Callable[..., Response]
 
 
 class UnknownPathError(ValueError):
-    """There is no list at this path whose responses are cached."""
+    """A path without a list whose responses are cached."""
 
 
 class RequestUser(BaseAuthentication):

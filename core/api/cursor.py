@@ -1,7 +1,7 @@
-"""Pages by keyset: `cursor=` starts, and each answer's `nextCursor` goes on, at a cost that does not grow.
+"""Keyset pagination: `cursor=` requests the first page, `nextCursor` of a response the next one, at a constant cost.
 
-A cursor holds the sort columns of the row where it stands, signed, so that nothing but what we wrote comes back.
-Rows that others insert or delete meanwhile neither repeat nor hide any other row.
+A cursor holds the sort columns of the last row of a page, signed, so a client cannot make one. Rows that others insert
+or delete meanwhile neither repeat nor hide any other row.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from core.web.errors import FieldError
 
 SALT = "core.cursor"
 FORWARD, BACKWARD = "n", "p"
-LONGEST = 8192  # of a title with as many characters as it may have, each outside the basic plane
+MAX_CURSOR_LENGTH = 8192  # enough for the longest title, each character outside the basic plane
 
 
 def keyset_page(queryset: QuerySet[Any], cursor: str, limit: int) -> tuple[list[Any], dict[str, Any]]:
-    """The rows, and their `meta`. Raises FieldError for a cursor that is not ours, or of another sort."""
+    """Return the rows and their `meta`. Raises FieldError for an invalid signature, or a cursor of another sort."""
     order = [str(key) for key in queryset.query.order_by]
     direction, values = read(cursor, order) if cursor else (FORWARD, None)
     if values is not None:
@@ -48,7 +48,7 @@ def portable(value: Any) -> str:
 
 
 def read(cursor: str, order: list[str]) -> tuple[str, list[str]]:
-    if len(cursor) > LONGEST:
+    if len(cursor) > MAX_CURSOR_LENGTH:
         raise FieldError("cursor", "invalid", "Not a cursor of this list.")
     try:
         direction, written_for, values = signing.loads(cursor, salt=SALT)
@@ -64,7 +64,7 @@ def flipped(key: str) -> str:
 
 
 def beyond(model: Any, order: list[str], values: list[str], direction: str) -> "Q | Lookup[Any]":
-    """The rows after these values."""
+    """Return the condition of the rows after these values."""
     columns = [key.lstrip("-") for key in order]
     fields = [model._meta.get_field(column) for column in columns]
     typed = [field.to_python(text) for field, text in zip(fields, values, strict=True)]
@@ -72,8 +72,8 @@ def beyond(model: Any, order: list[str], values: list[str], direction: str) -> "
     if len(set(later)) == 1:
         # One comparison of whole rows, with which the database begins in the middle of its index, however many
         # rows are equal in the first column.
-        here = row_of(*(Value(value, output_field=field) for value, field in zip(typed, fields, strict=True)))
-        return (LessThan if later[0] == "lt" else GreaterThan)(row_of(*map(F, columns)), here)
+        last = row_of(*(Value(value, output_field=field) for value, field in zip(typed, fields, strict=True)))
+        return (LessThan if later[0] == "lt" else GreaterThan)(row_of(*map(F, columns)), last)
     return step_by_step(columns, typed, later)
 
 
@@ -82,8 +82,8 @@ def row_of(*columns: F | Value) -> Func:
 
 
 def step_by_step(columns: list[str], values: list[Any], later: list[str]) -> Q:
-    """For directions that differ: a later first column, or an equal one and a later second, and so on. The bound on
-    the first column says nothing new, but lets the database begin in the middle of an index."""
+    """Return the condition for directions that differ: a later first column, or an equal one and a later second, and
+    so on. The bound on the first column is redundant, but lets the database begin in the middle of an index."""
     condition, equal = Q(), Q()
     for column, value, comparison in zip(columns, values, later, strict=True):
         condition |= equal & Q(**{f"{column}__{comparison}": value})

@@ -11,13 +11,13 @@ from rest_framework.response import Response
 from core.web.errors import ApiError
 
 PRIVATE = "private, no-cache"
-# In the ETag of an answer with addresses that run out: the second when they were made.
+# The suffix of an ETag whose response has signed URLs: the second when they were signed.
 LINKS = re.compile(r'\.(\d{1,12})"$')
-# What a proxy that compresses makes of an ETag: nginx weakens it, Apache and Caddy append the name of the coding.
+# A proxy that compresses changes the ETag: nginx weakens it, Apache and Caddy append the name of the coding.
 COMPRESSED = re.compile(r'^W/|-(?:gzip|br|zstd|deflate)(?="$)')
-LINKS_STAY_GOOD_SECONDS = 240  # of the 300 that they live
+MAX_LINK_AGE_SECONDS = 240  # of the 300 for which they are valid
 
-# How OpenAPI says which header a request may bear.
+# The headers of a request, for OpenAPI.
 PARAMETERS: dict[str, dict[str, Any]] = {
     name: {
         "name": name,
@@ -28,23 +28,21 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     # Without an example: Swagger UI would send it.
     for name, text in (
         ("If-Match", 'Write only if the object still has this ETag, such as `"v1"`.'),
-        ("If-None-Match", 'Answer 304 without a body if the object still has this ETag, such as `"v1"`.'),
+        ("If-None-Match", 'Respond 304 without a body if the object still has this ETag, such as `"v1"`.'),
     )
 }
 
 
 def not_modified(request: Request, etag: str) -> Response | None:
-    """A 304 when the client holds this version already. The comparison is weak, as the RFC asks for reads."""
+    """Return a 304 if the client has this version. The comparison is weak, as the RFC requires for reads."""
     header = request.META.get("HTTP_IF_NONE_MATCH")
     if not header:
         return None
     if header == etag:  # as nearly always
         return unchanged(etag)
-    held = tags_in(header)
-    good = next((tag for tag in held if is_good(tag, etag)), etag if "*" in held else None)
-    if good is None:
-        return None
-    return unchanged(good)
+    tags = tags_in(header)
+    current = next((tag for tag in tags if is_good(tag, etag)), etag if "*" in tags else None)
+    return None if current is None else unchanged(current)
 
 
 def tags_in(header: str) -> set[str]:
@@ -57,25 +55,25 @@ def unchanged(etag: str) -> Response:
 
 
 def with_links(etag: str, made_at: int) -> str:
-    """The ETag of an answer that holds addresses which run out: the same object, said at this second."""
+    """Return the ETag of a response with signed URLs: that of the object, and the second when they were signed."""
     return f'{etag[:-1]}.{made_at}"'
 
 
 def lasting(etag: str) -> str:
-    """The part that names the version."""
+    """Return the ETag without the time of signed URLs."""
     return LINKS.sub('"', etag)
 
 
 def is_good(held: str, etag: str) -> bool:
-    """Whether a client need not ask again: it holds this version, and no addresses that are about to run out."""
+    """Return whether the client has this version, and no signed URL that is about to expire."""
     made = LINKS.search(held)
-    fresh = made is None or 0 <= time.time() - int(made[1]) < LINKS_STAY_GOOD_SECONDS
+    fresh = made is None or 0 <= time.time() - int(made[1]) < MAX_LINK_AGE_SECONDS
     return fresh and lasting(held) == lasting(etag)
 
 
 def check_if_match(request: Request, instance: Any) -> None:
-    """Raises ApiError PRECONDITION_FAILED, with the current ETag, on a stale If-Match. Call it with the row locked, or
-    it proves nothing."""
+    """Raise ApiError PRECONDITION_FAILED, with the current ETag, on a stale If-Match. Call it with the row locked:
+    otherwise the version may change before the write."""
     header = request.META.get("HTTP_IF_MATCH")
     if header is None:
         return
@@ -84,9 +82,9 @@ def check_if_match(request: Request, instance: Any) -> None:
 
 
 def matches(if_match: str, etag: str) -> bool:
-    """Return whether an If-Match allows a write to what has this ETag.
+    """Return whether an If-Match allows a write to the object with this ETag.
 
-    RFC 9110 asks for a strong comparison, and would refuse `W/"v1"`. No ETag of this API is weak, so a weak one was
+    RFC 9110 requires a strong comparison, which refuses `W/"v1"`. No ETag of this API is weak, so a weak one was
     weakened by a proxy that compresses. It names the same version.
     """
     return if_match.strip() == "*" or lasting(etag) in {lasting(tag) for tag in tags_in(if_match)}

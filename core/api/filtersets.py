@@ -74,10 +74,10 @@ class FilterSet(django_filters.FilterSet):
         search = SearchFilter()
         lookups = [search.construct_search(name, queryset) for name in self.search_fields]
         repeats = search.must_call_distinct(queryset, self.search_fields)
-        found = queryset.model._base_manager.all() if repeats else queryset
+        rows = queryset.model._base_manager.all() if repeats else queryset
         for word in value.split()[:MAX_SEARCH_WORDS]:
-            found = found.filter(reduce(operator.or_, (Q(**{lookup: word}) for lookup in lookups)))
-        return queryset.filter(pk__in=found.values("pk")) if repeats else found
+            rows = rows.filter(reduce(operator.or_, (Q(**{lookup: word}) for lookup in lookups)))
+        return queryset.filter(pk__in=rows.values("pk")) if repeats else rows
 
 
 def filterset_of(view_class: Any) -> Any:

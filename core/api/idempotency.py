@@ -1,8 +1,8 @@
 """Safe retries: a POST that creates may carry an Idempotency-Key, and then has its effect once.
 
-The answer is stored in the transaction of the effect, so a process that dies between the two has done neither or
-both. A repetition gets the same status, body and headers. What fails has no effect and is not stored: it can be
-sent again under the same key (as Stripe does; draft-ietf-httpapi-idempotency-key-header).
+The response is stored in the transaction of the effect, so a process that is killed has done neither or both. A
+repetition gets the same status, body and headers. A failed request has no effect and is not stored: the client can
+send it again under the same key (as Stripe does; draft-ietf-httpapi-idempotency-key-header).
 """
 
 import base64
@@ -43,11 +43,11 @@ LIFETIME = timedelta(hours=24)
 RETRY_SECONDS = 1
 REPLAYED_HEADERS = ("ETag", "Location", "Cache-Control")
 
-# How OpenAPI says it.
+# The header, for OpenAPI.
 PARAMETER: dict[str, Any] = {
     "name": HEADER,
     "in": "header",
-    "description": "The same key and request within 24 hours have their effect once, and the first answer again.",
+    "description": "The same key and request within 24 hours have their effect once, and the same response again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
 }
 
@@ -56,17 +56,17 @@ _running_lock = threading.Lock()
 
 
 def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> Any:
-    """For a view's method that creates: `@idempotent`, or with what must not happen inside its transaction
+    """Decorate a view's method that creates: `@idempotent`, or with work that must not be in its transaction.
 
         @idempotent(prepare="take_upload", discard="drop_upload")
         def create(self, request, *args, prepared, **kwargs): ...
 
     `prepare` names a method of the view that is called with the request's arguments before any transaction is
-    open: it validates, hashes, stores a file. The handler gets what it returns as `prepared`, and only writes; it
-    may be called again with the same when a deadlock has undone its transaction. A repetition that is answered
-    from the store prepares nothing. `discard` names a method that takes back what was prepared for nothing: the
-    handler failed, or a parallel request of the same key was faster. It is not called when the connection to the
-    database broke, since nobody knows then whether the transaction was committed.
+    open: it validates, hashes, stores a file. The handler gets the result as `prepared`, and only writes; it may
+    be called again with the same one after a deadlock has undone its transaction. A repetition with a stored
+    response prepares nothing. `discard` names a method that undoes an unused preparation: the handler failed, or a
+    parallel request of the same key was faster. It is not called after the connection to the database broke, since
+    the transaction may have been committed.
     """
     if handler is None:
         return partial(idempotent, prepare=prepare, discard=discard)
@@ -98,13 +98,13 @@ def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What happens before the transaction, and is taken back when it was for nothing."""
+    """The work before the transaction, undone if it is not used."""
 
     make: Callable[[], Any] | None
     discard: Callable[[Any], None] | None
 
     def around(self, act: Callable[..., Response], perform: Callable[[Callable[[], Response]], Any]) -> Any:
-        """`perform` calls `act`, or answers without it."""
+        """Prepare, and return the response of `perform`, which calls `act` or returns a stored response."""
         if self.make is None:
             return perform(act)
         prepared, used = self.make(), False
@@ -119,20 +119,20 @@ class Preparation:
         except (OperationalError, InterfaceError):
             raise
         except BaseException:
-            self.take_back(prepared)
+            self.undo(prepared)
             raise
         if not used:
-            self.take_back(prepared)
+            self.undo(prepared)
         return response
 
-    def take_back(self, prepared: Any) -> None:
+    def undo(self, prepared: Any) -> None:
         if self.discard is not None:
             self.discard(prepared)
 
 
 def caller_of(request: Request) -> str:
-    """Return who asks, with the role: what an admin was answered is not for who is none any more. Under another role
-    the request is done anew, or refused."""
+    """Return the user and the role, or the address. With the role, a response to an admin is not repeated to the same
+    user without that role: the request is processed again, or refused."""
     user: Any = request.user
     if user and user.is_authenticated:
         return f"user {user.pk} {user.role}"
@@ -141,30 +141,30 @@ def caller_of(request: Request) -> str:
 
 @dataclass(frozen=True)
 class Seal:
-    """What encrypts a stored answer, and the fingerprint of the request that it answers."""
+    """The cipher of a stored response, and the fingerprint of its request."""
 
     cipher: Fernet
     fingerprint: str
 
 
 def seals_of(request: Request, key: str) -> dict[str, Seal]:
-    """Return the name of the row with its seal, then those that servers with another SECRET_KEY use. Each is made from
-    SECRET_KEY and the client's own key, which are not stored: the database alone does not tell what was answered,
-    tokens included, nor whether a guess of what was sent, password included, is right."""
-    said, secret = content_of(request), f"{caller_of(request)} {key}"
+    """Return the name of the row with its seal, then those of servers with another SECRET_KEY. Each is derived from
+    SECRET_KEY and the client's key, which are not stored. So the database alone neither reveals a response, tokens
+    included, nor confirms a guess of a request, password included."""
+    content, secret = content_of(request), f"{caller_of(request)} {key}"
     names = keys.hexdigests("core.idempotency-name", secret)
     bodies = keys.digests("core.idempotency-body", secret)
     prints = keys.digests("core.idempotency-fingerprint", secret)
     return {
         name: Seal(
-            Fernet(base64.urlsafe_b64encode(body)), hmac.new(print_key, said, hashlib.sha256).hexdigest()
+            Fernet(base64.urlsafe_b64encode(body)), hmac.new(print_key, content, hashlib.sha256).hexdigest()
         )
         for name, body, print_key in zip(names, bodies, prints, strict=True)
     }
 
 
 def content_of(request: Request) -> bytes:
-    """Return what makes requests the same: method, path, query and body."""
+    """Return the method, path, query and body, by which requests are compared."""
     data: Any = request.data
     if isinstance(data, MultiValueDict):
         data = dict(data.lists())
@@ -174,7 +174,7 @@ def content_of(request: Request) -> bytes:
 
 
 def digest(upload: Any) -> list[Any]:
-    """A file, for the fingerprint: its name, its size and what is in it. It is left as it was found."""
+    """Return the name, size and hash of a file, for the fingerprint. The file is at its beginning again."""
     if not isinstance(upload, UploadedFile):
         raise TypeError(f"{type(upload).__name__} has no fingerprint")
     content = hashlib.sha256()
@@ -185,7 +185,7 @@ def digest(upload: Any) -> list[Any]:
 
 
 def replay(seals: dict[str, Seal]) -> HttpResponse | None:
-    """The stored answer, if there is one. Raises ApiError when the key belongs to another request."""
+    """Return the stored response, or None. Raises ApiError if the key belongs to another request."""
     fresh = StoredAnswer.objects.filter(created_at__gt=timezone.now() - LIFETIME)
     stored = fresh.filter(pk__in=seals).first()
     if stored is None:
@@ -201,7 +201,7 @@ def perform(seals: dict[str, Seal], act: Callable[[], Response]) -> Any:
     with transaction.atomic():
         if not all(locked(each) for each in seals):
             raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)
-        stored = replay(seals)  # it may have been finished while we came here
+        stored = replay(seals)  # a parallel request may have finished before the lock
         if stored is not None:
             return stored
         response = act()
@@ -227,10 +227,10 @@ def sealed(response: Response) -> bytes:
 
 
 def opened(content: bytes, status: int) -> HttpResponse:
-    said = orjson.loads(content)
-    headers = said["headers"] | {"Idempotency-Replayed": "true"}
-    response = HttpResponse(said["body"], status=status, headers=headers, content_type="application/json")
-    response.cookies.load(said["cookies"])
+    payload = orjson.loads(content)
+    headers = payload["headers"] | {"Idempotency-Replayed": "true"}
+    response = HttpResponse(payload["body"], status=status, headers=headers, content_type="application/json")
+    response.cookies.load(payload["cookies"])
     return response
 
 
@@ -240,7 +240,10 @@ def purge_stored_answers() -> int:
 
 
 def locked(name: str) -> bool:
-    """Hold the name until the transaction ends. On SQLite the transaction itself, begun IMMEDIATE, is the lock."""
+    """Lock the name until the transaction ends. Return False if another transaction has locked it.
+
+    On SQLite the transaction itself, begun IMMEDIATE, is the lock.
+    """
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
@@ -250,7 +253,7 @@ def locked(name: str) -> bool:
 
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """Within this process a second request of the same name is told so at once, on any database."""
+    """Refuse a second request of the same name in this process at once, on any database."""
     with _running_lock:
         if name in _running:
             raise ApiError("IDEMPOTENCY_IN_PROGRESS", retry_after=RETRY_SECONDS)

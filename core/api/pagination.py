@@ -1,4 +1,4 @@
-"""Pages: `page` or `cursor`, and `limit`, answered with `meta`."""
+"""Pagination by `page` or `cursor`, and `limit`; the response has `meta`."""
 
 import re
 from typing import Any
@@ -11,19 +11,19 @@ from core.api.cursor import keyset_page
 from core.web.errors import FieldError
 
 DEFAULT_LIMIT = 20
-MOST = 100
+MAX_LIMIT = 100
 DEEP = 1000
-LARGEST = 10**15 - 1  # every JSON parser holds this exactly (RFC 8259, 6)
+MAX_INTEGER = 10**15 - 1  # every JSON parser holds this exactly (RFC 8259, 6)
 DIGITS = re.compile(r"[0-9]{1,15}")
 
-# How OpenAPI says what stands in `meta`.
+# The schemas of `meta`, for OpenAPI.
 PAGE_META: dict[str, Any] = {
     "type": "object",
     "description": "Of a numbered page.",
     "required": ["page", "limit", "total", "totalPages"],
     "properties": {
         "page": {"type": "integer", "minimum": 1, "examples": [1]},
-        "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "examples": [DEFAULT_LIMIT]},
+        "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "examples": [DEFAULT_LIMIT]},
         "total": {"type": "integer", "minimum": 0, "examples": [1]},
         "totalPages": {"type": "integer", "minimum": 0, "examples": [1]},
     },
@@ -33,7 +33,7 @@ CURSOR_META: dict[str, Any] = {
     "description": "With `cursor`. Null where the list ends.",
     "required": ["limit", "nextCursor", "prevCursor"],
     "properties": {
-        "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "examples": [DEFAULT_LIMIT]},
+        "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "examples": [DEFAULT_LIMIT]},
         "nextCursor": {"type": ["string", "null"]},
         "prevCursor": {"type": ["string", "null"]},
     },
@@ -42,7 +42,7 @@ CURSOR_PARAMETER: dict[str, Any] = {
     "name": "cursor",
     "in": "query",
     "required": False,
-    "description": "In place of `page`: empty to start, then `nextCursor` or `prevCursor` of the answer before. "
+    "description": "In place of `page`: empty to start, then `nextCursor` or `prevCursor` of the response before. "
     "It costs the same however deep, and no row is seen twice or missed.",
     "schema": {"type": "string"},
 }
@@ -67,7 +67,7 @@ class Pagination(BasePagination):
         if offset >= total:
             return []
         if offset >= DEEP:
-            # The rows before the page are counted off in the index alone, and only those of the page are read.
+            # The rows before the page are skipped in the index alone; only those of the page are read.
             ids = list(queryset.values_list("pk", flat=True)[offset : min(offset + limit, total)])
             return list(queryset.filter(pk__in=ids))
         return list(queryset[offset : min(offset + limit, total)])
@@ -80,7 +80,7 @@ class Pagination(BasePagination):
             integer_parameter("page", 1, None, "From 1, the default. A page past the end is an empty list."),
             CURSOR_PARAMETER,
             integer_parameter(
-                "limit", 1, MOST, f"How many objects a page holds; {DEFAULT_LIMIT} by default."
+                "limit", 1, MAX_LIMIT, f"How many objects a page holds; {DEFAULT_LIMIT} by default."
             ),
         ]
 
@@ -90,35 +90,35 @@ class Pagination(BasePagination):
 
 def with_meta(data: Any, meta: dict[str, Any]) -> Response:
     response = Response(data)
-    response.meta = meta  # type: ignore[attr-defined]  # the renderer puts it beside the data
+    response.meta = meta  # type: ignore[attr-defined]  # the renderer adds it next to the data
     return response
 
 
 def read_page(request: Request) -> tuple[int, int]:
-    """Which page, and how many objects it holds. Raises FieldError."""
-    return read_integer(request, "page", 1), read_integer(request, "limit", DEFAULT_LIMIT, MOST)
+    """Return the page number and the limit. Raises FieldError."""
+    return read_integer(request, "page", 1), read_integer(request, "limit", DEFAULT_LIMIT, MAX_LIMIT)
 
 
 def page_meta(page: int, limit: int, total: int) -> dict[str, int]:
     return {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
 
 
-def read_integer(request: Request, name: str, default: int, most: int | None = None) -> int:
-    """Raises FieldError unless it is a plain positive integer of at most `most`."""
+def read_integer(request: Request, name: str, default: int, maximum: int | None = None) -> int:
+    """Return a positive integer of the query string, of at most `maximum`. Raises FieldError for any other text."""
     text = request.query_params.get(name)
     if text is None:
         return default
     value = int(text) if DIGITS.fullmatch(text) else 0
-    if value < 1 or (most is not None and value > most):
-        bound = f"from 1 to {most}" if most else "from 1"
+    if value < 1 or (maximum is not None and value > maximum):
+        bound = f"from 1 to {maximum}" if maximum else "from 1"
         raise FieldError(name, "invalid", f"Must be a whole number {bound}.")
     return value
 
 
-def integer_parameter(name: str, least: int, most: int | None, text: str) -> dict[str, Any]:
+def integer_parameter(name: str, minimum: int, maximum: int | None, text: str) -> dict[str, Any]:
     """Return the parameter without `default`: a generated client sends it, and `page` next to `cursor` is a 400."""
-    schema: dict[str, Any] = {"type": "integer", "minimum": least}
-    schema["maximum"] = most or LARGEST
+    schema: dict[str, Any] = {"type": "integer", "minimum": minimum}
+    schema["maximum"] = maximum or MAX_INTEGER
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
 
 

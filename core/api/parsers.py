@@ -37,7 +37,7 @@ class StrictJSONParser(BaseParser):
 
 
 def refuse_encodings(meta: Mapping[str, str], media_type: str) -> None:
-    """Raises UnsupportedMediaType for a charset other than UTF-8, and for compressed bodies (bombs)."""
+    """Raise UnsupportedMediaType for a charset other than UTF-8, and for compressed bodies (bombs)."""
     charset = media_type.lower().partition("charset=")[2].partition(";")[0].strip().strip('"')
     encoding = meta.get("HTTP_CONTENT_ENCODING", "").lower()
     if charset not in {"", "utf-8", "utf8"} or encoding not in {"", "identity"}:
@@ -45,7 +45,7 @@ def refuse_encodings(meta: Mapping[str, str], media_type: str) -> None:
 
 
 def read_bounded(stream: IO[bytes], limit: int, declared: str | None) -> bytes:
-    """Raises ApiError PAYLOAD_TOO_LARGE, before reading when the client says its length, else at the limit."""
+    """Return the body. Raises ApiError PAYLOAD_TOO_LARGE: before reading by the declared length, else at the limit."""
     if declared and declared.isdecimal() and int(declared) > limit:
         raise ApiError("PAYLOAD_TOO_LARGE")
     raw = stream.read(limit + 1)
@@ -74,7 +74,7 @@ def depth_of(raw: bytes) -> int:
 
 
 def refuse_unstorable(data: dict[str, Any]) -> None:
-    """PostgreSQL stores neither NUL nor lone surrogates. Raises ApiError naming the field."""
+    """Raise FieldError for NUL and lone surrogates, which PostgreSQL does not store."""
     path = path_to_unstorable(data)
     if path is not None:
         field = ".".join(shortened(str(part)) for part in path)

@@ -1,7 +1,7 @@
-"""Everything held about a person, gathered from the apps that hold it (GDPR, article 15 and 20).
+"""The export of all data of a person, collected from all apps (GDPR, article 15 and 20).
 
 The rows of a person behind a viewset are a section by themselves: `owned_by(user)` of its queryset, those in the trash
-too, as its serializer shows them. What else an app holds is a section that its `privacy.py` registers.
+too, as its serializer shows them. The `privacy.py` of an app registers sections for other data.
 """
 
 from typing import Any
@@ -15,15 +15,15 @@ from core.db.privacy import covered, sections
 
 
 def export_of(user: Any, request: Any = None) -> dict[str, Any]:
-    held = {name: section(user) for name, section in sections.items()}
+    data = {name: section(user) for name, section in sections.items()}
     for model, view_class in viewsets_of_owned_rows().items():
         name = section_name(model)
-        held[name if name not in held else model._meta.label] = rows_of(user, view_class, request)
-    return held
+        data[name if name not in data else model._meta.label] = rows_of(user, view_class, request)
+    return data
 
 
 def viewsets_of_owned_rows() -> dict[type[models.Model], Any]:
-    """Return {model: viewset} of the sections that nobody has registered."""
+    """Return {model: viewset} of the sections that no app has registered."""
     owned: dict[type[models.Model], Any] = {}
     for view_class in viewsets():
         model = model_of(view_class)

@@ -26,12 +26,12 @@ class Router(SimpleRouter):
 
 def viewsets(resolver: URLResolver | None = None) -> list[Any]:
     """Return the classes of all viewsets in the URLconf that have a model, in its order."""
-    found: dict[Any, None] = {}
+    classes: dict[Any, None] = {}
     for entry in (resolver or get_resolver()).url_patterns:
         if isinstance(entry, URLResolver):
-            found |= dict.fromkeys(viewsets(entry))
+            classes |= dict.fromkeys(viewsets(entry))
             continue
         view_class = getattr(entry.callback, "cls", None)
         if hasattr(entry.callback, "actions") and has_model(view_class):
-            found[view_class] = None
-    return list(found)
+            classes[view_class] = None
+    return list(classes)

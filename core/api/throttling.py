@@ -11,7 +11,7 @@ from core.web.client_address import limit_key
 
 
 class RateLimit(BaseThrottle):
-    """Per user where there is one, else per address; `throttle_scope = "auth"` on a view counts addresses apart."""
+    """A limit per user, or per address if there is none. `throttle_scope = "auth"` on a view counts addresses apart."""
 
     decision: Decision | None = None
 
@@ -22,7 +22,7 @@ class RateLimit(BaseThrottle):
             self.decision = check("user", str(user.pk))
         else:
             self.decision = check(scope or "anon", limit_key(context.current.get().limit_address))
-        # DRF makes a new throttle for each request, so the answer finds the decision here (core/web/middleware.py).
+        # DRF makes a new throttle for each request, so the middleware reads the decision here (core/web/middleware.py).
         request.META["api.rate_limit"] = self.decision
         return self.decision.allowed
 

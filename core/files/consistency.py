@@ -13,7 +13,7 @@ from core.files import services as files
 from core.files.models import StoredFile, storage_name
 
 BATCH = 1000
-# A file is kept in the transaction that refers to it, which may be a long one.
+# `keep` runs in the transaction of the row that refers to the file, which may be long.
 SETTLED_AFTER = timedelta(hours=1)
 
 
@@ -27,7 +27,7 @@ def orphans() -> Iterator[str]:
         yield from (storage_name(key) for key in batch if key not in known)
 
 
-def kept() -> QuerySet[StoredFile]:
+def settled() -> QuerySet[StoredFile]:
     before = timezone.now() - SETTLED_AFTER
     return StoredFile.objects.filter(state=StoredFile.State.KEPT, created_at__lt=before)
 
@@ -35,12 +35,12 @@ def kept() -> QuerySet[StoredFile]:
 def missing() -> Iterator[StoredFile]:
     """Yield kept files that are not in the storage: they are lost."""
     present: set[str] = set(files.storage.keys())
-    yield from (stored for stored in kept().iterator(BATCH) if stored.pk.hex not in present)
+    yield from (stored for stored in settled().iterator(BATCH) if stored.pk.hex not in present)
 
 
 def unreferenced() -> QuerySet[StoredFile]:
     """Return kept files to which no row refers: it was deleted without `files.schedule_deletion`."""
-    rows = kept()
+    rows = settled()
     for field in StoredFile._meta.get_fields(include_hidden=True):
         if field.auto_created and not field.concrete and field.related_model is not None:
             related: Any = field.related_model

@@ -45,15 +45,15 @@ WAITING_PER_SLOT = 8
 FREE_THREADS = 3  # of each server process, for everything else
 
 
-def limit_for_this_process(*, kept_free: int = 0) -> ConcurrencyLimit:
+def limit_for_this_process(*, reserved: int = 0) -> ConcurrencyLimit:
     """Return a limit of at least two slots, one of them never held by the user who has all the others. It applies in
-    every process, so it applies to all of them together. `kept_free` slots are for work that another limit admits."""
+    every process, so it applies to all of them together. `reserved` slots are for the work of another limit."""
     slots = max(2, (os.cpu_count() or 1) // settings.WEB_CONCURRENCY)
     waiting = slots * WAITING_PER_SLOT
     if settings.WEB_THREADS:
         waiting = max(0, min(waiting, settings.WEB_THREADS - slots - FREE_THREADS))
     return ConcurrencyLimit(
-        slots=slots - kept_free,
+        slots=slots - reserved,
         waiting=waiting,
         timeout=WAIT_SECONDS,
         slots_each=slots - 1,
@@ -64,7 +64,7 @@ def limit_for_this_process(*, kept_free: int = 0) -> ConcurrencyLimit:
 limit = limit_for_this_process()
 # A picture that needs more than QUICK_CPU_SECONDS begins again under this limit too. So one slot is never held for
 # longer than that, however many users send very large pictures.
-large_limit = limit_for_this_process(kept_free=1)
+large_limit = limit_for_this_process(reserved=1)
 
 
 @dataclass
@@ -110,7 +110,7 @@ def encode_anew(source: IO[bytes], *, user: Any) -> Picture:
 def run_sandbox(
     source: IO[bytes], image: IO[bytes], thumbnail: IO[bytes], cpu_seconds: int
 ) -> dict[str, Any]:
-    """Return what the process has printed; where it was stopped, why."""
+    """Return the output of the process, or the reason why it was stopped."""
     outputs = (image.fileno(), thumbnail.fileno())
     for file in (source, image, thumbnail):
         os.lseek(file.fileno(), 0, os.SEEK_SET)

@@ -21,7 +21,7 @@ class StoredFile(models.Model):
     class State(models.TextChoices):
         PENDING = "pending"  # being written, or written and not yet kept: deleted after an hour
         KEPT = "kept"
-        DELETING = "deleting"  # the bytes are deleted as soon as the storage answers
+        DELETING = "deleting"  # the bytes are deleted as soon as the storage is available
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
@@ -80,14 +80,14 @@ class AttachmentQuerySet(AccessQuerySet):
     """Rows of a model whose `parent` names the foreign key to what they are attached to."""
 
     def visible_to(self, user: Any) -> Self:
-        """The attachments of the objects that this user may read."""
+        """Return the attachments of the objects that this user may read."""
         return self.filter(**{f"{self.model.parent}__in": self.parents().visible_to(user).values("pk")})
 
     def writable_by(self, user: Any) -> Self:
         return self.filter(**{f"{self.model.parent}__in": self.parents().writable_by(user).values("pk")})
 
     def owned_by(self, user: Any) -> Self:
-        """The attachments of the user's own objects, with their files."""
+        """Return the attachments of the user's own objects, with their files."""
         own = self.parents().owned_by(user).values("pk")
         return self.filter(**{f"{self.model.parent}__in": own}).with_files()
 
@@ -98,7 +98,7 @@ class AttachmentQuerySet(AccessQuerySet):
         return self.model._meta.get_field(self.model.parent).related_model.objects.all()
 
     def files(self) -> models.QuerySet[StoredFile]:
-        """Of all of them, thumbnails included."""
+        """Return the files of these attachments, thumbnails included."""
         return StoredFile.objects.filter(
             models.Q(pk__in=self.order_by().values("file"))
             | models.Q(pk__in=self.order_by().values("thumbnail"))
@@ -136,7 +136,7 @@ class BaseAttachment(models.Model):
 
 
 class HasAttachments(models.Model):
-    """For a BaseModel that files are attached to."""
+    """A base for a BaseModel with attachments."""
 
     # So that an object without any costs no further query. It changes under the lock on the row.
     attachment_count = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)

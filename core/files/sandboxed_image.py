@@ -56,7 +56,7 @@ def limit(cpu_seconds: int, memory: int) -> None:
 
 def opened(source: Any) -> Image.Image:
     """Return the image, checked by its header alone. Raises Refused."""
-    Image.MAX_IMAGE_PIXELS = None  # Pillow's check does not say which limit it was
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's check does not name the limit
     check_webp(source)
     try:
         image = Image.open(with_jpeg_end(without_png_metadata(source)), formats=tuple(TYPES))
@@ -104,8 +104,8 @@ def scale_jpeg(image: Image.Image) -> None:
 def with_jpeg_end(source: Any) -> Any:
     """Return a JPEG with its end marker, which some cameras leave out. Other formats are returned as they are.
 
-    The decoder fills what is missing before the marker, and does not say so. But then other bytes there give other
-    pixels; in a whole picture it skips them. Raises Refused where pixels differ above the last row of blocks.
+    The decoder silently fills missing data before the marker. Then other bytes there give other pixels; in a complete
+    picture it skips them. Raises Refused where pixels differ above the last row of blocks.
     """
     content = source.read(2)
     source.seek(0)

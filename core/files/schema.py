@@ -13,13 +13,13 @@ PARAMETERS: list[Schema] = [
         "name": "token",
         "in": "query",
         "required": True,
-        "description": "As in the address: it says which file, under which name, and until when, and is signed.",
+        "description": "A signed value from the URL, with the file, its name and the time of expiry.",
         "schema": {"type": "string"},
     },
     {
         "name": "Range",
         "in": "header",
-        "description": "One range of bytes, such as `bytes=0-1023`. Several are answered with the whole file.",
+        "description": "One range of bytes, such as `bytes=0-1023`. The response to several is the whole file.",
         "schema": {"type": "string"},
     },
 ]
@@ -30,8 +30,10 @@ HEADERS: Schema = {
         "inline; filename=\"caf_.jpg\"; filename*=utf-8''caf%C3%A9.jpg",
         required=False,
     ),
-    "X-Content-Type-Options": header("What it is said to be, it is.", "nosniff", required=False),
-    "Accept-Ranges": header("A part of it may be asked for.", "bytes", required=False),
+    "X-Content-Type-Options": header(
+        "Content-Type is the real type of the bytes.", "nosniff", required=False
+    ),
+    "Accept-Ranges": header("Range requests are supported.", "bytes", required=False),
     "ETag": {"$ref": "#/components/headers/ETag"},
 }
 
@@ -48,8 +50,8 @@ def describe_files(result: Schema, **_context: Any) -> Schema:
     operation = {
         "operationId": "getFile",
         "summary": "Get a file by its signed address",
-        "description": "The addresses are in the answers of the API, and live 5 minutes. No token is asked for, and "
-        "no limit counts it. With files in a bucket the addresses lead to the bucket instead.",
+        "description": "The responses of the API have the URLs, valid for 5 minutes. No token is needed, and "
+        "no rate limit applies. With files in a bucket the URLs lead to the bucket instead.",
         "tags": ["files"],
         "security": [],
         "parameters": PARAMETERS,

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 LINK_LIFETIME = timedelta(minutes=5)
 PENDING_LIFETIME = timedelta(hours=1)  # longer than any request or job takes to keep what it has stored
 BATCH = 200
-MAX_FAILURES = 3  # each may take the timeout of a storage that does not answer
+MAX_FAILURES = 3  # each may take the timeout of a storage that is not available
 UNAVAILABLE_RETRY_SECONDS = 5
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DELETION = "core.delete_files"
@@ -93,7 +93,7 @@ def store(
 ) -> StoredFile:
     """Write a file, pending until `keep`. Call it outside any transaction, or its record is committed too late.
 
-    It counts to the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
+    It uses the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
     is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, NoSpace and
     StorageAway; then nothing is left.
     """
@@ -167,7 +167,7 @@ def schedule_deletion(*stored: StoredFile) -> None:
 
 
 def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
-    """`schedule_deletion` of all files of a query. Return how many there are."""
+    """Delete the files of a query after the commit. Return their number."""
     scheduled = rows.exclude(state=StoredFile.State.DELETING).update(**DELETING)
     if scheduled:
         outbox.enqueue(DELETION, {})
@@ -175,7 +175,7 @@ def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
 
 
 def open_file(stored: StoredFile) -> IO[bytes]:
-    """Raises FileNotFoundError, and StorageAway."""
+    """Open a file for reading. Raises FileNotFoundError, and StorageAway."""
     try:
         opened: IO[bytes] = storage.open(stored.name, "rb")
     except FileNotFoundError:

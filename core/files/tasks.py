@@ -37,7 +37,7 @@ def purge_trash_of(model: Any) -> int:
                 files.schedule_deletion_of(attachment.objects.filter(**{f"{key}__in": batch}).files())
             return int(model._base_manager.filter(pk__in=batch).delete()[0]) if batch else 0
     except (ProtectedError, RestrictedError) as error:
-        # The other purges go on. The model's author must say what becomes of the rows that point to deleted ones.
+        # The other purges go on. The model needs an `on_delete` for the rows that refer to deleted ones.
         log.error("trash_not_purged", model=model._meta.label, error=str(error.args[0]))
         return 0
 

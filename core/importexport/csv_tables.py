@@ -21,7 +21,7 @@ MAX_NUMBER = 2**20  # of the last row, empty ones counted, as in spreadsheets
 MAX_CELL_LENGTH = 128 * 1024  # characters
 DELIMITERS = ",;\t"
 EMPTY_LINE = re.compile(r"[\s,;|]*")
-# The first line may name the delimiter for Excel. Another program may have saved it as a cell, delimiters behind it:
+# The first line may name the delimiter for Excel. Another program may have saved it as a cell, delimiters after it:
 # then the file has the delimiter of that program.
 SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*"?([,;\t]*)[\r\n]*', re.IGNORECASE)
 
@@ -103,7 +103,7 @@ def squeezed(title: str) -> str:
 
 
 def best_delimiter(sample: list[str], canonical: Collection[str]) -> str:
-    """Return the delimiter that leaves the most known names: spreadsheets of half the world write semicolons."""
+    """Return the delimiter that yields the most known names: in many locales spreadsheets write semicolons."""
 
     def known_names(delimiter: str) -> int:
         _number, header = next(with_text(csv.reader(sample, delimiter=delimiter)), (0, []))
@@ -113,7 +113,7 @@ def best_delimiter(sample: list[str], canonical: Collection[str]) -> str:
 
 
 def records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
-    """Raises UnclosedQuoteError."""
+    """Yield the records. Raises UnclosedQuoteError."""
     is_over = False
 
     def watched() -> Iterator[str]:
@@ -128,7 +128,7 @@ def records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 
 def with_text(rows: Iterable[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Number the rows from 1, and yield those that are not empty."""
+    """Yield the rows that are not empty, numbered from 1 with the empty ones counted."""
     return ((number, cells) for number, cells in enumerate(rows, start=1) if has_text(cells))
 
 

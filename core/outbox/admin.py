@@ -22,7 +22,7 @@ SHORT = 100
 
 
 class KindFilter(admin.SimpleListFilter):
-    """From the handlers that there are: no search for distinct values."""
+    """A filter by the registered kinds, without a query for distinct values."""
 
     title = parameter_name = "kind"
 

@@ -1,6 +1,6 @@
-"""The threads between a commit and the tasks that it calls for.
+"""The threads that start tasks after a commit.
 
-With a broker one thread publishes wake-ups, so a slow or silent broker never holds a request up. Without one, in the
+With a broker one thread publishes wake-ups, so a slow or silent broker never delays a request. Without one, in the
 web server, there is a thread for each registered task, and one for the schedule (core/outbox/schedules.py).
 """
 
@@ -22,9 +22,11 @@ log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
+    """The threads of this process, and an event for each registered task."""
+
     def __init__(self) -> None:
         self.events: dict[str, threading.Event] = {}
-        self.any = threading.Event()  # one of them, for the thread that publishes
+        self.any = threading.Event()  # set with each of them, for the thread that publishes
         self.stopping = threading.Event()
         self.threads: list[threading.Thread] = []
         self.lock = threading.Lock()
@@ -36,9 +38,9 @@ class Dispatcher:
         return partial(self.wake_up, task)
 
     def wake_up(self, task: str) -> None:
-        """Have the task run soon. Returns at once and never fails.
+        """Request a run of the task. Returns at once and never fails.
 
-        Without a broker only a web server has the threads: a short command leaves its work to that.
+        Without a broker only a web server has the threads: it also does the work that a command has enqueued.
         """
         if settings.CELERY_BROKER_URL:
             self.start()
@@ -63,7 +65,7 @@ class Dispatcher:
                 thread.start()
 
     def stop(self, timeout: float) -> None:
-        """End the threads after what they do now."""
+        """End the threads after their current task."""
         self.stopping.set()
         for event in (self.any, *self.events.values()):
             event.set()
@@ -81,7 +83,7 @@ class Dispatcher:
 
     def run_when_woken(self, task: str) -> None:
         event = self.events[task]
-        event.set()  # for what an earlier process has left
+        event.set()  # an earlier process may have left work
         while event.wait() and not self.stopping.is_set():
             event.clear()
             with surviving():
@@ -105,13 +107,13 @@ class Dispatcher:
 def publish(task: str) -> None:
     try:
         current_app.send_task(task, expires=60, retry=False, ignore_result=True)
-    except Exception as error:  # the schedule makes up for it
+    except Exception as error:  # the schedule runs the task later
         log.warning("wake_up_failed", task=task, error=repr(error))
 
 
 @contextmanager
 def surviving() -> Iterator[None]:
-    """Log a failure, which does not end the thread, and close its connections."""
+    """Log an exception instead of ending the thread, and close its connections."""
     try:
         close_old_connections()
         yield

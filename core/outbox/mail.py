@@ -1,4 +1,4 @@
-"""Mail: one function that renders and sends, and the backends: SMTP with a deadline, and a developer's terminal."""
+"""Emails: rendering, sending, and the backends: SMTP with a deadline, and a terminal for development."""
 
 import re
 import socket
@@ -23,7 +23,7 @@ from django.template.loader import render_to_string
 from core.outbox.models import OutboxMessage
 from core.outbox.services import PermanentError
 
-# Replies that stand however often a mail is sent, since they are about its recipient or its content: by the enhanced
+# Replies that are the same for every attempt, since they are about the recipient or the content: by the enhanced
 # code (RFC 3463; 5.1.7 and 5.1.8 are about the sender, 5.2.2 is a full mailbox, 5.7 mostly our own rights), and by
 # the plain code where there is no enhanced one or a vague one (RFC 5321, 4.2.3; 552 is a quota).
 ENHANCED_CODE = re.compile(rb"\s*\d\.\d{1,3}\.\d{1,3}\b")
@@ -37,12 +37,12 @@ log = structlog.get_logger(__name__)
 inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True)
 
 
-# What each app adds for the preview: functions from nothing to {template: context}.
+# Functions that return {template: context}, which each app adds for the preview.
 previews: list[Callable[[], dict[str, dict[str, Any]]]] = []
 
 
 def compose(template: str, *, to: str, context: dict[str, Any], message_id: str) -> EmailMultiAlternatives:
-    """`templates/emails/<template>.txt` begins with its `Subject: ` line; `<template>.html` is its twin."""
+    """Render `emails/<template>.txt`, which begins with its `Subject: ` line, and `emails/<template>.html`."""
     values = {"product": settings.PRODUCT_NAME, "frontend_url": settings.FRONTEND_URL, **context}
     head, _, text = render_to_string(f"emails/{template}.txt", values).lstrip().partition("\n")
     html = inliner.inline(render_to_string(f"emails/{template}.html", values))
@@ -57,10 +57,10 @@ def compose(template: str, *, to: str, context: dict[str, Any], message_id: str)
 
 
 def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:
-    """Send it now. A retry of the same cause carries the same Message-ID, so that clients fold duplicates.
+    """Send an email now. A retry of the same cause has the same Message-ID, so that clients can drop duplicates.
 
-    Raises PermanentError when the mail server refuses the recipient or the content for good, and whatever else the
-    transport raises when a later attempt may help: a refused log-in or sender is about our own set-up.
+    Raises PermanentError if the mail server refuses the recipient or the content for good. Any other error of the
+    transport may end with a later attempt: a refused log-in or sender is an error of the configuration.
     """
     # As it is sent: a domain beyond ASCII in punycode.
     domain = parseaddr(sanitize_address(settings.DEFAULT_FROM_EMAIL, "utf-8"))[1].rpartition("@")[2]
@@ -87,20 +87,20 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
 
 
 def recipient_id(context: dict[str, Any]) -> str | None:
-    """Return the id of the person whom the mail is for: the log names no address."""
+    """Return the id of the recipient: the log has no addresses."""
     user = context.get("user")
     return str(user.pk) if user is not None else None
 
 
 def is_final(code: int, reply: bytes) -> bool:
-    """Tell whether a refusal of a recipient or of a mail's content stands however often it is sent."""
+    """Return whether a refusal of a recipient or of the content is the same for every attempt."""
     if ENHANCED_CODE.match(reply) and not VAGUE_ENHANCED_CODE.match(reply):
         return code >= 500 and FINAL_ENHANCED_CODE.match(reply) is not None
     return code in FINAL_CODES
 
 
 class SMTPBackend(EmailBackend):
-    """Django's, with a deadline for the whole dialogue: EMAIL_TIMEOUT is for each reply, or for each part of one."""
+    """Django's backend with a deadline for the whole dialogue: EMAIL_TIMEOUT applies to each read of the socket."""
 
     client: Any = None
     deadline = 0.0
@@ -115,7 +115,7 @@ class SMTPBackend(EmailBackend):
                 return super().connect(*args, **kwargs)
 
             def data(self, msg: Any) -> Any:
-                """Send the content, or nothing of it: without the last reply nobody knows if the email was sent."""
+                """Send the content if time is left for the last reply: without that reply the outcome is unknown."""
                 if time.monotonic() > backend.deadline - CONTENT_SECONDS:
                     raise TimeoutError("the mail server is too slow")
                 return super().data(msg)
@@ -132,13 +132,13 @@ class SMTPBackend(EmailBackend):
             timer.cancel()
 
     def abort(self) -> None:
-        """End the dialogue from another thread: the one that waits for a reply finds the connection closed."""
+        """Close the connection from another thread, which ends a read that waits for a reply."""
         with suppress(AttributeError, OSError):  # not connected yet, or any more
             self.client.sock.shutdown(socket.SHUT_RDWR)
 
 
 class TerminalBackend(BaseEmailBackend):
-    """Prints the readable part. Django's console backend prints the encoded one, which breaks links."""
+    """A backend that prints the readable part. Django's console backend prints the encoded one, which breaks links."""
 
     lock = threading.Lock()
 

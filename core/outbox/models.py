@@ -10,11 +10,11 @@ from core.db.leases import LeasedModel, LeasedRows
 
 
 class OutboxQuerySet(LeasedRows, models.QuerySet["OutboxMessage"]):
-    """Claimed by workers."""
+    """Messages that workers claim under a lease."""
 
 
 class OutboxMessage(LeasedModel):
-    """A message to the world outside the database, written in the transaction that makes it necessary."""
+    """A message to a system outside the database, written in the transaction that makes it necessary."""
 
     class Status(models.TextChoices):
         PENDING = "pending"

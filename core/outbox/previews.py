@@ -1,4 +1,4 @@
-"""Every mail as its readers will see it. Routed only while DEBUG is on."""
+"""Previews of all emails, routed only with DEBUG."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""The outbox: messages to the world outside the database, written in the transaction of their cause.
+"""The outbox: messages to systems outside the database, written in the transaction of their cause.
 
-A request calls `enqueue` in its transaction. After the commit the dispatcher wakes a worker up. What a lost wake-up
-leaves is found by the schedule. Each message is delivered at least once, under a lease (core/db/leases.py).
+A request calls `enqueue` in its transaction. After the commit the dispatcher wakes a worker up. The schedule finds
+the messages of a lost wake-up. Each message is delivered at least once, under a lease (core/db/leases.py).
 """
 
 import random
@@ -33,7 +33,7 @@ LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
 FIRST_DELAY = timedelta(seconds=15)
 MAX_DELAY = timedelta(hours=6)
-MAX_DELIVERIES = 4  # at once, by one task: a slow receiver holds up one of them
+MAX_DELIVERIES = 4  # at once, by one task: a slow receiver delays one of them
 
 Handler = Callable[[OutboxMessage], None]
 handlers: dict[str, Handler] = {}
@@ -69,7 +69,7 @@ def enqueue(kind: str, payload: dict[str, Any], *, expires_in: timedelta | None 
 
 
 def drain() -> int:
-    """Deliver what is due, oldest first, several at once. Return the number of messages, delivered or not."""
+    """Deliver due messages, oldest first, several at once. Return the number of messages, delivered or not."""
     due = len(OutboxMessage.objects.due().values_list("pk")[:MAX_DELIVERIES])
     if due < 2 or connection.in_atomic_block:  # no other connection sees what the caller has not committed
         return deliver_due()
@@ -141,7 +141,7 @@ def smtp_code(error: BaseException | None) -> int | None:
 
 
 def retry_delay(attempts: int) -> timedelta:
-    """Exponential, with jitter of ±20 %, so that the retries of many messages are spread."""
+    """Return an exponential delay with jitter of ±20 %, so that the retries of many messages are spread."""
     delay = min(FIRST_DELAY * 4 ** (attempts - 1), MAX_DELAY)
     return delay * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
 
