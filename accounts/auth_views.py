@@ -229,5 +229,5 @@ class ResendVerificationView(ApiView):
     @extend_schema(request=None, responses={202: None})
     def post(self, request: UserRequest) -> Response:
         """Send the verification email again to each unverified address: that of the account and a pending one."""
-        email_changes.resend_proof(user=request.user, actor=request.user)
+        email_changes.resend_email_verification(user=request.user, actor=request.user)
         return Response(None, status=202)

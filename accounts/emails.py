@@ -42,7 +42,7 @@ def send_password_reset(message: OutboxMessage) -> None:
 
 
 @outbox.handles("accounts.email_proof")
-def send_email_proof(message: OutboxMessage) -> None:
+def send_email_verification(message: OutboxMessage) -> None:
     """Send a link to an address that is still unverified or pending.
 
     Send none to a pending address that another account has by now. It cannot be verified, and must not use up the
@@ -55,7 +55,7 @@ def send_email_proof(message: OutboxMessage) -> None:
             return
         if User.objects.with_email(address).exclude(pk=user.pk).exists():
             return
-        if not may_send_link(message, address, limit=mailboxes.MAX_PROOFS_PER_HOUR):
+        if not may_send_link(message, address, limit=mailboxes.MAX_VERIFICATIONS_PER_HOUR):
             return
         secret = issue_token(user, Purpose.EMAIL_PROOF, address, settings.EMAIL_PROOF_LIFETIME)
     context = {"user": user, "link": page_link("verify-email", secret), "changing": address != user.email}
@@ -174,7 +174,7 @@ def notify(message: OutboxMessage, template: str, **values: Any) -> None:
 
 def users_of(message: OutboxMessage) -> UserQuerySet:
     """Return the user of the message, as a queryset, if not deleted."""
-    return User.objects.alive().filter(pk=message.payload["user"])
+    return User.objects.not_deleted().filter(pk=message.payload["user"])
 
 
 # --- addresses of pages -----------------------------------------------------------------------------

@@ -2,12 +2,12 @@ import django_filters
 from django.db.models import QuerySet
 
 from accounts.models import Role, User
-from core.api.filters import Choices, TextFilter
+from core.api.filters import MultiChoiceFilter, TextFilter
 
 
 class UserFilter(django_filters.FilterSet):
-    role = Choices(choices=Role.choices, help_text="Repeatable: any of them.")
-    status = Choices(
+    role = MultiChoiceFilter(choices=Role.choices, help_text="Repeatable: any of them.")
+    status = MultiChoiceFilter(
         choices=[("active", "active"), ("deleted", "deleted")],
         method="by_status",
         help_text="Repeatable. Only accounts that are not deleted are listed without it.",

@@ -31,7 +31,7 @@ class Role(models.TextChoices):
 class UserQuerySet(BaseQuerySet):
     def with_email(self, address: str) -> Self:
         """Return the user with this canonical address, as a queryset."""
-        return self.alive().filter(email=address)
+        return self.not_deleted().filter(email=address)
 
     def matching(self, text: str) -> Self:
         """Filter by text: every word is a part of the address or the name, regardless of case and accents."""
@@ -59,7 +59,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return self.create_user(email, name, password, role=Role.ADMIN, **extra)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.alive().get(email=lookup_email(username or ""))
+        return self.not_deleted().get(email=lookup_email(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin, BaseModel):

@@ -66,11 +66,11 @@ class UserViewSet(BaseViewSet):
         ]
 
     def list(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
-        return self.answer_list(self.everybody)
+        return self.list_response(self.everybody)
 
     def everybody(self) -> QuerySet[User]:
         """Return the accounts for the list, with deleted ones if the query has a status."""
-        return User.objects.all() if "status" in self.request.query_params else User.objects.alive()
+        return User.objects.all() if "status" in self.request.query_params else User.objects.not_deleted()
 
     def input(self, *, partial: bool = False) -> dict[str, Any]:
         serializer = self.input_serializers[self.action](data=self.request.data, partial=partial)

@@ -13,7 +13,7 @@ import psycopg
 from benchmarks.contenders import ROOT, Contender
 
 PASSWORD = "Corr3ct-horse-battery"
-MOST_CALLERS = 100  # each logs in once with each contender; half of them read, half of them write
+MAX_CALLERS = 100  # each logs in once with each contender; half of them read, half of them write
 SAMPLE = 100  # resources of each reader that are asked for
 TAGS_OF_A_NEW_ONE = 2
 
@@ -61,7 +61,7 @@ def callers(url: str) -> tuple[list[Caller], list[Caller]]:
     """(readers, writers). Writers are others, so that what is read stays the same to the end."""
     with psycopg.connect(url) as connection:
         users: Any = connection.execute(
-            "SELECT id::text, email FROM accounts_user ORDER BY email LIMIT %s", [MOST_CALLERS]
+            "SELECT id::text, email FROM accounts_user ORDER BY email LIMIT %s", [MAX_CALLERS]
         ).fetchall()
         found = [caller(connection, user_id, email) for user_id, email in users]
     return found[::2], found[1::2]

@@ -20,7 +20,7 @@ from benchmarks.client import Unexpected
 from benchmarks.load import SCENARIOS, Failed, Request
 from benchmarks.servers import Running
 
-MOST_MB = 150.0
+MAX_MB = 150.0
 FLAT_MB = 5.0  # growth by 100,000 requests that may be the noise of an allocator
 WARM_UP_SHARE = 0.3  # until caches and pools are full, growth is expected
 CONNECTIONS, LOOKS, FIRST_SECONDS = 16, 10, 2
@@ -99,10 +99,10 @@ def judge(samples: list[Sample]) -> bool:
     passed = True
     for pid, last in samples[-1].megabytes.items():
         grown = growth(samples, pid)
-        small, flat = last < MOST_MB, grown < FLAT_MB
+        small, flat = last < MAX_MB, grown < FLAT_MB
         passed = passed and small and flat
         run.say(
-            f"worker: {last:.1f} MB (below {MOST_MB:.0f}: {'pass' if small else 'MISS'}), {grown:+.1f} MB by 100,000 "
+            f"worker: {last:.1f} MB (below {MAX_MB:.0f}: {'pass' if small else 'MISS'}), {grown:+.1f} MB by 100,000 "
             f"requests (below {FLAT_MB:.0f}: {'pass' if flat else 'MISS'})"
         )
     return passed

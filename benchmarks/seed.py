@@ -109,7 +109,7 @@ def ensure_users(emails: list[str], password: str) -> tuple[dict[str, User], int
     there: dict[str, User] = {}
     remaining = iter(emails)
     while batch := list(islice(remaining, USERS_AT_ONCE)):
-        there |= {user.email: user for user in User.objects.alive().filter(email__in=batch)}
+        there |= {user.email: user for user in User.objects.not_deleted().filter(email__in=batch)}
     missing = [email for email in emails if email not in there]
     if missing:
         now = timezone.now()

@@ -40,7 +40,7 @@ app.autodiscover_tasks()
 
 
 @setup_logging.connect
-def keep_our_logging(**_kwargs: object) -> None:
+def configure_worker_logging(**_kwargs: object) -> None:
     """Keep the handlers of core/web/logs.py: Celery replaces them unless this signal has a receiver."""
     pool_logger: Any = get_multiprocessing_logger()
     pool_logger.propagate = True  # it has no handler of its own

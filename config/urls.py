@@ -20,9 +20,9 @@ handler404 = errors.not_found
 handler500 = errors.server_error
 
 PREVIEWS = [
-    path("dev/mails", read(preview.mail_list), name="mail-list"),
+    path("dev/mails", read(preview.email_previews), name="mail-list"),
     re_path(
-        r"^dev/mails/(?P<template>\w+)\.(?P<form>html|txt)$", read(preview.mail_preview), name="mail-preview"
+        r"^dev/mails/(?P<template>\w+)\.(?P<form>html|txt)$", read(preview.email_preview), name="mail-preview"
     ),
 ]
 urlpatterns = [

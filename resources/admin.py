@@ -15,7 +15,7 @@ from core.admin.forms import VersionedForm
 from core.audit import services as audit
 from core.files.attachments.admin import BaseAttachmentAdmin
 from resources import services
-from resources.models import MAX_NAME_INPUT, MOST_TAGS, Attachment, Resource, Tag, canonical_name
+from resources.models import MAX_NAME_INPUT, MAX_TAGS, Attachment, Resource, Tag, canonical_name
 
 MAX_NAME = Tag._meta.get_field("name").max_length or 0
 
@@ -25,9 +25,9 @@ class ResourceForm(VersionedForm):
     tag_names = forms.CharField(
         label="Tags",
         required=False,
-        max_length=MOST_TAGS * (MAX_NAME_INPUT + 2),  # with their line breaks
+        max_length=MAX_TAGS * (MAX_NAME_INPUT + 2),  # with their line breaks
         widget=forms.Textarea(attrs={"rows": 4, "cols": 40}),
-        help_text=f"One tag a line, at most {MOST_TAGS}.",
+        help_text=f"One tag a line, at most {MAX_TAGS}.",
     )
 
     class Meta:
@@ -47,8 +47,8 @@ class ResourceForm(VersionedForm):
 
     def clean_tag_names(self) -> list[str]:
         names = [canonical_name(line) for line in self.cleaned_data["tag_names"].splitlines() if line.strip()]
-        if len(set(names)) > MOST_TAGS or any(len(name) > MAX_NAME for name in names):
-            message = f"At most {MOST_TAGS} tags of {MAX_NAME} characters."
+        if len(set(names)) > MAX_TAGS or any(len(name) > MAX_NAME for name in names):
+            message = f"At most {MAX_TAGS} tags of {MAX_NAME} characters."
             raise ValidationError(message, code="max_length")
         return list(dict.fromkeys(names))
 
@@ -189,13 +189,13 @@ class TagAdmin(BaseAdmin):
 
     def save_model(self, request: HttpRequest, obj: Tag, form: Any, change: bool) -> None:
         actor: Any = request.user
-        services.hold_bearers(tag_id=obj.pk, owner_id=obj.user_id)
+        services.lock_tagged_resources(tag_id=obj.pk, owner_id=obj.user_id)
         tag = self.newest(Tag.objects.all(), form)
         services.rename_tag(tag=tag, name=form.cleaned_data["name"], actor=actor)
 
     def delete_model(self, request: HttpRequest, obj: Tag) -> None:
         actor: Any = request.user
-        services.hold_bearers(tag_id=obj.pk, owner_id=obj.user_id)
+        services.lock_tagged_resources(tag_id=obj.pk, owner_id=obj.user_id)
         services.delete_tag(tag=Tag.objects.select_for_update().get(pk=obj.pk), actor=actor)
 
 

@@ -1,13 +1,13 @@
 import django_filters
 from django.db.models import QuerySet
 
-from core.api.filters import TextFilter, Texts
+from core.api.filters import MultiValueFilter, TextFilter
 from core.api.filtersets import FilterSet
 from resources.models import Resource, Tag, canonical_name
 
 
 class ResourceFilter(FilterSet):
-    tag = Texts(method="by_tags", help_text="Repeatable: all of them.")
+    tag = MultiValueFilter(method="by_tags", help_text="Repeatable: all of them.")
 
     class Meta:
         model = Resource

@@ -16,7 +16,7 @@ from core.db.sort_keys import SortKeyField
 from core.files.models import BaseAttachment, HasAttachments
 from core.web.text import normalize
 
-MOST_TAGS = 20
+MAX_TAGS = 20
 MAX_NAME_INPUT = 200  # of a tag in NFD, which has at most 50 in NFC
 
 

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from core.api.serializers import ModelSerializer, StringField
 from core.files.attachments.serializers import AttachmentSerializer
 from resources import services
-from resources.models import MAX_NAME_INPUT, MOST_TAGS, Resource, Tag, canonical_name
+from resources.models import MAX_NAME_INPUT, MAX_TAGS, Resource, Tag, canonical_name
 
 
 class TagNameField(StringField):
@@ -28,11 +28,11 @@ class TagListField(serializers.ListField):
     child = TagNameField()
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MOST_TAGS, **kwargs)
+        super().__init__(max_length=MAX_TAGS, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[str]:
-        if isinstance(data, list) and len(data) > MOST_TAGS:  # before the validation of each name
-            self.fail("max_length", max_length=MOST_TAGS)
+        if isinstance(data, list) and len(data) > MAX_TAGS:  # before the validation of each name
+            self.fail("max_length", max_length=MAX_TAGS)
         return list(dict.fromkeys(super().to_internal_value(data)))
 
 

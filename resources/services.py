@@ -17,7 +17,7 @@ from core.audit import services as audit
 from core.db import statements as compiled
 from core.db.statements import Statement, insert
 from core.web.errors import ApiError
-from resources.models import MOST_TAGS, Resource, ResourceTag, Tag
+from resources.models import MAX_TAGS, Resource, ResourceTag, Tag
 
 BATCH = 100  # rows that are read, indexed and written at once. Each may have some 100 kB
 
@@ -142,7 +142,7 @@ def link_held(given: Sequence[tuple[Resource, list[str]]], tags: "dict[TagKey, T
             for resource, names in given
             for position, name in enumerate(names)
         ]
-        if len(links) <= MOST_TAGS:
+        if len(links) <= MAX_TAGS:
             insert(*links)
         else:
             ResourceTag.objects.bulk_create(links)
@@ -161,24 +161,24 @@ def ensure_tags(by_owner: Mapping[UUID, Collection[str]]) -> dict[TagKey, Tag]:
     (core/db/retries.py).
     """
     keys = {(owner, name) for owner, names in by_owner.items() for name in names}
-    tags = held_tags(keys)
+    tags = locked_tags(keys)
     missing = sorted(keys - tags.keys())
     if missing:
         Tag.objects.bulk_create(
             [Tag(user_id=owner, name=name) for owner, name in missing], ignore_conflicts=True
         )
-        tags |= held_tags(missing)
+        tags |= locked_tags(missing)
     return tags
 
 
-def held_tags(keys: Collection[TagKey]) -> dict[TagKey, Tag]:
+def locked_tags(keys: Collection[TagKey]) -> dict[TagKey, Tag]:
     names: dict[UUID, list[str]] = {}
     for owner, name in keys:
         names.setdefault(owner, []).append(name)
     if not names:
         return {}
-    if len(names) == 1 and len(keys) <= MOST_TAGS and compiled.applies():
-        return held_tags_of(*names.popitem())
+    if len(names) == 1 and len(keys) <= MAX_TAGS and compiled.applies():
+        return locked_tags_of(*names.popitem())
     condition = Q()
     for owner, theirs in names.items():
         condition |= Q(user_id=owner, name__in=theirs)
@@ -186,23 +186,23 @@ def held_tags(keys: Collection[TagKey]) -> dict[TagKey, Tag]:
     return {(tag.user_id, tag.name): tag for tag in rows}
 
 
-def held_tags_of(owner: UUID, names: list[str]) -> dict[TagKey, Tag]:
-    """Return the `held_tags` of one owner, by a statement that is compiled once for each number of names."""
-    rows = held_tags_statement(len(names)).run(
+def locked_tags_of(owner: UUID, names: list[str]) -> dict[TagKey, Tag]:
+    """Return the `locked_tags` of one owner, by a statement that is compiled once for each number of names."""
+    rows = locked_tags_statement(len(names)).run(
         {"owner": owner, **{str(n): name for n, name in enumerate(names)}}
     )
     return {(owner, row[1]): Tag.from_db("default", ("id", "name"), row) for row in rows}
 
 
 @cache
-def held_tags_statement(number: int) -> Statement:
+def locked_tags_statement(number: int) -> Statement:
     owner, names = uuid4(), [uuid4().hex for _ in range(number)]
     rows = Tag.objects.filter(user_id=owner, name__in=names).order_by("user_id", "name")
     placeholders = {"owner": owner, **{str(n): name for n, name in enumerate(names)}}
     return compiled.compiled(rows.select_for_update(no_key=True).values_list("id", "name"), placeholders)
 
 
-def hold_bearers(*, tag_id: UUID, owner_id: UUID) -> list[UUID]:
+def lock_tagged_resources(*, tag_id: UUID, owner_id: UUID) -> list[UUID]:
     """Lock every resource with the tag, and return their keys. Call it before the tag itself is locked, to rename or
     delete it: code that sets the tags of a resource locks the resource first too."""
     tagged = Resource.objects.filter(links__tag=tag_id, user=owner_id).order_by("pk")
@@ -212,7 +212,7 @@ def hold_bearers(*, tag_id: UUID, owner_id: UUID) -> list[UUID]:
 def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
     """Rename the tag. Every resource with the tag gets a new version, because it shows its tags. Raise TagNameTaken.
 
-    The caller holds the tag, and has called `hold_bearers` before.
+    The caller holds the tag, and has called `lock_tagged_resources` before.
     """
     if name == tag.name:
         return tag
@@ -223,12 +223,12 @@ def rename_tag(*, tag: Tag, name: str, actor: User) -> Tag:
             tag.save_changes("name")
     except IntegrityError as error:
         raise TagNameTaken(message="You have a tag of this name already.") from error
-    index_anew(hold_bearers(tag_id=tag.pk, owner_id=tag.user_id))
+    rebuild_search_text(lock_tagged_resources(tag_id=tag.pk, owner_id=tag.user_id))
     audit.record("tag.renamed", actor_id=actor.pk, target=tag, changes={"name": [before, name]})
     return tag
 
 
-def index_anew(keys: Sequence[UUID]) -> None:
+def rebuild_search_text(keys: Sequence[UUID]) -> None:
     """Update `search_text` of resources after a change of their tags. The caller holds the rows. They are read again,
     because the statement that waited for the lock returned the former tags."""
     for start in range(0, len(keys), BATCH):
@@ -241,14 +241,14 @@ def index_anew(keys: Sequence[UUID]) -> None:
 def delete_tag(*, tag: Tag, actor: User) -> None:
     """Delete the tag, and unlink it from resources in the trash. Raise TagInUse if any other resource has it.
 
-    The caller holds the tag, and has called `hold_bearers` before.
+    The caller holds the tag, and has called `lock_tagged_resources` before.
     """
     with transaction.atomic():
-        if Resource.objects.alive().filter(
+        if Resource.objects.not_deleted().filter(
             Exists(ResourceTag.objects.filter(resource=OuterRef("pk"), tag=tag))
         ):
             raise TagInUse(message="A resource still has this tag.")
-        trashed = hold_bearers(tag_id=tag.pk, owner_id=tag.user_id)
+        trashed = lock_tagged_resources(tag_id=tag.pk, owner_id=tag.user_id)
         audit.record("tag.deleted", actor_id=actor.pk, target=tag, changes={"name": [tag.name, None]})
         tag.delete()
-        index_anew(trashed)
+        rebuild_search_text(trashed)

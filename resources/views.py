@@ -59,7 +59,7 @@ class TagViewSet(BaseViewSet):
     documented_errors: ClassVar = {"partial_update": ("CONFLICT",), "destroy": ("CONFLICT",)}
 
     def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
-        services.hold_bearers(tag_id=self.kwargs["pk"], owner_id=self.request.user.pk)
+        services.lock_tagged_resources(tag_id=self.kwargs["pk"], owner_id=self.request.user.pk)
         return super().locked_object(queryset)
 
     def record(self, *_event: Any) -> None:

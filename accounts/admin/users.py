@@ -250,7 +250,7 @@ class UserAdmin(BaseAdmin):
     @admin.action(description="Resend verification", permissions=["change"])
     def resend_verification(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         done = _("Verification emails enqueued")
-        return self.for_each_in_reach(request, queryset, email_changes.resend_proof, done)
+        return self.for_each_in_reach(request, queryset, email_changes.resend_email_verification, done)
 
     @admin.action(description=_("Cancel the change of address"), permissions=["change"])
     def cancel_email_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

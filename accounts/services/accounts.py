@@ -132,7 +132,7 @@ def require_password(user: User, password: str | None) -> str:
 def change_role(user: User, role: str, actor: User) -> None:
     require_admin(actor)
     if user.role == Role.ADMIN:
-        keep_an_admin(user)
+        require_another_admin(user)
     audit.record("user.role_changed", actor_id=actor.pk, target=user, changes={"role": [user.role, role]})
     user.role = role
 
@@ -144,14 +144,14 @@ def lock_admins(user: User) -> None:
         list(admins().select_for_update())
 
 
-def keep_an_admin(user: User) -> None:
+def require_another_admin(user: User) -> None:
     """Raise LastAdmin if there is no other. Lock all admins, so that two cannot demote each other at once."""
     if not [admin for admin in admins().select_for_update() if admin.pk != user.pk]:
         raise LastAdmin
 
 
 def admins() -> UserQuerySet:
-    return User.objects.alive().filter(role=Role.ADMIN).order_by("pk")
+    return User.objects.not_deleted().filter(role=Role.ADMIN).order_by("pk")
 
 
 def authorize_deletion(*, user: User, actor: User, password: str | None) -> str | None:
@@ -164,7 +164,7 @@ def delete_account(*, user: User, actor: User) -> None:
     holds the row. Raise LastAdmin."""
     with transaction.atomic():
         if user.role == Role.ADMIN:
-            keep_an_admin(user)
+            require_another_admin(user)
         end_all_sessions(user=user, actor=actor, reason="account_deleted")
         user.one_time_tokens.all().delete()
         user.soft_delete()

@@ -39,7 +39,7 @@ def enqueue_verification(user: User, address: str) -> None:
     )
 
 
-def resend_proof(*, user: User, actor: User) -> bool:
+def resend_email_verification(*, user: User, actor: User) -> bool:
     """Enqueue a new link to the own and the pending address, if unverified. Return False if there is none."""
     with transaction.atomic():
         lock_user(user)
@@ -70,7 +70,7 @@ def prove_email(*, token: str) -> User:
                 return user
             if secret.email not in {user.email, user.pending_email} or not secret.claim():
                 raise InvalidToken
-            before, was_proven = user.email, user.email_verified
+            before, was_verified = user.email, user.email_verified
             user.email, user.email_verified_at = secret.email, timezone.now()
             if user.pending_email == secret.email:
                 user.pending_email = None
@@ -80,7 +80,7 @@ def prove_email(*, token: str) -> User:
             )
             if before != user.email:
                 void_open_links(user=user, actor_id=user.pk)
-                tell_of_change(user, left=before, was_proven=was_proven)
+                enqueue_change_notices(user, left=before, was_verified=was_verified)
     except InvalidToken:  # recorded outside the transaction, which is rolled back
         record_refused(secret)
         raise
@@ -90,7 +90,7 @@ def prove_email(*, token: str) -> User:
 
 
 def locked_user(secret: OneTimeToken) -> User:
-    user: User | None = User.objects.alive().select_for_update().filter(pk=secret.user_id).first()
+    user: User | None = User.objects.not_deleted().select_for_update().filter(pk=secret.user_id).first()
     if user is None:
         raise InvalidToken
     return user
@@ -126,7 +126,7 @@ def cancel_email_change(*, user: User, actor: User) -> bool:
 # --- undoing --------------------------------------------------------------------------------------
 
 
-def tell_of_change(user: User, *, left: str, was_proven: bool) -> None:
+def enqueue_change_notices(user: User, *, left: str, was_verified: bool) -> None:
     """Enqueue a notice to the former address, with a link to undo the change if that address was verified.
 
     An unverified address may belong to a stranger, because of a typing error: a link would give them the account.
@@ -142,9 +142,9 @@ def tell_of_change(user: User, *, left: str, was_proven: bool) -> None:
         user,
         expires_in=settings.EMAIL_UNDO_LIFETIME,
         email=left,
-        proven=was_proven,
+        proven=was_verified,
         new=user.email,
-        undo=was_proven and not is_back,
+        undo=was_verified and not is_back,
         back=is_back,
     )
 
@@ -172,7 +172,7 @@ def undo_email_change(*, token: str) -> User:
             user = locked_user(secret)
             if not secret.claim():
                 raise InvalidToken
-            left, was_proven = user.email, user.email_verified
+            left, was_verified = user.email, user.email_verified
             user.email, user.email_verified_at = secret.email, timezone.now()
             user.save_changes("email", "email_verified_at")
             audit.record(
@@ -181,7 +181,7 @@ def undo_email_change(*, token: str) -> User:
             void_undo_links(user, since=secret.created_at)
             end_all_sessions(user=user, actor=user, reason="email_change_undone")
             if left != user.email:
-                enqueue_notice("accounts.email_change_undone", user, email=left, proven=was_proven)
+                enqueue_notice("accounts.email_change_undone", user, email=left, proven=was_verified)
     except IntegrityError as error:
         raise EmailTaken from error
     return user

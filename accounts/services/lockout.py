@@ -92,6 +92,6 @@ def locked_users() -> list[UUID]:
     """Return the ids of the locked users. A lock-out has a hash of the address, its audit event has the user."""
     since = timezone.now() - settings.LOCKOUT_DURATION
     events = AuditEvent.objects.filter(event="account.locked", created_at__gte=since)
-    users = User.objects.alive().filter(pk__in=events.values("target_id"))
+    users = User.objects.not_deleted().filter(pk__in=events.values("target_id"))
     locked = locks(users.values_list("email", flat=True))
     return list(users.filter(email__in=locked).values_list("pk", flat=True))

@@ -19,7 +19,7 @@ from accounts.models import Mailbox
 from core.web import keys
 
 MAX_PER_HOUR = 5
-MAX_PROOFS_PER_HOUR = MAX_PER_HOUR - 1
+MAX_VERIFICATIONS_PER_HOUR = MAX_PER_HOUR - 1
 HOUR = timedelta(hours=1)
 
 

@@ -38,19 +38,19 @@ def login(*, email: str, password: str) -> TokenPair:
     with transaction.atomic():
         # The row is locked until the session is stored. A reset or a deletion while the slow hash runs must not
         # miss this session.
-        if not User.objects.alive().filter(pk=user.pk, password=user.password).select_for_update():
+        if not User.objects.not_deleted().filter(pk=user.pk, password=user.password).select_for_update():
             raise InvalidCredentials
         pair = open_session(user)
         user.last_login = pair.session.created_at
         user.save(update_fields=["last_login"])
         audit.record("session.opened", actor_id=user.pk, target=pair.session)
-        tell_of_new_device(pair.session)
+        enqueue_new_device_notice(pair.session)
         context.identify(user.pk)
         log_on_commit("logged_in", sessionId=str(pair.session.pk))
     return pair
 
 
-def tell_of_new_device(session: Session) -> None:
+def enqueue_new_device_notice(session: Session) -> None:
     """Enqueue a notice if earlier sessions have other User-Agent headers.
 
     An updated browser has another header too, so the worker compares the names of the devices.

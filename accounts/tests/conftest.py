@@ -16,15 +16,15 @@ def clock(time_machine):
 
 
 @pytest.fixture
-def mailed_token(deliver):
+def emailed_token(deliver):
     """Deliver; there must be one mail, to this address; the secret of its link."""
 
-    def open_mail(address):
+    def open_email(address):
         [message] = deliver()
         assert message.to == [address]
         return token_in(message)
 
-    return open_mail
+    return open_email
 
 
 class Hashes:

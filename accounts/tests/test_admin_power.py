@@ -93,19 +93,19 @@ def test_the_page_before_says_what_will_happen(browser, owner):
     page = browser.get(url_of(owner.user, "delete")).content.decode()
 
     assert "erased 30 days later" in page
-    assert User.objects.alive().filter(pk=owner.user.pk).exists()
+    assert User.objects.not_deleted().filter(pk=owner.user.pk).exists()
 
 
 def test_the_last_admin_cannot_be_deleted(browser):
     assert said(delete(browser, browser.user)) == ["The last admin can neither be demoted nor deleted."]
-    assert User.objects.alive().filter(pk=browser.user.pk).exists()
+    assert User.objects.not_deleted().filter(pk=browser.user.pk).exists()
 
 
 def test_nothing_in_the_list_deletes_for_good(browser, owner):
     body = {"action": "delete_selected", "_selected_action": [owner.user.pk], "post": "yes"}
     browser.post(url_of(User), body)
 
-    assert User.objects.alive().filter(pk=owner.user.pk).exists()
+    assert User.objects.not_deleted().filter(pk=owner.user.pk).exists()
 
 
 # --- actions --------------------------------------------------------------------------------------

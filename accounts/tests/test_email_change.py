@@ -32,7 +32,7 @@ def verify(client, token):
     return client.post(f"{API}/auth/verify-email", {"token": token})
 
 
-def proof_for(address, mails):
+def verification_for(address, mails):
     """The token in the mail to the new address, among those of the change."""
     [mail] = [mail for mail in mails if mail.to == [address]]
     return token_in(mail)
@@ -71,7 +71,7 @@ def test_the_new_address_is_asked_and_the_old_one_is_told(owner, deliver):
 def test_the_proof_makes_it_count(owner, anonymous, deliver):
     move(owner)
 
-    assert verify(anonymous, proof_for(NEW, deliver())).status_code == 204
+    assert verify(anonymous, verification_for(NEW, deliver())).status_code == 204
 
     user = data(owner.get(ME))
     assert (user["email"], user["pendingEmail"], user["emailVerified"]) == (NEW, None, True)
@@ -82,7 +82,7 @@ def test_the_proof_makes_it_count(owner, anonymous, deliver):
 def test_the_proof_is_audited_with_both_addresses(owner, anonymous, deliver):
     old = owner.user.email
     move(owner)
-    verify(anonymous, proof_for(NEW, deliver()))
+    verify(anonymous, verification_for(NEW, deliver()))
 
     assert event("email.verified").changes == {"email": [old, NEW]}
 
@@ -130,7 +130,7 @@ def test_a_taken_address_is_a_conflict(owner, deliver, spelling):
 
 def test_an_address_that_is_taken_meanwhile_is_a_conflict(owner, anonymous, deliver):
     move(owner)
-    token = proof_for(NEW, deliver())
+    token = verification_for(NEW, deliver())
     UserFactory(email=NEW)
 
     assert refusal(verify(anonymous, token)) == (409, "EMAIL_EXISTS")
@@ -139,9 +139,9 @@ def test_an_address_that_is_taken_meanwhile_is_a_conflict(owner, anonymous, deli
 
 def test_two_users_may_wait_for_one_address_and_the_first_proof_wins(owner, stranger, anonymous, deliver):
     move(owner)
-    first = proof_for(NEW, deliver())
+    first = verification_for(NEW, deliver())
     move(stranger)
-    second = proof_for(NEW, deliver())
+    second = verification_for(NEW, deliver())
 
     assert verify(anonymous, second).status_code == 204
     assert refusal(verify(anonymous, first)) == (409, "EMAIL_EXISTS")
@@ -156,7 +156,7 @@ def test_the_own_address_is_no_change(owner, deliver):
 
 def test_the_own_address_calls_a_waiting_one_off(owner, anonymous, deliver):
     move(owner)
-    token = proof_for(NEW, deliver())
+    token = verification_for(NEW, deliver())
 
     assert data(owner.patch(ME, {"email": owner.user.email}))["pendingEmail"] is None
     assert problems(verify(anonymous, token)) == [("token", "invalid_token")]
@@ -164,9 +164,9 @@ def test_the_own_address_calls_a_waiting_one_off(owner, anonymous, deliver):
 
 def test_another_new_address_replaces_the_waiting_one(owner, anonymous, deliver):
     move(owner)
-    replaced = proof_for(NEW, deliver())
+    replaced = verification_for(NEW, deliver())
     move(owner, "newer@example.com")
-    newer = proof_for("newer@example.com", deliver())
+    newer = verification_for("newer@example.com", deliver())
 
     assert problems(verify(anonymous, replaced)) == [("token", "invalid_token")]
     assert verify(anonymous, newer).status_code == 204
@@ -185,7 +185,7 @@ def test_a_link_sent_before_the_change_does_not_undo_it(owner, anonymous, delive
     owner.post(f"{API}/auth/resend-verification")
     [before] = deliver()
     move(owner)
-    verify(anonymous, proof_for(NEW, deliver()))
+    verify(anonymous, verification_for(NEW, deliver()))
 
     assert problems(verify(anonymous, token_in(before))) == [("token", "invalid_token")]
     assert data(owner.get(ME))["email"] == NEW
@@ -195,7 +195,7 @@ def test_an_admin_moves_somebody_without_their_password(admin, owner, anonymous,
     answer = admin.patch(f"{API}/users/{owner.user.pk}", {"email": NEW})
     assert data(answer)["pendingEmail"] == NEW
 
-    verify(anonymous, proof_for(NEW, deliver()))
+    verify(anonymous, verification_for(NEW, deliver()))
     assert data(owner.get(ME))["email"] == NEW
 
 
@@ -206,7 +206,7 @@ def test_an_admin_gives_the_password_for_their_own(admin):
 
 def test_the_old_address_is_free_afterwards(owner, anonymous, deliver):
     move(owner)
-    verify(anonymous, proof_for(NEW, deliver()))
+    verify(anonymous, verification_for(NEW, deliver()))
 
     body = {"email": owner.user.email, "password": PASSWORD, "name": "Somebody New"}
     assert anonymous.post(f"{API}/auth/register", body).status_code == 201
@@ -214,7 +214,7 @@ def test_the_old_address_is_free_afterwards(owner, anonymous, deliver):
 
 def test_sessions_go_on(owner, anonymous, deliver):
     move(owner)
-    verify(anonymous, proof_for(NEW, deliver()))
+    verify(anonymous, verification_for(NEW, deliver()))
 
     assert fate(access_of(owner)) == "alive"
 

@@ -136,9 +136,9 @@ def test_delivering_twice_sends_once(anonymous, ann, deliver):
     assert (len(deliver()), len(deliver())) == (1, 0)
 
 
-def test_neither_promise_nor_database_holds_the_secret(anonymous, ann, mailed_token):
+def test_neither_promise_nor_database_holds_the_secret(anonymous, ann, emailed_token):
     ask(anonymous)
-    token = mailed_token("ann@example.com")
+    token = emailed_token("ann@example.com")
 
     assert OutboxMessage.objects.get().payload == {"email": "ann@example.com"}
     assert token not in str(list(ann.one_time_tokens.values()))

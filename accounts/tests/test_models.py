@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 # --- constraints ---------------------------------------------------------------------------------
 
 
-def two_living_users_of_one_address():
+def two_users_of_one_address():
     UserFactory(email="ann@example.com")
     UserFactory(email="ann@example.com")
 
@@ -27,7 +27,7 @@ def a_role_that_is_unknown():
 
 
 BROKEN = {
-    "email_is_unique_among_living_users": two_living_users_of_one_address,
+    "email_is_unique_among_living_users": two_users_of_one_address,
     "role_is_known": a_role_that_is_unknown,
 }
 

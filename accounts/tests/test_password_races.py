@@ -210,7 +210,7 @@ def test_an_account_is_not_deleted_when_the_password_is_reset_meanwhile(owner, d
     answer = owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
 
     assert problems(answer) == [("currentPassword", "wrong_password")]
-    assert User.objects.alive().exists()
+    assert User.objects.not_deleted().exists()
 
 
 def test_a_password_set_by_staff_ends_browser_sessions_whatever_else_ends_them_meanwhile(during_hash, admin):

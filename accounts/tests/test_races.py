@@ -216,7 +216,7 @@ def test_two_admins_cannot_remove_each_other(log_in, first, second):
             partial(ACTS[second], other, f"{API}/users/{one.user.pk}"),
         )
 
-        assert User.objects.alive().filter(role="admin").count() == 1
+        assert User.objects.not_deleted().filter(role="admin").count() == 1
         done = [answer for answer in answers if answer.status_code < 300]
         assert len(done) == 1
         [refused] = [answer for answer in answers if answer.status_code >= 400]

@@ -24,7 +24,7 @@ ACTS = {
     "name": partial(accounts.update_account, changes={"name": "Other Name"}),
     "all sessions": sessions.end_all_sessions,
     "one session": end_one_session,
-    "verification": email_changes.resend_proof,
+    "verification": email_changes.resend_email_verification,
     "change of address": email_changes.cancel_email_change,
     "deletion": accounts.delete_account,
 }

@@ -83,7 +83,7 @@ def pend(owner, address=THIEF):
     return data(owner.patch(ME, {"email": address, "currentPassword": PASSWORD}))
 
 
-def mailed_to(address, mails):
+def emails_to(address, mails):
     [mail] = [mail for mail in mails if mail.to == [address]]
     return token_in(mail)
 
@@ -94,7 +94,7 @@ def verify(client, token):
 
 def test_a_mailed_link_to_a_new_address_is_void(recover, owner, anonymous, deliver):
     pend(owner)
-    token = mailed_to(THIEF, deliver())
+    token = emails_to(THIEF, deliver())
     recover()
 
     assert problems(verify(anonymous, token)) == SPENT
@@ -134,7 +134,7 @@ def test_a_reset_link_that_waits_to_be_mailed_is_never_mailed(recover, owner, de
 
 def test_the_same_address_asked_for_again_needs_a_new_link(recover, owner, anonymous, deliver, log_in):
     pend(owner)
-    token = mailed_to(THIEF, deliver())
+    token = emails_to(THIEF, deliver())
     recover()
     User.objects.filter(pk=owner.user.pk).update(pending_email=THIEF)
 
@@ -158,7 +158,7 @@ def test_without_a_pending_address_nothing_is_cancelled(recover):
 
 def test_the_link_that_verifies_the_own_address_stays(recover, owner, anonymous, deliver):
     owner.post(f"{API}/auth/resend-verification")
-    token = mailed_to(owner.user.email, deliver())
+    token = emails_to(owner.user.email, deliver())
     recover()
 
     assert verify(anonymous, token).status_code == 204
@@ -166,7 +166,7 @@ def test_the_link_that_verifies_the_own_address_stays(recover, owner, anonymous,
 
 def test_a_deleted_account_has_no_open_link(owner, anonymous, deliver):
     pend(owner)
-    token = mailed_to(THIEF, deliver())
+    token = emails_to(THIEF, deliver())
     owner.delete(ME, {"currentPassword": PASSWORD})
 
     assert problems(verify(anonymous, token)) == SPENT
@@ -178,10 +178,10 @@ def test_the_takeover_of_the_report_fails(owner, anonymous, deliver):
     pend(owner)
     mails = deliver()
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
-    body = {"token": mailed_to(owner.user.email, deliver()), "password": NEW_PASSWORD}
+    body = {"token": emails_to(owner.user.email, deliver()), "password": NEW_PASSWORD}
     assert anonymous.post(f"{API}/auth/reset-password", body).status_code == 204
 
-    assert problems(verify(anonymous, mailed_to(THIEF, mails))) == SPENT
+    assert problems(verify(anonymous, emails_to(THIEF, mails))) == SPENT
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
 
 
@@ -260,7 +260,7 @@ def test_voids_what_was_asked_for_after_the_caller_had_read_the_user(owner, admi
 
 def test_the_own_address_drops_a_pending_one_without_a_password(owner, anonymous, deliver):
     pend(owner)
-    token = mailed_to(THIEF, deliver())
+    token = emails_to(THIEF, deliver())
 
     assert data(owner.patch(ME, {"email": owner.user.email}))["pendingEmail"] is None
     assert problems(verify(anonymous, token)) == SPENT
@@ -270,7 +270,7 @@ def test_the_own_address_drops_a_pending_one_without_a_password(owner, anonymous
 
 def test_staff_cancel_a_pending_address(owner, admin, anonymous, deliver):
     pend(owner)
-    token = mailed_to(THIEF, deliver())
+    token = emails_to(THIEF, deliver())
     act(browser_of(admin.user), "cancel_email_change", owner.user)
 
     assert problems(verify(anonymous, token)) == SPENT

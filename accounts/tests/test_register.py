@@ -62,11 +62,11 @@ def test_trims_and_lowers_the_address_and_trims_the_name(anonymous):
     assert data(answer, 201)["user"]["name"] == "Ann Able"
 
 
-def test_promises_one_verification_mail_and_sends_none_itself(anonymous, mailoutbox, mailed_token):
+def test_promises_one_verification_mail_and_sends_none_itself(anonymous, mailoutbox, emailed_token):
     anonymous.post(URL, ANN)
 
     assert mailoutbox == []
-    assert mailed_token("ann@example.com")
+    assert emailed_token("ann@example.com")
 
 
 def test_the_promise_holds_no_secret(anonymous):

@@ -12,11 +12,11 @@ pytestmark = pytest.mark.django_db
 URL = f"{API}/auth/resend-verification"
 
 
-def test_mails_a_link_again(owner, mailed_token):
+def test_mails_a_link_again(owner, emailed_token):
     answer = owner.post(URL)
 
     assert (answer.status_code, answer.json()) == (202, {"success": True, "data": None})
-    assert mailed_token(owner.user.email)
+    assert emailed_token(owner.user.email)
 
 
 def test_a_verified_user_gets_the_same_answer_and_no_mail(owner, deliver):

@@ -47,10 +47,10 @@ def test_sets_the_password(anonymous, owner, token):
     assert refusal(log_in_with(owner.user.email, PASSWORD)) == (401, "INVALID_CREDENTIALS")
 
 
-def test_works_with_the_token_of_the_mail(anonymous, owner, mailed_token):
+def test_works_with_the_token_of_the_mail(anonymous, owner, emailed_token):
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
 
-    assert reset(anonymous, mailed_token(owner.user.email)).status_code == 204
+    assert reset(anonymous, emailed_token(owner.user.email)).status_code == 204
 
 
 def test_ends_every_session_and_opens_none(anonymous, owner, log_in, token):
@@ -131,7 +131,7 @@ def test_dies_with_a_change_of_password(anonymous, owner, token):
     assert problems(reset(anonymous, token, "Y3t-another-one")) == SPENT
 
 
-def test_dies_with_a_change_of_address(anonymous, owner, token, deliver, mailed_token):
+def test_dies_with_a_change_of_address(anonymous, owner, token, deliver, emailed_token):
     body = {"email": "new@example.com", "currentPassword": PASSWORD}
     owner.patch(f"{API}/users/me", body)
     proof = issue_token(owner.user, OneTimeToken.Purpose.EMAIL_PROOF, "new@example.com", timedelta(hours=1))

@@ -45,10 +45,10 @@ def test_logs_nobody_in(anonymous):
     assert not Session.objects.exists()
 
 
-def test_promises_one_verification_mail(anonymous, mailed_token):
+def test_promises_one_verification_mail(anonymous, emailed_token):
     anonymous.post(URL, ANN)
 
-    assert mailed_token("ann@example.com")
+    assert emailed_token("ann@example.com")
 
 
 @pytest.mark.parametrize("role", ["user", "staff", "admin"])

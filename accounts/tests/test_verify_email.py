@@ -34,10 +34,10 @@ def test_proves_the_address(anonymous, owner, token):
     assert data(owner.get(f"{API}/users/me"))["emailVerified"] is True
 
 
-def test_works_with_the_token_of_the_mail(anonymous, owner, mailed_token):
+def test_works_with_the_token_of_the_mail(anonymous, owner, emailed_token):
     owner.post(f"{API}/auth/resend-verification")
 
-    assert verify(anonymous, mailed_token(owner.user.email)).status_code == 204
+    assert verify(anonymous, emailed_token(owner.user.email)).status_code == 204
 
 
 def test_is_a_new_version_of_the_user(anonymous, owner, token):

@@ -67,7 +67,7 @@ class Sink:
         self.mails.put(message_from_bytes(envelope.content, policy=policy.default))
         return "250 kept"
 
-    def next_mail(self) -> Any:
+    def next_email(self) -> Any:
         return self.mails.get(timeout=MAIL_SECONDS)
 
 

@@ -84,7 +84,7 @@ def test_an_admin_is_created_and_given_another_password(product):
 
     assert product.api("GET", "/users/me", token=token).json()["error"]["code"] == "TOKEN_REVOKED"
     assert (log_in(product, FIRST).status, log_in(product, SECOND).status) == (401, 200)
-    assert product.sink.next_mail()["To"] == EMAIL
+    assert product.sink.next_email()["To"] == EMAIL
 
 
 def test_without_input_the_rules_hold_too(product):

@@ -35,7 +35,7 @@ def test_from_registration_to_a_new_password(product):
     registered = product.api("POST", "/auth/register", person)
     assert registered.status == 201
 
-    proof = product.sink.next_mail()
+    proof = product.sink.next_email()
     assert proof["To"] == "ann@example.com"
     assert product.api("POST", "/auth/verify-email", {"token": token_in(proof)}).status == 204
 
@@ -50,9 +50,9 @@ def test_from_registration_to_a_new_password(product):
     assert [row["title"] for row in found["data"]] == ["Ada Lovelace"]
 
     assert product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"}).status == 202
-    reset = {"token": token_in(product.sink.next_mail()), "password": NEW}
+    reset = {"token": token_in(product.sink.next_email()), "password": NEW}
     assert product.api("POST", "/auth/reset-password", reset).status == 204
-    assert product.sink.next_mail()["Subject"]  # the notice that the password has changed
+    assert product.sink.next_email()["Subject"]  # the notice that the password has changed
 
     refused = product.api("GET", "/users/me", token=access)
     assert (refused.status, refused.json()["error"]["code"]) == (401, "TOKEN_REVOKED")
@@ -68,7 +68,7 @@ def test_staff_work_in_the_admin(product):
     )
     person = {"email": "bob@example.com", "password": OLD, "name": "Bob"}
     access = product.api("POST", "/auth/register", person).json()["data"]["tokens"]["accessToken"]
-    product.sink.next_mail()
+    product.sink.next_email()
 
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))

@@ -18,7 +18,7 @@ from core.tests.waiting import wait_until
 ROWS = 3_000
 PASSWORD = "Corr3ct-horse-battery"
 BOUNDARY = "a-line-that-is-nowhere-else"
-PATIENCE = 180
+SLOT_TIMEOUT = 180
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +70,14 @@ def until(product, token, job, reached):
         found = product.api("GET", f"/jobs/{job}", token=token).json()["data"]
         return found if reached(found) else None
 
-    return wait_until(seen, PATIENCE, explain=lambda: product.log_path.read_text()[-5000:])
+    return wait_until(seen, SLOT_TIMEOUT, explain=lambda: product.log_path.read_text()[-5000:])
 
 
 def is_over(job):
     return job["finishedAt"] is not None
 
 
-def kill_whoever_works(product):
+def kill_the_worker(product):
     """The processes that run jobs: the children of the worker, or without a broker those of the server."""
     parent = product.processes[1 if settings.CELERY_BROKER_URL else 0].pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
@@ -97,7 +97,7 @@ def imported(product, token):
     for percent in (10, 50):
         seen = until(product, token, job, lambda job, percent=percent: job["progress"] >= percent)
         assert not is_over(seen)
-        kill_whoever_works(product)
+        kill_the_worker(product)
     return until(product, token, job, is_over)
 
 
@@ -114,7 +114,7 @@ def test_an_export_is_made_again_and_is_whole(product, token, imported):
     for _ in range(5):  # until one was caught in the middle
         job = product.api("POST", "/resources/export", {"format": "csv"}, token).json()["data"]["id"]
         until(product, token, job, lambda job: job["status"] == "running")
-        kill_whoever_works(product)
+        kill_the_worker(product)
         if not is_over(look(product, token, job)):
             break
     else:

@@ -49,10 +49,10 @@ def run(tmp_path_factory):
         )
         person = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
         user = visitor.post("/auth/register", "registration", person)["user"]
-        proof = product.sink.next_mail()
+        proof = product.sink.next_email()
         other = {"email": "bea@example.com", "password": PASSWORD, "name": "Bea"}
         other_user = visitor.post("/users", "registration-alone", other)["id"]
-        product.sink.next_mail()
+        product.sink.next_email()
         pair = visitor.post("/auth/login", "log-in", person)["tokens"]
         job = visitor.post("/resources/export", "export", {"format": "csv"}, pair["accessToken"])["id"]
 
@@ -69,7 +69,7 @@ def run(tmp_path_factory):
         visitor.post("/auth/verify-email", "verification", {"token": mailed})
         visitor.post("/auth/refresh", "refresh", {"refreshToken": pair["refreshToken"]})
         product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"})
-        reset = product.sink.next_mail().get_body(("plain",)).get_content().split("token=")[1].split()[0]
+        reset = product.sink.next_email().get_body(("plain",)).get_content().split("token=")[1].split()[0]
         visitor.post("/auth/reset-password", "reset", {"token": reset, "password": f"{PASSWORD}-2"})
         secrets = [
             PASSWORD,

@@ -97,7 +97,7 @@ def token(product):
 
 
 def test_an_email_is_delivered(product, token):
-    assert product.sink.next_mail()["To"] == "ann@example.com"
+    assert product.sink.next_email()["To"] == "ann@example.com"
 
 
 def test_resources_are_created_changed_listed_and_deleted(product, token):

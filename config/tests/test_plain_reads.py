@@ -99,10 +99,10 @@ class WithAnAction(BaseViewSet):
         return rows_here(self)
 
     def here(self, request):
-        return self.answer_list(self.rows_here)
+        return self.list_response(self.rows_here)
 
     def there(self, request):
-        return self.answer_list(lambda: rows_here(self))
+        return self.list_response(lambda: rows_here(self))
 
 
 @pytest.mark.parametrize("action", ["here", "there"])

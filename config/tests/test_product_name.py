@@ -59,7 +59,7 @@ def test_every_page_of_the_admin_has_the_name(admin, client, path):
 def test_every_mail_has_the_name(rf):
     for template in sorted({name for sample in mail.previews for name in sample()}):
         for form in ("html", "txt"):
-            assert has_the_name(preview.mail_preview(rf.get("/"), template, form).content.decode()), template
+            assert has_the_name(preview.email_preview(rf.get("/"), template, form).content.decode()), template
 
 
 def test_the_schema_and_the_tokens_have_the_name(client, owner):

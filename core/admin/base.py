@@ -22,16 +22,16 @@ from core.audit import services as audit
 from core.audit.refusals import record_forbidden
 from core.web.errors import ApiError
 
-MOST_COUNTED = 10_000
+MAX_COUNTED_ROWS = 10_000
 MAX_ATTEMPTS = 3  # to render a form while its row is saved again and again
 
 
 class BoundedPaginator(Paginator):
-    """Counts no further than MOST_COUNTED: to count millions takes longer than to show a page of them."""
+    """Counts no further than MAX_COUNTED_ROWS: to count millions takes longer than to show a page of them."""
 
     @cached_property
     def count(self) -> int:
-        rows: Any = self.object_list[:MOST_COUNTED]
+        rows: Any = self.object_list[:MAX_COUNTED_ROWS]
         return int(rows.count())
 
 

@@ -74,14 +74,14 @@ def beyond(model: Any, order: list[str], values: list[str], direction: str) -> "
         # rows are equal in the first column.
         last = row_of(*(Value(value, output_field=field) for value, field in zip(typed, fields, strict=True)))
         return (LessThan if later[0] == "lt" else GreaterThan)(row_of(*map(F, columns)), last)
-    return step_by_step(columns, typed, later)
+    return row_comparison(columns, typed, later)
 
 
 def row_of(*columns: F | Value) -> Func:
     return Func(*columns, template="(%(expressions)s)", output_field=BooleanField())
 
 
-def step_by_step(columns: list[str], values: list[Any], later: list[str]) -> Q:
+def row_comparison(columns: list[str], values: list[Any], later: list[str]) -> Q:
     """Return the condition for directions that differ: a later first column, or an equal one and a later second, and
     so on. The bound on the first column is redundant, but lets the database begin in the middle of an index."""
     condition, equal = Q(), Q()

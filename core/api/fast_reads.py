@@ -14,7 +14,7 @@ from django import forms
 from django.db.models import DateTimeField, QuerySet
 from django.http import Http404
 
-from core.api.filters import Choices, Moment, refuse_empty, sort_order
+from core.api.filters import DateTimeFilter, MultiChoiceFilter, refuse_empty, sort_order
 from core.api.overrides import is_framework
 from core.api.pagination import DEEP, page_meta, read_page
 from core.api.read_eligibility import columns_of
@@ -109,10 +109,10 @@ def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
             if item.method is not None or item.exclude:
                 return None
             column = type(column_of(view.model, item.field_name))
-            if type(item) is Choices and item.lookup_expr == "exact" and column in TEXT_COLUMNS:
+            if type(item) is MultiChoiceFilter and item.lookup_expr == "exact" and column in TEXT_COLUMNS:
                 for index, choice in enumerate(dict.fromkeys(item.field.clean(query.getlist(name)))):
                     values[f"{name}.{index}"] = choice
-            elif type(item) is Moment and item.lookup_expr in COMPARISONS and column is DateTimeField:
+            elif type(item) is DateTimeFilter and item.lookup_expr in COMPARISONS and column is DateTimeField:
                 values[name] = item.field.clean(query[name])
             else:
                 return None
@@ -128,7 +128,7 @@ def page_statement(
     chosen: dict[str, Any] = {}
     for slot, value in filters.items():
         name, _, several = slot.partition(".")
-        stand_ins[slot] = compiled.stand_in_for(value)
+        stand_ins[slot] = compiled.placeholder_for(value)
         chosen[name] = [*chosen.get(name, []), stand_ins[slot]] if several else stand_ins[slot]
     for name, value in chosen.items():
         queryset = view.filterset_class.base_filters[name].filter(queryset, value)
@@ -138,7 +138,7 @@ def page_statement(
 
 def object_statement(view: Any, columns: list[str]) -> Statement:
     queryset, stand_ins = probed(view, view.rows_in_state)
-    stand_ins["pk"] = compiled.stand_in_for(view.kwargs["pk"])
+    stand_ins["pk"] = compiled.placeholder_for(view.kwargs["pk"])
     queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns, "version", "updated_at")
     return compiled.compiled(queryset, stand_ins)
 
@@ -147,7 +147,7 @@ def probed(view: Any, rows: Rows) -> tuple[QuerySet[Any], dict[str, Any]]:
     """The view's rows as they are for a user of the caller's role whose id is a placeholder."""
     probe = copy.copy(view)
     probe.request = copy.copy(view.request)
-    somebody = compiled.stand_in_user(view.request.user)
+    somebody = compiled.placeholder_user(view.request.user)
     probe.request.user = somebody
     try:
         return rows.__func__(probe), {"user": somebody.pk}  # type: ignore[attr-defined]

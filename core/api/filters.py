@@ -80,7 +80,9 @@ def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
     """django-filter takes `createdAfter=` for no filter at all, and would answer with everything. Only a text
     may be empty. Raises FieldError."""
     for name in query.keys() & filters.keys():
-        if query[name] == "" and not isinstance(filters[name], django_filters.CharFilter | Texts | Choices):
+        if query[name] == "" and not isinstance(
+            filters[name], django_filters.CharFilter | MultiValueFilter | MultiChoiceFilter
+        ):
             raise FieldError(name, "invalid", "May not be empty.")
 
 
@@ -176,7 +178,7 @@ def parameter_problems(
             yield {"field": name, "code": "max_length", "message": message % params, "params": params}
 
 
-def wanted_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
+def requested_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
     """The `fields` parameter as a set that always holds `id`; None when it is not given."""
     text = names_in(request.query_params, "fields")
     if text is None:
@@ -188,7 +190,7 @@ def wanted_fields(request: Request, names: frozenset[str]) -> frozenset[str] | N
     return frozenset(wanted | {"id"})
 
 
-class TextsField(forms.Field):
+class MultiValueField(forms.Field):
     """Any number of short texts under one name."""
 
     widget = forms.MultipleHiddenInput
@@ -209,7 +211,7 @@ class TextFilter(django_filters.CharFilter):
         super().__init__(*args, max_length=MAX_PARAMETER_LENGTH, validators=[refuse_mark_runs], **kwargs)
 
 
-class MomentField(IsoDateTimeField):
+class UtcDateTimeField(IsoDateTimeField):
     def clean(self, value: Any) -> Any:
         """In UTC. An offset at either end of the calendar can lead out of it, where no database follows."""
         moment = super().clean(value)
@@ -219,23 +221,23 @@ class MomentField(IsoDateTimeField):
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
-class Moment(django_filters.IsoDateTimeFilter):
+class DateTimeFilter(django_filters.IsoDateTimeFilter):
     """A time, ISO 8601."""
 
-    field_class = MomentField
+    field_class = UtcDateTimeField
 
 
 @extend_schema_field(
     {"type": "array", "items": {"type": "string", "maxLength": MAX_PARAMETER_LENGTH}, "maxItems": MAX_VALUES}
 )
-class Texts(django_filters.Filter):
+class MultiValueFilter(django_filters.Filter):
     """A repeatable parameter of free text."""
 
-    field_class = TextsField
+    field_class = MultiValueField
     repeatable = True
 
 
-class Choices(django_filters.MultipleChoiceFilter):
+class MultiChoiceFilter(django_filters.MultipleChoiceFilter):
     """A repeatable parameter: rows with any of the given values."""
 
     repeatable = True

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django_filters import rest_framework as django_filters
 from rest_framework.filters import SearchFilter
 
-from core.api.filters import Choices, Moment, TextFilter
+from core.api.filters import DateTimeFilter, MultiChoiceFilter, TextFilter
 from core.api.row_access import has_model, model_of
 from core.api.serializers import camel
 
@@ -24,9 +24,9 @@ class VisibleRow(django_filters.ModelChoiceFilter):
 
 
 GENERATED = {
-    django_filters.ChoiceFilter: Choices,
+    django_filters.ChoiceFilter: MultiChoiceFilter,
     django_filters.CharFilter: TextFilter,
-    django_filters.IsoDateTimeFilter: Moment,
+    django_filters.IsoDateTimeFilter: DateTimeFilter,
     django_filters.ModelChoiceFilter: VisibleRow,
 }
 
@@ -38,10 +38,14 @@ class FilterSet(django_filters.FilterSet):
     """
 
     search_fields: ClassVar[tuple[str, ...]] = ()
-    createdAfter = Moment(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
-    createdBefore = Moment(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
-    updatedAfter = Moment(field_name="updated_at", lookup_expr="gte", help_text="At this time or later.")
-    updatedBefore = Moment(field_name="updated_at", lookup_expr="lt", help_text="Before this time.")
+    createdAfter = DateTimeFilter(
+        field_name="created_at", lookup_expr="gte", help_text="At this time or later."
+    )
+    createdBefore = DateTimeFilter(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
+    updatedAfter = DateTimeFilter(
+        field_name="updated_at", lookup_expr="gte", help_text="At this time or later."
+    )
+    updatedBefore = DateTimeFilter(field_name="updated_at", lookup_expr="lt", help_text="Before this time.")
 
     @classmethod
     def get_filters(cls) -> dict[str, Any]:

@@ -178,6 +178,6 @@ def in_state(rows: Any, deleted: bool | None) -> Any:
     rows = filterable(rows)
     if deleted:
         return rows.exclude(deleted_at=None)
-    if deleted is None or hasattr(rows, "alive"):
-        return rows if deleted is None else rows.alive()
+    if deleted is None or hasattr(rows, "not_deleted"):
+        return rows if deleted is None else rows.not_deleted()
     return rows.filter(deleted_at=None) if has_field(rows.model, "deleted_at") else rows

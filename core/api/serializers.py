@@ -194,7 +194,7 @@ def is_hidden(field: Any, values: dict[str, Any], user: Any, paths: Collection[s
     if not hasattr(seen, "visible_to"):
         return False
     seen = filterable(seen.writable_by(user) if field.source in paths else seen.visible_to(user))
-    seen = seen.alive() if hasattr(seen, "alive") else seen
+    seen = seen.not_deleted() if hasattr(seen, "not_deleted") else seen
     keys = {row.pk for row in rows}
     return bool(seen.filter(pk__in=keys).order_by().values("pk").distinct().count() < len(keys))
 

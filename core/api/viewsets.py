@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from core.api.cache import cached_response
 from core.api.etags import PRIVATE, check_if_match, not_modified
 from core.api.fast_reads import read_list, read_object
-from core.api.filters import NAME_LISTS, wanted_fields
+from core.api.filters import NAME_LISTS, requested_fields
 from core.api.filtersets import filterset_of
 from core.api.idempotency import idempotent
 from core.api.pagination import parameters_of, with_meta
@@ -112,9 +112,9 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         self.requests_all()  # raises, also where `get_queryset` is of a subclass
-        return self.answer_list(self.rows_in_state)
+        return self.list_response(self.rows_in_state)
 
-    def answer_list(self, rows: Callable[[], QuerySet[Any]]) -> Response:
+    def list_response(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         """A page of what `rows`, a method of this view, returns."""
         etag = self.list_etag()
         # `*` is held by whoever has never asked, perhaps for something wrong.
@@ -139,7 +139,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return list_etag(self.request.user, names_of(serializer_class), query)
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
-        wanted = self.wanted_fields()
+        wanted = self.requested_fields()
         read = read_list(self, rows, wanted)
         if read is not None:
             listed, meta = read
@@ -150,19 +150,19 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         listed = [narrowed(row, wanted) for row in shown]
         return Response(listed) if page is None else self.get_paginated_response(listed)
 
-    def wanted_fields(self) -> frozenset[str] | None:
+    def requested_fields(self) -> frozenset[str] | None:
         """Return the names that `fields` asks for, or None for all. Raises FieldError."""
         if "fields" not in self.request.query_params:
             return None
-        return wanted_fields(self.request, frozenset(names_of(self.get_serializer_class())))
+        return requested_fields(self.request, frozenset(names_of(self.get_serializer_class())))
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        read = read_object(self, self.wanted_fields())
+        read = read_object(self, self.requested_fields())
         if read is None:
             instance = self.get_object()
             return self.not_modified(instance.etag) or self.answer(instance)
         data, etag = read
-        return self.not_modified(etag) or self.answer_with(data, etag)
+        return self.not_modified(etag) or self.response_with(data, etag)
 
     def not_modified(self, etag: str) -> Response | None:
         """Return a 304, unless the object is shown with values that may change without its version."""
@@ -171,11 +171,11 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
         """One object, with its version."""
-        return self.answer_with(self.get_serializer(instance).data, instance.etag, status, **headers)
+        return self.response_with(self.get_serializer(instance).data, instance.etag, status, **headers)
 
-    def answer_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
+    def response_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
         headers = {"ETag": etag, "Cache-Control": PRIVATE, **headers}
-        return Response(narrowed(data, self.wanted_fields()), status=status, headers=headers)
+        return Response(narrowed(data, self.requested_fields()), status=status, headers=headers)
 
     # --- writing ------------------------------------------------------------------------------
 

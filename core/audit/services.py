@@ -21,7 +21,7 @@ from core.web import request_context as context
 
 log = structlog.get_logger(__name__)
 
-LONGEST_VALUE = 500
+MAX_VALUE_LENGTH = 500
 BOUNDED_SECONDS = 60
 VIEW_INTERVAL = timedelta(minutes=1)
 
@@ -160,6 +160,6 @@ def _short(value: Any) -> Any:
     if value is None or type(value) in {bool, int} or (type(value) is float and isfinite(value)):
         return value
     text = str(value)
-    if len(text) > LONGEST_VALUE:
-        return f"{text[:LONGEST_VALUE]}… ({len(text)} characters)"
+    if len(text) > MAX_VALUE_LENGTH:
+        return f"{text[:MAX_VALUE_LENGTH]}… ({len(text)} characters)"
     return text

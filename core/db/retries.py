@@ -17,7 +17,7 @@ from core.web.errors import ApiError
 log = structlog.get_logger(__name__)
 
 UNDONE = frozenset({"40P01", "40001"})  # deadlock_detected, serialization_failure
-MOST_ATTEMPTS = 6
+MAX_TRANSACTION_ATTEMPTS = 6
 PAUSE_SECONDS = 0.1
 RETRY_SECONDS = 1
 
@@ -39,7 +39,7 @@ def repeated(act: Callable[[], Result]) -> Result:
     Raises ApiError SERVICE_UNAVAILABLE when it never does.
     """
     undone: OperationalError | None = None
-    for attempt in range(MOST_ATTEMPTS):
+    for attempt in range(MAX_TRANSACTION_ATTEMPTS):
         try:
             return act()
         except OperationalError as error:
@@ -50,5 +50,5 @@ def repeated(act: Callable[[], Result]) -> Result:
         # So that the other one gets the lock first: its own wait may take 2 s, of which the server has used 1 to
         # detect the deadlock.
         time.sleep(random.uniform(0.5, 1) * PAUSE_SECONDS * 2**attempt)  # noqa: S311
-    log.error("transaction_given_up", attempts=MOST_ATTEMPTS, exc_info=undone)
+    log.error("transaction_given_up", attempts=MAX_TRANSACTION_ATTEMPTS, exc_info=undone)
     raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS)

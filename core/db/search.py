@@ -19,15 +19,15 @@ from core.db.base import BaseQuerySet
 from core.db.query_attributes import QueryAttribute
 from core.web.text import fold
 
-LONGEST_WORD = 64
-LONGEST_SEARCH_TEXT = 200_000
-LONGEST_HEADING = 1_024
+MAX_WORD_LENGTH = 64
+MAX_SEARCH_TEXT_LENGTH = 200_000
+MAX_HEADING_LENGTH = 1_024
 HEADING_END = "  "
-MOST_FOUND = 500
+MAX_MATCHES = 500
 NEWEST = ("-created_at", "-id")
 SAMPLE = 1_000
 COMMON = 0.05
-MOST_ASKED = 3
+MAX_INDEX_WORDS = 3
 SHARES = "0123456789abcdef"
 WORD = re.compile(r"[^\W_]+")
 # Not `to_tsvector`: its parser has its own idea of a word, and cuts `1e5`, `a1b2` or Chinese otherwise than we do.
@@ -42,8 +42,8 @@ VECTOR = (
 def words(text: str) -> list[str]:
     """The runs of letters and digits in `text`, without case and accents: what search compares."""
     found = WORD.findall(fold(text))
-    if max(map(len, found), default=0) > LONGEST_WORD:  # hardly ever
-        found = [word[:LONGEST_WORD] for word in found]
+    if max(map(len, found), default=0) > MAX_WORD_LENGTH:  # hardly ever
+        found = [word[:MAX_WORD_LENGTH] for word in found]
     return found
 
 
@@ -52,7 +52,7 @@ def index_text(heading: str, rest: Iterable[str]) -> str:
     first = dict.fromkeys(words(heading))
     others = [word for word in dict.fromkeys(words(" ".join(rest))) if word not in first]
     text = " " + " ".join(first) + (" " if others else "")
-    return " ".join((text, *others))[:LONGEST_SEARCH_TEXT]
+    return " ".join((text, *others))[:MAX_SEARCH_TEXT_LENGTH]
 
 
 class Search(NamedTuple):
@@ -113,7 +113,7 @@ class SearchQuerySet(BaseQuerySet):
         return found
 
     def by_relevance(self) -> Self:
-        """Of a search: its newest MOST_FOUND rows, those first whose heading has the words, whole rather than begun;
+        """Of a search: its newest MAX_MATCHES rows, those first whose heading has the words, whole rather than begun;
         equal ones newest first. Only so many, because the rank of a row is known when it has been read."""
         if self.search is None:
             raise ValueError("Only a search has a relevance.")
@@ -122,12 +122,12 @@ class SearchQuerySet(BaseQuerySet):
         return ranked
 
     def count(self) -> int:
-        """Of a search at most MOST_FOUND, and numbered pages hold so many: what a common word costs must not grow
+        """Of a search at most MAX_MATCHES, and numbered pages hold so many: what a common word costs must not grow
         with the table. A cursor goes on to the last row."""
         if self.search is None:
             return super().count()
         if self.found_keys is None:
-            self.found_keys = self.first_keys(MOST_FOUND)
+            self.found_keys = self.first_keys(MAX_MATCHES)
         return len(self.found_keys)
 
     def __getitem__(self, at: Any) -> Any:
@@ -135,7 +135,7 @@ class SearchQuerySet(BaseQuerySet):
             return super().__getitem__(at)
         keys = self.found_keys
         if keys is None:
-            keys = self.first_keys(MOST_FOUND if self.search.ranked else at.stop)
+            keys = self.first_keys(MAX_MATCHES if self.search.ranked else at.stop)
         with planned_for_its_values(self.db):
             brought = {row.pk: row for row in self.unsearched().filter(among(self, keys[at])).order_by()}
         return [brought[key] for key in keys[at] if key in brought]
@@ -149,7 +149,7 @@ class SearchQuerySet(BaseQuerySet):
     def first_keys(self, number: int | None) -> list[Any]:
         """The keys of the first `number` rows in this order, or with `ranked` of the newest, the best first."""
         search: Any = self.search
-        heading = Left("search_text", LONGEST_HEADING) if search.ranked else Value("")
+        heading = Left("search_text", MAX_HEADING_LENGTH) if search.ranked else Value("")
         found = self.unsearched().annotate(heading=heading).values_list("pk", "heading")
         with planned_for_its_values(self.db):
             by_index = connections[self.db].vendor == "postgresql" and self.indexed
@@ -175,11 +175,11 @@ class SearchQuerySet(BaseQuerySet):
             # A cursor deep in the list leaves nothing of the newest rows, and makes no word rare.
             again = search.rows.matching(" ".join(search.words)).unsearched()
             hits = again.filter(any_of(ArraySubquery(rows[:SAMPLE]))).count()
-        common = hits >= SAMPLE * COMMON / min(len(wanted), MOST_ASKED)
+        common = hits >= SAMPLE * COMMON / min(len(wanted), MAX_INDEX_WORDS)
         if common and self.unnarrowed is None:
             return list(found[:number])
         asked = found.order_by(*map(unindexed, order)).values("pk")
-        asked.query.asked_of_index = wanted if len(wanted) <= MOST_ASKED else rarest(wanted, rows)
+        asked.query.asked_of_index = wanted if len(wanted) <= MAX_INDEX_WORDS else rarest(wanted, rows)
         return list(found.filter(any_of(ArraySubquery(asked[:number]))))
 
 
@@ -190,7 +190,7 @@ def rarest(wanted: list[str], rows: Any) -> list[str]:
         for number, word in enumerate(wanted)
     }
     seen = rows.values("search_text")[:SAMPLE].aggregate(**hits)
-    return [wanted[int(number)] for number in sorted(seen, key=seen.__getitem__)[:MOST_ASKED]]
+    return [wanted[int(number)] for number in sorted(seen, key=seen.__getitem__)[:MAX_INDEX_WORDS]]
 
 
 def rank(text: str, wanted: Iterable[str]) -> int:

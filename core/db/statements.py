@@ -29,7 +29,7 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from psycopg.pq import Format
 
-MOST_SHAPES = 2000
+MAX_STATEMENTS = 2000
 EPOCH = datetime(1, 1, 2, tzinfo=UTC)
 
 
@@ -93,7 +93,7 @@ def with_total(queryset: QuerySet[Any], name: str) -> QuerySet[Any]:
     )
 
 
-def stand_in_for(value: Any) -> Any:
+def placeholder_for(value: Any) -> Any:
     """Another value of the same type, which occurs nowhere else."""
     if isinstance(value, UUID):
         return uuid4()
@@ -104,10 +104,10 @@ def stand_in_for(value: Any) -> Any:
     raise UncompilableError(type(value).__name__)
 
 
-def stand_in_user(user: Any) -> Any:
+def placeholder_user(user: Any) -> Any:
     """Somebody with the same rights and another id."""
     somebody = copy.copy(user)
-    somebody.pk = stand_in_for(user.pk)
+    somebody.pk = placeholder_for(user.pk)
     return somebody
 
 
@@ -121,7 +121,7 @@ class Shapes:
         return self._statements.get(shape)
 
     def put(self, shape: Hashable, statement: Statement) -> Statement:
-        if len(self._statements) >= MOST_SHAPES:
+        if len(self._statements) >= MAX_STATEMENTS:
             self._statements.clear()
         self._statements[shape] = statement
         return statement

@@ -81,7 +81,7 @@ class Picture:
         self.thumbnail.close()
 
 
-def encode_anew(source: IO[bytes], *, user: Any) -> Picture:
+def reencode(source: IO[bytes], *, user: Any) -> Picture:
     """Return the image in `source`, a file on the disk that `user` has sent, without anything but its pixels. Call it
     outside any transaction: it may wait, and takes seconds.
 

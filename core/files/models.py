@@ -91,7 +91,7 @@ class AttachmentQuerySet(AccessQuerySet):
         own = self.parents().owned_by(user).values("pk")
         return self.filter(**{f"{self.model.parent}__in": own}).with_files()
 
-    def alive(self) -> Self:
+    def not_deleted(self) -> Self:
         return self.filter(**{f"{self.model.parent}__deleted_at": None})
 
     def parents(self) -> Any:

@@ -52,7 +52,7 @@ class NoSpace(ApiError):
     code = "INSUFFICIENT_STORAGE"
 
 
-class StorageAway(ApiError):
+class StorageUnavailable(ApiError):
     code = "SERVICE_UNAVAILABLE"
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class QuotaExceeded(ApiError):
         super().__init__(message=message % {"max": settings.UPLOAD_QUOTA // (1024 * 1024)})
 
 
-class FileGone(StorageAway):
+class FileGone(StorageUnavailable):
     """The purge has deleted a pending file before it was kept: its writer was slower than PENDING_LIFETIME."""
 
 
@@ -95,12 +95,12 @@ def store(
 
     It uses the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
     is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, NoSpace and
-    StorageAway; then nothing is left.
+    StorageUnavailable; then nothing is left.
     """
     name = name_for(filename, content_type)
     stored = StoredFile(user=user, content_type=content_type, size=size or 0, filename=name)
     with transaction.atomic():
-        room = room_of(user)
+        room = remaining_quota(user)
         if stored.size > room:
             raise QuotaExceeded
         stored.save(force_insert=True)
@@ -119,7 +119,7 @@ def store(
     return stored
 
 
-def room_of(user: Any) -> int:
+def remaining_quota(user: Any) -> int:
     """Return how many bytes of the quota are left. Exact, however many uploads run at once: each locks the row of the
     user until the end of the transaction."""
     get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -130,7 +130,7 @@ def room_of(user: Any) -> int:
 def set_size(stored: StoredFile, size: int) -> None:
     """Store the size that was not known before. Raises QuotaExceeded where other files have taken the room."""
     with transaction.atomic():
-        if size > room_of(stored.user) + stored.size:
+        if size > remaining_quota(stored.user) + stored.size:
             raise QuotaExceeded
         stored.size = size
         stored.save(update_fields=["size"])
@@ -141,7 +141,7 @@ def refusal(error: OSError) -> ApiError:
         log.error("storage_full", exc_info=error)
         return NoSpace()
     log.error("storage_unavailable", error=type(error).__name__, exc_info=error)
-    return StorageAway()
+    return StorageUnavailable()
 
 
 def delete_now(stored: StoredFile) -> None:
@@ -175,7 +175,7 @@ def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
 
 
 def open_file(stored: StoredFile) -> IO[bytes]:
-    """Open a file for reading. Raises FileNotFoundError, and StorageAway."""
+    """Open a file for reading. Raises FileNotFoundError, and StorageUnavailable."""
     try:
         opened: IO[bytes] = storage.open(stored.name, "rb")
     except FileNotFoundError:
@@ -204,7 +204,7 @@ def signed_url(
 @outbox.handles(DELETION)
 def delete_scheduled_files(_message: Any) -> None:
     if delete_batch() == 0 and StoredFile.objects.filter(state=StoredFile.State.DELETING).exists():
-        raise StorageAway
+        raise StorageUnavailable
 
 
 @purges_expired("files")

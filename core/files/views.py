@@ -32,7 +32,7 @@ def file_view(request: HttpRequest) -> HttpResponseBase:
     lifetime = token["expires"] - time.time()
     if lifetime <= 0:
         raise ApiError("FORBIDDEN", message="This address is not valid, or no longer.")
-    stored = kept_file(token["file"])
+    stored = stored_file(token["file"])
     headers = {
         "ETag": f'"{stored.pk.hex}"',
         "Accept-Ranges": "bytes",
@@ -61,7 +61,7 @@ def checks_download(check: Callable[[StoredFile], None]) -> Callable[[StoredFile
     return check
 
 
-def kept_file(key: str) -> StoredFile:
+def stored_file(key: str) -> StoredFile:
     """Return the stored file. Raises ApiError NOT_FOUND, and what the registered checks raise."""
     stored = StoredFile.objects.filter(pk=key, state=StoredFile.State.KEPT).select_related("user").first()
     if stored is None:

@@ -17,7 +17,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from core.api.caller import view_for
-from core.api.filters import names_parameter, refuse_unknown, wanted_fields
+from core.api.filters import names_parameter, refuse_unknown, requested_fields
 from core.api.idempotency import idempotent
 from core.api.pagination import parameters_of
 from core.api.row_access import has_model, model_of
@@ -111,7 +111,7 @@ class ExportViewSet(BaseViewSet):
         """Return the rows and the names of their columns."""
         serializer_class: Any = self.get_serializer_class()
         names = names_of(serializer_class)
-        wanted = wanted_fields(self.request, frozenset(names))
+        wanted = requested_fields(self.request, frozenset(names))
         columns = [name for name in names if wanted is None or name in wanted]
         return self.filter_queryset(self.rows_in_state()), columns
 

@@ -129,7 +129,7 @@ class Importer:
             return 0, 0, 0
         changing = [item.pk for item in operations if item.method == "update"]
         before = self.versions(changing)
-        self.view.carry_out(operations)
+        self.view.run_operations(operations)
         after = self.versions(changing)
         moved = sum(after[key] != version for key, version in before.items())
         return len(operations) - len(changing), moved, len(changing) - moved

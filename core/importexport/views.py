@@ -82,7 +82,7 @@ class ImportViewSet(BulkViewSet):
     @action(
         detail=False, methods=["post"], url_path="import", parser_classes=[ImportParser, StrictJSONParser]
     )
-    @idempotent(prepare="take_table", discard="drop_table")
+    @idempotent(prepare="read_table", discard="drop_table")
     def import_rows(self, request: Any, *args: Any, prepared: Prepared, **kwargs: Any) -> Response:
         """Import from a file. Good rows are stored, bad ones reported by number in the `result` of the job. A row with
         an `id` changes that object, or creates it under this id; the columns it does not have stay as they are. With
@@ -100,7 +100,7 @@ class ImportViewSet(BulkViewSet):
             job = enqueue_job(user=request.user, kind=kind, parameters=parameters, source_file=source)
         return accepted(job)
 
-    def take_table(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
+    def read_table(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
         if not request.user.is_authenticated:
             self.refuse()  # a job has an owner
         body = ImportSerializer(data=request.data)

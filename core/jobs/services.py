@@ -85,13 +85,13 @@ def enqueue_job(*, user: Any, kind: str, parameters: dict[str, Any], **files: An
 def cancel_job(*, job: Job, actor: Any) -> None:
     """Raises ApiError CONFLICT for one that is over. The caller holds the row."""
     before = job.status
-    asked_before = job.cancel_requested_at is not None
+    already_requested = job.cancel_requested_at is not None
     with transaction.atomic():
         if not job.cancel():
             raise ApiError("CONFLICT", message=_("This job is over; there is nothing to cancel."))
         if job.is_finished:  # nothing will read it any more
             drop_files(job)
-        if not asked_before:
+        if not already_requested:
             changes: audit.Changes = {"status": [before, job.status]}
             audit.record("job.cancelled", actor_id=actor.pk, target=job, changes=changes)
         if job.status != before:  # else the worker ends it, and says so

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from core.api.etags import not_modified, with_links
-from core.api.filters import Choices
+from core.api.filters import MultiChoiceFilter
 from core.api.serializers import ModelSerializer
 from core.api.viewsets import BaseViewSet
 from core.files import services as files
@@ -62,7 +62,7 @@ def accepted(job: Job) -> Response:
 
 
 class JobFilter(django_filters.FilterSet):
-    status = Choices(choices=Job.Status.choices)
+    status = MultiChoiceFilter(choices=Job.Status.choices)
     kind = django_filters.CharFilter(max_length=80, help_text="Such as `resource.export`.")
 
     class Meta:
@@ -91,7 +91,7 @@ class JobViewSet(BaseViewSet):
         linked = with_links(instance.etag, instance.links_made_at)
         has_link = instance.result_file_id and may_have_file(instance, self.request.user)
         etag = linked if has_link else instance.etag
-        return self.answer_with(self.get_serializer(instance).data, etag, status, **headers)
+        return self.response_with(self.get_serializer(instance).data, etag, status, **headers)
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Cancel a job. One that waits is cancelled at once; one that runs stops at its next step, within seconds,

@@ -8,11 +8,11 @@ from django.shortcuts import render
 from core.outbox import mail
 
 
-def mail_list(request: HttpRequest) -> HttpResponse:
+def email_previews(request: HttpRequest) -> HttpResponse:
     return render(request, "mail_previews.html", {"templates": sorted(_samples())})
 
 
-def mail_preview(_request: HttpRequest, template: str, form: str) -> HttpResponse:
+def email_preview(_request: HttpRequest, template: str, form: str) -> HttpResponse:
     context = _samples().get(template)
     if context is None:
         raise Http404

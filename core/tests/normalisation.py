@@ -1,4 +1,4 @@
-"""Texts that make normalisation slow, and a count of what reaches it."""
+"""MultiValueFilter that make normalisation slow, and a count of what reaches it."""
 
 import unicodedata
 

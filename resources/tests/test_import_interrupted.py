@@ -100,12 +100,12 @@ def test_a_batch_that_the_database_refuses_loses_only_the_row_to_blame(owner, mo
 
 
 def test_a_refusal_of_a_service_is_the_error_of_its_row(owner, monkeypatch):
-    carry_out = importing.Importer.write
+    run_operations = importing.Importer.write
 
     def refusing(importer, operations):
         if any(item.values.get("title") == "Bad" for item in operations):
             raise ApiError("CONFLICT", message="No such title, please.")
-        return carry_out(importer, operations)
+        return run_operations(importer, operations)
 
     monkeypatch.setattr(importing.Importer, "write", refusing)
     result = imported(owner, "title\nGood\nBad\nFine\n")

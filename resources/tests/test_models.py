@@ -112,5 +112,5 @@ def test_the_trash_and_the_living_are_two_halves():
     alive, gone = ResourceFactory(), ResourceFactory()
     gone.soft_delete()
 
-    assert Resource.objects.alive().get() == alive
+    assert Resource.objects.not_deleted().get() == alive
     assert Resource.objects.trashed().get() == gone

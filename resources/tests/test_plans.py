@@ -40,7 +40,7 @@ def analyze():
 
 @pytest.fixture
 def many(crowd):
-    return Resource.objects.owned_by(crowd).alive()
+    return Resource.objects.owned_by(crowd).not_deleted()
 
 
 def nodes(plan):
@@ -106,7 +106,7 @@ def test_a_page_deep_inside_begins_in_the_middle_of_the_index(many, order, index
 
 
 def test_everybodys_newest_page_is_read_from_its_index(many):
-    assert "resource_of_all" in indexes(Resource.objects.alive().order_by("-created_at", "-id")[:20])
+    assert "resource_of_all" in indexes(Resource.objects.not_deleted().order_by("-created_at", "-id")[:20])
 
 
 def test_a_status_is_read_and_counted_from_an_index(many):
@@ -172,7 +172,7 @@ def test_a_rare_word_is_ranked_by_the_index(many, short_look):
 
 
 def test_an_admins_search_of_everybodys_uses_the_index_too(many, short_look):
-    rows = Resource.objects.alive().matching("zozozo").order_by("-created_at", "-id")
+    rows = Resource.objects.not_deleted().matching("zozozo").order_by("-created_at", "-id")
 
     assert "words" in ways_of_search(rows)
 

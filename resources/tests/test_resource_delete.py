@@ -62,10 +62,10 @@ def test_it_is_audited(owner, resource, url):
 
 def test_an_admin_deletes_anybodys(admin, url):
     assert admin.delete(url).status_code == 204
-    assert not Resource.objects.alive().exists()
+    assert not Resource.objects.not_deleted().exists()
 
 
 def test_others_cannot_delete_it(stranger, staff, url):
     for caller in (stranger, staff):
         assert code(caller.delete(url)) == (404, "NOT_FOUND")
-    assert Resource.objects.alive().count() == 1
+    assert Resource.objects.not_deleted().count() == 1

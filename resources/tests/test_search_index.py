@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from core.db.search import COMMON, MOST_FOUND, NEWEST, SAMPLE, words
+from core.db.search import COMMON, MAX_MATCHES, NEWEST, SAMPLE, words
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 
@@ -210,7 +210,7 @@ def test_all_ways_find_the_same(library):
 
         assert [row.pk for row in rows.order_by(*NEWEST)[:60]] == everything[:60], text
         assert [row.pk for row in rows.order_by("created_at", "id")[:60]] == everything[::-1][:60], text
-        assert rows.count() == min(len(everything), MOST_FOUND), text
+        assert rows.count() == min(len(everything), MAX_MATCHES), text
         assert len(list(rows)) == len(everything), text
 
 

@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from core.db.search import MOST_FOUND
+from core.db.search import MAX_MATCHES
 from core.tests.answers import names
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
@@ -110,7 +110,7 @@ def test_signs_alone_and_nothing_are_not_ranked(owner):
 def crowd(owner):
     rows = [
         Resource(user=owner.user, title=f"{number} often", created_at=START + timedelta(minutes=number))
-        for number in range(MOST_FOUND + 5)
+        for number in range(MAX_MATCHES + 5)
     ]
     for row in rows:
         row.index_words(())
@@ -119,18 +119,18 @@ def crowd(owner):
 
 @pytest.mark.parametrize("sort", [{}, {"sort": "createdAt"}])
 def test_numbered_pages_of_a_search_end_after_so_many(owner, crowd, sort):
-    last = owner.get(URL, {"search": "often", "limit": 100, "page": MOST_FOUND // 100, **sort}).json()
-    beyond = owner.get(URL, {"search": "often", "limit": 30, "page": -(-MOST_FOUND // 30), **sort}).json()
+    last = owner.get(URL, {"search": "often", "limit": 100, "page": MAX_MATCHES // 100, **sort}).json()
+    beyond = owner.get(URL, {"search": "often", "limit": 30, "page": -(-MAX_MATCHES // 30), **sort}).json()
 
-    assert last["meta"]["total"] == beyond["meta"]["total"] == MOST_FOUND
+    assert last["meta"]["total"] == beyond["meta"]["total"] == MAX_MATCHES
     assert len(last["data"]) == 100
-    assert len(beyond["data"]) == MOST_FOUND % 30
-    assert names(owner.get(URL, {"search": "often", "page": MOST_FOUND // 20 + 1, **sort})) == []
+    assert len(beyond["data"]) == MAX_MATCHES % 30
+    assert names(owner.get(URL, {"search": "often", "page": MAX_MATCHES // 20 + 1, **sort})) == []
 
 
 def test_the_newest_are_ranked(owner, crowd):
-    assert search(owner, "often", limit=2) == [f"{MOST_FOUND + 4} often", f"{MOST_FOUND + 3} often"]
-    assert search(owner, "often", limit=100, page=MOST_FOUND // 100)[-1] == "5 often"
+    assert search(owner, "often", limit=2) == [f"{MAX_MATCHES + 4} often", f"{MAX_MATCHES + 3} often"]
+    assert search(owner, "often", limit=100, page=MAX_MATCHES // 100)[-1] == "5 often"
 
 
 def test_a_slice_is_the_beginning_of_all_that_is_ranked(owner):
@@ -146,8 +146,8 @@ def test_a_cursor_goes_on_to_the_last(owner, crowd):
         body = owner.get(URL, {"search": "often", "limit": 100, "cursor": cursor}).json()
         count, cursor = count + len(body["data"]), body["meta"]["nextCursor"]
 
-    assert count == MOST_FOUND + 5
+    assert count == MAX_MATCHES + 5
 
 
 def test_without_a_search_everything_is_counted(owner, crowd):
-    assert owner.get(URL).json()["meta"]["total"] == MOST_FOUND + 5
+    assert owner.get(URL).json()["meta"]["total"] == MAX_MATCHES + 5

@@ -60,7 +60,7 @@ class Command(BaseCommand):
 def latest(number: int) -> Any:
     """Return the users with a live session, by when they were active last."""
     live = Session.objects.live().filter(user=OuterRef("pk"))
-    people = User.objects.alive().filter(Exists(live)).select_related("owner_version")
+    people = User.objects.not_deleted().filter(Exists(live)).select_related("owner_version")
     return (
         people.annotate(seen=Max("sessions__last_used_at"))
         .order_by("-seen")[:number]

@@ -255,7 +255,7 @@ def test_lists_cost_the_same_however_long(browser, factory):
 
 
 def test_counting_stops_where_it_would_take_long(browser, monkeypatch):
-    monkeypatch.setattr("core.admin.base.MOST_COUNTED", 3)
+    monkeypatch.setattr("core.admin.base.MAX_COUNTED_ROWS", 3)
     for _ in range(5):
         OutboxMessageFactory()
 

@@ -58,7 +58,7 @@ class BulkViewSet(BaseViewSet):
     def bulk(self, request: Any, *args: Any, prepared: list[Operation], **kwargs: Any) -> Response:
         """Create, change and delete many at once. All of the operations are done, or none."""
         with transaction.atomic():
-            results = self.carry_out(prepared)
+            results = self.run_operations(prepared)
         return Response(results)
 
     def read_operations(self, request: Any, *args: Any, **kwargs: Any) -> list[Operation]:
@@ -77,7 +77,7 @@ class BulkViewSet(BaseViewSet):
         nearest: Any = next((names for names in owners if not names.isdisjoint({of_many, *of_one})), ())
         return of_many in nearest
 
-    def carry_out(self, operations: Sequence[Operation]) -> list[dict[str, Any]]:
+    def run_operations(self, operations: Sequence[Operation]) -> list[dict[str, Any]]:
         """The results, in order. In a transaction; raises BulkRefused before anything is written.
 
         Deletions happen first and creations last, so that a unique value that one gives up is free for another.

@@ -22,7 +22,7 @@ class TrashViewSet(BaseViewSet):
     @action(detail=False, url_path="trash")
     def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """What was deleted and can still be restored."""
-        return self.answer_list(self.get_trash)
+        return self.list_response(self.get_trash)
 
     @action(detail=True, methods=["post"], url_path="restore")
     def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:

@@ -134,12 +134,12 @@ def test_after_a_deadlock_nothing_is_written_twice(owner):
 
 
 def test_after_too_many_deadlocks_the_client_is_told_when_to_come_again(owner, did):
-    Prepared.failures += [deadlock() for _ in range(deadlocks.MOST_ATTEMPTS)]
+    Prepared.failures += [deadlock() for _ in range(deadlocks.MAX_TRANSACTION_ATTEMPTS)]
     answer = send(owner, None)
 
     assert answer.status_code == 503
     assert answer["Retry-After"] == "1"
-    assert did == [TAKE, *["write it"] * deadlocks.MOST_ATTEMPTS, "drop it"]
+    assert did == [TAKE, *["write it"] * deadlocks.MAX_TRANSACTION_ATTEMPTS, "drop it"]
 
 
 def test_who_comes_second_at_the_same_time_drops_what_it_prepared(owner, did, monkeypatch):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from core.audit.models import AuditEvent
 from core.db import statements as compiled
-from core.db.statements import Slot, UncompilableError, insert, stand_in_for
+from core.db.statements import Slot, UncompilableError, insert, placeholder_for
 from core.outbox.models import OutboxMessage
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
@@ -39,7 +39,7 @@ def test_a_value_of_the_moment_is_not_kept_for_ever(moment):
 
 def test_what_has_no_stand_in_is_refused():
     with pytest.raises(UncompilableError):
-        stand_in_for(object())
+        placeholder_for(object())
 
 
 @on_postgresql

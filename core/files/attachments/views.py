@@ -20,12 +20,12 @@ from core.db.access import owner_id_of
 from core.files import services as files
 from core.files.attachments.serializers import AttachmentSerializer, UploadSerializer, shown
 from core.files.content_types import IMAGES, type_of
-from core.files.images import encode_anew
+from core.files.images import reencode
 from core.files.models import BaseAttachment, StoredFile
 from core.files.uploads import UploadParser, uploaded_file
 from core.web.errors import ApiError
 
-MOST_ATTACHMENTS = 20
+MAX_ATTACHMENTS = 20
 CHUNK_BYTES = 64 * 1024
 
 
@@ -59,7 +59,7 @@ def prepare(*, upload: UploadedFile, owner: Any, actor: Any) -> Prepared:
         return Prepared(
             files.store(chunks(source), user=owner, content_type=kind, filename=name, size=upload.size)
         )
-    picture = encode_anew(source, user=actor)
+    picture = reencode(source, user=actor)
     try:
         made = [
             (picture.image, picture.content_type),
@@ -114,8 +114,8 @@ def attach(*, to: Any, model: type[BaseAttachment], prepared: Prepared, actor: A
 
 
 def refuse_more(to: Any) -> None:
-    if to.attachment_count >= MOST_ATTACHMENTS:
-        raise TooManyAttachments(message=f"It has {MOST_ATTACHMENTS} attachments already, which is the most.")
+    if to.attachment_count >= MAX_ATTACHMENTS:
+        raise TooManyAttachments(message=f"It has {MAX_ATTACHMENTS} attachments already, which is the most.")
 
 
 def detach(*, attachment: Any, actor: Any) -> None:
@@ -182,10 +182,10 @@ class AttachmentViewSet(BaseViewSet):
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         self.get_parent()
-        return self.answer_list(self.get_queryset)
+        return self.list_response(self.get_queryset)
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        self.wanted_fields()  # raises for a wrong one, also where the object is unchanged
+        self.requested_fields()  # raises for a wrong one, also where the object is unchanged
         self.get_parent()
         attachment = self.get_object()
         return not_modified(request, attachment.etag) or self.answer(attachment)
@@ -193,7 +193,7 @@ class AttachmentViewSet(BaseViewSet):
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
         made_at = int(time.time())
         etag = with_links(instance.etag, made_at)
-        return self.answer_with(shown(instance, made_at), etag, status, **headers)
+        return self.response_with(shown(instance, made_at), etag, status, **headers)
 
     def take_upload(self, request: Any, *args: Any, **kwargs: Any) -> Prepared:
         parent = self.get_writable_parent()
@@ -235,16 +235,16 @@ class ShowsAttachments(BaseViewSet):
     def get_serializer_class(self) -> Any:
         return self.detail_serializer_class if self.action in self.detail_actions else self.serializer_class
 
-    def answer_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
+    def response_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
         """The serializer says how many there are; only where there are any, one query more brings them."""
-        wanted = self.wanted_fields()
+        wanted = self.requested_fields()
         if wanted is not None and "attachments" not in wanted:
-            return super().answer_with(data, etag, status, **headers)
+            return super().response_with(data, etag, status, **headers)
         if "attachments" not in data:  # an action with a serializer of its own
-            return super().answer_with(data, etag, status, **headers)
+            return super().response_with(data, etag, status, **headers)
         if not data["attachments"]:
-            return super().answer_with({**data, "attachments": []}, etag, status, **headers)
+            return super().response_with({**data, "attachments": []}, etag, status, **headers)
         made_at = int(time.time())  # addresses run out
         rows = self.attachment_model.objects.filter(**{self.attachment_model.parent: data["id"]}).with_files()
         data = {**data, "attachments": [shown(row, made_at) for row in rows]}
-        return super().answer_with(data, with_links(etag, made_at), status, **headers)
+        return super().response_with(data, with_links(etag, made_at), status, **headers)

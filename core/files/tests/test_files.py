@@ -179,9 +179,9 @@ def test_without_the_bucket_nothing_is_stored_and_nothing_promised_is_lost(bucke
     working = settings.STORAGES
     stored = kept()
     settings.STORAGES = {**working, "default": bucket_at("http://127.0.0.1:9")}
-    with pytest.raises(files.StorageAway):
+    with pytest.raises(files.StorageUnavailable):
         store()
-    with pytest.raises(files.StorageAway):
+    with pytest.raises(files.StorageUnavailable):
         files.open_file(stored)
     files.schedule_deletion(stored)
     outbox.drain()

@@ -1,4 +1,4 @@
-"""Texts in a table are safe to open in a spreadsheet, and come back as they were."""
+"""MultiValueFilter in a table are safe to open in a spreadsheet, and come back as they were."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ ALPHABET = [*DANGEROUS, *"'\",;|% a1", "é", "\u00a0", "\u3000", "\ufeff", "漢"
 
 
 def invented(number, seed=20261121):
-    """Texts out of what could go wrong."""
+    """MultiValueFilter out of what could go wrong."""
     source = random.Random(seed)
     return ["".join(source.choices(ALPHABET, k=source.randrange(12))) for _ in range(number)]
 

@@ -17,8 +17,8 @@ def template(request):
 
 
 def test_every_mail_has_a_preview_in_both_forms(rf, template):
-    html = preview.mail_preview(rf.get("/"), template, "html")
-    text = preview.mail_preview(rf.get("/"), template, "txt")
+    html = preview.email_preview(rf.get("/"), template, "html")
+    text = preview.email_preview(rf.get("/"), template, "txt")
 
     assert "<html" in html.content.decode()
     assert text.content.decode().startswith("Subject: ")
@@ -32,14 +32,14 @@ def test_every_template_of_a_mail_is_previewed(settings):
 
 
 def test_a_preview_promises_and_stores_nothing(rf, template):
-    preview.mail_preview(rf.get("/"), template, "html")
+    preview.email_preview(rf.get("/"), template, "html")
 
     assert not OutboxMessage.objects.exists()
 
 
 def test_an_unknown_mail_is_not_found(rf):
     with pytest.raises(Http404):
-        preview.mail_preview(rf.get("/"), "nothing", "html")
+        preview.email_preview(rf.get("/"), "nothing", "html")
 
 
 def test_there_is_no_route_in_production():

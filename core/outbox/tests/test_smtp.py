@@ -73,7 +73,7 @@ def serve(settings, tmp_path):
         controller.stop()
 
 
-def say_hello(cause):
+def send_hello(cause):
     send("hello", to="ann@example.com", context=OURS, cause=cause)
 
 
@@ -124,7 +124,7 @@ def test_a_refused_recipient_or_content_is_final(serve, command, reply):
     serve().answers[command] = reply
 
     with pytest.raises(PermanentError, match=reply[:3]):
-        say_hello(OutboxMessageFactory())
+        send_hello(OutboxMessageFactory())
 
 
 @pytest.mark.parametrize(("command", "reply"), LATER)
@@ -132,7 +132,7 @@ def test_what_is_about_our_set_up_or_a_quota_is_tried_again(serve, command, repl
     serve().answers[command] = reply
 
     with pytest.raises(smtplib.SMTPException):
-        say_hello(OutboxMessageFactory())
+        send_hello(OutboxMessageFactory())
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_is_about_our_set_up_or_a_quota_is_tried_again(serve, command, repl
     ],
 )
 def test_the_outbox_follows_the_rule(serve, monkeypatch, command, reply, status):
-    monkeypatch.setitem(outbox.handlers, "test.mail", say_hello)
+    monkeypatch.setitem(outbox.handlers, "test.mail", send_hello)
     serve().answers[command] = reply
     outbox.enqueue("test.mail", {})
     outbox.drain()
@@ -159,7 +159,7 @@ def test_a_refused_log_in_of_ours_is_tried_again(serve, settings):
     settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "app", "old"
 
     with pytest.raises(smtplib.SMTPAuthenticationError):
-        say_hello(OutboxMessageFactory())
+        send_hello(OutboxMessageFactory())
     assert script.received == []
 
 
@@ -184,7 +184,7 @@ def encrypted(request, serve, settings, authority):
 
 def test_a_server_with_a_certificate_of_a_trusted_authority_gets_the_mail(encrypted, authority, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.bundle))
-    say_hello(OutboxMessageFactory())
+    send_hello(OutboxMessageFactory())
 
     assert [envelope.rcpt_tos for envelope in encrypted.received] == [["ann@example.com"]]
 
@@ -193,7 +193,7 @@ def test_a_server_with_any_other_certificate_gets_nothing(encrypted, tmp_path, m
     monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path, "wrong").bundle))
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        say_hello(OutboxMessageFactory())
+        send_hello(OutboxMessageFactory())
     assert encrypted.received == []
 
 
@@ -203,7 +203,7 @@ def test_a_certificate_for_another_host_is_refused(serve, settings, authority, m
     serve(ssl_context=authority.server_context("192.0.2.1"))
 
     with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
-        say_hello(OutboxMessageFactory())
+        send_hello(OutboxMessageFactory())
 
 
 # --- slow servers ---------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def slow(serve, settings, monkeypatch):
 
 def test_a_slow_server_gets_an_email_once(slow):
     slow.seconds = 0.09
-    say_hello(OutboxMessageFactory())
+    send_hello(OutboxMessageFactory())
 
     assert len(slow.received) == 1
 
@@ -230,7 +230,7 @@ def test_one_that_is_too_slow_gets_nothing_of_an_email(slow):
     slow.seconds = 0.25
 
     with pytest.raises(TimeoutError):
-        say_hello(OutboxMessageFactory())
+        send_hello(OutboxMessageFactory())
     assert slow.received == []
 
 
@@ -249,7 +249,7 @@ def test_a_reply_that_comes_in_drops_does_not_hold_a_delivery_for_ever(slow, set
         dripping = threading.Thread(target=drip)
         dripping.start()
         with pytest.raises(smtplib.SMTPException):
-            say_hello(OutboxMessageFactory())
+            send_hello(OutboxMessageFactory())
         ended.set()
         dripping.join()
 
@@ -260,5 +260,5 @@ def test_nothing_is_sent_under_a_lease_that_is_lost(slow):
     Lease(message, outbox.LEASE).lost = True
 
     with pytest.raises(LeaseLost):
-        say_hello(message)
+        send_hello(message)
     assert slow.received == []

@@ -240,7 +240,7 @@ def test_a_certificate_for_another_host_is_refused(authority, tmp_path):
     assert (seen["cache"], seen["broker"]) == ("certificate", "certificate")
 
 
-def worker_says(url, *words):
+def worker_output(url, *words):
     """Start a worker, and return the first line of its log that holds one of `words`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "1", "-P", "solo", "-Q", "tls-test"],
@@ -264,7 +264,9 @@ def worker_says(url, *words):
 @needs_redis
 def test_a_worker_connects_to_a_trusted_broker_only(tls_redis, authority, wrong):
     said = [
-        worker_says(f"{tls_redis}?ssl_ca_certs={trusted.bundle}", "Connected to", "certificate verify failed")
+        worker_output(
+            f"{tls_redis}?ssl_ca_certs={trusted.bundle}", "Connected to", "certificate verify failed"
+        )
         for trusted in (authority, wrong)
     ]
 
