@@ -12,11 +12,19 @@ from core.api.idempotency import idempotent
 from core.api.views import ApiView
 from core.outbox.models import OutboxMessage
 from core.tests.parallel import together
+from core.web import time_limits
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls(__name__),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _long_limits(monkeypatch):
+    """A deadlock is detected after a second of waiting, so on a loaded machine two take longer than the limits of a
+    request, and the response is a 503 as it should be."""
+    monkeypatch.setattr(time_limits, "REQUEST", time_limits.DEFAULT)
 
 
 class Crossing(ApiView):
