@@ -53,7 +53,16 @@ def pins(name: str) -> set[str]:
 def write(upgrade: bool) -> None:
     for name in SOURCES:
         source = OVERRIDDEN.get(name, name)
-        command = ["uv", "pip", "compile", f"{source}.in", "--output-file", f"{name}.txt", "--quiet"]
+        command = [
+            "uv",
+            "pip",
+            "compile",
+            f"{source}.in",
+            "--output-file",
+            f"{name}.txt",
+            "--quiet",
+            "--no-strip-extras",
+        ]
         command += ["--universal", "--python-version", PYTHONS.get(name, "3.11")]
         command += ["--generate-hashes", "--no-emit-index-url"]
         command += ["--custom-compile-command", f"make lock  # sources: {digest(name)}"]
