@@ -14,6 +14,7 @@ from accounts.models import Role
 from config.tests import house
 from core.api.row_access import has_model, model_of
 from core.db.access import levels, target_of
+from core.jobs.services import kind_of
 from core.tests import contract
 from core.tests.factories import DryRunFactory
 from core.tests.samples import upload
@@ -132,13 +133,12 @@ def keys(operation, user):
 def body(operation, user):
     """A valid one of the caller, with its format."""
     view_class, action = declared_operations()[operation]
-    model = view_class.queryset.model
     if action == "create" and hasattr(view_class, "parents"):
         return upload(b"Hello", "hello.txt"), "multipart"
     if action == "export":
         return {"format": "csv"}, "json"
     if action == "import_rows":
-        dry_run = DryRunFactory(user=user, kind=f"{model._meta.model_name}.import") if user else None
+        dry_run = DryRunFactory(user=user, kind=kind_of(view_class, "import")) if user else None
         return {"dryRunId": str(dry_run.pk) if dry_run else "0"}, "json"
     if action == "bulk":
         data = example(operation.removesuffix("/bulk"), view_class, user)

@@ -1,6 +1,9 @@
 """Object permissions of a viewset (`has_object_permission`) hold on every route, and in jobs when they run."""
 
+from itertools import count
+
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django_filters import rest_framework as django_filters
 from rest_framework import permissions
 
@@ -41,9 +44,12 @@ def invoices(ann):
     return [Invoice.objects.create(number=str(n), is_paid=n == 1, customer=customer) for n in range(2)]
 
 
+NUMBERS = count()  # each viewset with jobs has a name of its own
+
+
 def tables(of, serializer_class, **members):
     given = {"queryset": of.objects.all(), "serializer_class": serializer_class}
-    return type("ViewSet", (ImportViewSet, ExportViewSet), given | members)
+    return type(f"Table{next(NUMBERS)}ViewSet", (ImportViewSet, ExportViewSet), given | members)
 
 
 def imported(view, user, *rows):
@@ -91,13 +97,38 @@ def test_an_export_leaves_out_what_they_refuse(ann, invoices):
 def test_a_file_is_handed_out_under_the_permissions_of_its_view(ann):
     group = ann.groups.create(name="accounting")
     view = tables(Customer, serializer(Customer, "name"), permission_classes=[InGroup])
-    job = Job(user=ann, role=ann.role, kind="customer.export", parameters={"query": {}, "format": "csv"})
+    kind = jobs.kind_of(view, "export")
+    job = Job(user=ann, role=ann.role, kind=kind, parameters={"query": {}, "format": "csv"})
 
-    assert jobs.permits["customer.export"].args == (view,)
     assert may_export(view, job, ann)
     assert jobs.may_have_file(job, ann)
     ann.groups.remove(group)
     assert not jobs.may_have_file(job, ann)
+
+
+# --- two viewsets of one model --------------------------------------------------------------------
+
+
+def test_each_exports_its_own_rows(call, ann, invoices):
+    every = tables(Invoice, INVOICE)
+    paid = type("PaidInvoiceViewSet", (every,), {"queryset": Invoice.objects.filter(is_paid=True)})
+    for view in (every, paid):
+        assert call(view, "export", ann, data={"format": "json"}).status_code == 202
+    jobs.run_due()
+
+    assert [job.result["rows"] for job in ann.jobs.order_by("created_at")] == [len(invoices), 1]
+
+
+@pytest.mark.parametrize("base", [ImportViewSet, ExportViewSet])
+def test_two_of_one_name_are_refused_until_one_is_named(base):
+    given = {"queryset": Invoice.objects.all(), "serializer_class": serializer(Invoice, "number")}
+    name = f"Same{next(NUMBERS)}ViewSet"
+    first = type(name, (base,), given)
+    with pytest.raises(ImproperlyConfigured, match="has this name"):
+        type(name, (base,), given)
+
+    other = type(name, (first,), {"job_name": f"other{next(NUMBERS)}"})
+    assert jobs.kind_of(other, "export") != jobs.kind_of(first, "export")
 
 
 # --- a team's rows everywhere ---------------------------------------------------------------------

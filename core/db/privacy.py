@@ -5,8 +5,10 @@ from typing import Any
 
 from django.db import models
 
+from core.web.registry import Registry
+
 Section = Callable[[Any], Any]
-sections: dict[str, Section] = {}
+sections: Registry[Section] = Registry()
 covered: set[type[models.Model]] = set()
 
 EXPORT_SCHEMA: dict[str, Any] = {
@@ -24,8 +26,7 @@ def exports(name: str, *held_in: type[models.Model]) -> Callable[[Section], Sect
     """
 
     def register(section: Section) -> Section:
-        sections[name] = section
         covered.update(held_in)
-        return section
+        return sections.register(name, section)
 
     return register

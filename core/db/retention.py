@@ -6,20 +6,21 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from core.web.registry import Registry
+
 log = structlog.get_logger(__name__)
 
 BATCH = 1000
 
 Purge = Callable[[], int]
-purges: dict[str, Purge] = {}
+purges: Registry[Purge] = Registry()
 
 
 def purges_expired(name: str) -> Callable[[Purge], Purge]:
     """Register a function that deletes at most one batch of what has expired, and returns how many rows that was."""
 
     def register(purge: Purge) -> Purge:
-        purges[name] = purge
-        return purge
+        return purges.register(name, purge)
 
     return register
 

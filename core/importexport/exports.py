@@ -28,7 +28,7 @@ from core.files import services as files
 from core.importexport.csv_cells import csv_pieces, json_pieces
 from core.jobs.models import Job
 from core.jobs.runner import Run
-from core.jobs.services import enqueue_job, functions, permits
+from core.jobs.services import enqueue_job, functions, kind_of, permits
 from core.jobs.views import JobSerializer, accepted
 from core.openapi.fields import filter_parameters
 from core.web.error_schemas import Schema, object_of
@@ -71,7 +71,11 @@ def in_body(parameter: Schema) -> Schema:
 
 
 class ExportViewSet(BaseViewSet):
-    """A BaseViewSet with `POST …/export`: what the list shows to the caller, filtered and sorted as the list is."""
+    """A BaseViewSet with `POST …/export`: what the list shows to the caller, filtered and sorted as the list is.
+
+    Its jobs find it by their kind, `<job_name>.export`; without a `job_name` the name of the class is taken. Two
+    viewsets of one kind raise ImproperlyConfigured.
+    """
 
     described_bodies: ClassVar = {"export": (export_request, None)}
     documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for what the list refuses to a role
@@ -79,8 +83,8 @@ class ExportViewSet(BaseViewSet):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if has_model(cls):
-            functions[export_kind(cls)] = partial(export, cls)
-            permits[export_kind(cls)] = partial(may_export, cls)
+            functions.register(kind_of(cls, "export"), partial(export, cls))
+            permits.register(kind_of(cls, "export"), partial(may_export, cls))
 
     @extend_schema(responses={202: JobSerializer})
     @action(detail=False, methods=["post"], url_path="export")
@@ -95,7 +99,9 @@ class ExportViewSet(BaseViewSet):
         view_for(type(self), request.user, query).exported()  # refuses what the list would refuse
         if not request.user.is_authenticated:
             self.refuse()  # a job has an owner
-        return accepted(enqueue_job(user=request.user, kind=export_kind(type(self)), parameters=parameters))
+        return accepted(
+            enqueue_job(user=request.user, kind=kind_of(type(self), "export"), parameters=parameters)
+        )
 
     def export_query(self, body: dict[str, Any]) -> dict[str, list[str]]:
         """Return the list's parameters in the body, as a query would hold them. Raises ApiError for a wrong one."""
@@ -114,10 +120,6 @@ class ExportViewSet(BaseViewSet):
         wanted = requested_fields(self.request, frozenset(names))
         columns = [name for name in names if wanted is None or name in wanted]
         return self.filter_queryset(self.rows_in_state()), columns
-
-
-def export_kind(view_class: Any) -> str:
-    return f"{model_of(view_class)._meta.model_name}.export"
 
 
 def texts_of(name: str, value: Any) -> list[str]:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from core.api.idempotency import idempotent
 from core.api.mixins.bulk import BulkViewSet
 from core.api.parsers import StrictJSONParser
-from core.api.row_access import has_model, model_of
+from core.api.row_access import has_model
 from core.files import services as files
 from core.files.models import StoredFile
 from core.files.uploads import UploadParser, uploaded_file
@@ -22,7 +22,7 @@ from core.importexport.imports import import_table
 from core.importexport.rows import Importer
 from core.importexport.tabular import open_table
 from core.jobs.models import Job
-from core.jobs.services import enqueue_job, functions
+from core.jobs.services import enqueue_job, functions, kind_of
 from core.jobs.views import JobSerializer, accepted
 from core.web.errors import ApiError, FieldError
 
@@ -73,7 +73,7 @@ class ImportViewSet(BulkViewSet):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if has_model(cls):
-            functions[import_kind(cls)] = partial(import_table, cls)
+            functions.register(kind_of(cls, "import"), partial(import_table, cls))
 
     @extend_schema(
         request={"multipart/form-data": ImportFileSerializer, "application/json": CommitDryRunSerializer},
@@ -87,7 +87,7 @@ class ImportViewSet(BulkViewSet):
         """Import from a file. Good rows are stored, bad ones reported by number in the `result` of the job. A row with
         an `id` changes that object, or creates it under this id; the columns it does not have stay as they are. With
         `dryRun` nothing is stored; its `dryRunId` then imports the same file."""
-        kind = import_kind(type(self))
+        kind = kind_of(type(self), "import")
         with transaction.atomic():
             if prepared.stored is not None:
                 files.keep(prepared.stored)
@@ -128,10 +128,6 @@ class ImportViewSet(BulkViewSet):
     def drop_table(self, prepared: Prepared) -> None:
         if prepared.stored is not None:
             files.delete_now(prepared.stored)
-
-
-def import_kind(view_class: Any) -> str:
-    return f"{model_of(view_class)._meta.model_name}.import"
 
 
 def file_of_dry_run(*, user: Any, kind: str, pk: UUID | None) -> StoredFile:

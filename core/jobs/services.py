@@ -28,6 +28,7 @@ from core.web import metrics
 from core.web import request_context as context
 from core.web.errors import ApiError, translate
 from core.web.logs import log_on_commit
+from core.web.registry import Registry
 from core.web.text import error_text
 
 log = structlog.get_logger(__name__)
@@ -38,10 +39,10 @@ RETRY_DELAY = timedelta(seconds=10)
 MAX_UNFINISHED = 20  # jobs of one user
 
 Function = Callable[[Run], None]
-functions: dict[str, Function] = {}
+functions: Registry[Function] = Registry()
 wake_up = dispatcher.register(TASK)
 # Whether the caller may still have the file that a job of this kind made; without an entry the role alone decides.
-permits: dict[str, Callable[[Job, Any], bool]] = {}
+permits: Registry[Callable[[Job, Any], bool]] = Registry()
 
 
 class TooManyJobs(ApiError):
@@ -57,10 +58,19 @@ def runs(kind: str) -> Callable[[Function], Function]:
     `run.should_pause`, and raises ApiError for what another attempt cannot help."""
 
     def register(function: Function) -> Function:
-        functions[kind] = function
-        return function
+        return functions.register(kind, function)
 
     return register
+
+
+def kind_of(view_class: Any, verb: str) -> str:
+    """Return the kind of a viewset's jobs: `resource.export` of ResourceViewSet.
+
+    Two viewsets of one model serve different rows, so each needs a kind of its own: `job_name`, else from the class's
+    name. A subclass does not inherit it.
+    """
+    name = vars(view_class).get("job_name") or view_class.__name__.removesuffix("ViewSet").lower()
+    return f"{name}.{verb}"
 
 
 # --- for requests ----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from core.outbox.dispatcher import dispatcher
 from core.outbox.models import OutboxMessage
 from core.web import metrics
 from core.web import request_context as context
+from core.web.registry import Registry
 from core.web.text import error_text
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,7 @@ MAX_DELAY = timedelta(hours=6)
 MAX_DELIVERIES = 4  # at once, by one task: a slow receiver delays one of them
 
 Handler = Callable[[OutboxMessage], None]
-handlers: dict[str, Handler] = {}
+handlers: Registry[Handler] = Registry()
 wake_up = dispatcher.register(TASK)
 
 
@@ -48,8 +49,7 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
     """Register the function that delivers messages of this kind. It must be safe to run twice."""
 
     def register(handler: Handler) -> Handler:
-        handlers[kind] = handler
-        return handler
+        return handlers.register(kind, handler)
 
     return register
 

@@ -64,8 +64,8 @@ def test_its_cost_does_not_grow_with_the_resources(owner):
     assert cost() == few
 
 
-def test_every_part_of_the_system_adds_its_section(owner, monkeypatch):
-    monkeypatch.setitem(sections, "added", None)
+def test_every_part_of_the_system_adds_its_section(owner, request):
+    request.addfinalizer(lambda: sections.pop("added"))
     exports("added")(lambda user: {"name": user.name})
 
     assert export_of(owner.user)["added"] == {"name": owner.user.name}
