@@ -76,7 +76,11 @@ def remove_example(folder: Path) -> None:
 
 
 def add_app(folder: Path) -> None:
-    edit(folder / "accounts" / "models.py", '    STAFF = "staff"\n', '    STAFF = "staff"\n    SUPPORT = "support"\n')
+    edit(
+        folder / "accounts" / "models.py",
+        '    STAFF = "staff"\n',
+        '    STAFF = "staff"\n    SUPPORT = "support"\n',
+    )
     shutil.copytree(APP, folder / "billing", ignore=shutil.ignore_patterns("__pycache__"))
     edit(folder / "config" / "local_apps.py", "LOCAL_APPS = [\n", 'LOCAL_APPS = [\n    "billing",\n')
     with (folder / "config" / "tests" / "access_matrix.txt").open("a") as matrix:
@@ -92,7 +96,11 @@ def adopt(folder: Path) -> None:
         sys.exit(f"adopt: the name takes changes of {sorted(of_name)}")
     remove_example(folder)
     add_app(folder)
-    ours = {name for name in changed(original, contents(folder)) if name.split("/")[0] not in {"billing", "resources"}}
+    ours = {
+        name
+        for name in changed(original, contents(folder))
+        if name.split("/")[0] not in {"billing", "resources"}
+    }
     print(f"changed besides the apps: {', '.join(sorted(ours))}", flush=True)
 
 
@@ -112,7 +120,7 @@ def step(title: str, folder: Path, variables: dict[str, str], *command: str) -> 
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        sys.exit(f"{error.stdout}\nadopt: {title}: not done after {STEP_SECONDS} seconds")
+        sys.exit(f"{output_of(error)}\nadopt: {title}: not done after {STEP_SECONDS} seconds")
     if run.returncode:
         sys.exit(f"{run.stdout}\nadopt: {title} failed")
     last = run.stdout.strip().rpartition("\n")[2] if command[:2] == ("-m", "pytest") else "ok"
@@ -120,8 +128,14 @@ def step(title: str, folder: Path, variables: dict[str, str], *command: str) -> 
     return run.stdout
 
 
+def output_of(error: subprocess.TimeoutExpired) -> str:
+    """Return what was printed until then: bytes, whatever `text` says."""
+    return error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else ""
+
+
 def check_schema(document: str) -> None:
-    if f"title: {NAME}" not in document or "Groundwork" in document or re.search(r"/api/v1/(resources|tags)\b", document):
+    served = re.search(r"^  /api/v1/(resources|tags)\b", document, re.MULTILINE)
+    if f"title: {NAME}" not in document or "Groundwork" in document or served:
         sys.exit("adopt: the OpenAPI document has the old name or the example")
 
 
@@ -129,11 +143,22 @@ def run_on(database: str, folder: Path, database_url: str, test_url: str) -> Non
     variables = {"DATABASE_URL": database_url, "REDIS_URL": "", "CELERY_BROKER_URL": ""}
     manage = "manage.py"
     step(f"{database}: migrate", folder, variables, manage, "migrate", "--verbosity", "0")
-    step(f"{database}: makemigrations --check", folder, variables, manage, "makemigrations", "--check", "--dry-run")
+    step(
+        f"{database}: makemigrations --check",
+        folder,
+        variables,
+        manage,
+        "makemigrations",
+        "--check",
+        "--dry-run",
+    )
     step(f"{database}: check", folder, variables, manage, "check", "--fail-level", "WARNING")
-    arguments = ("spectacular", "--validate", "--fail-on-warn")
-    check_schema(step(f"{database}: spectacular", folder, variables, manage, *arguments))
-    tests = {"TEST_DATABASE_URL": test_url, "TEST_REDIS_URL": ""}
+    document = step(
+        f"{database}: spectacular", folder, variables, manage, "spectacular", "--validate", "--fail-on-warn"
+    )
+    check_schema(document)
+    redis_url = os.environ.get("TEST_REDIS_URL", "") if test_url else ""
+    tests = {"TEST_DATABASE_URL": test_url, "TEST_REDIS_URL": redis_url}
     arguments = ("--quiet", "--create-db", "-p", "no:cacheprovider", *TESTS)
     step(f"{database}: tests", folder, tests, "-m", "pytest", *arguments)
 

@@ -16,7 +16,7 @@ def customer(owner):
 
 @pytest.fixture
 def invoice(customer):
-    return InvoiceFactory(customer=customer, lines=[{"text": "A bell", "price": "119.90"}])
+    return InvoiceFactory(customer=customer)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class InvoiceFactory(DjangoModelFactory):
     customer = factory.SubFactory(CustomerFactory)
     number = factory.Sequence(lambda n: f"2026-{n}")
     amount = "119.90"
+    lines = [{"text": "A bell", "price": "119.90"}]
 
 
 class InvoiceFileFactory(DjangoModelFactory):
