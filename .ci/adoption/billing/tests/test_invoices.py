@@ -51,7 +51,8 @@ def test_an_invoice_moves_to_no_customer_of_somebody_else(owner, invoice):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("amount", value) for value in ("-1", "1.001", "NaN", "1e400", {})),
+        *(("amount", value) for value in ("-1", "1.001", "NaN", "1e400")),
+        ("amount", {}),
         *(("status", "lost"), ("dueDate", "2026-02-30"), ("number", ""), ("lines", "x"), ("lines", [1])),
         *(("customerId", "x"), ("customerId", None)),
     ],
