@@ -17,7 +17,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-clients test-next test-proxy test-browser check words lock fuzz bench clean base-env prod-env \
+.PHONY: help run test test-services test-clients test-next test-proxy test-browser test-adoption check words lock fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
 	next-env pgbouncer-env
 
@@ -47,6 +47,9 @@ test-proxy: test-env nginx-env ## the product behind nginx, set up by the text o
 
 test-browser: base-env browser-env chromium-env ## the client of docs/api.md in a real Chromium (ARGS='-k reload')
 	@.venv-browser/bin/python -m pytest -c clients/browser/pytest.ini clients/browser $(ARGS)
+
+test-adoption: test-env ## a copy with another name, role and app, by the steps of the README, on SQLite and PostgreSQL
+	@$(BIN)/python .ci/services.py $(BIN)/python .ci/adopt.py
 
 check: dev-env ## lint, format, types, imports, private names, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .

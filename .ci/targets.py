@@ -18,8 +18,9 @@ MINUTES = {
     "test": 15,
     "test-services": 15,
     "test-clients": 6,
-    "test-browser": 9,
-    "test-proxy": 5,
+    "test-browser": 8,
+    "test-proxy": 4,
+    "test-adoption": 3,
 }
 SUMMARY = re.compile(r"\d+ (passed|failed|error)")  # of pytest
 GRACE_SECONDS = 60

@@ -29,12 +29,14 @@ STATUSES = READS | WRITES | JOBS
 
 
 def written():
-    """{"GET /path": {role: status}} of the file. A role that its heading does not name gets what a stranger gets."""
+    """Return {"GET /path": {role: status}} of the file. See `complete` for a role that its heading does not name."""
     lines = FILE.read_text().splitlines()
     named = next(line for line in lines if line.startswith("# method")).split()[3:]
     rows = (line.split() for line in lines if line and not line.startswith("#"))
     return {
-        f"{method} {path}": complete(dict(zip(named, map(int, statuses), strict=True)))
+        f"{method} {path}": complete(
+            dict(zip(named, map(int, statuses), strict=True)), readers_only(f"{method} {path}")
+        )
         for method, path, *statuses in rows
     }
 
@@ -45,20 +47,42 @@ def line(operation, row):
     return f"{method:7} {path:41}" + "".join(f"{row[role]:>{len(role) + 1}}" for role in ROLES)
 
 
-def complete(row):
-    return {role: row.get(role, row["stranger"]) for role in ROLES}
+def complete(row, readers=()):
+    """Add the roles that a row does not name. Each gets what a stranger gets, but 403 for an object that it reads."""
+    return {role: row.get(role, 403 if role in readers else row["stranger"]) for role in ROLES}
+
+
+def readers_only(operation):
+    """Return the roles that read the object of an app's own action, and may not write it."""
+    view_class, _action = owned_operations().get(operation, (None, None))
+    if view_class is None or "{id}" not in operation or operation.startswith("GET"):
+        return set()
+    model = model_of_access(view_class)
+    return {
+        role
+        for role in Role.values
+        if covers(model, "read_all", role) and not covers(model, "write_all", role)
+    }
+
+
+@cache
+def owned_operations():
+    """Return {"GET /path": (viewset, action)} of the rows of an owner, own actions of the viewsets included."""
+    return {
+        f"{method.upper()} {path}": (callback.cls, action)
+        for path, callback in house.routes().items()
+        if hasattr(callback, "actions") and owner_path(model_of_access(callback.cls))
+        for method, action in callback.actions.items()
+    }
 
 
 @cache
 def declared_operations():
-    """{"GET /path": (viewset, action)} of the rows that follow from a declaration."""
-    found = {}
+    """Return {"GET /path": (viewset, action)} of the rows that follow from a declaration."""
+    found = {operation: item for operation, item in owned_operations().items() if item[1] in STATUSES}
     for path, callback in house.routes().items():
         if not hasattr(callback, "actions") or not owner_path(model_of_access(callback.cls)):
             continue
-        for method, action in callback.actions.items():
-            if action in STATUSES:
-                found[f"{method.upper()} {path}"] = callback.cls, action
         if callback.actions.get("get") == "list" and callback.cls.has_scope():
             found[f"GET {path}?scope=all"] = callback.cls, "scope"
     return found
@@ -119,7 +143,7 @@ def row_of(model, user):
 
 def keys(operation, user):
     """The keys in the path: of a row that is the user's, and of what is attached to it."""
-    view_class, action = declared_operations()[operation]
+    view_class, action = owned_operations()[operation]
     if not hasattr(view_class, "parents"):
         row = row_of(view_class.queryset.model, user)
         if action == "restore":
