@@ -42,6 +42,7 @@ class ResourceAttachmentViewSet(AttachmentViewSet):
 
     request: UserRequest
     queryset = Attachment.objects.all()
+    schema_name = "Attachment"
     parents = ResourceViewSet
 
 

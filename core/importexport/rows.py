@@ -185,7 +185,8 @@ def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) 
         return cell
     try:
         if isinstance(item, serializers.ListField):
-            return texts_of(cell) if isinstance(item.child, serializers.CharField) else json.loads(cell)
+            is_line = not cell or isinstance(item.child, serializers.CharField)  # as `cell_of` writes it
+            return texts_of(cell) if is_line else json.loads(cell)
         if isinstance(item, serializers.ChoiceField):
             return choice_of(item, cell)
         return json.loads(cell) if isinstance(item, DEEP) else cell

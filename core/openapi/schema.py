@@ -104,9 +104,11 @@ class EnvelopeSchema(AutoSchema):
         if self.model is None:
             name = type(self.view).__name__.removesuffix("View")
             return name[0].lower() + name[1:]
-        one = getattr(self.view, "schema_name", None) or self.model.__name__
+        # Of the class, since two viewsets may have one model.
+        one = getattr(self.view, "schema_name", None) or type(self.view).__name__.removesuffix("ViewSet")
         if self.action == "list":
-            return f"list{self.model._meta.verbose_name_plural.title().replace(' ', '')}"
+            plural = self.model._meta.verbose_name_plural.title().replace(" ", "")
+            return f"list{plural if one == self.model.__name__ else one + 's'}"
         if self.is_list() or self.is_paged():
             return f"list{one}{self.action.title()}"
         return f"{ACTIONS.get(self.action, (self.action,))[0]}{one}"

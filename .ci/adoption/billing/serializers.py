@@ -43,3 +43,9 @@ class InvoiceDetailSerializer(InvoiceSerializer):
 
     class Meta(InvoiceSerializer.Meta):
         fields: Any = (*InvoiceSerializer.Meta.fields[:-2], "attachments", "createdAt", "updatedAt")
+
+
+class InvoiceSummarySerializer(ModelSerializer):
+    class Meta:
+        model = Invoice
+        fields = ("id", "amount")

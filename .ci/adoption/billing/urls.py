@@ -1,9 +1,10 @@
-from billing.views import CustomerViewSet, InvoiceFileViewSet, InvoiceViewSet
+from billing.views import CustomerViewSet, InvoiceFileViewSet, InvoiceViewSet, InvoiceSummaryViewSet
 from core.api.routers import Router
 
 router = Router()
 router.register("customers", CustomerViewSet, basename="customer")
 router.register("invoices", InvoiceViewSet, basename="invoice")
+router.register("invoice-summaries", InvoiceSummaryViewSet, basename="invoice-summary")
 router.register("invoices/<uuid:id>/attachments", InvoiceFileViewSet, basename="invoice-file")
 
 urlpatterns = router.urls

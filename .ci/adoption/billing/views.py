@@ -7,7 +7,12 @@ from rest_framework.response import Response
 
 from billing import services
 from billing.models import Customer, Invoice, InvoiceFile
-from billing.serializers import CustomerSerializer, InvoiceDetailSerializer, InvoiceSerializer
+from billing.serializers import (
+    CustomerSerializer,
+    InvoiceDetailSerializer,
+    InvoiceSerializer,
+    InvoiceSummarySerializer,
+)
 from core.api.mixins.history import HistoryViewSet
 from core.api.mixins.trash import TrashViewSet
 from core.files.attachments.views import AttachmentViewSet, ShowsAttachments
@@ -43,6 +48,15 @@ class InvoiceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryView
         with transaction.atomic():
             invoice = services.pay_invoice(invoice=self.locked_object(), actor=request.user)
         return self.answer(invoice)
+
+
+class InvoiceSummaryViewSet(ExportViewSet):
+    """A few columns of the invoices of the caller's customers."""
+
+    queryset = Invoice.objects.all()
+    serializer_class = InvoiceSummarySerializer
+    exposed = frozenset({"list", "retrieve"})
+    sort_fields: ClassVar = {"createdAt": "created_at"}
 
 
 class InvoiceFileViewSet(AttachmentViewSet):
