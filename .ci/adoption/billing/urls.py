@@ -1,4 +1,4 @@
-from billing.views import CustomerViewSet, InvoiceFileViewSet, InvoiceViewSet, InvoiceSummaryViewSet
+from billing.views import CustomerViewSet, InvoiceFileViewSet, InvoiceSummaryViewSet, InvoiceViewSet
 from core.api.routers import Router
 
 router = Router()
