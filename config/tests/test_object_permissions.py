@@ -13,12 +13,13 @@ from config.tests.sample_models import Club, Customer, Invoice, Membership, Proj
 from config.tests.test_odd_viewsets import INVOICE, body, full, problems, update
 from core.api.caller import view_for
 from core.audit import services as audit
+from core.files import services as files
 from core.importexport.exports import ExportViewSet, Shown, may_export, rows_permitted
 from core.importexport.imports import one_by_one
 from core.importexport.rows import Importer
 from core.importexport.views import ImportViewSet
 from core.jobs import services as jobs
-from core.jobs.models import Job
+from core.tests.factories import JobFactory
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 
@@ -94,16 +95,22 @@ def test_an_export_leaves_out_what_they_refuse(ann, invoices):
     assert Shown(None, view, Invoice.objects.all()).count == 0
 
 
-def test_a_file_is_handed_out_under_the_permissions_of_its_view(ann):
+def test_a_file_is_handed_out_under_the_permissions_of_its_view(ann, client):
     group = ann.groups.create(name="accounting")
     view = tables(Customer, serializer(Customer, "name"), permission_classes=[InGroup])
     kind = jobs.kind_of(view, "export")
-    job = Job(user=ann, role=ann.role, kind=kind, parameters={"query": {}, "format": "csv"})
+    stored = files.store([b"id"], user=ann, content_type="text/csv", filename="a.csv", size=2)
+    files.keep(stored)
+    made = {"role": ann.role, "kind": kind, "parameters": {"query": {}, "format": "csv"}}
+    job = JobFactory(user=ann, result_file=stored, **made)
+    url = files.signed_url(stored)
 
     assert may_export(view, job, ann)
     assert jobs.may_have_file(job, ann)
+    assert b"".join(client.get(url)) == b"id"
     ann.groups.remove(group)
     assert not jobs.may_have_file(job, ann)
+    assert client.get(url).status_code == 403
 
 
 # --- two viewsets of one model --------------------------------------------------------------------

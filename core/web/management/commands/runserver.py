@@ -44,3 +44,4 @@ class Command(RunServer):
             "password": DEMO_PASSWORD,
         }
         self.stdout.write(GREETING.format(url=f"http://{host}:{server_port}", **values))
+        self.stdout.flush()  # also into a pipe, where Python holds text back
