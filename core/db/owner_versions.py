@@ -10,7 +10,7 @@ triggers are deferred to the commit: a writer locks the version's row last and b
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -104,11 +104,15 @@ def is_watched(model: Any) -> bool:
     return concrete and model.moves_owner_version and bool(path_to_owner(model))
 
 
-def watched() -> dict[Any, tuple[str, ...]]:
-    """Return {model: path to the owner} of every model that is watched."""
+def watched(models: Iterable[Any] | None = None) -> dict[Any, tuple[str, ...]]:
+    """Return {model: path to the owner} of every model that is watched, and of every table on its way to the owner: a
+    customer that gets another owner takes its invoices along."""
     found: dict[Any, tuple[str, ...]] = {
-        model: path_to_owner(model) for model in apps.get_models() if is_watched(model)
+        model: path_to_owner(model) for model in models or apps.get_models() if is_watched(model)
     }
+    for model, path in list(found.items()):
+        for passed, field in enumerate(list(fields_of(model, path))[:-1], start=1):
+            found.setdefault(field.related_model, path[passed:])
     for model in list(found):
         for many in model._meta.many_to_many:
             through = many.remote_field.through

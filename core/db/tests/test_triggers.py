@@ -7,8 +7,12 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection, migrations, models
 from django.db.migrations.state import ProjectState
+from django.test.utils import isolate_apps
 
+from accounts.models import User
 from core.db import triggers
+from core.db.access import Access
+from core.db.base import BaseModel
 from core.db.owner_versions import current_version, watched
 from resources.models import Resource, ResourceTag, Tag
 from resources.tests.factories import ResourceFactory
@@ -25,6 +29,24 @@ def _whole():
 def test_every_model_with_one_owner_is_watched_and_what_lies_between():
     assert {Resource, Tag, ResourceTag} <= watched().keys()
     assert watched()[ResourceTag] == ("resource", "user")
+
+
+@isolate_apps("core.db")
+def test_the_tables_on_the_way_to_the_owner_are_watched_too():
+    class Shop(models.Model):  # noqa: DJ008
+        user = models.ForeignKey(User, on_delete=models.CASCADE)
+
+        class Meta:
+            app_label = "core_db"
+
+    class Order(BaseModel):
+        access = Access(owner="shop__user")
+        shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+
+        class Meta:
+            app_label = "core_db"
+
+    assert watched([Order]) == {Order: ("shop", "user"), Shop: ("user",)}
 
 
 def test_a_link_alone_gives_its_owner_a_new_version(owner):
