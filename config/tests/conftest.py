@@ -58,7 +58,9 @@ def call():
         if user is not None:
             force_authenticate(request, user)
         view = view_class.as_view({method: action}, **(initkwargs or {}))
-        return view(request, **kwargs).render()
+        response = view(request, **kwargs).render()
+        request.close()  # as the handler does: it closes an uploaded file
+        return response
 
     return act
 
