@@ -1,17 +1,13 @@
 """The sections of the personal-data export that follow from viewsets."""
 
-from types import ModuleType
-
 import pytest
 from django.db import models
-from django.urls import include, path
 from rest_framework import serializers
 
 from accounts.tests.factories import UserFactory
 from config.tests.reading import serializer, viewset
 from config.tests.sample_models import Customer, Project
 from core.api import personal_data
-from core.api.routers import Router
 from core.db.base import BaseQuerySet
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
@@ -27,21 +23,6 @@ def ann():
 @pytest.fixture
 def projects(ann):
     return [Project.objects.create(name=name, user=ann) for name in ("One", "Two")]
-
-
-@pytest.fixture
-def serve(settings):
-    """Serve these viewsets, in this order, in place of the routes of the project."""
-
-    def route(*view_classes):
-        router = Router()
-        for number, view_class in enumerate(view_classes):
-            router.register(f"sample{number}", view_class, basename=f"sample{number}")
-        urlconf = ModuleType("sample_urls")
-        urlconf.urlpatterns = [path("api/v1/", include(router.urls))]
-        settings.ROOT_URLCONF = urlconf
-
-    return route
 
 
 CONDITIONS = {
