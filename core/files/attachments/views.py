@@ -41,7 +41,7 @@ class AttachmentViewSet(BaseViewSet):
     documented_errors: ClassVar = {"create": ("CONFLICT", "INSUFFICIENT_STORAGE")}
 
     def parent_view(self, action: str) -> Any:
-        """The viewset of the object, as it would serve the caller. Raises what its permissions raise."""
+        """Return the viewset of the object, as it would serve the caller. Raises what its permissions raise."""
         key = self.parents.lookup_url_kwarg or self.parents.lookup_field
         method = "GET" if action == "retrieve" else "PATCH"
         kwargs = {key: self.kwargs["id"]}
@@ -53,7 +53,7 @@ class AttachmentViewSet(BaseViewSet):
         return self.parent_view("retrieve").get_object()
 
     def get_writable_parent(self, *, locked: bool = False) -> Any:
-        """Raises PermissionDenied where the caller may only read it."""
+        """Return the object. Raises PermissionDenied where the caller may only read it."""
         view = self.parent_view("partial_update")
         if locked:
             return view.locked_object()
@@ -141,9 +141,9 @@ class ShowsAttachments(BaseViewSet):
     def response_with(
         self, data: Any, etag: str, status: int = 200, *, key: Any = None, **headers: str
     ) -> Response:
-        """The serializer says how many there are; only where there are any, one query more brings them."""
-        wanted = self.requested_fields()
-        count = data.get("attachments") if wanted is None or "attachments" in wanted else None
+        """Put the attachments in place of their number. Where there are none, it costs no query."""
+        requested = self.requested_fields()
+        count = data.get("attachments") if requested is None or "attachments" in requested else None
         if isinstance(count, int):  # an action may have a serializer of its own
             made_at = int(time.time())  # addresses run out
             etag = with_links(etag, made_at) if count else etag
