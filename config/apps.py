@@ -1,3 +1,4 @@
+from importlib import import_module
 from typing import Any
 
 from django.contrib.admin.apps import AdminConfig
@@ -12,6 +13,7 @@ class SiteConfig(AdminConfig):
     default_site: Any = "config.admin.Site"
 
     def ready(self) -> None:
-        """Import the contributing modules of every app."""
+        """Import the contributing modules of every app, and the checks that need the routes."""
         super().ready()
+        import_module("core.openapi.checks")
         autodiscover_modules(*CONTRIBUTIONS)

@@ -40,13 +40,14 @@ def enum_names() -> dict[str, Any]:
 
 def describe_tags(result: dict[str, Any], generator: Any, **_context: Any) -> dict[str, Any]:
     """Add the tags of the local apps, each with the docstring of its viewset."""
-    described = {tag["name"] for tag in result["tags"]}
+    tags = [*result["tags"]]  # that of the result is the list of the settings
+    described = {tag["name"] for tag in tags}
     for path, *_method, callback in generator.endpoints:
         name = path.removeprefix("/api/v1/").partition("/")[0]
         if path == f"/api/v1/{name}" and name not in described and hasattr(callback, "cls"):
             described.add(name)
-            result["tags"].append({"name": name, "description": getdoc(callback.cls) or ""})
-    return result
+            tags.append({"name": name, "description": getdoc(callback.cls) or ""})
+    return {**result, "tags": tags}
 
 
 SPECTACULAR_SETTINGS = {

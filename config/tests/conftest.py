@@ -1,13 +1,17 @@
 import random
 from decimal import Decimal
+from types import ModuleType
 
 import pytest
 from django.db import connection
+from django.urls import include, path
 from rest_framework.test import APIRequestFactory, force_authenticate
 
 from accounts.tests.factories import UserFactory
+from config import urls
 from config.tests import sample_models
 from config.tests.sample_models import MODELS, Board, Card, Customer, Invoice, Membership, Note, Product, Team
+from core.api.routers import Router
 
 factory = APIRequestFactory()
 
@@ -58,9 +62,26 @@ def call():
         if user is not None:
             force_authenticate(request, user)
         view = view_class.as_view({method: action}, **(initkwargs or {}))
-        return view(request, **kwargs).render()
+        response = view(request, **kwargs).render()
+        request.close()  # as the handler does: it closes an uploaded file
+        return response
 
     return act
+
+
+@pytest.fixture
+def serve(settings):
+    """Serve these viewsets too, in this order, below /api/v1/sample0, /api/v1/sample1 …"""
+
+    def route(*view_classes):
+        router = Router()
+        for number, view_class in enumerate(view_classes):
+            router.register(f"sample{number}", view_class, basename=f"sample{number}")
+        urlconf = ModuleType("sample_urls")
+        urlconf.urlpatterns = [*urls.urlpatterns, path("api/v1/", include(router.urls))]
+        settings.ROOT_URLCONF = urlconf
+
+    return route
 
 
 @pytest.fixture

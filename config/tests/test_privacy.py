@@ -14,6 +14,11 @@ Declare `access` with an owner and put the model behind a viewset, or add to {ap
     def {name}(user: User) -> Any:
         return [{{"id": row.pk}} for row in {model}.objects.filter({field}=user)]
 """
+ANNOTATED = """
+{view} leaves rows out of its queryset, so the personal-data export reads {label} without its annotations, and
+{serializer} shows {source}, which is one.
+Register a viewset whose queryset has no condition, or add a section with `@exports` to {app}/privacy.py.
+"""
 KEPT = """
 {label}.{field} keeps a user from being erased.
 Give it on_delete=models.CASCADE, or models.SET_NULL where the row is not the user's own.
@@ -35,6 +40,24 @@ def test_every_model_that_points_to_a_user_is_in_the_export():
     ]
 
     assert not missing, "\n".join(missing)
+
+
+def test_a_section_whose_viewset_leaves_rows_out_shows_no_annotation():
+    broken = [
+        ANNOTATED.format(
+            view=view.__name__,
+            label=model._meta.label,
+            serializer=view.serializer_class.__name__,
+            source=field.source,
+            app=model._meta.app_label,
+        )
+        for model, view in personal_data.viewsets_of_owned_rows().items()
+        if personal_data.leaves_rows_out(view) and view.serializer_class is not None
+        for field in view.serializer_class().fields.values()
+        if not (field.write_only or field.source == "*" or hasattr(model, field.source.split(".")[0]))
+    ]
+
+    assert not broken, "\n".join(broken)
 
 
 def test_no_row_keeps_a_user_from_being_erased():

@@ -1,13 +1,16 @@
 """The export of all data of a person, collected from all apps (GDPR, article 15 and 20).
 
-The rows of a person behind a viewset are a section by themselves: `owned_by(user)` of its queryset, those in the trash
-too, as its serializer shows them. The `privacy.py` of an app registers sections for other data.
+The rows of a person behind a viewset are a section by themselves: all that `owned_by(user)` returns, whatever the
+queryset of the viewset leaves out, those in the trash too, as its serializer shows them. Of several viewsets of one
+model it is the first in the URLconf whose queryset has no condition, else the first. The `privacy.py` of an app
+registers sections for other data, or in another form.
 """
 
 from typing import Any
 
 from django.db import models
 
+from core.api.read_eligibility import has_condition
 from core.api.routers import viewsets
 from core.api.row_access import model_of
 from core.api.serializers import camel
@@ -29,8 +32,14 @@ def viewsets_of_owned_rows() -> dict[type[models.Model], Any]:
         model = model_of(view_class)
         access = getattr(model, "access", None)
         if model not in covered and (parent_of(model) or (access and access.owner)):
-            owned.setdefault(model, view_class)
+            first = owned.setdefault(model, view_class)
+            if leaves_rows_out(first) and not leaves_rows_out(view_class):
+                owned[model] = view_class
     return owned
+
+
+def leaves_rows_out(view_class: Any) -> bool:
+    return view_class.queryset is None or has_condition(view_class.queryset)
 
 
 def section_name(model: Any) -> str:
@@ -47,11 +56,13 @@ def rows_of(user: Any, view_class: Any, request: Any) -> list[dict[str, Any]]:
     """Return the user's rows as the viewset lists them, each with its parent and the time of its deletion."""
     view = view_class(request=request, format_kwarg=None, action="list", args=(), kwargs={})
     model = model_of(view_class)
-    queryset = model._default_manager if view_class.queryset is None else view_class.queryset
-    rows = list(queryset.all().owned_by(user).order_by("pk"))
+    every_row = type(model._default_manager.all())(model)  # the manager may leave rows out too
+    # That of the viewset has the annotations that the serializer shows.
+    queryset = every_row if leaves_rows_out(view_class) else view_class.queryset
     added = [f"{parent_of(model)}_id"] if parent_of(model) else []
     added += ["deleted_at"] if hasattr(model, "deleted_at") else []
+    serializer = view.get_serializer()  # and none of a list, which may leave rows out
     return [
-        {**shown, **{camel(name): getattr(row, name) for name in added}}
-        for row, shown in zip(rows, view.get_serializer(rows, many=True).data, strict=True)
+        {**serializer.to_representation(row), **{camel(name): getattr(row, name) for name in added}}
+        for row in queryset.owned_by(user).order_by("pk")
     ]

@@ -118,9 +118,13 @@ def refusal_of_rows(rows: Any) -> str | None:
         return hook
     if (hook := override_of(model, among=ROW_CONSTRUCTION)) is not None:
         return hook
-    if rows.query.where or rows.query.distinct or rows.query.combinator or rows.query.is_sliced:
-        return f"a condition in the queryset of {model.__name__}"
-    return None
+    return f"a condition in the queryset of {model.__name__}" if has_condition(rows) else None
+
+
+def has_condition(rows: Any) -> bool:
+    """Whether the queryset may leave out rows of its model."""
+    query = rows.query
+    return bool(query.where or query.distinct or query.combinator or query.is_sliced)
 
 
 def refusal_of_annotations(rows: Any, serializer_class: Any) -> str | None:

@@ -162,7 +162,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             instance = self.get_object()
             return self.not_modified(instance.etag) or self.answer(instance)
         data, etag = read
-        return self.not_modified(etag) or self.response_with(data, etag)
+        return self.not_modified(etag) or self.response_with(data, etag, key=kwargs["pk"])
 
     def not_modified(self, etag: str) -> Response | None:
         """Return a 304, unless the object is shown with values that may change without its version."""
@@ -171,9 +171,13 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
         """One object, with its version."""
-        return self.response_with(self.get_serializer(instance).data, instance.etag, status, **headers)
+        data = self.get_serializer(instance).data
+        return self.response_with(data, instance.etag, status, key=instance.pk, **headers)
 
-    def response_with(self, data: Any, etag: str, status: int = 200, **headers: str) -> Response:
+    def response_with(
+        self, data: Any, etag: str, status: int = 200, *, key: Any = None, **headers: str
+    ) -> Response:
+        """Return the response with what the object with this key is shown as."""
         headers = {"ETag": etag, "Cache-Control": PRIVATE, **headers}
         return Response(narrowed(data, self.requested_fields()), status=status, headers=headers)
 

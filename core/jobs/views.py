@@ -91,7 +91,8 @@ class JobViewSet(BaseViewSet):
         linked = with_links(instance.etag, instance.links_made_at)
         has_link = instance.result_file_id and may_have_file(instance, self.request.user)
         etag = linked if has_link else instance.etag
-        return self.response_with(self.get_serializer(instance).data, etag, status, **headers)
+        data = self.get_serializer(instance).data
+        return self.response_with(data, etag, status, key=instance.pk, **headers)
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Cancel a job. One that waits is cancelled at once; one that runs stops at its next step, within seconds,

@@ -34,7 +34,9 @@ from core.web.error_schemas import (
     WITH_TOKEN,
     Schema,
     error_responses,
+    has_conflict,
     header_refs,
+    may_conflict,
     object_of,
     register,
 )
@@ -245,7 +247,8 @@ class EnvelopeSchema(AutoSchema):
         return register(self.registry, ResolvedComponent.SCHEMA, f"{name}{suffix}", schema)
 
     def error_codes(self, *, has_body: bool) -> set[str]:
-        codes = {*ALWAYS, *self.declared("documented_errors", ())}
+        own = self.declared("documented_errors", ())
+        codes = {*ALWAYS, *own}
         if any(self.get_auth()):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
         conditions = (
@@ -254,6 +257,7 @@ class EnvelopeSchema(AutoSchema):
             (IDEMPOTENT, self.is_idempotent()),
             ({"NOT_FOUND"}, "{" in self.path),
             ({"PRECONDITION_FAILED"}, self.is_written_conditionally()),
+            ({"CONFLICT"}, not has_conflict(own) and may_conflict(self.model, self.action)),
         )
         return codes.union(*(more for more, holds in conditions if holds))
 

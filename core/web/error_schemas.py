@@ -4,6 +4,7 @@ import copy
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.db.models import UniqueConstraint
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
 from core.web.errors import CATALOGUE
@@ -146,6 +147,22 @@ def error_responses(registry: ComponentRegistry, codes: Collection[str], detaile
         str(status): error_response(registry, status, group, bool({*group} & {*detailed}))
         for status, group in by_status.items()
     }
+
+
+def has_conflict(codes: Iterable[str]) -> bool:
+    """Return whether the view says itself which 409 it gives."""
+    return any(CATALOGUE[code][0] == 409 for code in codes)
+
+
+def may_conflict(model: Any, action: str) -> bool:
+    """Return whether the database may refuse what this action writes, as a value that another row has."""
+    if model is None or action not in {"create", "update", "partial_update", "restore"}:
+        return False
+    constraints = [item for item in model._meta.constraints if isinstance(item, UniqueConstraint)]
+    if action == "restore":  # of rows that no longer met the condition
+        return any(item.condition is not None for item in constraints)
+    columns = [column for column in model._meta.concrete_fields if column.unique and not column.primary_key]
+    return bool(constraints or columns or model._meta.unique_together)
 
 
 def error_response(registry: ComponentRegistry, status: int, codes: list[str], detailed: bool) -> Schema:

@@ -3,7 +3,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import UserFactory
-from core.files.attachments import views as attachments
+from core.files.attachments import services as attachments
 from resources.models import Attachment, Resource, Tag
 from resources.services import create_resource
 

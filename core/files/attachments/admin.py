@@ -1,6 +1,5 @@
 """Attachments, for staff: they may look, open and delete. Uploading is the owner's."""
 
-import time
 from typing import Any
 
 from django.contrib import admin
@@ -12,8 +11,8 @@ from django.utils.safestring import SafeString
 
 from core.admin.base import BaseAdmin
 from core.admin.lists import targets_of
-from core.files.attachments import views as attachments
-from core.files.attachments.serializers import shown
+from core.files.attachments import services as attachments
+from core.files.attachments.serializers import AttachmentSerializer
 
 
 class BaseAttachmentAdmin(BaseAdmin):
@@ -60,7 +59,7 @@ class BaseAttachmentAdmin(BaseAdmin):
 
     @admin.display(description="file")
     def opened(self, attachment: Any) -> SafeString:
-        address = shown(attachment, int(time.time()))["url"]
+        address = AttachmentSerializer(attachment).data["url"]
         return format_html('<a href="{}" rel="noreferrer">open</a>', address)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:

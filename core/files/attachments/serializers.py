@@ -1,34 +1,30 @@
 """Attachments as requests and responses show them."""
 
 import time
+from datetime import UTC
 from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from core.files import services as files
+from core.files.attachments.services import attach
 from core.files.content_types import ALLOWED, IMAGES
-
-
-def shown(attachment: Any, made_at: int) -> dict[str, Any]:
-    """As an answer shows it, with addresses that live from `made_at` on."""
-    file, thumbnail = attachment.file, attachment.thumbnail
-    inline = file.content_type in IMAGES
-    return {
-        "id": attachment.pk,
-        "filename": file.filename,
-        "contentType": file.content_type,
-        "size": file.size,
-        "width": attachment.width,
-        "height": attachment.height,
-        "url": files.signed_url(file, inline=inline, made_at=made_at),
-        "thumbnailUrl": files.signed_url(thumbnail, inline=True, made_at=made_at) if thumbnail else None,
-        "createdAt": attachment.created_at,
-    }
+from core.files.models import BaseAttachment
 
 
 class UploadSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(help_text="PNG, JPEG, WebP, GIF, PDF, plain text or CSV, up to 10 MiB.")
     examples: ClassVar = {"file": "(the bytes of the file)"}
+
+    def create(self, validated_data: dict[str, Any]) -> BaseAttachment:
+        """Attach the file, which AttachmentViewSet has stored. Other values are those of own columns of the model."""
+        return attach(
+            to=self.context["parent"],
+            model=self.context["view"].queryset.model,
+            prepared=self.context["prepared"],
+            actor=self.context["request"].user,
+            **{name: value for name, value in validated_data.items() if name != "file"},
+        )
 
 
 class AttachmentCount(serializers.ListSerializer[Any]):
@@ -40,26 +36,45 @@ class AttachmentCount(serializers.ListSerializer[Any]):
         return data if isinstance(data, int) else super().to_representation(data)
 
 
+class SignedUrlField(serializers.CharField):
+    """The address of a file, valid from the `made_at` of the context on."""
+
+    def to_representation(self, value: Any) -> str:
+        made_at = self.context.get("made_at") or int(time.time())
+        return files.signed_url(value, inline=value.content_type in IMAGES, made_at=made_at)
+
+
 class AttachmentSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(read_only=True)
-    filename = serializers.CharField(read_only=True)
+    filename = serializers.CharField(source="file.filename", read_only=True)
     contentType = serializers.ChoiceField(
-        read_only=True, choices=ALLOWED, help_text="Read from the bytes of the file."
+        source="file.content_type",
+        read_only=True,
+        choices=ALLOWED,
+        help_text="Read from the bytes of the file.",
     )
     size = serializers.IntegerField(
-        read_only=True, min_value=0, help_text="In bytes; of an image, after it was encoded anew."
+        source="file.size",
+        read_only=True,
+        min_value=0,
+        help_text="In bytes; of an image, after it was encoded anew.",
     )
     width = serializers.IntegerField(
         read_only=True, allow_null=True, help_text="In pixels; null for what is no image."
     )
     height = serializers.IntegerField(read_only=True, allow_null=True)
-    url = serializers.CharField(
-        read_only=True, help_text="Hands the file out to anybody, for 5 minutes. Relative to this API."
+    url = SignedUrlField(
+        source="file",
+        read_only=True,
+        help_text="Hands the file out to anybody, for 5 minutes. Relative to this API.",
     )
-    thumbnailUrl = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Of an image, at most 320 pixels wide and high."
+    thumbnailUrl = SignedUrlField(
+        source="thumbnail",
+        read_only=True,
+        allow_null=True,
+        help_text="Of an image, at most 320 pixels wide and high.",
     )
-    createdAt = serializers.DateTimeField(read_only=True)
+    createdAt = serializers.DateTimeField(source="created_at", read_only=True, default_timezone=UTC)
     examples: ClassVar = {
         "filename": "venue.jpg",
         "contentType": "image/jpeg",
@@ -72,17 +87,3 @@ class AttachmentSerializer(serializers.Serializer[Any]):
 
     class Meta:
         list_serializer_class = AttachmentCount
-        fields = (
-            "id",
-            "filename",
-            "contentType",
-            "size",
-            "width",
-            "height",
-            "url",
-            "thumbnailUrl",
-            "createdAt",
-        )
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        return shown(instance, int(time.time()))

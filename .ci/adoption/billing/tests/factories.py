@@ -4,7 +4,7 @@ from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import UserFactory
 from billing.models import Customer, Invoice, InvoiceFile
-from core.files.attachments import views as attachments
+from core.files.attachments import services as attachments
 
 
 class CustomerFactory(DjangoModelFactory):

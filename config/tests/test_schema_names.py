@@ -1,0 +1,74 @@
+"""Names of the OpenAPI document: two apps may choose the same one, and get an error that has the cure."""
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema_serializer
+
+from config.tests.reading import serializer, viewset
+from config.tests.sample_models import Customer, Project
+from core.openapi.checks import check_schema_names
+
+
+def named(name, module, base, **members):
+    return type(name, (base,), {"__module__": module, **members})
+
+
+def sold(module, model=Project, **members):
+    """A viewset of this app, with a serializer of its own."""
+    shown = named("OrderSerializer", f"{module}.serializers", serializer(model, "name"))
+    given = {"serializer_class": shown, **members}
+    return named("OrderViewSet", f"{module}.views", viewset(model, shown), **given)
+
+
+def test_the_names_of_this_project_are_unique():
+    assert check_schema_names() == []
+
+
+def test_two_serializers_of_one_name_are_named_with_the_cure(serve):
+    serve(sold("shop"), sold("wholesale", Customer, schema_name="WholesaleOrder"))
+
+    (problem,) = check_schema_names()
+    assert problem.id == "core.E007"
+    assert "shop.serializers.OrderSerializer and wholesale.serializers.OrderSerializer" in problem.msg
+    assert "component_name" in problem.hint
+
+
+def test_two_viewsets_of_one_name_are_named_with_the_cure(serve):
+    shown = serializer(Project, "name")
+    serve(sold("shop", serializer_class=shown), sold("wholesale", serializer_class=shown))
+
+    (problem,) = check_schema_names()
+    assert problem.id == "core.E008"
+    assert "shop.views.OrderViewSet and wholesale.views.OrderViewSet" in problem.msg
+    assert "schema_name" in problem.hint
+
+
+def test_a_viewset_at_two_paths_is_named_with_them(serve):
+    view = sold("shop")
+    serve(view, view)
+
+    problems = check_schema_names()
+    places = [f"shop.views.OrderViewSet at GET /api/v1/sample{number}" for number in (0, 1)]
+    assert {problem.id for problem in problems} == {"core.E008"}
+    assert f"listOrders is the id of two operations: {' and '.join(places)}." in [
+        each.msg for each in problems
+    ]
+
+
+def test_the_cures_are_cures(serve):
+    other = sold("wholesale", Customer, schema_name="WholesaleOrder")
+    extend_schema_serializer(component_name="WholesaleOrder")(other.serializer_class)
+    serve(sold("shop"), other)
+
+    assert check_schema_names() == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ids_of_operations_are_unique_even_so_and_follow_the_paths(serve):
+    serve(sold("shop"), sold("wholesale"))
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    ids = [operation["operationId"] for item in paths.values() for operation in item.values()]
+
+    assert len(ids) == len(set(ids))
+    assert paths["/api/v1/sample0"]["post"]["operationId"] == "createOrder"
+    assert paths["/api/v1/sample1"]["post"]["operationId"] == "createOrder_2"
