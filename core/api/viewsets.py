@@ -1,7 +1,6 @@
 """BaseViewSet: a resource by declaration. Model, serializer, filters and sorts are named; the rest is here."""
 
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -95,16 +94,15 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         self.check_object_permissions(self.request, instance)
         return instance
 
-    def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
+    def locked_object(self) -> Any:
         """Return the object, locked until the transaction ends. SQLite has no row locks: there the transaction itself,
         begun IMMEDIATE, is the lock.
 
         It is looked for once more when it is locked, since the statement that waits for a lock sees other tables as
         they were before.
         """
-        find = self.get_object if queryset is None else partial(self.pick, queryset)
-        lock(self.model, [find().pk])
-        instance = find()
+        lock(self.model, [self.get_object().pk])
+        instance = self.get_object()
         self.check_writable(instance)
         return instance
 
