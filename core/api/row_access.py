@@ -130,7 +130,7 @@ class RowAccess:
         return (
             self.request.user.is_authenticated
             and refusal_of(view_class, serializer_class) is None
-            and shows_its_row_only(self.model, serializer_class)
+            and shows_its_row_only(self.model, view_class, serializer_class)
         )
 
     # --- writes -------------------------------------------------------------------------------

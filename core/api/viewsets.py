@@ -164,7 +164,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def not_modified(self, etag: str) -> Response | None:
         """Return a 304, unless the object is shown with values that may change without its version."""
-        covered = shows_its_row_only(self.model, self.get_serializer_class())
+        covered = shows_its_row_only(self.model, type(self), self.get_serializer_class())
         return not_modified(self.request, etag) if covered else None
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
