@@ -44,27 +44,22 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     action_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
     paged_actions: ClassVar[frozenset[str]] = frozenset()  # that answer with a page of other objects
-    _known: ClassVar[dict[str, tuple[frozenset[str], frozenset[str]]]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._known = {}
         cls.filterset_class = filterset_of(cls)
         if cls.lookup_field != "pk" and cls.lookup_value_converter == BaseViewSet.lookup_value_converter:
             cls.lookup_value_converter = "str"
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
-        action = self.action or ""
-        if action not in self._known:
-            self._known[action] = self.find_known_parameters(action)
-        return self._known[action]
+        return self.find_known_parameters(self.action or "")
 
     def find_known_parameters(self, action: str) -> tuple[frozenset[str], frozenset[str]]:
         known = self.action_parameters.get(action, frozenset())
         if action == "retrieve":
             return known | {"fields"}, frozenset({"fields"})
         if action in self.paged_actions:
-            return known | parameters_of(type(self).pagination_class), frozenset()
+            return known | parameters_of(self.pagination_class), frozenset()
         if action not in self.list_actions:
             return frozenset(known), frozenset()
         filters: dict[str, Any] = {}
@@ -73,7 +68,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             if hasattr(backend, "get_filterset_class"):  # of django-filter
                 filterset_class = backend().get_filterset_class(self, self.model._default_manager.none())
                 filters |= getattr(filterset_class, "base_filters", {})
-        known |= {*filters, *parameters_of(type(self).pagination_class), "fields"}
+        known |= {*filters, *parameters_of(self.pagination_class), "fields"}
         known |= {"sort"} if self.sort_fields else set()
         known |= parameters_of(*backends)
         known |= {"scope"} if action == "list" and self.has_scope() else set()
