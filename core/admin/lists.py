@@ -93,7 +93,7 @@ class ListAdmin(admin.ModelAdmin):
         """Return the condition that a row names this request, or that an audit event of it is about the row."""
         if any(field.name == "request_id" for field in self.opts.fields):
             return Q(request_id=request_id)
-        return Q(pk__in=targets_of(request_id, target_type=self.opts.model_name))
+        return Q(pk__in=targets_of(request_id, target_type=self.opts.label_lower))
 
     def own_keys(self) -> Iterator[str]:
         """Yield the UUID columns: the primary key and the foreign keys."""
