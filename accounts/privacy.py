@@ -56,7 +56,7 @@ def audit_events(user: User) -> Any:
             "createdAt": event.created_at,
             "ipAddress": event.ip_address if event.actor_id in {None, user.pk} else None,
             "userAgent": event.user_agent if event.actor_id in {None, user.pk} else "",
-            "targetType": event.target_type,
+            "targetType": event.target_type.rpartition(".")[2],
             "targetId": event.target_id,
             "changes": event.changes if event.subject_id == user.pk else {},
         }

@@ -1,7 +1,6 @@
 from typing import Any, ClassVar
 
 from django.db import transaction
-from django.db.models import QuerySet
 from rest_framework.response import Response
 
 from accounts.authentication import UserRequest
@@ -59,9 +58,9 @@ class TagViewSet(BaseViewSet):
     default_sort = "name"
     documented_errors: ClassVar = {"partial_update": ("CONFLICT",), "destroy": ("CONFLICT",)}
 
-    def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
+    def locked_object(self) -> Any:
         services.lock_tagged_resources(tag_id=self.kwargs["pk"], owner_id=self.request.user.pk)
-        return super().locked_object(queryset)
+        return super().locked_object()
 
     def record(self, *_event: Any) -> None:
         """Record nothing: the services record the events of a tag."""

@@ -157,7 +157,7 @@ def test_reuse_is_audited_and_mailed_once(clock, owner, anonymous, deliver):
         )
 
     reused = event("session.token_reused")
-    assert (reused.target_type, reused.target_id) == ("session", owner.session_id)
+    assert (reused.target_type, reused.target_id) == ("accounts.session", owner.session_id)
     assert (reused.ip_address, reused.request_id) == ("203.0.113.9", "req-1")
     assert not audit_holds(owner.refresh_token)
     assert [mail.to for mail in deliver()] == [[owner.user.email]]

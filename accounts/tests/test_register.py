@@ -181,7 +181,7 @@ def test_is_audited_with_origin_and_without_secrets(anonymous):
     user = User.objects.get()
     assert events() == ["user.created", "session.opened"]
     created = event("user.created")
-    assert (created.actor_id, created.target_type, created.target_id) == (user.pk, "user", user.pk)
+    assert (created.actor_id, created.target_type, created.target_id) == (user.pk, "accounts.user", user.pk)
     assert (created.ip_address, created.user_agent, created.request_id) == ("203.0.113.9", "Firefox", "req-1")
     tokens = data(answer, 201)["tokens"]
     assert not audit_holds(PASSWORD, tokens["accessToken"], tokens["refreshToken"])

@@ -87,7 +87,7 @@ def test_rows_are_found_by_the_request_that_made_them(model, text, browser, owne
 def test_other_rows_are_found_by_the_events_of_the_request(model, browser, stored):
     rows_of_all(browser.user)
     row = stored[model]
-    AuditEventFactory(request_id="asked-1", target_type=row._meta.model_name, target_id=row.pk)
+    AuditEventFactory(request_id="asked-1", target_type=row._meta.label_lower, target_id=row.pk)
 
     assert found(browser, model, "asked-1") == [row]
     assert found(browser, model, "asked-2") == []

@@ -199,15 +199,30 @@ class WithName(ModelSerializer):
         fields = ("id", "number", "payer")
 
 
-@pytest.mark.parametrize(("shown", "status"), [(INVOICE, 304), (WithName, 200)])
-def test_an_object_that_shows_other_rows_is_never_unchanged(call, ann, invoice, shown, status):
-    view = full(Invoice, shown)
+SHOWN = {
+    "own columns": ({"serializer_class": INVOICE}, 304),
+    "other rows": ({"serializer_class": WithName}, 200),
+    "a class by role": ({"get_serializer_class": lambda self: INVOICE}, 200),
+    "a serializer of its own": (
+        {"get_serializer": lambda self, *args, **kwargs: INVOICE(*args, **kwargs)},
+        200,
+    ),
+    "a context": ({"get_serializer_context": lambda self: {"request": self.request}}, 200),
+}
+
+
+@pytest.mark.parametrize("how", SHOWN)
+def test_an_object_that_shows_more_than_its_row_is_never_unchanged(call, ann, invoice, how):
+    members, status = SHOWN[how]
+    view = full(Invoice, **{"serializer_class": INVOICE, **members})
     etag = call(view, "retrieve", ann, pk=invoice.pk)["ETag"]
     held = {"HTTP_IF_NONE_MATCH": etag}
 
     assert call(view, "retrieve", ann, pk=invoice.pk, headers=held).status_code == status
     stale = call(view, "partial_update", ann, data={}, pk=invoice.pk, headers={"HTTP_IF_MATCH": '"v9"'})
     assert stale.status_code == 412
+    current = call(view, "partial_update", ann, data={}, pk=invoice.pk, headers={"HTTP_IF_MATCH": etag})
+    assert current.status_code == 200
 
 
 WATCHED = {

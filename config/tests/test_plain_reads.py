@@ -62,7 +62,7 @@ def own_queryset(self):
 class Rows:
     """A callable that is neither function nor method."""
 
-    def __call__(self):
+    def __call__(self, deleted=False):
         return Invoice.objects.none()
 
 

@@ -24,8 +24,8 @@ SHORT = 100
 
 
 def known_events() -> list[str]:
-    """Every kind of event that there is. Steps through the index from one to the next, where a DISTINCT would
-    read all of it."""
+    """Return the names of all events. The statement steps through the index from one name to the next, because a
+    DISTINCT would read all of it."""
     table = connection.ops.quote_name(AuditEvent._meta.db_table)
     statement = f"""
         WITH RECURSIVE step(event) AS (
@@ -52,7 +52,7 @@ class EventFilter(admin.SimpleListFilter):
 
 
 class DayFilter(admin.ListFilter):
-    """From one day to another, in UTC. The key begins with the time, so its index finds them."""
+    """The events between two days, in UTC. The key begins with the time, so its index is used."""
 
     title = "day"
     template = "admin/day_filter.html"
@@ -86,15 +86,15 @@ class DayFilter(admin.ListFilter):
         return queryset
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """One row for the template: the values, and the rest of the query to keep."""
-        kept = [
+        """Yield one row for the template: the values, and the other parameters of the query."""
+        others = [
             (name, text) for name, text in changelist.params.items() if name not in {*self.names, PAGE_VAR}
         ]
-        yield {"values": self.used_parameters, "kept": kept}
+        yield {"values": self.used_parameters, "others": others}
 
 
 def first_key(day: date) -> UUID:
-    """The least UUIDv7 of a day: 48 bits of milliseconds (RFC 9562, 5.7), the rest zero."""
+    """Return the lowest UUIDv7 of a day: 48 bits of milliseconds (RFC 9562, 5.7), the rest zero."""
     midnight = datetime.combine(day, time.min, tzinfo=UTC)
     return UUID(int=max(0, int(midnight.timestamp() * 1000)) << 80)
 
@@ -110,7 +110,7 @@ class AuditChangeList(ChangeList):
 
 
 def addresses_of(events: list[AuditEvent]) -> dict[UUID, str]:
-    """The people that these events speak of, in one query."""
+    """Return {user id: email address} of the actors and subjects of these events, by one query."""
     ids = {key for event in events for key in (event.actor_id, event.subject_id) if key}
     people = get_user_model()._default_manager.filter(pk__in=ids)
     return dict(people.values_list("pk", "email"))

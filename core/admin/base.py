@@ -1,4 +1,4 @@
-"""What the admin of every app stands on: writes go through services, and refusals are said to the person."""
+"""The base of every ModelAdmin: services write, and a page shows why one of them has refused."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -128,9 +128,9 @@ class BaseAdmin(ListAdmin, BulkAdmin):
                 request, object_id, {"consequence": self.delete_consequence, **(extra_context or {})}
             )
         except ApiError as refusal:
-            return self.say(request, refusal)
+            return self.show_refusal(request, refusal)
 
-    def say(self, request: HttpRequest, refusal: ApiError) -> HttpResponse:
+    def show_refusal(self, request: HttpRequest, refusal: ApiError) -> HttpResponse:
         if refusal.code == "FORBIDDEN":
             record_forbidden(request)
         messages.error(request, reason(refusal))
@@ -142,8 +142,8 @@ class BaseAdmin(ListAdmin, BulkAdmin):
 
     def personal(self, row: Any) -> Model:
         """Return the object that a view of this row is recorded for: the row, or the object it belongs to."""
-        found: Model = row
-        return found
+        target: Model = row
+        return target
 
     # --- editing ------------------------------------------------------------------------------
 
@@ -155,8 +155,8 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         return fields
 
     def newest(self, rows: QuerySet[Any], form: forms.ModelForm) -> Any:
-        """The row as it is before the form, which has set its values on an object of its own; held until the
-        transaction ends. Raises StaleVersion when it moved on since the person looked at it."""
+        """Return the row as stored, locked until the transaction ends: the form has set its values on another object.
+        Raises StaleVersion if the row has changed since the form was rendered."""
         row = rows.select_for_update(of=("self",)).get(pk=form.instance.pk)
         seen = form.cleaned_data.get("seen_version")
         if seen is not None and seen != row.version:
@@ -168,7 +168,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
     def get_deleted_objects(
         self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Nothing else is deleted along: what belongs to a row goes when it is erased."""
+        """Return the rows alone. Related rows are deleted later, when the row is erased."""
         return [str(item) for item in objs], {}, set(), []
 
     def history_view(
@@ -179,17 +179,17 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         return redirect(audit_link(object_id))
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """The service has written the audit event."""
+        """Write nothing: the service has written an audit event."""
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """The service has written the audit event."""
+        """Write nothing: the service has written an audit event."""
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        """The service writes the audit event."""
+        """Write nothing: the service writes an audit event."""
 
 
 class ReadOnlyAdmin(BaseAdmin):
-    """For rows that only the program itself writes."""
+    """The admin of rows that only the program itself writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -216,5 +216,5 @@ class TrashFilter(admin.SimpleListFilter):
 
 
 def audit_link(key: Any) -> str:
-    """Every audit event about the person or the object with this id."""
+    """Return the URL of the audit events about the person or the object with this id."""
     return f"{reverse('admin:core_audit_auditevent_changelist')}?{urlencode({'q': str(key)})}"

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from core.audit.models import AuditEvent
 from core.web.text import MAX_PARAMETER_LENGTH, is_stream_safe
 
-MOST_ROWS = 1000  # that one request is searched to have touched
+MAX_TARGETS = 1000  # of one request
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -62,7 +62,7 @@ class ListAdmin(admin.ModelAdmin):
         return self.find_words(request, queryset, search_term)
 
     def is_searchable(self, request: HttpRequest, search_term: str) -> bool:
-        """Return whether the text is short enough to search for, else add a message that says why nothing is found.
+        """Return whether the text is short enough to search for, else add a message with the reason.
 
         Each word becomes a condition of its own, and a long text would become thousands.
         """
@@ -93,7 +93,7 @@ class ListAdmin(admin.ModelAdmin):
         """Return the condition that a row names this request, or that an audit event of it is about the row."""
         if any(field.name == "request_id" for field in self.opts.fields):
             return Q(request_id=request_id)
-        return Q(pk__in=targets_of(request_id, target_type=self.opts.model_name))
+        return Q(pk__in=targets_of(request_id, target_type=self.opts.label_lower))
 
     def own_keys(self) -> Iterator[str]:
         """Yield the UUID columns: the primary key and the foreign keys."""
@@ -106,7 +106,7 @@ class ListAdmin(admin.ModelAdmin):
 def targets_of(request_id: str, **conditions: Any) -> list[UUID]:
     """Return the targets of the audit events that a request has left, with these conditions."""
     events = AuditEvent.objects.filter(request_id=request_id, **conditions)
-    targets = events.values_list("target_id", flat=True).distinct()[:MOST_ROWS]
+    targets = events.values_list("target_id", flat=True).distinct()[:MAX_TARGETS]
     return [key for key in targets if key is not None]
 
 

@@ -38,6 +38,7 @@ class FilterSet(django_filters.FilterSet):
     """
 
     search_fields: ClassVar[tuple[str, ...]] = ()
+    written: ClassVar[Any] = None  # the author's class that `filterset_of` has made this one of
     createdAfter = DateTimeFilter(
         field_name="created_at", lookup_expr="gte", help_text="At this time or later."
     )
@@ -85,17 +86,19 @@ class FilterSet(django_filters.FilterSet):
 
 
 def filterset_of(view_class: Any) -> Any:
-    """Return the filterset of a viewset: its own, with those filters that the view names by `filterset_fields` and
-    `search_fields`. A view of a BaseModel without any has the ranges of times."""
+    """Return the filterset of a viewset: its own, or one of the filters that the view names by `filterset_fields`; with
+    a search in `search_fields`. A view of a BaseModel without any has the ranges of times."""
     own = view_class.filterset_class
+    own = getattr(own, "__dict__", {}).get("written", own)
     model = model_of(view_class) if has_model(view_class) else None
     if own is None and hasattr(model, "created_at") and hasattr(model, "updated_at"):
         own = FilterSet
     if own is None or not issubclass(own, FilterSet):
         return own
-    fields = getattr(view_class, "filterset_fields", own._meta.fields or ())
+    fields = getattr(view_class, "filterset_fields", ()) if own is FilterSet else own._meta.fields or ()
     members = {
-        "Meta": type("Meta", (), {"model": model, "fields": fields}),
-        "search_fields": tuple(getattr(view_class, "search_fields", own.search_fields)),
+        "Meta": type("Meta", (getattr(own, "Meta", object),), {"model": model, "fields": fields}),
+        "search_fields": own.search_fields or tuple(getattr(view_class, "search_fields", ())),
+        "written": own,
     }
     return type(own.__name__, (own,), members)

@@ -1,6 +1,7 @@
 """Pagination by `page` or `cursor`, and `limit`; the response has `meta`."""
 
 import re
+from functools import cache
 from typing import Any
 
 from rest_framework.pagination import BasePagination
@@ -129,6 +130,7 @@ PARAMETER_NAMES = (
 )
 
 
+@cache
 def parameters_of(*classes: Any) -> frozenset[str]:
     """Return the parameters that these paginators or filter backends read from the query."""
     found: set[str] = set()

@@ -35,6 +35,10 @@ WRITE_HOOKS = frozenset(
         *("locked_object", "record", "record_bulk"),
     }
 )
+# What decides how an object is shown.
+SHOWING_HOOKS = frozenset(
+    {"get_serializer", "get_serializer_class", "get_serializer_context", "response_with"}
+)
 # What the dispatcher and the router set on a viewset for each request, and what a route may set.
 PER_REQUEST = frozenset(
     {
@@ -152,10 +156,14 @@ def is_constant(annotation: Any) -> bool:
 
 
 @cache
-def shows_its_row_only(model: Any, serializer_class: Any) -> bool:
+def shows_its_row_only(model: Any, view_class: Any, serializer_class: Any) -> bool:
     """Whether all that is shown of a row changes with its version. So each field shows a column of the row itself, or
-    what the model names in `etag_covers`. An ETag says nothing of other rows."""
-    if override_of(serializer_class, allowed=serializers.INPUT_HOOKS) is not None:
+    what the model names in `etag_covers`. An ETag says nothing of other rows, nor of what code of the view's author
+    looks at, such as the caller's role."""
+    if (
+        override_of(view_class, among=SHOWING_HOOKS) is not None
+        or override_of(serializer_class, allowed=serializers.INPUT_HOOKS) is not None
+    ):
         return False
     covers = getattr(model, "etag_covers", ())
     return getattr(getattr(serializer_class, "Meta", None), "model", None) is model and all(

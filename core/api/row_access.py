@@ -51,7 +51,7 @@ class RowAccess:
     list_actions: ClassVar[frozenset[str]]
     get_serializer_class: Callable[[], Any]
     filter_queryset: Callable[[Any], Any]
-    deleted: bool | None = False  # whether `get_queryset` returns the deleted rows; None: these too
+    deleted: bool | None = False  # whether the rows and objects are the deleted ones; None: these too
 
     @property
     def model(self) -> Any:
@@ -72,16 +72,16 @@ class RowAccess:
 
     def rows_in_state(self, deleted: bool | None = False) -> QuerySet[Any]:
         """The rows of `get_queryset` that are not deleted, or are deleted. None: both."""
-        self.deleted = deleted
+        before, self.deleted = self.deleted, deleted
         try:
             rows = self.get_queryset()
         finally:
-            self.deleted = False
+            self.deleted = before
         return in_state(rows, deleted) if type(self).get_queryset is not RowAccess.get_queryset else rows
 
     def object_rows(self) -> QuerySet[Any]:
         """The rows that a single object is one of, as REST framework has it: the filter backends apply."""
-        rows: QuerySet[Any] = self.filter_queryset(self.rows_in_state())
+        rows: QuerySet[Any] = self.filter_queryset(self.rows_in_state(self.deleted))
         return rows
 
     @classmethod
@@ -130,7 +130,7 @@ class RowAccess:
         return (
             self.request.user.is_authenticated
             and refusal_of(view_class, serializer_class) is None
-            and shows_its_row_only(self.model, serializer_class)
+            and shows_its_row_only(self.model, view_class, serializer_class)
         )
 
     # --- writes -------------------------------------------------------------------------------

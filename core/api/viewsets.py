@@ -1,7 +1,6 @@
 """BaseViewSet: a resource by declaration. Model, serializer, filters and sorts are named; the rest is here."""
 
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -45,27 +44,22 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     action_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
     paged_actions: ClassVar[frozenset[str]] = frozenset()  # that answer with a page of other objects
-    _known: ClassVar[dict[str, tuple[frozenset[str], frozenset[str]]]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._known = {}
         cls.filterset_class = filterset_of(cls)
         if cls.lookup_field != "pk" and cls.lookup_value_converter == BaseViewSet.lookup_value_converter:
             cls.lookup_value_converter = "str"
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
-        action = self.action or ""
-        if action not in self._known:
-            self._known[action] = self.find_known_parameters(action)
-        return self._known[action]
+        return self.find_known_parameters(self.action or "")
 
     def find_known_parameters(self, action: str) -> tuple[frozenset[str], frozenset[str]]:
         known = self.action_parameters.get(action, frozenset())
         if action == "retrieve":
             return known | {"fields"}, frozenset({"fields"})
         if action in self.paged_actions:
-            return known | parameters_of(type(self).pagination_class), frozenset()
+            return known | parameters_of(self.pagination_class), frozenset()
         if action not in self.list_actions:
             return frozenset(known), frozenset()
         filters: dict[str, Any] = {}
@@ -74,7 +68,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             if hasattr(backend, "get_filterset_class"):  # of django-filter
                 filterset_class = backend().get_filterset_class(self, self.model._default_manager.none())
                 filters |= getattr(filterset_class, "base_filters", {})
-        known |= {*filters, *parameters_of(type(self).pagination_class), "fields"}
+        known |= {*filters, *parameters_of(self.pagination_class), "fields"}
         known |= {"sort"} if self.sort_fields else set()
         known |= parameters_of(*backends)
         known |= {"scope"} if action == "list" and self.has_scope() else set()
@@ -95,16 +89,15 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         self.check_object_permissions(self.request, instance)
         return instance
 
-    def locked_object(self, queryset: QuerySet[Any] | None = None) -> Any:
+    def locked_object(self) -> Any:
         """Return the object, locked until the transaction ends. SQLite has no row locks: there the transaction itself,
         begun IMMEDIATE, is the lock.
 
         It is looked for once more when it is locked, since the statement that waits for a lock sees other tables as
         they were before.
         """
-        find = self.get_object if queryset is None else partial(self.pick, queryset)
-        lock(self.model, [find().pk])
-        instance = find()
+        lock(self.model, [self.get_object().pk])
+        instance = self.get_object()
         self.check_writable(instance)
         return instance
 
@@ -166,7 +159,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def not_modified(self, etag: str) -> Response | None:
         """Return a 304, unless the object is shown with values that may change without its version."""
-        covered = shows_its_row_only(self.model, self.get_serializer_class())
+        covered = shows_its_row_only(self.model, type(self), self.get_serializer_class())
         return not_modified(self.request, etag) if covered else None
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:

@@ -66,7 +66,7 @@ class AuditEvent(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     event = models.CharField(max_length=60)
     actor_id = models.UUIDField(null=True)
-    target_type = models.CharField(max_length=60, blank=True, default="")
+    target_type = models.CharField(max_length=120, blank=True, default="")
     target_id = models.UUIDField(null=True)
     subject_id = models.UUIDField(null=True, help_text="The person whom it concerns: the target or its owner")
     ip_address = models.GenericIPAddressField(null=True)

@@ -119,7 +119,7 @@ def _event(
     return AuditEvent(
         event=event,
         actor_id=actor_id,
-        target_type=target._meta.model_name or "" if target else "",
+        target_type=target._meta.label_lower if target else "",  # a class name may be that of two apps
         target_id=target.pk if target else None,
         subject_id=subject_id,
         ip_address=asking.ip_address,

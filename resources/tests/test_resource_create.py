@@ -148,7 +148,7 @@ def test_it_is_audited_with_who_and_what(owner):
     answer = owner.post(URL, {"title": "x"}, HTTP_USER_AGENT="browser/1")
     event = AuditEvent.objects.get(event="resource.created")
 
-    assert (event.actor_id, event.target_type) == (owner.user.pk, "resource")
+    assert (event.actor_id, event.target_type) == (owner.user.pk, "resources.resource")
     assert str(event.target_id) == answer.json()["data"]["id"]
     assert (event.request_id, event.user_agent) == (answer["X-Request-ID"], "browser/1")
 

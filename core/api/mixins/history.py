@@ -1,25 +1,22 @@
 """What has happened to one object, for whoever may see it, out of the audit log."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from core.api.mixins.history_schema import history_page
+from core.api.mixins.history_schema import MEMBER, OWNER, STAFF, history_page
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.audit.models import AuditEvent
-
-OWNER, STAFF = "owner", "staff"
 
 
 class HistoryViewSet(BaseViewSet):
     """A BaseViewSet with `GET …/{id}/history`: the events whose target is the object, also while it is in the trash.
 
-    Its owner learns that somebody of the staff has acted, but not who. An admin learns who. From where somebody
+    It shows the changes of those fields that the serializer shows to the caller. Who acted only an admin learns, and
+    of an own event the caller; others learn whether it was the owner, another user or the staff. From where somebody
     acted is for the audit log alone, and what was taken out of it with an erased person is not here either.
     """
 
@@ -29,40 +26,43 @@ class HistoryViewSet(BaseViewSet):
     @action(detail=True, url_path="history")
     def history(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """What has happened to it, the newest first."""
-        instance = self.pick(self.filter_queryset(self.rows_in_state(None)))
-        happened = AuditEvent.objects.filter(target_id=instance.pk, target_type=instance._meta.model_name)
+        self.deleted = None
+        instance = self.get_object()
+        # An import may choose the id of a row that was deleted for good, whose events are not those of the new row.
+        happened = AuditEvent.objects.filter(
+            target_id=instance.pk, target_type=instance._meta.label_lower, created_at__gte=instance.created_at
+        )
         happened = happened.exclude(event=audit.view_event(instance))  # a view changes nothing
         page: Any = self.paginate_queryset(happened.order_by("-id"))
-        owner_id = audit.subject_of(instance)
-        names = names_of({event.actor_id for event in page}) if request.user.is_superuser else {}
-        names.setdefault(request.user.pk, getattr(request.user, "name", ""))
-        return self.get_paginated_response([entry(event, owner_id, names) for event in page])
+        people = get_user_model()._default_manager.in_bulk({event.actor_id for event in page} - {None})
+        owner_id, shown = audit.subject_of(instance), self.get_serializer(instance).data
+        return self.get_paginated_response(
+            [
+                {
+                    "id": event.pk,
+                    "event": event.event,
+                    "actor": actor(event, owner_id, people, request.user),
+                    "changes": {
+                        name: {"before": before, "after": after}
+                        for name, (before, after) in event.changes.items()
+                        if name in shown
+                    },
+                    "createdAt": event.created_at,
+                }
+                for event in page
+            ]
+        )
 
 
-def names_of(people: Iterable[UUID | None]) -> dict[UUID, str]:
-    rows = get_user_model()._default_manager.filter(pk__in={pk for pk in people if pk})
-    return dict(rows.values_list("pk", "name"))
-
-
-def entry(event: AuditEvent, owner_id: UUID | None, names: dict[UUID, str]) -> dict[str, Any]:
-    return {
-        "id": event.pk,
-        "event": event.event,
-        "actor": actor(event, owner_id, names),
-        "changes": {
-            name: {"before": before, "after": after} for name, (before, after) in event.changes.items()
-        },
-        "createdAt": event.created_at,
-    }
-
-
-def actor(event: AuditEvent, owner_id: UUID | None, names: dict[UUID, str]) -> dict[str, Any] | None:
-    """`names` holds whom the caller may know; None is the system itself."""
+def actor(event: AuditEvent, owner_id: Any, people: dict[Any, Any], caller: Any) -> dict[str, Any] | None:
+    """None is the system itself. An erased person is in no table: it may have been anybody but the owner."""
     if event.actor_id is None:
         return None
-    known = names.get(event.actor_id)
+    person = people.get(event.actor_id)
+    is_known = person is not None and (caller.is_superuser or person == caller)
+    other = MEMBER if person is not None and not person.is_staff else STAFF
     return {
-        "kind": OWNER if event.actor_id == owner_id else STAFF,
-        "id": None if known is None else event.actor_id,
-        "name": known,
+        "kind": OWNER if event.actor_id == owner_id else other,
+        "id": event.actor_id if is_known else None,
+        "name": person.name if is_known else None,
     }

@@ -27,8 +27,9 @@ class TrashViewSet(BaseViewSet):
     @action(detail=True, methods=["post"], url_path="restore")
     def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Take it out of the trash."""
+        self.deleted = True
         with transaction.atomic():
-            instance = self.locked_object(self.filter_queryset(self.get_trash()))
+            instance = self.locked_object()
             check_if_match(request, instance)
             instance.restore()
             self.record("restored", instance)

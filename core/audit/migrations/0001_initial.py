@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('event', models.CharField(max_length=60)),
                 ('actor_id', models.UUIDField(null=True)),
-                ('target_type', models.CharField(blank=True, default='', max_length=60)),
+                ('target_type', models.CharField(blank=True, default='', max_length=120)),
                 ('target_id', models.UUIDField(null=True)),
                 ('subject_id', models.UUIDField(help_text='The person whom it concerns: the target or its owner', null=True)),
                 ('ip_address', models.GenericIPAddressField(null=True)),

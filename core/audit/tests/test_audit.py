@@ -22,7 +22,11 @@ def test_an_event_says_who_what_whom_and_from_where():
     event = AuditEvent.objects.get()
 
     assert (event.event, event.actor_id) == ("session.ended", actor.pk)
-    assert (event.target_type, event.target_id, event.subject_id) == ("session", session.pk, session.user_id)
+    assert (event.target_type, event.target_id, event.subject_id) == (
+        "accounts.session",
+        session.pk,
+        session.user_id,
+    )
     assert (event.request_id, event.ip_address, event.user_agent) == ("r-1", "192.0.2.1", "browser/1")
     assert event.changes == {"x": [1, 2]}
 

@@ -78,6 +78,7 @@ def limits():
 @pytest.fixture
 def seen(monkeypatch):
     """The limits in which the queries of a request run."""
+    time_limits.use(time_limits.DEFAULT)  # another test may have served a request in this thread
     found = []
     monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: found.append(limits()))
     yield found

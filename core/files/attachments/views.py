@@ -133,7 +133,9 @@ class ShowsAttachments(BaseViewSet):
 
     attachment_model: type[BaseAttachment]
     detail_serializer_class: Any
-    detail_actions: ClassVar = frozenset({"create", "retrieve", "update", "partial_update", "restore"})
+    detail_actions: ClassVar = frozenset(
+        {"create", "retrieve", "update", "partial_update", "restore", "history"}
+    )
 
     def get_serializer_class(self) -> Any:
         return self.detail_serializer_class if self.action in self.detail_actions else self.serializer_class

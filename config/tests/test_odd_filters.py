@@ -1,0 +1,132 @@
+"""What django-filter and REST framework document works in the filters of a viewset."""
+
+import json
+
+import django_filters
+import pytest
+from django import forms
+from django.db import models
+
+from accounts.tests.factories import UserFactory
+from config.tests.reading import serializer
+from config.tests.sample_models import Project
+from core.api.filters import FilterBackend
+from core.api.filtersets import FilterSet
+from core.api.viewsets import BaseViewSet
+
+pytestmark = pytest.mark.usefixtures("sample_tables")
+
+SERIALIZER = serializer(Project, "name")
+
+
+class ByName(FilterSet):
+    class Meta:
+        model = Project
+        fields = ("name",)
+
+
+class ByCode(FilterSet):
+    class Meta:
+        model = Project
+        fields = ("code",)
+
+
+class Projects(BaseViewSet):
+    queryset = Project.objects.all()
+    serializer_class = SERIALIZER
+    filterset_class = ByName
+
+
+@pytest.fixture
+def ann():
+    return UserFactory(name="Ann")
+
+
+@pytest.fixture
+def names(call, ann):
+    """The names that a list shows, or the names of the parameters that it refuses."""
+    Project.objects.create(name="One", code="1", user=ann)
+    Project.objects.create(name="Two", code="2", user=ann)
+
+    def shown(view, query, user=ann, **given):
+        answer = json.loads(call(view, "list", user, query=query, **given).content)
+        rows = answer["data"] if "data" in answer else answer["error"]["details"]
+        return sorted(row.get("name") or row["field"] for row in rows)
+
+    return shown
+
+
+# --- the parameters of a list ---------------------------------------------------------------------
+
+
+def test_a_route_may_have_a_filterset_of_its_own(names):
+    own = {"initkwargs": {"filterset_class": ByCode}}
+
+    assert names(Projects, {"name": "One"}) == ["One"]
+    assert names(Projects, {"code": "2"}, **own) == ["Two"]
+    assert names(Projects, {"name": "One"}, **own) == ["name"]
+    assert names(Projects, {"code": "2"}) == ["code"]
+
+
+def test_a_backend_may_choose_the_filterset_by_role(names):
+    class ByRole(FilterBackend):
+        def get_filterset_class(self, view, queryset=None):
+            return ByCode if view.request.user.role == "admin" else ByName
+
+    view = type("View", (Projects,), {"filter_backends": [ByRole]})
+
+    assert names(view, {"code": "1"}, UserFactory(role="admin")) == []
+    assert names(view, {"code": "1"}) == ["code"]
+    assert names(view, {"name": "Two"}) == ["Two"]
+
+
+# --- the options of a filterset -------------------------------------------------------------------
+
+
+class Refusing(forms.Form):
+    def clean(self):
+        raise forms.ValidationError("Never.")
+
+
+def test_the_form_of_a_filterset_is_used(call, ann):
+    meta = type("Meta", (), {"model": Project, "fields": ("name",), "form": Refusing})
+    view = type("View", (Projects,), {"filterset_class": type("Own", (FilterSet,), {"Meta": meta})})
+
+    assert call(view, "list", ann, query={"name": "One"}).status_code == 400
+
+
+def test_the_overrides_of_a_filterset_are_used(names):
+    begins = {
+        "filter_class": django_filters.CharFilter,
+        "extra": lambda _field: {"lookup_expr": "startswith"},
+    }
+    overrides = {models.CharField: begins}
+    meta = type("Meta", (), {"model": Project, "fields": ("name",), "filter_overrides": overrides})
+    view = type("View", (Projects,), {"filterset_class": type("Own", (FilterSet,), {"Meta": meta})})
+
+    assert names(view, {"name": "T"}) == ["Two"]
+
+
+def test_a_filterset_class_wins_over_inherited_names(names):
+    class Base(BaseViewSet):
+        queryset = Project.objects.all()
+        serializer_class = SERIALIZER
+        filterset_fields = ("name",)
+        search_fields = ("name",)
+
+    searched = type("Searched", (ByCode,), {"search_fields": ("code",)})
+    view = type("View", (Base,), {"filterset_class": searched})
+    inherited = type("Inherited", (view,), {})
+
+    assert names(Base, {"name": "One", "search": "o"}) == ["One"]
+    for each in (view, inherited):
+        assert names(each, {"code": "2"}) == names(each, {"search": "2"}) == ["Two"]
+        assert names(each, {"name": "One"}) == ["name"]
+
+
+def test_names_of_a_subclass_replace_inherited_names(names):
+    base = type("Base", (Projects,), {"filterset_class": None, "filterset_fields": ("name",)})
+    view = type("View", (base,), {"filterset_fields": ("code",)})
+
+    assert names(view, {"code": "2"}) == ["Two"]
+    assert names(view, {"name": "One"}) == ["name"]
