@@ -1,10 +1,6 @@
 from typing import Any, ClassVar
 
-from django.db import transaction
-from rest_framework.response import Response
-
 from accounts.authentication import UserRequest
-from core.api.etags import check_if_match
 from core.api.mixins.history import HistoryViewSet
 from core.api.mixins.trash import TrashViewSet
 from core.api.viewsets import BaseViewSet
@@ -65,9 +61,5 @@ class TagViewSet(BaseViewSet):
     def record(self, *_event: Any) -> None:
         """Record nothing: the services record the events of a tag."""
 
-    def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
-        with transaction.atomic():
-            tag = self.locked_object()
-            check_if_match(request, tag)
-            services.delete_tag(tag=tag, actor=request.user)
-        return Response(status=204)
+    def perform_destroy(self, instance: Tag) -> None:
+        services.delete_tag(tag=instance, actor=self.request.user)
