@@ -118,6 +118,24 @@ def test_every_action_shows_the_serializer_of_a_subclass(call, user, attachment,
     }
 
 
+def shouting(self, data, *args, **kwargs):
+    return AttachmentViewSet.response_with(
+        self, {**data, "filename": data["filename"].upper()}, *args, **kwargs
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "status"),
+    [({}, 304), ({"serializer_class": NamedSerializer}, 200), ({"response_with": shouting}, 200)],
+)
+def test_only_what_the_framework_shows_is_a_304(call, user, place, members, status):
+    view = attachments(**members)
+    etag = call(view, "retrieve", user, **place).headers["ETag"]
+
+    again = call(view, "retrieve", user, headers={"HTTP_IF_NONE_MATCH": etag}, **place)
+    assert again.status_code == status
+
+
 def resources(**members):
     given = {
         "queryset": Resource.objects.with_tags(),

@@ -72,3 +72,12 @@ def test_ids_of_operations_are_unique_even_so_and_follow_the_paths(serve):
     assert len(ids) == len(set(ids))
     assert paths["/api/v1/sample0"]["post"]["operationId"] == "createOrder"
     assert paths["/api/v1/sample1"]["post"]["operationId"] == "createOrder_2"
+
+
+def test_a_part_of_an_object_without_id_requires_none(serve):
+    shown = serializer(Project, "name")
+    shown.Meta.fields = ("name",)
+    serve(viewset(Project, shown, schema_name="Nameless"))
+    schemas = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
+
+    assert schemas["SampleInList"]["required"] == schemas["SamplePart"]["required"] == []

@@ -243,7 +243,8 @@ class EnvelopeSchema(AutoSchema):
     def part(self, name: str, suffix: str) -> Schema:
         """Return the object as `fields` narrows it: any part of it may be missing but the id."""
         schema = copy.deepcopy(self.registry[name, ResolvedComponent.SCHEMA].schema)
-        schema |= {"required": ["id"], "description": "Whole, or with `fields` only these and `id`."}
+        required = ["id"] if "id" in schema["properties"] else []  # a serializer may show no id
+        schema |= {"required": required, "description": "Whole, or with `fields` only these and `id`."}
         return register(self.registry, ResolvedComponent.SCHEMA, f"{name}{suffix}", schema)
 
     def error_codes(self, *, has_body: bool) -> set[str]:

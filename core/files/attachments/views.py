@@ -11,6 +11,8 @@ from rest_framework.response import Response
 from core.api.caller import view_of
 from core.api.etags import check_if_match, not_modified, with_links
 from core.api.idempotency import idempotent
+from core.api.overrides import override_of
+from core.api.read_eligibility import SHOWING_HOOKS
 from core.api.viewsets import BaseViewSet
 from core.db.access import owner_id_of
 from core.files.attachments.serializers import AttachmentSerializer, UploadSerializer
@@ -79,8 +81,9 @@ class AttachmentViewSet(BaseViewSet):
         return super().retrieve(request, *args, **kwargs)
 
     def not_modified(self, etag: str) -> Response | None:
-        """Return a 304, unless a serializer of a subclass may show what changes without the version."""
+        """Return a 304, unless code of a subclass may show what changes without the version."""
         own = self.get_serializer_class() is not AttachmentSerializer
+        own = own or override_of(type(self), among=SHOWING_HOOKS) is not None
         return None if own else not_modified(self.request, etag)
 
     def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
