@@ -278,7 +278,7 @@ def test_a_scope_without_a_rate_is_refused_at_start(by_route):
     given = {"throttle_scope": "uploads"} if by_route else {}
 
     with pytest.raises(
-        ImproperlyConfigured, match="UploadView.throttle_scope is 'uploads'.*anon, auth, user"
+        ImproperlyConfigured, match=r"UploadView.throttle_scope is 'uploads'.*anon, auth, user"
     ):
         view.as_view(**given)
 
