@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -38,6 +39,19 @@ class ApiView(APIView):
     throttle_scope: ClassVar[str | None] = None
     refused_credentials: Exception | None = None
     format_kwarg = None  # no format suffixes: the answer is JSON
+
+    @classmethod
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
+        """Raises ImproperlyConfigured for a scope without a rate, which would fail at each request."""
+        scope = initkwargs.get("throttle_scope", cls.throttle_scope)
+        throttles = initkwargs.get("throttle_classes", cls.throttle_classes)
+        is_limited = any(issubclass(each, RateLimit) for each in throttles)
+        if is_limited and scope is not None and scope not in settings.THROTTLE_RATES:
+            known = ", ".join(sorted(settings.THROTTLE_RATES))
+            raise ImproperlyConfigured(
+                f"{cls.__name__}.throttle_scope is {scope!r}; THROTTLE_RATES has {known}."
+            )
+        return super().as_view(*args, **initkwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         neg = self.perform_content_negotiation(request)

@@ -2,9 +2,12 @@ import sys
 
 import pytest
 from django.conf import settings as configured
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
+from rest_framework.throttling import ScopedRateThrottle
 
 from accounts.tests.factories import UserFactory
+from core.api.views import ApiView
 from core.db.counters import Counted, LocalCounter, count_in_redis, decide
 from core.tests.answers import code
 from core.tests.interpreter import django_python
@@ -266,3 +269,21 @@ def test_the_limits_of_the_contract_are_the_defaults():
     )
 
     assert done.stdout.strip() == "{'user': (100, 60), 'anon': (100, 900), 'auth': (100, 900)}"
+
+
+@pytest.mark.parametrize("by_route", [False, True])
+def test_a_scope_without_a_rate_is_refused_at_start(by_route):
+    members = {} if by_route else {"throttle_scope": "uploads"}
+    view = type("UploadView", (ApiView,), members)
+    given = {"throttle_scope": "uploads"} if by_route else {}
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r"UploadView.throttle_scope is 'uploads'.*anon, auth, user"
+    ):
+        view.as_view(**given)
+
+
+def test_a_scope_of_another_throttle_is_its_own():
+    members = {"throttle_scope": "uploads", "throttle_classes": [ScopedRateThrottle]}
+
+    assert type("UploadView", (ApiView,), members).as_view()
