@@ -73,12 +73,12 @@ def call():
 def serve(settings):
     """Serve these viewsets too, in this order, below /api/v1/sample0, /api/v1/sample1 …"""
 
-    def route(*view_classes):
+    def route(*view_classes, extra=()):
         router = Router()
         for number, view_class in enumerate(view_classes):
             router.register(f"sample{number}", view_class, basename=f"sample{number}")
         urlconf = ModuleType("sample_urls")
-        urlconf.urlpatterns = [*urls.urlpatterns, path("api/v1/", include(router.urls))]
+        urlconf.urlpatterns = [path("api/v1/", include([*router.urls, *extra])), *urls.urlpatterns]
         settings.ROOT_URLCONF = urlconf
 
     return route

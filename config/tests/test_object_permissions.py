@@ -1,9 +1,6 @@
 """Object permissions of a viewset (`has_object_permission`) hold on every route, and in jobs when they run."""
 
-from itertools import count
-
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django_filters import rest_framework as django_filters
 from rest_framework import permissions
 
@@ -11,15 +8,12 @@ from accounts.tests.factories import UserFactory
 from config.tests.reading import serializer
 from config.tests.sample_models import Club, Customer, Invoice, Membership, Project, Seat, Team
 from config.tests.test_odd_viewsets import INVOICE, body, full, problems, update
-from core.api.caller import view_for
+from core.api.caller import acting, request_of, view_of
 from core.audit import services as audit
-from core.files import services as files
-from core.importexport.exports import ExportViewSet, Shown, may_export, rows_permitted
+from core.importexport.exports import ExportViewSet, Shown, rows_permitted
 from core.importexport.imports import one_by_one
 from core.importexport.rows import Importer
 from core.importexport.views import ImportViewSet
-from core.jobs import services as jobs
-from core.tests.factories import JobFactory
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 
@@ -27,11 +21,6 @@ pytestmark = pytest.mark.usefixtures("sample_tables")
 class OnlyUnpaid(permissions.BasePermission):
     def has_object_permission(self, request, view, row):
         return not row.is_paid
-
-
-class InGroup(permissions.BasePermission):
-    def has_permission(self, request, view):
-        return request.user.groups.filter(name="accounting").exists()
 
 
 @pytest.fixture
@@ -45,16 +34,17 @@ def invoices(ann):
     return [Invoice.objects.create(number=str(n), is_paid=n == 1, customer=customer) for n in range(2)]
 
 
-NUMBERS = count()  # each viewset with jobs has a name of its own
-
-
 def tables(of, serializer_class, **members):
     given = {"queryset": of.objects.all(), "serializer_class": serializer_class}
-    return type(f"Table{next(NUMBERS)}ViewSet", (ImportViewSet, ExportViewSet), given | members)
+    return type("TableViewSet", (ImportViewSet, ExportViewSet), given | members)
+
+
+def as_list(view, user):
+    return acting(view_of(view, request_of(user, "POST"), "export"), "list", "GET")
 
 
 def imported(view, user, *rows):
-    importer = Importer(view_for(view, user, {}, "create"))
+    importer = Importer(view_of(view, request_of(user, "POST"), "import_rows"))
     return one_by_one(importer, list(enumerate(rows, start=1)), dry=False)
 
 
@@ -88,54 +78,11 @@ def test_an_import_calls_the_hooks_and_names_wrong_fields(ann):
 
 
 def test_an_export_leaves_out_what_they_refuse(ann, invoices):
-    view = view_for(tables(Invoice, INVOICE, permission_classes=[OnlyUnpaid]), ann, {})
+    view = as_list(tables(Invoice, INVOICE, permission_classes=[OnlyUnpaid]), ann)
     allowed = rows_permitted(view)
 
     assert [allowed(row) for row in invoices] == [True, False]
     assert Shown(None, view, Invoice.objects.all()).count == 0
-
-
-def test_a_file_is_handed_out_under_the_permissions_of_its_view(ann, client):
-    group = ann.groups.create(name="accounting")
-    view = tables(Customer, serializer(Customer, "name"), permission_classes=[InGroup])
-    kind = jobs.kind_of(view, "export")
-    stored = files.store([b"id"], user=ann, content_type="text/csv", filename="a.csv", size=2)
-    files.keep(stored)
-    made = {"role": ann.role, "kind": kind, "parameters": {"query": {}, "format": "csv"}}
-    job = JobFactory(user=ann, result_file=stored, **made)
-    url = files.signed_url(stored)
-
-    assert may_export(view, job, ann)
-    assert jobs.may_have_file(job, ann)
-    assert b"".join(client.get(url)) == b"id"
-    ann.groups.remove(group)
-    assert not jobs.may_have_file(job, ann)
-    assert client.get(url).status_code == 403
-
-
-# --- two viewsets of one model --------------------------------------------------------------------
-
-
-def test_each_exports_its_own_rows(call, ann, invoices):
-    every = tables(Invoice, INVOICE)
-    paid = type("PaidInvoiceViewSet", (every,), {"queryset": Invoice.objects.filter(is_paid=True)})
-    for view in (every, paid):
-        assert call(view, "export", ann, data={"format": "json"}).status_code == 202
-    jobs.run_due()
-
-    assert [job.result["rows"] for job in ann.jobs.order_by("created_at")] == [len(invoices), 1]
-
-
-@pytest.mark.parametrize("base", [ImportViewSet, ExportViewSet])
-def test_two_of_one_name_are_refused_until_one_is_named(base):
-    given = {"queryset": Invoice.objects.all(), "serializer_class": serializer(Invoice, "number")}
-    name = f"Same{next(NUMBERS)}ViewSet"
-    first = type(name, (base,), given)
-    with pytest.raises(ImproperlyConfigured, match="has this name"):
-        type(name, (base,), given)
-
-    other = type(name, (first,), {"job_name": f"other{next(NUMBERS)}"})
-    assert jobs.kind_of(other, "export") != jobs.kind_of(first, "export")
 
 
 # --- a team's rows everywhere ---------------------------------------------------------------------
@@ -146,7 +93,7 @@ def test_members_import_and_export_what_is_their_clubs(ann):
     Seat.objects.create(club=club, user=ann)
     other = Club.objects.create(name="Other")
     view = tables(Club, serializer(Club, "name"))
-    rows, _columns = view_for(view, ann, {}).exported()
+    rows, _columns = as_list(view, ann).exported()
     rows_of_file = [{"id": str(club.pk), "name": "Go"}, {"id": str(other.pk), "name": "Taken"}]
     (_created, updated, _unchanged), problems = imported(view, ann, *rows_of_file)
 

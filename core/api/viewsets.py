@@ -55,11 +55,12 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return self.find_known_parameters(self.action or "")
 
     def find_known_parameters(self, action: str) -> tuple[frozenset[str], frozenset[str]]:
+        pages: Any = self.pagination_class
         known = self.action_parameters.get(action, frozenset())
         if action == "retrieve":
             return known | {"fields"}, frozenset({"fields"})
         if action in self.paged_actions:
-            return known | parameters_of(self.pagination_class), frozenset()
+            return known | parameters_of(pages), frozenset()
         if action not in self.list_actions:
             return frozenset(known), frozenset()
         filters: dict[str, Any] = {}
@@ -68,7 +69,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             if hasattr(backend, "get_filterset_class"):  # of django-filter
                 filterset_class = backend().get_filterset_class(self, self.model._default_manager.none())
                 filters |= getattr(filterset_class, "base_filters", {})
-        known |= {*filters, *parameters_of(self.pagination_class), "fields"}
+        known |= {*filters, *parameters_of(pages), "fields"}
         known |= {"sort"} if self.sort_fields else set()
         known |= parameters_of(*backends)
         known |= {"scope"} if action == "list" and self.has_scope() else set()

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from functools import partial
+from itertools import islice
 from typing import Any, ClassVar
 
+import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -16,11 +17,11 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
-from core.api.caller import view_for
+from core.api.caller import acting, request_of
 from core.api.filters import names_parameter, refuse_unknown, requested_fields
 from core.api.idempotency import idempotent
 from core.api.pagination import parameters_of
-from core.api.row_access import has_model, model_of
+from core.api.row_access import model_of
 from core.api.serializers import names_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
@@ -28,7 +29,7 @@ from core.files import services as files
 from core.importexport.csv_cells import csv_pieces, json_pieces
 from core.jobs.models import Job
 from core.jobs.runner import Run
-from core.jobs.services import enqueue_job, functions, kind_of, permits
+from core.jobs.services import enqueue_job, kind_of, permits, runs, view_of_job
 from core.jobs.views import JobSerializer, accepted
 from core.openapi.fields import filter_parameters
 from core.web.error_schemas import Schema, object_of
@@ -40,6 +41,8 @@ FORMATS: dict[str, tuple[str, Pieces]] = {
     "json": ("application/json", json_pieces),
 }
 CHUNK = 500  # rows in memory
+
+log = structlog.get_logger(__name__)
 
 
 class FormatSerializer(serializers.Serializer[Any]):
@@ -73,18 +76,11 @@ def in_body(parameter: Schema) -> Schema:
 class ExportViewSet(BaseViewSet):
     """A BaseViewSet with `POST …/export`: what the list shows to the caller, filtered and sorted as the list is.
 
-    Its jobs find it by their kind, `<job_name>.export`; without a `job_name` the name of the class is taken. Two
-    viewsets of one kind raise ImproperlyConfigured.
+    The job serves the caller by the route that was called: with its arguments, attributes and permissions.
     """
 
     described_bodies: ClassVar = {"export": (export_request, None)}
     documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for what the list refuses to a role
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if has_model(cls):
-            functions.register(kind_of(cls, "export"), partial(export, cls))
-            permits.register(kind_of(cls, "export"), partial(may_export, cls))
 
     @extend_schema(responses={202: JobSerializer})
     @action(detail=False, methods=["post"], url_path="export")
@@ -95,8 +91,8 @@ class ExportViewSet(BaseViewSet):
         query = self.export_query(request.data)
         body = FormatSerializer(data={name: item for name, item in request.data.items() if item is not None})
         body.is_valid(raise_exception=True)
-        parameters = {**body.validated_data, "query": query}
-        view_for(type(self), request.user, query).exported()  # refuses what the list would refuse
+        parameters = {**body.validated_data, "query": query, "path": request.path_info}
+        as_list(self, query).exported()  # refuses what the list would refuse
         if not request.user.is_authenticated:
             self.refuse()  # a job has an owner
         return accepted(
@@ -110,7 +106,8 @@ class ExportViewSet(BaseViewSet):
             if name != "format" and value is not None:
                 query.setlist(name, texts_of(name, value))
         known, repeatable = self.find_known_parameters("list")
-        refuse_unknown(query, known - parameters_of(self.pagination_class), repeatable)
+        pages: Any = self.pagination_class
+        refuse_unknown(query, known - parameters_of(pages), repeatable)
         return dict(query.lists())
 
     def exported(self) -> tuple[QuerySet[Any], list[str]]:
@@ -132,13 +129,28 @@ def texts_of(name: str, value: Any) -> list[str]:
 # --- the job --------------------------------------------------------------------------------------
 
 
-def export(view_class: Any, run: Run) -> None:
+def as_list(view: Any, query: dict[str, list[str]]) -> Any:
+    """Return the view of an export as it would serve the list, by what the job has of the request: the path, the
+    parameters and the user. Raises what its permissions raise."""
+    request = request_of(view.request.user, "GET", view.request.path_info, query)
+    request.resolver_match = view.request.resolver_match
+    return acting(view, "list", "GET", request)
+
+
+def list_of(job: Job, user: Any) -> Any:
+    """Return the same for a job. Read the user from the database just before: the role may have changed since the job
+    was requested. Raises Http404 where the route has gone."""
+    return as_list(view_of_job(job, user), job.parameters["query"])
+
+
+@runs("*.export")
+def export(run: Run) -> None:
     user = run.job.user  # as the run has just read it
-    view = view_for(view_class, user, run.job.parameters["query"])
+    view = list_of(run.job, user)
     rows, columns = view.exported()
     extension = run.job.parameters["format"]
     content_type, pieces = FORMATS[extension]
-    meta = model_of(view_class)._meta
+    meta = model_of(type(view))._meta
     filename = f"{meta.verbose_name_plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}".replace(" ", "-")
     shown = Shown(run, view, rows)
     with closing(pieces(columns, shown)) as chunks:  # type: ignore[type-var]
@@ -161,13 +173,19 @@ def export(view_class: Any, run: Run) -> None:
         raise
 
 
-def may_export(view_class: Any, job: Job, user: Any) -> bool:
-    """Return whether the view would serve the export to this user now."""
+def may_export(job: Job, user: Any) -> bool:
+    """Return whether the view would serve the export to this user now. One that fails would not."""
     try:
-        view_for(view_class, user, job.parameters["query"]).exported()
-    except (APIException, PermissionDenied, ApiError):
+        list_of(job, user).exported()
+    except (APIException, PermissionDenied, ApiError, Http404):
+        return False
+    except Exception as error:
+        log.warning("export_not_handed_out", jobId=str(job.pk), kind=job.kind, exc_info=error)
         return False
     return True
+
+
+permits.register("*.export", may_export)
 
 
 class Shown:
@@ -178,17 +196,14 @@ class Shown:
         self.count = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        show = self.view.get_serializer().to_representation
-        is_shown = rows_permitted(self.view)
         with snapshot():
             total = self.rows.count()
-            for row in self.rows.iterator(chunk_size=CHUNK):
-                if not is_shown(row):
-                    continue
-                yield show(row)
-                self.count += 1
-                if self.count % CHUNK == 0:
-                    self.run.progress(self.count, total)
+            rows = filter(rows_permitted(self.view), self.rows.iterator(chunk_size=CHUNK))
+            while chunk := list(islice(rows, CHUNK)):
+                shown = self.view.get_serializer(chunk, many=True).data
+                yield from shown
+                self.count += len(shown)
+                self.run.progress(self.count, total)
 
 
 def rows_permitted(view: Any) -> Callable[[Any], bool]:

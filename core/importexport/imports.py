@@ -17,8 +17,6 @@ from django.db import DataError, IntegrityError, transaction
 from django.http import Http404
 from rest_framework.exceptions import APIException
 
-from core.api.caller import view_for
-from core.api.row_access import model_of
 from core.audit import services as audit
 from core.db.retries import repeated
 from core.files import services as files
@@ -28,6 +26,7 @@ from core.importexport.rows import Importer, Problem, problems_of, repeated_ids
 from core.importexport.tabular import Table, open_table
 from core.jobs.models import Job
 from core.jobs.runner import Run
+from core.jobs.services import view_of_job
 from core.web.errors import ApiError, bounded, translate
 from core.web.text import MAX_SHOWN
 
@@ -66,10 +65,12 @@ class Result:
         )
 
 
-def import_table(view_class: Any, run: Run) -> None:
+def import_table(run: Run) -> None:
     job = run.job
     user = job.user  # as the run has just read it
-    importer = Importer(view_for(view_class, user, {}, "create"))
+    view = view_of_job(job, user)
+    view.check_permissions(view.request)
+    importer = Importer(view)
     source = source_of(job)
     total, importer.repeated = survey(source, importer)
     with closing(files.open_file(source)) as stream:
@@ -84,7 +85,7 @@ def import_table(view_class: Any, run: Run) -> None:
             if run.should_pause:
                 return
     run.check()
-    finish(view_class, run, user, result)
+    finish(view.model, run, user, result)
 
 
 def source_of(job: Job) -> StoredFile:
@@ -160,7 +161,7 @@ def one_by_one(importer: Importer, batch: Batch, *, dry: bool) -> tuple[tuple[in
     return total, problems
 
 
-def finish(view_class: Any, run: Run, user: Any, result: Result) -> None:
+def finish(model: Any, run: Run, user: Any, result: Result) -> None:
     job = run.job
     with transaction.atomic():
         if result.dryRun:  # the file is kept until it is committed
@@ -169,5 +170,5 @@ def finish(view_class: Any, run: Run, user: Any, result: Result) -> None:
         run.succeed(asdict(result), source_file=None)
         files.schedule_deletion(source_of(job))
         changes = {name: [None, getattr(result, name)] for name in COUNTS}
-        event = f"{model_of(view_class)._meta.model_name}.imported"
+        event = f"{model._meta.model_name}.imported"
         audit.record(event, actor_id=user.pk, target=job, changes=changes)

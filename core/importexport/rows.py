@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 
 from core.api.mixins.bulk_operations import Operation, validated
 from core.api.parsers import refuse_unstorable
@@ -44,11 +46,23 @@ class Importer:
 
     def __init__(self, view: Any) -> None:
         self.view = view
-        self.serializers = view.fast_serializers()
-        fields = view.get_serializer().fields
-        self.fields = {name: item for name, item in fields.items() if not item.read_only}
-        self.known = frozenset({*self.fields, ID})
+        self.writers = {method: self.writer(method) for method in ("create", "update")}
+        self.fields = {
+            method: {
+                name: item for name, item in writer.get_serializer().fields.items() if not item.read_only
+            }
+            for method, writer in self.writers.items()
+            if writer is not None
+        }
+        self.known = frozenset({name for fields in self.fields.values() for name in fields} | {ID})
         self.repeated: dict[int, int] = {}
+
+    def writer(self, method: str) -> Any:
+        """Return the view that writes such rows; None where there is no such route, or its permissions refuse."""
+        try:
+            return self.view.view_for(method) if self.view.has_method(method) else None
+        except (APIException, PermissionDenied):
+            return None
 
     def ignored(self, columns: Iterable[str]) -> list[str]:
         return [shortened(name) for name in columns if name not in self.known]
@@ -58,20 +72,20 @@ class Importer:
     def plan(self, batch: list[tuple[int, Row]]) -> tuple[list[Operation], list[Problem]]:
         """Return the operations of the valid rows, and what is wrong with the others. No row is locked yet."""
         problems: list[Problem] = []
-        readable: list[tuple[int, UUID | None, dict[str, Any]]] = []
+        keyed: list[tuple[int, UUID | None, Any]] = []
         for number, row in batch:
             try:
-                readable.append((number, self.key_of(number, row), self.values_of(row)))
+                keyed.append((number, self.key_of(number, row), row))
             except FieldError as error:
                 problems += problems_of(number, error)
-        mine, taken = self.existing([key for _number, key, _values in readable if key is not None])
+        mine, taken = self.existing([key for _number, key, _row in keyed if key is not None])
         readable_only = self.readable_only(mine)
         operations = []
-        for number, key, values in readable:
+        for number, key, row in keyed:
             try:
                 if key in readable_only:
                     raise FieldError(ID, "forbidden", "You may read this object, but not write it.")
-                operations.append(self.operation(number, key, values, mine, taken))
+                operations.append(self.operation(number, key, row, mine, taken))
             except ApiError as error:
                 problems += problems_of(number, error)
         return operations, sorted(problems, key=lambda problem: problem["row"])
@@ -82,10 +96,10 @@ class Importer:
             raise FieldError(ID, "repeated", f"Row {self.repeated[number]} has this id already.")
         return key
 
-    def values_of(self, row: Any) -> dict[str, Any]:
+    def values_of(self, row: Any, method: str) -> dict[str, Any]:
         """Return the values of writable fields. Raises FieldError, also for text that no database stores."""
         values = {}
-        for name, item in self.fields.items():
+        for name, item in self.fields[method].items():
             if name in row and not (row[name] == "" and not isinstance(item, TEXTS)):
                 refuse_unstorable({name: row[name]})
                 values[name] = value_of(name, item, row[name])
@@ -95,7 +109,7 @@ class Importer:
         """Return which of these the caller may read, and which exist at all: in the trash, or of another user."""
         if not keys:
             return set(), set()
-        rows = self.view.object_rows().filter(pk__in=keys).order_by()
+        rows = (self.writers["update"] or self.view).object_rows().filter(pk__in=keys).order_by()
         everybodys = self.view.model._base_manager.filter(pk__in=keys)
         return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
 
@@ -106,14 +120,18 @@ class Importer:
         return keys - set(rows.order_by().values_list("pk", flat=True))
 
     def operation(
-        self, number: int, key: UUID | None, values: dict[str, Any], mine: set[UUID], taken: set[UUID]
+        self, number: int, key: UUID | None, row: Any, mine: set[UUID], taken: set[UUID]
     ) -> Operation:
-        """Raises ApiError for a row that is not valid."""
+        """Return the operation of a row. Raises ApiError for one that is not valid."""
         if key in taken and key not in mine:
             message = "An object with this id cannot be written: it is in the trash, or not yours."
             raise FieldError(ID, "conflict", message)
         method = "update" if key in mine else "create"
-        data, wrong = validated(self.serializers.get(method), values)
+        writer = self.writers[method]
+        if writer is None:
+            raise FieldError(None, "forbidden", f"You may not {method} such objects.")
+        values = self.values_of(row, method)
+        data, wrong = validated(writer.fast, values)
         if wrong:
             raise ApiError("VALIDATION_ERROR", details=wrong)
         if method == "update":

@@ -1,7 +1,6 @@
 """`POST …/import` of a viewset."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -14,7 +13,6 @@ from rest_framework.response import Response
 from core.api.idempotency import idempotent
 from core.api.mixins.bulk import BulkViewSet
 from core.api.parsers import StrictJSONParser
-from core.api.row_access import has_model
 from core.files import services as files
 from core.files.models import StoredFile
 from core.files.uploads import UploadParser, uploaded_file
@@ -22,7 +20,7 @@ from core.importexport.imports import import_table
 from core.importexport.rows import Importer
 from core.importexport.tabular import open_table
 from core.jobs.models import Job
-from core.jobs.services import enqueue_job, functions, kind_of
+from core.jobs.services import enqueue_job, kind_of, runs
 from core.jobs.views import JobSerializer, accepted
 from core.web.errors import ApiError, FieldError
 
@@ -70,11 +68,6 @@ class ImportViewSet(BulkViewSet):
 
     documented_errors: ClassVar = {"import_rows": ("CONFLICT", "INSUFFICIENT_STORAGE")}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if has_model(cls):
-            functions.register(kind_of(cls, "import"), partial(import_table, cls))
-
     @extend_schema(
         request={"multipart/form-data": ImportFileSerializer, "application/json": CommitDryRunSerializer},
         responses={202: JobSerializer},
@@ -94,7 +87,7 @@ class ImportViewSet(BulkViewSet):
                 source = prepared.stored
             else:
                 source = file_of_dry_run(user=request.user, kind=kind, pk=prepared.dry_run_id)
-            parameters = {"dryRun": prepared.is_dry, "filename": source.filename}
+            parameters = {"dryRun": prepared.is_dry, "filename": source.filename, "path": request.path_info}
             if prepared.dry_run_id is not None:
                 parameters["dryRunId"] = str(prepared.dry_run_id)
             job = enqueue_job(user=request.user, kind=kind, parameters=parameters, source_file=source)
@@ -128,6 +121,9 @@ class ImportViewSet(BulkViewSet):
     def drop_table(self, prepared: Prepared) -> None:
         if prepared.stored is not None:
             files.delete_now(prepared.stored)
+
+
+runs("*.import")(import_table)
 
 
 def file_of_dry_run(*, user: Any, kind: str, pk: UUID | None) -> StoredFile:

@@ -8,26 +8,24 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import get_resolver
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin
 from core.jobs.models import Job
-from core.jobs.services import cancel_job, functions, retry_job
+from core.jobs.services import cancel_job, known_kinds, retry_job
 
 SHORT = 100
 
 
 class JobKindFilter(admin.SimpleListFilter):
-    """From the kinds that there are: no search for distinct values."""
+    """The kinds of jobs that can be queued: no search for distinct values."""
 
     title = parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        list(get_resolver().url_patterns)  # the views bring their kinds along
-        return [(kind, kind) for kind in sorted(functions)]
+        return [(kind, kind) for kind in known_kinds()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(kind=self.value()) if self.value() else queryset

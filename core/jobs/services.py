@@ -7,7 +7,7 @@ When a worker dies, another starts the function over, from the last checkpoint: 
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -15,9 +15,12 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
+from django.http import Http404
 from django.urls import get_resolver
 from django.utils.translation import gettext as _
 
+from core.api.caller import request_of, routed_view
+from core.api.routers import viewsets
 from core.audit import services as audit
 from core.db.leases import LeaseLost, caused_by, work_on
 from core.files import services as files
@@ -44,6 +47,8 @@ wake_up = dispatcher.register(TASK)
 # Whether the caller may still have the file that a job of this kind made; without an entry the role alone decides.
 permits: Registry[Callable[[Job, Any], bool]] = Registry()
 
+Item = TypeVar("Item")
+
 
 class TooManyJobs(ApiError):
     code = "RATE_LIMITED"
@@ -54,8 +59,8 @@ class TooManyJobs(ApiError):
 
 
 def runs(kind: str) -> Callable[[Function], Function]:
-    """Register the function that does jobs of this kind. It ends by `run.succeed`, returns early when
-    `run.should_pause`, and raises ApiError for what another attempt cannot help."""
+    """Register the function that does jobs of this kind, or with `*.export` of all kinds of this verb. It ends by
+    `run.succeed`, returns early when `run.should_pause`, and raises ApiError for what another attempt cannot help."""
 
     def register(function: Function) -> Function:
         return functions.register(kind, function)
@@ -64,13 +69,8 @@ def runs(kind: str) -> Callable[[Function], Function]:
 
 
 def kind_of(view_class: Any, verb: str) -> str:
-    """Return the kind of a viewset's jobs: `resource.export` of ResourceViewSet.
-
-    Two viewsets of one model serve different rows, so each needs a kind of its own: `job_name`, else from the class's
-    name. A subclass does not inherit it.
-    """
-    name = vars(view_class).get("job_name") or view_class.__name__.removesuffix("ViewSet").lower()
-    return f"{name}.{verb}"
+    """Return the kind of a viewset's jobs: `resource.export` of ResourceViewSet."""
+    return f"{view_class.__name__.removesuffix('ViewSet').lower()}.{verb}"
 
 
 # --- for requests ----------------------------------------------------------------------------------
@@ -184,7 +184,10 @@ def attempt(run: Run) -> None:
         if job.attempts > MAX_ATTEMPTS:  # every attempt so far has killed its worker
             raise RuntimeError(f"given up after {MAX_ATTEMPTS} attempts")
         run.check_owner()
-        function_of(job.kind)(run)
+        function = registered(functions, job.kind)
+        if function is None:
+            raise RuntimeError(f"no app does jobs of the kind {job.kind}")
+        function(run)
         if not run.finished:
             run.release(due_at=Now(), attempts=0)
     except LeaseLost:
@@ -207,16 +210,35 @@ def attempt(run: Run) -> None:
 
 
 def may_have_file(job: Job, user: Any) -> bool:
-    """Whether the caller has the role of the job, and the permissions that it runs with."""
-    permit = permits.get(job.kind)
-    return job.is_for(user) and (permit is None or permit(job, user))
+    """Return whether the caller has the role of the job, and the permissions that it runs with."""
+    if registered(functions, job.kind) is None or not job.is_for(user):
+        return False
+    permit = registered(permits, job.kind)
+    return permit is None or permit(job, user)
 
 
-def function_of(kind: str) -> Function:
-    """Views register their kinds of jobs, and the routes import the views."""
-    if kind not in functions:
-        _patterns = get_resolver().url_patterns
-    return functions[kind]
+def view_of_job(job: Job, user: Any) -> Any:
+    """Return the viewset that has queued the job, as its route makes it, for this user. Its permissions are not yet
+    checked. Raises Http404 where the route has gone."""
+    view = routed_view(request_of(user, "POST", job.parameters["path"]))
+    if kind_of(type(view), job.kind.rpartition(".")[2]) != job.kind:
+        raise Http404
+    return view
+
+
+def known_kinds() -> list[str]:
+    """Return the kinds of jobs that can be queued: the registered ones, and for each verb those of the viewsets."""
+    kinds = {kind for kind in functions if not kind.startswith("*.")}
+    for view_class in viewsets():
+        verbs = {str(extra.url_path) for extra in view_class.get_extra_actions()}
+        kinds |= {kind_of(view_class, verb) for verb in verbs if f"*.{verb}" in functions}
+    return sorted(kinds)
+
+
+def registered(items: Registry[Item], kind: str) -> Item | None:
+    """Return what is registered for this kind, or for its verb. The routes import the views that register."""
+    _patterns = get_resolver().url_patterns
+    return items.get(kind) or items.get(f"*.{kind.rpartition('.')[2]}")
 
 
 def retry_or_fail(run: Run, error: Exception, refusal: ApiError) -> None:

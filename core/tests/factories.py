@@ -6,6 +6,7 @@ from accounts.tests.factories import UserFactory
 from core.audit.models import AuditEvent
 from core.files.models import StoredFile
 from core.jobs.models import Job
+from core.jobs.services import runs
 from core.outbox.models import OutboxMessage
 
 
@@ -27,6 +28,11 @@ class AuditEventFactory(DjangoModelFactory):
         model = AuditEvent
 
     event = factory.Sequence(lambda n: f"thing.done{n % 3}")
+
+
+@runs("test.job")
+def do_nothing(run):
+    run.succeed({})
 
 
 class JobFactory(DjangoModelFactory):

@@ -117,7 +117,7 @@ def test_an_export_that_ends_under_another_role_hands_nothing_out(disk, admin, b
     monkeypatch.setattr(Run, "beat", lambda _run: None)
     ResourceFactory(title="Somebody's")
     job = jobs.claim()
-    serve, changed = jobs.function_of(job.kind), []
+    serve, changed = jobs.registered(jobs.functions, job.kind), []
 
     def meanwhile(run):
         changed.append(become(admin, role))

@@ -1,19 +1,22 @@
 """Bulk operations: up to 100 creations, changes and deletions in one call, all or none of them.
 
-Each is done as its own route does it: by the serializer's `save` in `perform_create` and `perform_update`, one by one.
-A serializer with `create_many` and `update_many` does many at once, by a constant number of statements; then the
-body is validated before the transaction begins.
+Each is done as its own route does it: with the permissions, the serializer and the hooks of `create`, `partial_update`
+or `destroy`, one by one. A serializer with `create_many` and `update_many` writes many at once, by a constant number of
+statements; then the body is validated before the transaction begins.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
+from django.http import Http404
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from core.api.caller import acting
 from core.api.etags import matches
 from core.api.idempotency import idempotent
 from core.api.mixins.bulk_operations import Operation, Problem, prefixed, problem, read_operations, values_of
@@ -31,6 +34,14 @@ class BulkRefused(ApiError):
         super().__init__(code, details=details)
 
 
+# By method: the action that does it to a single object, and its HTTP method.
+ROUTES = {
+    "create": ("create", "POST"),
+    "update": ("partial_update", "PATCH"),
+    "delete": ("destroy", "DELETE"),
+}
+# Where code of a subclass decides which rows there are.
+ROW_HOOKS = frozenset({"get_queryset", "get_object", "object_rows", "rows_in_state", "filter_queryset"})
 # By method: the serializer's method for many rows, those for one row whose rules it repeats, and the view's hook.
 FAST_PATHS = {
     "create": ("create_many", frozenset({"create", "save"}), "perform_create"),
@@ -62,12 +73,33 @@ class BulkViewSet(BaseViewSet):
         return Response(results)
 
     def read_operations(self, request: Any, *args: Any, **kwargs: Any) -> list[Operation]:
-        return read_operations(request.data, self.fast_serializers())
+        methods = [method for method in ROUTES if self.has_method(method)]
+        return read_operations(request.data, methods, lambda method: self.view_for(method).fast)
 
-    def fast_serializers(self) -> dict[str, Any]:
-        """Return {method: a serializer that validates and stores any number of rows}."""
-        serializers = {"create": self.get_serializer(), "update": self.get_serializer(partial=True)}
-        return {method: item for method, item in serializers.items() if self.is_fast(method, type(item))}
+    def has_method(self, method: str) -> bool:
+        """Return whether the viewset has a route for single objects that does such an operation."""
+        action_name, verb = ROUTES[method]
+        names = {action_name, "update"} if method == "update" else {action_name}
+        return verb.lower() in self.http_method_names and (
+            self.exposed is None or not names.isdisjoint(self.exposed)
+        )
+
+    @cached_property
+    def views(self) -> dict[str, Any]:
+        return {}
+
+    def view_for(self, method: str) -> Any:
+        """Return this view as it serves the route of such an operation: its permissions, serializer and hooks count.
+        Its `fast` is a serializer that validates and stores any number of rows, or None. Raises what its permissions
+        raise."""
+        if method not in self.views:
+            view = acting(self, *ROUTES[method])
+            view.fast = None
+            if method in FAST_PATHS:
+                serializer = view.get_serializer(partial=method == "update")
+                view.fast = serializer if self.is_fast(method, type(serializer)) else None
+            self.views[method] = view
+        return self.views[method]
 
     def is_fast(self, method: str, serializer_class: type) -> bool:
         of_many, of_one, hook = FAST_PATHS[method]
@@ -78,25 +110,25 @@ class BulkViewSet(BaseViewSet):
         return of_many in nearest
 
     def run_operations(self, operations: Sequence[Operation]) -> list[dict[str, Any]]:
-        """The results, in order. In a transaction; raises BulkRefused before anything is written.
+        """Return the results, in order. In a transaction; raises BulkRefused before anything is written.
 
         Deletions happen first and creations last, so that a unique value that one gives up is free for another.
         """
-        held = self.hold(operations)
-        rows = {item.index: held[item.pk] for item in operations if item.pk}
+        locked = self.lock_rows(operations)
+        rows = {item.index: locked[item.pk] for item in operations if item.pk}
         deletions, changes, creations = (
             [item for item in operations if item.method == method]
             for method in ("delete", "update", "create")
         )
-        before = self.shown(changes, rows)
+        before = self.shown("update", changes, rows)
         bound = self.bound_serializers([*changes, *creations], rows)
         if deletions:
-            self.perform_bulk_destroy([rows[item.index] for item in deletions])
+            self.view_for("delete").perform_bulk_destroy([rows[item.index] for item in deletions])
         for item in deletions:
             rows[item.index].pk = item.pk  # `Model.delete` takes it away
-        self.store(self.perform_update, changes, rows, bound)
-        self.store(self.perform_create, creations, rows, bound)
-        after = self.shown([*changes, *creations], rows)
+        self.store("update", changes, rows, bound)
+        self.store("create", creations, rows, bound)
+        after = self.shown("update", changes, rows) | self.shown("create", creations, rows)
         self.record_bulk(operations, rows, before, after)
         return [result(item, rows[item.index], after) for item in operations]
 
@@ -107,11 +139,12 @@ class BulkViewSet(BaseViewSet):
         for item in operations:
             if item.values is not None:
                 continue
-            serializer = self.get_serializer(
+            view = self.view_for(item.method)
+            serializer = view.get_serializer(
                 rows.get(item.index), data=item.data, partial=item.method == "update"
             )
             try:
-                self.validate(serializer)
+                view.validate(serializer)
             except ValidationError as error:
                 problems += prefixed(item.index, flatten(error.get_full_details()))
             else:
@@ -123,16 +156,18 @@ class BulkViewSet(BaseViewSet):
         return bound
 
     def store(
-        self, hook: Any, operations: list[Operation], rows: dict[int, Any], bound: Mapping[int, Any]
+        self, method: str, operations: list[Operation], rows: dict[int, Any], bound: Mapping[int, Any]
     ) -> None:
         for item in operations:
             if item.index in bound:
-                rows[item.index] = self.perform_saving(hook, bound[item.index])
+                view = self.view_for(method)
+                hook = getattr(view, FAST_PATHS[method][2])
+                rows[item.index] = view.perform_saving(hook, bound[item.index])
         fast = [item for item in operations if item.index not in bound]
         if not fast:
             return
-        serializer: Any = self.get_serializer()
-        if fast[0].method == "update":
+        serializer: Any = self.view_for(method).fast
+        if method == "update":
             serializer.update_many([(rows[item.index], item.values) for item in fast])
         else:
             self.owner_of_new(())  # raises for a caller who can own nothing
@@ -141,37 +176,56 @@ class BulkViewSet(BaseViewSet):
         written = {name for item in fast for name in item.values or ()}
         self.check_written(written, *(rows[item.index] for item in fast))
 
-    def hold(self, operations: Sequence[Operation]) -> dict[UUID | None, Any]:
-        """The rows of updates and deletions by key, locked until the transaction ends. All are locked by one statement
-        and in the order of their keys, so that of two bulks one waits for the other and never both.
+    def lock_rows(self, operations: Sequence[Operation]) -> dict[UUID | None, Any]:
+        """Return the rows of updates and deletions by key, locked until the transaction ends. All are locked by one
+        statement and in the order of their keys, so that of two bulks one waits for the other and never both.
 
         Raises BulkRefused for what the caller may not see, and for a stale `ifMatch`.
         """
-        requested = [item.pk for item in operations if item.pk]
-        if not requested:
+        named = [item for item in operations if item.pk]
+        if not named:
             return {}
-        rows = self.object_rows().filter(pk__in=requested)
-        lock(self.model, list(rows.order_by().values_list("pk", flat=True)))
+        rows = self.rows_by_view(named)
+        lock(
+            self.model,
+            [key for each in rows.values() for key in each.order_by().values_list("pk", flat=True)],
+        )
         # Read when they are locked: a statement that has waited may return what was true before.
-        held = {row.pk: row for row in rows}
-        missing = [item for item in operations if item.pk and item.pk not in held]
+        locked = {
+            row.pk: row
+            for view, each in rows.items()
+            for row in map(partial(picked, view), each)
+            if row is not None
+        }
+        missing = [item for item in named if item.pk not in locked]
         if missing:
             text = "There is no such object."
             raise BulkRefused("NOT_FOUND", [problem(item.index, "id", "not_found", text) for item in missing])
-        for row in held.values():
-            self.check_object_permissions(self.request, row)
-        self.check_writable(*held.values())
+        for item in named:
+            view = self.view_for(item.method)
+            view.check_object_permissions(view.request, locked[item.pk])
+        self.check_writable(*locked.values())
         stale = [
             item
-            for item in operations
-            if item.if_match is not None and not matches(item.if_match, held[item.pk].etag)
+            for item in named
+            if item.if_match is not None and not matches(item.if_match, locked[item.pk].etag)
         ]
         if stale:
             text = "The object has changed since this version."
             raise BulkRefused(
                 "PRECONDITION_FAILED", [problem(item.index, "ifMatch", "stale", text) for item in stale]
             )
-        return held
+        return locked
+
+    def rows_by_view(self, operations: Sequence[Operation]) -> dict[Any, Any]:
+        """Return {view: its rows} for these operations. One view stands for all where no code of a subclass decides
+        by the action which rows there are."""
+        is_own = override_of(type(self), among=ROW_HOOKS) is not None
+        keys: dict[Any, list[Any]] = {}
+        for item in operations:
+            method = item.method if is_own else operations[0].method
+            keys.setdefault(self.view_for(method), []).append(item.pk)
+        return {view: view.object_rows().filter(pk__in=each) for view, each in keys.items()}
 
     def perform_bulk_destroy(self, instances: Sequence[Any]) -> None:
         if override_of(type(self), among=frozenset({"perform_destroy"})) is None:
@@ -180,11 +234,13 @@ class BulkViewSet(BaseViewSet):
         for instance in instances:
             self.perform_destroy(instance)
 
-    def shown(self, operations: Sequence[Operation], rows: Mapping[int, Any]) -> dict[int, dict[str, Any]]:
-        """By the number of the operation."""
+    def shown(
+        self, method: str, operations: Sequence[Operation], rows: Mapping[int, Any]
+    ) -> dict[int, dict[str, Any]]:
+        """Return {number of the operation: the object as its route shows it}."""
         if not operations:
             return {}
-        data = self.get_serializer([rows[item.index] for item in operations], many=True).data
+        data = self.view_for(method).get_serializer([rows[item.index] for item in operations], many=True).data
         return {item.index: shown for item, shown in zip(operations, data, strict=True)}
 
     def record_bulk(
@@ -194,9 +250,9 @@ class BulkViewSet(BaseViewSet):
         before: Mapping[int, dict[str, Any]],
         after: Mapping[int, dict[str, Any]],
     ) -> None:
-        """One audit event for each object that was touched, as the single routes write it."""
-        noun = self.model._meta.model_name
-        events = []
+        """Record one audit event for each object that was written, as the single routes do."""
+        events: list[tuple[str, Any, audit.Changes | None]] = []
+        is_own = override_of(type(self), among=frozenset({"record"})) is not None
         for item in operations:
             changes = None
             if item.method == "update":
@@ -204,8 +260,23 @@ class BulkViewSet(BaseViewSet):
                 changes.pop("updatedAt", None)
                 if not changes:
                     continue
-            events.append((f"{noun}.{item.method}d", rows[item.index], changes))
+            if is_own:
+                self.view_for(item.method).record(f"{item.method}d", rows[item.index], changes)
+            else:
+                events.append((f"{self.model._meta.model_name}.{item.method}d", rows[item.index], changes))
         audit.record_many(events, actor_id=self.request.user.pk)
+
+
+def picked(view: Any, row: Any) -> Any:
+    """Return the row as a `get_object` of a subclass returns it; None where it finds none."""
+    if override_of(type(view), among=frozenset({"get_object"})) is None:
+        return row
+    name = view.lookup_url_kwarg or view.lookup_field
+    view.kwargs = {**view.kwargs, name: getattr(row, view.lookup_field)}
+    try:
+        return view.get_object()
+    except Http404:
+        return None
 
 
 def result(operation: Operation, row: Any, shown: Mapping[int, dict[str, Any]]) -> dict[str, Any]:

@@ -1,17 +1,14 @@
 """The body of a bulk request: which operations it holds, and what is wrong with them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 from uuid import UUID
 
 from rest_framework.exceptions import ValidationError
 
 from core.api.mixins.bulk_schema import MAX_OPERATIONS
 from core.web.errors import ApiError, flatten
-
-Method = Literal["create", "update", "delete"]
-METHODS: tuple[str, ...] = get_args(Method)
 
 Problem = dict[str, Any]  # one of an error's `details`
 
@@ -29,9 +26,11 @@ class Operation:
     new_pk: UUID | None = None  # of what an import creates
 
 
-def read_operations(body: Any, serializers: Mapping[str, Any]) -> list[Operation]:
-    """Raises ApiError with every problem of every operation. `serializers` are those that validate any number of
-    rows, by method."""
+def read_operations(
+    body: Any, methods: Sequence[str], serializer_for: Callable[[str], Any]
+) -> list[Operation]:
+    """Return the operations. `serializer_for` returns the serializer that validates any number of rows of a method, or
+    None. Raises ApiError with every problem of every operation."""
     listed = body.get("operations")
     if "operations" not in body:
         raise refusal([top("required", "This field is required.")])
@@ -42,7 +41,7 @@ def read_operations(body: Any, serializers: Mapping[str, Any]) -> list[Operation
     operations: list[Operation] = []
     problems: list[Problem] = []
     for index, item in enumerate(listed):
-        operation, wrong = read_operation(index, item, serializers)
+        operation, wrong = read_operation(index, item, methods, serializer_for)
         operations.append(operation)
         problems += wrong
     problems += repetitions(operations)
@@ -51,13 +50,15 @@ def read_operations(body: Any, serializers: Mapping[str, Any]) -> list[Operation
     return operations
 
 
-def read_operation(index: int, item: Any, serializers: Mapping[str, Any]) -> tuple[Operation, list[Problem]]:
+def read_operation(
+    index: int, item: Any, methods: Sequence[str], serializer_for: Callable[[str], Any]
+) -> tuple[Operation, list[Problem]]:
     if not isinstance(item, dict):
         return Operation(index, ""), [problem(index, "", "invalid", "Must be an object.")]
     method = item.get("method")
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in methods:
         code = "invalid_choice" if "method" in item else "required"
-        return Operation(index, ""), [problem(index, "method", code, f"One of {', '.join(METHODS)}.")]
+        return Operation(index, ""), [problem(index, "method", code, f"One of {', '.join(methods)}.")]
     problems: list[Problem] = []
     pk = if_match = values = None
     if method != "create":
@@ -69,7 +70,7 @@ def read_operation(index: int, item: Any, serializers: Mapping[str, Any]) -> tup
         if "ifMatch" in item and not isinstance(if_match, str):
             problems.append(problem(index, "ifMatch", "invalid", "Must be the ETag of the object."))
     if method != "delete":
-        values, wrong = validated(serializers.get(method), item.get("data"))
+        values, wrong = validated(serializer_for(method), item.get("data"))
         problems += prefixed(index, wrong)
     return Operation(index, method, pk, if_match, item.get("data"), values), problems
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework.response import Response
 
-from core.api.caller import view_of
+from core.api.caller import view_of, without_query
 from core.api.etags import check_if_match, not_modified, with_links
 from core.api.idempotency import idempotent
 from core.api.overrides import override_of
@@ -46,8 +46,8 @@ class AttachmentViewSet(BaseViewSet):
         """Return the viewset of the object, as it would serve the caller. Raises what its permissions raise."""
         key = self.parents.lookup_url_kwarg or self.parents.lookup_field
         method = "GET" if action == "retrieve" else "PATCH"
-        kwargs = {key: self.kwargs["id"]}
-        view = view_of(self.parents, self.request.user, {}, action, method, **kwargs)
+        kwargs = {**self.kwargs, key: self.kwargs["id"]}
+        view = view_of(self.parents, without_query(self.request, method), action, **kwargs)
         view.check_permissions(view.request)
         return view
 

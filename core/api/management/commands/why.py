@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import QueryDict
 from django.urls import Resolver404, resolve
 
-from core.api.caller import view_of
+from core.api.caller import request_of, view_of
 from core.api.viewsets import BaseViewSet
 from core.db.access import access_of, is_declared
 
@@ -54,7 +54,8 @@ def view_at(path: str, method: str, user: Any) -> Any:
     action = match.func.actions.get(method.lower())  # type: ignore[attr-defined]
     if action is None:
         raise CommandError(f"405: {method} is not allowed at {path}")
-    return view_of(view_class, user, dict(QueryDict(query).lists()), action, method, **match.kwargs)
+    request = request_of(user, method, path, dict(QueryDict(query).lists()))
+    return view_of(view_class, request, action, getattr(match.func, "initkwargs", {}), **match.kwargs)
 
 
 def explained(view: Any, is_read: bool) -> Iterator[str]:
@@ -68,7 +69,7 @@ def explained(view: Any, is_read: bool) -> Iterator[str]:
     # Below the objects of another viewset, these decide.
     parents = getattr(view, "parents", None)
     key = view.kwargs.get("id" if parents else view.lookup_url_kwarg or view.lookup_field)
-    decides = view_of(parents, view.request.user, {}, "retrieve", view.request.method) if parents else view
+    decides = view_of(parents, view.request, "retrieve") if parents else view
     if key is None:
         yield "no single object: the rows are those of the list"
         return
