@@ -103,6 +103,23 @@ class ByOrder(FilterSet):
         fields = ()
 
 
+class ByPayer(FilterSet):
+    payer = django_filters.CharFilter(field_name="customer", lookup_expr="name__startswith")
+
+
+@pytest.mark.parametrize(("text", "found"), [("Zoe", []), ("Max", ["2"])])
+def test_a_lookup_that_goes_on_over_a_relation_is_narrowed(numbers, invoices, staff, text, found):
+    view = viewset(Invoice, "number", filterset_class=ByPayer)
+
+    assert numbers(view, staff, scope="all", payer=text) == found
+
+
+def test_a_filter_for_null_of_a_relation_stays_as_it_is(numbers, invoices, staff):
+    view = viewset(Invoice, "number", filterset_fields={"customer": ["isnull"]})
+
+    assert len(numbers(view, staff, scope="all", customer__isnull="false")) == 3
+
+
 REFUSED = {
     "a filter of many rows": (Project, {"filterset_fields": ("customers__name",)}),
     "a sort by many rows": (Project, {"sort_fields": {"customer": "customers__name"}}),

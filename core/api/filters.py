@@ -55,10 +55,14 @@ class FilterBackend(django_filters.DjangoFilterBackend):
             choices: Any = getattr(item.field, "queryset", None)
             if hasattr(choices, "visible_to"):
                 item.field.queryset = filterable(choices.visible_to(request.user))
-            if item.method is None and item.field_name:
-                narrowed = visible_along(queryset.model, item.field_name, request.user)
-                filterset.queryset = filterset.queryset.filter(narrowed)
+            narrowed = visible_along(queryset.model, path_of(item), request.user)
+            filterset.queryset = filterset.queryset.filter(narrowed)
         return filterset
+
+
+def path_of(item: Any) -> str:
+    """Return the whole lookup of a filter, which may go on over relations in `lookup_expr`; a `method` has none."""
+    return "" if item.method is not None else f"{item.field_name or ''}__{item.lookup_expr}"
 
 
 def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django_filters import rest_framework as django_filters
 from rest_framework.filters import OrderingFilter, SearchFilter
 
-from core.api.filters import DateTimeFilter, MultiChoiceFilter, TextFilter
+from core.api.filters import DateTimeFilter, MultiChoiceFilter, TextFilter, path_of
 from core.api.relations import restricted_on, visible_along
 from core.api.row_access import has_model, model_of
 from core.api.serializers import camel
@@ -116,8 +116,7 @@ def refuse_leaks(view_class: Any) -> None:
         return
     model = model_of(view_class)
     filters = getattr(view_class.filterset_class, "base_filters", {}).values()
-    paths = [item.field_name for item in filters if item.method is None and item.field_name]
-    for path in (*paths, *view_class.sort_fields.values()):
+    for path in (*map(path_of, filters), *view_class.sort_fields.values()):
         restricted_on(model, path)
     unnarrowed = [path for item in filters for path in getattr(item, "param_map", {}).values()]
     for kind, name in ((SearchFilter, "search_fields"), (OrderingFilter, "ordering_fields")):
