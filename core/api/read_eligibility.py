@@ -38,7 +38,7 @@ WRITE_HOOKS = frozenset(
 )
 # What decides how an object is shown.
 SHOWING_HOOKS = frozenset(
-    {"get_serializer", "get_serializer_class", "get_serializer_context", "response_with"}
+    {"get_object", "get_serializer", "get_serializer_class", "get_serializer_context", "response_with"}
 )
 # What the dispatcher and the router set on a viewset for each request, and what a route may set.
 PER_REQUEST = frozenset(
