@@ -207,6 +207,10 @@ SHOWN = {
         {"get_serializer": lambda self, *args, **kwargs: INVOICE(*args, **kwargs)},
         200,
     ),
+    "an object of its own": (
+        {"get_object": lambda self: Invoice.objects.get(pk=self.kwargs["pk"])},
+        200,
+    ),
     "a context": ({"get_serializer_context": lambda self: {"request": self.request}}, 200),
 }
 

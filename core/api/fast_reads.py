@@ -18,6 +18,7 @@ from core.api.filters import DateTimeFilter, MultiChoiceFilter, refuse_empty, so
 from core.api.overrides import is_framework
 from core.api.pagination import DEEP, page_meta, read_page
 from core.api.read_eligibility import columns_of
+from core.api.relations import ordered
 from core.api.serializers import TEXT_COLUMNS, column_of
 from core.db import statements as compiled
 from core.db.base import BaseModel, etag_of
@@ -132,7 +133,9 @@ def page_statement(
         chosen[name] = [*chosen.get(name, []), stand_ins[slot]] if several else stand_ins[slot]
     for name, value in chosen.items():
         queryset = view.filterset_class.base_filters[name].filter(queryset, value)
-    queryset = compiled.with_total(queryset.order_by(*order), TOTAL).values_list(*columns, TOTAL)
+    queryset = compiled.with_total(ordered(queryset, order, view.request.user), TOTAL).values_list(
+        *columns, TOTAL
+    )
     return compiled.compiled(queryset, stand_ins)
 
 

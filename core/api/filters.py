@@ -15,6 +15,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
+from core.api.relations import ordered, visible_along
 from core.db.access import filterable
 from core.web.errors import ApiError, FieldError
 from core.web.text import MAX_PARAMETER_LENGTH, refuse_mark_runs
@@ -54,26 +55,14 @@ class FilterBackend(django_filters.DjangoFilterBackend):
             choices: Any = getattr(item.field, "queryset", None)
             if hasattr(choices, "visible_to"):
                 item.field.queryset = filterable(choices.visible_to(request.user))
-            if item.method is None and item.field_name:
-                filterset.queryset = related_visible(filterset.queryset, item.field_name, request.user)
+            narrowed = visible_along(queryset.model, path_of(item), request.user)
+            filterset.queryset = filterset.queryset.filter(narrowed)
         return filterset
 
 
-def related_visible(rows: QuerySet[Any], path: str, user: Any) -> QuerySet[Any]:
-    """Return the rows whose foreign keys on this path are to rows that the user may read."""
-    model: Any = rows.model
-    here: list[str] = []
-    for name in path.split("__")[:-1]:
-        field = next((item for item in model._meta.get_fields() if item.name == name), None)
-        if field is None or not (field.many_to_one or field.one_to_one):
-            break  # of many rows a filter takes any: that is for the `method` of a filter to narrow
-        model = field.related_model
-        here.append(name)
-        visible = model._default_manager.all()
-        if hasattr(visible, "visible_to"):
-            seen = filterable(visible.visible_to(user)).values("pk")
-            rows = rows.filter(**{f"{'__'.join(here)}__in": seen})
-    return rows
+def path_of(item: Any) -> str:
+    """Return the whole lookup of a filter, which may go on over relations in `lookup_expr`; a `method` has none."""
+    return "" if item.method is not None else f"{item.field_name or ''}__{item.lookup_expr}"
 
 
 def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
@@ -97,7 +86,7 @@ class SortBackend(BaseFilterBackend):
         query = request.query_params
         if getattr(queryset, "search", None) and "sort" not in query and "cursor" not in query:
             return queryset.by_relevance()  # type: ignore[attr-defined]
-        return queryset.order_by(*sort_order(query, view))
+        return ordered(queryset, sort_order(query, view), request.user)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         columns = getattr(view, "sort_fields", None)

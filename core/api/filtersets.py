@@ -4,11 +4,13 @@ import operator
 from functools import reduce
 from typing import Any, ClassVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as django_filters
-from rest_framework.filters import SearchFilter
+from rest_framework.filters import OrderingFilter, SearchFilter
 
-from core.api.filters import DateTimeFilter, MultiChoiceFilter, TextFilter
+from core.api.filters import DateTimeFilter, MultiChoiceFilter, TextFilter, path_of
+from core.api.relations import restricted_on, visible_along
 from core.api.row_access import has_model, model_of
 from core.api.serializers import camel
 
@@ -78,10 +80,16 @@ class FilterSet(django_filters.FilterSet):
         """Search as REST framework's SearchFilter does, with its prefixes; each row appears once."""
         search = SearchFilter()
         lookups = [search.construct_search(name, queryset) for name in self.search_fields]
+        # In one call of filter() both are about the same row of a relation. Code without a request sees all rows.
+        visible = [
+            visible_along(queryset.model, each, self.request.user, many=True) if self.request else Q()
+            for each in lookups
+        ]
         repeats = search.must_call_distinct(queryset, self.search_fields)
         rows = queryset.model._base_manager.all() if repeats else queryset
         for word in value.split()[:MAX_SEARCH_WORDS]:
-            rows = rows.filter(reduce(operator.or_, (Q(**{lookup: word}) for lookup in lookups)))
+            either = (Q(**{lookup: word}) & seen for lookup, seen in zip(lookups, visible, strict=True))
+            rows = rows.filter(reduce(operator.or_, either))
         return queryset.filter(pk__in=rows.values("pk")) if repeats else rows
 
 
@@ -102,3 +110,24 @@ def filterset_of(view_class: Any) -> Any:
         "written": own,
     }
     return type(own.__name__, (own,), members)
+
+
+def refuse_leaks(view_class: Any) -> None:
+    """Raise ImproperlyConfigured for a filter, sort or search that would reveal rows which the caller may not see, and
+    cannot be narrowed to the others."""
+    if not has_model(view_class):
+        return
+    model = model_of(view_class)
+    filters = getattr(view_class.filterset_class, "base_filters", {}).values()
+    for path in (*map(path_of, filters), *view_class.sort_fields.values()):
+        restricted_on(model, path)
+    unnarrowed = [path for item in filters for path in getattr(item, "param_map", {}).values()]
+    for kind, name in ((SearchFilter, "search_fields"), (OrderingFilter, "ordering_fields")):
+        if any(issubclass(each, kind) for each in view_class.filter_backends):
+            unnarrowed += getattr(view_class, name, None) or ()
+    for path in unnarrowed:
+        if restricted_on(model, path.lstrip("-^=@$"), many=True):
+            raise ImproperlyConfigured(
+                f"{view_class.__name__} searches or sorts by {path!r} of rows that the caller may not see: "
+                "use `sort_fields`, and `search_fields` with the standard filter backends."
+            )

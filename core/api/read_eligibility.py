@@ -23,6 +23,7 @@ from core.api import serializers
 from core.api.filters import FilterBackend, SortBackend
 from core.api.overrides import override_of
 from core.api.pagination import Pagination
+from core.api.relations import is_of_another_row
 from core.db.access import Access, is_declared, is_declared_to_the_top, levels
 from core.db.array_subquery import OrderedValues
 from core.web.renderers import EnvelopeRenderer
@@ -37,7 +38,7 @@ WRITE_HOOKS = frozenset(
 )
 # What decides how an object is shown.
 SHOWING_HOOKS = frozenset(
-    {"get_serializer", "get_serializer_class", "get_serializer_context", "response_with"}
+    {"get_object", "get_serializer", "get_serializer_class", "get_serializer_context", "response_with"}
 )
 # What the dispatcher and the router set on a viewset for each request, and what a route may set.
 PER_REQUEST = frozenset(
@@ -91,6 +92,9 @@ def refusal_of_view(view_class: Any) -> str | None:
         return f"{view_class.__name__}.pagination_class"
     if list(view_class.renderer_classes) != [EnvelopeRenderer]:
         return f"{view_class.__name__}.renderer_classes"
+    model = view_class.queryset.model
+    if any(is_of_another_row(model, path) for path in view_class.sort_fields.values()):
+        return f"{view_class.__name__}.sort_fields"
     if view_class.lookup_field != "pk":
         return f"{view_class.__name__}.lookup_field"
     for permission in view_class.permission_classes:

@@ -13,7 +13,7 @@ from core.api.cache import cached_response
 from core.api.etags import PRIVATE, check_if_match, not_modified
 from core.api.fast_reads import read_list, read_object
 from core.api.filters import NAME_LISTS, requested_fields
-from core.api.filtersets import filterset_of
+from core.api.filtersets import filterset_of, refuse_leaks
 from core.api.idempotency import idempotent
 from core.api.pagination import parameters_of, with_meta
 from core.api.read_eligibility import compares_own_columns, shows_its_row_only
@@ -32,6 +32,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     """
 
     queryset: Any
+    pagination_class: Any
     filterset_class: Any = None
     sort_fields: ClassVar[dict[str, str]] = {}
     default_sort = "-createdAt"
@@ -48,6 +49,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.filterset_class = filterset_of(cls)
+        refuse_leaks(cls)
         if cls.lookup_field != "pk" and cls.lookup_value_converter == BaseViewSet.lookup_value_converter:
             cls.lookup_value_converter = "str"
 

@@ -69,8 +69,11 @@ def record_view(*, actor_id: UUID, target: models.Model) -> None:
     Views by the same actor within a minute are one event, so that reloading a page adds none.
     """
     event = view_event(target)
+    kind = target._meta.label_lower
     seen = (
-        AuditEvent.objects.filter(target_id=target.pk, actor_id=actor_id, event=event).order_by("-id").first()
+        AuditEvent.objects.filter(target_id=target.pk, target_type=kind, actor_id=actor_id, event=event)
+        .order_by("-id")
+        .first()
     )
     if seen is None or timezone.now() - seen.created_at > VIEW_INTERVAL:
         record(event, actor_id=actor_id, target=target)

@@ -230,11 +230,14 @@ def planned_for_its_values(database: str) -> Iterator[None]:
         raw.prepare_threshold = threshold
 
 
-def unindexed(key: str) -> OrderBy:
+def unindexed(key: str | OrderBy) -> OrderBy:
     """The same order, which no index has. In one that an index has, the planner may walk through all rows to find the
     first ones, because it knows nothing of how many rows have a word."""
-    column = F(key.lstrip("-"))
-    return OrderBy(Coalesce(column, column), descending=key.startswith("-"))
+    order: Any = (
+        OrderBy(F(key.lstrip("-")), descending=key.startswith("-")) if isinstance(key, str) else key.copy()
+    )
+    order.expression = Coalesce(order.expression, order.expression)
+    return order
 
 
 class HasWords(Func):

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -210,6 +211,8 @@ def test_all_ways_find_the_same(library):
 
         assert [row.pk for row in rows.order_by(*NEWEST)[:60]] == everything[:60], text
         assert [row.pk for row in rows.order_by("created_at", "id")[:60]] == everything[::-1][:60], text
+        nulls = rows.order_by(F("deleted_at").asc(nulls_last=True), *NEWEST)
+        assert [row.pk for row in nulls[:60]] == everything[:60], text
         assert rows.count() == min(len(everything), MAX_MATCHES), text
         assert len(list(rows)) == len(everything), text
 

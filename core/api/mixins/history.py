@@ -59,10 +59,10 @@ def actor(event: AuditEvent, owner_id: Any, people: dict[Any, Any], caller: Any)
     if event.actor_id is None:
         return None
     person = people.get(event.actor_id)
-    known = person if caller.is_superuser or person == caller else None
+    known: Any = person if caller.is_superuser or person == caller else None
     other = MEMBER if person is not None and not person.is_staff else STAFF
     return {
         "kind": OWNER if event.actor_id == owner_id else other,
-        "id": known and known.pk,
+        "id": known and event.actor_id,
         "name": known and known.name,
     }

@@ -1,0 +1,143 @@
+"""Filters, sorts and searches over relations reveal nothing of rows that the caller may not see."""
+
+import json
+
+import django_filters
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.filters import OrderingFilter, SearchFilter
+
+from accounts.tests.factories import UserFactory
+from config.tests.reading import serializer
+from config.tests.sample_models import Customer, Invoice, Project
+from core.api.filtersets import FilterSet
+from core.api.viewsets import BaseViewSet
+
+pytestmark = pytest.mark.usefixtures("sample_tables")
+
+
+def viewset(of, name, **members):
+    given = {"queryset": of.objects.all(), "serializer_class": serializer(of, name), **members}
+    return type("ViewSet", (BaseViewSet,), given)
+
+
+INVOICES = viewset(
+    Invoice,
+    "number",
+    sort_fields={"customer": "customer__name", "key": "customer", "payer": "customer__user__name"},
+    default_sort="customer",
+    filterset_fields=("customer__name",),
+    search_fields=("customer__name",),
+)
+
+
+@pytest.fixture
+def ann():
+    return UserFactory(name="Ann")
+
+
+@pytest.fixture
+def staff():
+    """Who reads all invoices and no customer but the own one."""
+    return UserFactory(role="staff")
+
+
+@pytest.fixture
+def invoices(ann, staff):
+    """Of Ann's customers Zoe and Bob, and of Max, who is the staff's."""
+    for number, (name, user) in enumerate([("Zoe", ann), ("Bob", ann), ("Max", staff)]):
+        Invoice.objects.create(number=str(number), customer=Customer.objects.create(name=name, user=user))
+
+
+@pytest.fixture
+def numbers(call):
+    def shown(view, user, **query):
+        answer = call(view, "list", user, query=query)
+        assert answer.status_code == 200, answer.content
+        return [row["number"] for row in json.loads(answer.content)["data"]]
+
+    return shown
+
+
+@pytest.mark.parametrize("sort", ["customer", "payer"])
+def test_hidden_values_sort_as_null(numbers, invoices, staff, sort):
+    """The first invoice was made first, and its id is the smaller one, though Zoe sorts after Bob."""
+    assert numbers(INVOICES, staff, scope="all", sort=sort) == ["2", "0", "1"]
+    assert numbers(INVOICES, staff, scope="all", sort=f"-{sort}") == ["1", "0", "2"]
+
+
+def test_values_that_the_caller_may_see_sort(numbers, invoices, ann):
+    assert numbers(INVOICES, ann) == ["1", "0"]
+    assert numbers(INVOICES, ann, sort="-customer") == ["0", "1"]
+    assert numbers(INVOICES, UserFactory(role="admin"), scope="all") == ["1", "2", "0"]
+
+
+def test_a_relation_sorts_by_its_key_and_not_by_the_order_of_its_model(monkeypatch, numbers, invoices, staff):
+    monkeypatch.setattr(Customer._meta, "ordering", ["name"])
+
+    assert numbers(INVOICES, staff, scope="all", sort="key") == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("parameter", ["search", "customer__name"])
+@pytest.mark.parametrize(("text", "found"), [("Zoe", []), ("Max", ["2"])])
+def test_hidden_values_are_not_found(numbers, invoices, staff, parameter, text, found):
+    assert numbers(INVOICES, staff, scope="all", **{parameter: text}) == found
+
+
+def test_hidden_values_of_many_rows_are_not_found(call, ann):
+    project = Project.objects.create(name="One", user=ann)
+    for name, user in (("Mine", ann), ("Theirs", UserFactory())):
+        project.customers.add(Customer.objects.create(name=name, user=user))
+    view = viewset(Project, "name", search_fields=("code", "customers__name"))
+
+    for text, total in (("mine", 1), ("theirs", 0)):
+        answer = call(view, "list", ann, query={"search": text})
+        assert json.loads(answer.content)["meta"]["total"] == total
+
+
+class ByOrder(FilterSet):
+    order = django_filters.OrderingFilter(fields=[("customer__name", "customer")])
+
+    class Meta:
+        model = Invoice
+        fields = ()
+
+
+class ByPayer(FilterSet):
+    payer = django_filters.CharFilter(field_name="customer", lookup_expr="name__startswith")
+
+
+@pytest.mark.parametrize(("text", "found"), [("Zoe", []), ("Max", ["2"])])
+def test_a_lookup_that_goes_on_over_a_relation_is_narrowed(numbers, invoices, staff, text, found):
+    view = viewset(Invoice, "number", filterset_class=ByPayer)
+
+    assert numbers(view, staff, scope="all", payer=text) == found
+
+
+def test_a_filter_for_null_of_a_relation_stays_as_it_is(numbers, invoices, staff):
+    view = viewset(Invoice, "number", filterset_fields={"customer": ["isnull"]})
+
+    assert len(numbers(view, staff, scope="all", customer__isnull="false")) == 3
+
+
+REFUSED = {
+    "a filter of many rows": (Project, {"filterset_fields": ("customers__name",)}),
+    "a sort by many rows": (Project, {"sort_fields": {"customer": "customers__name"}}),
+    "an ordering filter": (Invoice, {"filterset_class": ByOrder}),
+    "another search": (
+        Invoice,
+        {"filter_backends": [SearchFilter], "search_fields": ("number", "^customer__name")},
+    ),
+    "another ordering": (
+        Invoice,
+        {"filter_backends": [OrderingFilter], "ordering_fields": ("customer__name",)},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_narrowed_is_refused_at_start(what):
+    model, members = REFUSED[what]
+
+    with pytest.raises(ImproperlyConfigured, match="__name"):
+        viewset(model, "id", **members)
