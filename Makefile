@@ -48,7 +48,7 @@ test-proxy: test-env nginx-env ## the product behind nginx, set up by the text o
 test-browser: base-env browser-env chromium-env ## the client of docs/api.md in a real Chromium (ARGS='-k reload')
 	@.venv-browser/bin/python -m pytest -c clients/browser/pytest.ini clients/browser $(ARGS)
 
-test-adoption: test-env ## a copy with another name, role and app, by the steps of the README, on SQLite and PostgreSQL
+test-adoption: dev-env ## a copy with another name, role and app, by the steps of the README, on SQLite and PostgreSQL
 	@$(BIN)/python .ci/services.py $(BIN)/python .ci/adopt.py
 
 check: dev-env ## lint, format, types, imports, private names, migrations, deployment, schema, files, locks, audit

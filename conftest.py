@@ -1,8 +1,6 @@
 """Fixtures of all tests. A client's name is the role of its user: `owner`, `stranger`, `staff`, `admin`."""
 
-import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,22 +14,12 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.sessions import open_session
 from accounts.tests.factories import UserFactory
-from config.local_apps import LOCAL_APPS
 from core.audit import triggers as append_only
 from core.db import counters, triggers
 from core.outbox import services as outbox
 from core.tests.contract import contradictions
 
 REDIS_URL = settings.REDIS_URL  # before a test sets another
-EXAMPLE = re.compile(r"\bresources\.(models|tests|services)\b|/(resources|tags)\b|\bResourceViewSet\b")
-
-
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Skip the tests that need the example app if that app was removed."""
-    if "resources" in LOCAL_APPS or collection_path.suffix != ".py":
-        return None
-    return True if EXAMPLE.search(collection_path.read_text()) else None
-
 
 pytest_plugins = ["core.tests.storages", "core.tests.normalisation"]
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from threading import Timer
 
 MINUTES = {
-    "check": 8,
-    "test": 15,
+    "check": 6,
+    "test": 14,
     "test-services": 15,
-    "test-clients": 6,
-    "test-browser": 8,
+    "test-clients": 5,
+    "test-browser": 7,
     "test-proxy": 4,
-    "test-adoption": 3,
+    "test-adoption": 8,
 }
 SUMMARY = re.compile(r"\d+ (passed|failed|error)")  # of pytest
 GRACE_SECONDS = 60

@@ -4,6 +4,6 @@
 project's conventions follow from this list.
 """
 
-LOCAL_APPS = [
+LOCAL_APPS: list[str] = [
     "resources",
 ]

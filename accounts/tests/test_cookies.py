@@ -7,7 +7,7 @@ from accounts.cookies import ACCESS, REFRESH
 from accounts.tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
-ME, LOGIN, RESOURCES = "/api/v1/users/me", "/api/v1/auth/login?delivery=cookie", "/api/v1/resources"
+ME, LOGIN = "/api/v1/users/me", "/api/v1/auth/login?delivery=cookie"
 
 
 class Browser(APIClient):
@@ -78,23 +78,23 @@ def test_reads_need_no_csrf_token(browser, user):
 
 
 def test_writes_need_the_csrf_token(browser):
-    assert refused(browser.post(RESOURCES, {"title": "x"}))
-    assert refused(browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN="0" * 64))
-    assert browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=browser.csrf).status_code == 201
+    assert refused(browser.patch(ME, {"name": "Newer"}))
+    assert refused(browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN="0" * 64))
+    assert browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf).status_code == 200
 
 
 def test_the_csrf_token_of_another_session_does_not_fit(browser, user):
     other = Browser()
     other.log_in(user)
 
-    assert refused(browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=other.csrf))
+    assert refused(browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=other.csrf))
 
 
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://testserver.evil.example", "https://["]
 )
 def test_a_foreign_origin_is_refused(browser, origin):
-    answer = browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
+    answer = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
 
     assert refused(answer)
 
@@ -108,15 +108,15 @@ def test_trusted_origins_are_let_in(browser, settings):
         "https://a.b.example.com",
         "capacitor://localhost",
     ):
-        answer = browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
-        assert answer.status_code == 201
+        answer = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
+        assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["http://app.example.com", "https://example.com.evil.example"])
 def test_a_pattern_lets_in_its_own_scheme_and_subdomains_only(browser, settings, origin):
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]
 
-    assert refused(browser.post(RESOURCES, {"title": "x"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin))
+    assert refused(browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin))
 
 
 def test_a_foreign_site_cannot_log_a_browser_in(user):
@@ -130,9 +130,9 @@ def test_a_foreign_site_cannot_log_a_browser_in(user):
 
 def test_a_bearer_token_wins_and_needs_no_csrf_token(browser, owner):
     header = owner.authorization
-    answer = browser.post(RESOURCES, {"title": "x"}, HTTP_AUTHORIZATION=header)
+    answer = browser.patch(ME, {"name": "Newer"}, HTTP_AUTHORIZATION=header)
 
-    assert answer.json()["data"]["userId"] == str(owner.user.pk)
+    assert answer.json()["data"]["id"] == str(owner.user.pk)
 
 
 def test_refresh_by_cookie_rotates_the_cookies(browser, user):

@@ -9,8 +9,6 @@ from accounts.models import Lockout, OneTimeToken, Session, User
 from accounts.tests.checks import API, log_in_with
 from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, SessionFactory, UserFactory
 from core.db.retention import BATCH, purge_expired
-from resources.models import Resource
-from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -55,8 +53,6 @@ def test_a_count_of_failures_is_kept_for_a_day(clock):
 
 
 def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
-    ResourceFactory(user=owner.user, title="Diary")
-    kept = ResourceFactory(user=stranger.user)
     owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
 
     clock.shift(timedelta(days=30))
@@ -65,7 +61,6 @@ def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
     assert purge_expired()["deleted accounts"] == 1
 
     assert User.objects.get() == stranger.user
-    assert Resource.objects.get() == kept
 
 
 def test_an_account_that_lives_is_never_erased(clock):

@@ -71,15 +71,6 @@ def test_signs_of_the_database_mean_themselves(admin, people, text):
     assert found <= ({"100% Ann_Able"} if text in {"%", "_"} else set())
 
 
-def test_a_choice_by_autocomplete_is_found_too(people):
-    browser = browser_of(UserFactory(role="admin"))
-    field = {"app_label": "resources", "model_name": "resource", "field_name": "user"}
-
-    found = browser.get("/admin/autocomplete/", {**field, "term": "BÜCHER"}).json()["results"]
-
-    assert [choice["text"] for choice in found] == ["jg@xn--bcher-kva.example"]
-
-
 def test_more_words_ask_the_database_no_more_often(people):
     browser = browser_of(UserFactory(role="admin"))
 

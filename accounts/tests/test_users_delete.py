@@ -16,7 +16,6 @@ from accounts.tests.checks import (
 )
 from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, UserFactory
 from core.outbox.models import OutboxMessage
-from resources.models import Resource
 
 pytestmark = pytest.mark.django_db
 
@@ -112,7 +111,6 @@ def test_the_last_but_one_may_go(admin):
 
 
 def test_the_address_is_free_for_a_new_account_without_the_old_data(owner, anonymous):
-    assert owner.post(f"{API}/resources", {"title": "Diary"}).status_code == 201
     owner.delete(ME, OWN_PASSWORD)
 
     body = {"email": owner.user.email, "password": PASSWORD, "name": "Somebody New"}
@@ -120,16 +118,7 @@ def test_the_address_is_free_for_a_new_account_without_the_old_data(owner, anony
 
     assert answer["user"]["id"] != str(owner.user.pk)
     anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {answer['tokens']['accessToken']}")
-    assert data(anonymous.get(f"{API}/resources")) == []
     assert len(data(anonymous.get(f"{API}/auth/sessions"))) == 1
-
-
-def test_the_data_is_kept_for_now(owner):
-    owner.post(f"{API}/resources", {"title": "Diary"})
-
-    owner.delete(ME, OWN_PASSWORD)
-
-    assert Resource.objects.filter(user=owner.user).count() == 1
 
 
 def test_mailed_links_die(owner):

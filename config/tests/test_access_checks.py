@@ -51,8 +51,7 @@ def test_the_command_says_what_is_compiled_and_why_not():
     call_command("show_access", stdout=printed)
     text = printed.getvalue()
 
-    assert "ResourceViewSet (resources.Resource)\n  access: Access(owner='user'" in text
-    assert "  reads: compiled\n" in text
+    assert "JobViewSet (core_jobs.Job)\n  access: Access(owner='user'" in text
     assert "  reads: plain, because of SessionViewSet.get_queryset\n" in text
 
 

@@ -26,14 +26,14 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def send(caller, name, query="", **options):
-    """Send a request to an operation, e.g. `GET /api/v1/tags/{id}`, with an id that does not exist."""
+    """Send a request to an operation, e.g. `GET /api/v1/jobs/{id}`, with an id that does not exist."""
     method, path = name.split()
     return caller.generic(method, re.sub(r"\{\w+\}", str(uuid7()), path) + query, **options)
 
 
 def test_there_are_operations_to_walk():
-    assert {"GET /api/v1/resources", "POST /api/v1/auth/login", "PATCH /api/v1/tags/{id}"} <= set(OPERATIONS)
-    assert {"POST /api/v1/resources/import", "POST /api/v1/auth/login"} <= set(WITH_BODY)
+    assert {"GET /api/v1/jobs", "POST /api/v1/auth/login", "PATCH /api/v1/users/{id}"} <= set(OPERATIONS)
+    assert {"PATCH /api/v1/users/me", "POST /api/v1/auth/login"} <= set(WITH_BODY)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

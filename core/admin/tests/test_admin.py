@@ -34,7 +34,7 @@ def test_the_index_names_the_product_and_every_list(browser):
     page = browser.get("/admin/").content.decode()
 
     assert "Blue Bikes" in page
-    for name in ("Users", "Sessions", "Groups", "Outbox messages", "Audit events", "Resources", "Tags"):
+    for name in ("Users", "Sessions", "Groups", "Outbox messages", "Audit events", "Jobs"):
         assert f">{name}</a>" in page
 
 

@@ -155,9 +155,9 @@ def test_past_the_limit_it_says_when_to_come_again(rates):
 def test_errors_are_counted_and_say_what_is_left(rates, owner):
     rates(user=10)
     answers = [
-        owner.get("/api/v1/resources?x=1"),
-        owner.get("/api/v1/resources/x"),
-        owner.put("/api/v1/resources", {}),
+        owner.get("/api/v1/jobs?x=1"),
+        owner.get("/api/v1/jobs/x"),
+        owner.put("/api/v1/jobs", {}),
     ]
 
     assert [answer.status_code for answer in answers] == [400, 404, 405]
@@ -241,7 +241,7 @@ def test_guessing_tokens_has_a_price(rates, anonymous):
     rates(anon=2)
     anonymous.credentials(HTTP_AUTHORIZATION="Bearer a.b.c")
 
-    assert [anonymous.get("/api/v1/resources").status_code for _ in range(3)] == [401, 401, 429]
+    assert [anonymous.get("/api/v1/jobs").status_code for _ in range(3)] == [401, 401, 429]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_each_of_several_processes_lets_its_share_through(rates, settings, witho
 
 def test_requests_are_answered_while_redis_is_away(rates, refused_redis, owner):
     rates(user=3)
-    answers = [owner.get("/api/v1/resources") for _ in range(4)]
+    answers = [owner.get("/api/v1/jobs") for _ in range(4)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
 

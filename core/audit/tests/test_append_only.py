@@ -271,7 +271,7 @@ longer.set_attributes_from_name("event")
 longer.model = AuditEvent
 with connection.schema_editor() as editor:
     editor.alter_field(AuditEvent, AuditEvent._meta.get_field("event"), longer)
-call_command("migrate", "resources", "0001_initial", verbosity=0)
+call_command("migrate", "core_jobs", verbosity=0)
 triggers()
 """
 

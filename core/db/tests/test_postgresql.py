@@ -46,7 +46,7 @@ def test_one_that_the_server_has_ended_is_replaced(owner):
     terminate(before)
     close_old_connections()
 
-    assert owner.get("/api/v1/resources").status_code == 200
+    assert owner.get("/api/v1/jobs").status_code == 200
     assert backend() != before
 
 
@@ -86,7 +86,7 @@ def seen(monkeypatch):
 
 
 def test_a_request_of_the_api_has_short_limits_and_the_admin_its_own(owner, seen):
-    for path in ("/api/v1/resources", "/admin/login/", "/api/v1/resources"):
+    for path in ("/api/v1/jobs", "/admin/login/", "/api/v1/jobs"):
         owner.get(path)
 
     assert seen == [("2s", "2s"), ("10s", "3s"), ("2s", "2s")]
@@ -104,5 +104,5 @@ def test_a_lost_connection_is_replaced_when_the_limits_change(owner, seen):
     time_limits.use(time_limits.DEFAULT)
     terminate(backend())
 
-    assert owner.get("/api/v1/resources").status_code == 200
+    assert owner.get("/api/v1/jobs").status_code == 200
     assert limits() == ("2s", "2s")

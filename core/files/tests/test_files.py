@@ -13,7 +13,6 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.services.erasure import erase
 from accounts.tests.factories import UserFactory
 from core.db.retention import purge_expired
 from core.files import services as files
@@ -23,8 +22,6 @@ from core.outbox.models import OutboxMessage
 from core.tests.parallel import together
 from core.tests.storages import bucket_at
 from core.web.errors import ApiError
-from resources.models import Attachment
-from resources.tests.factories import AttachmentFactory, ResourceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -305,35 +302,3 @@ def test_two_that_are_written_at_once_share_the_room(disk, settings):
 
     assert sorted(together(export, export), key=bool) == [None, 6]
     assert len(disk.names()) == StoredFile.objects.count() == 1
-
-
-# --- what goes with its owner ----------------------------------------------------------------------
-
-
-def test_files_go_with_their_resource(storage):
-    attachment = AttachmentFactory()
-    attachment.resource.soft_delete()
-    type(attachment.resource).objects.update(deleted_at=timezone.now() - timedelta(days=31))
-    purge_expired()
-    outbox.drain()
-
-    assert (storage.names(), StoredFile.objects.count(), Attachment.objects.count()) == ([], 0, 0)
-
-
-def test_files_go_with_their_person(storage):
-    attachment = AttachmentFactory()
-    store(user=attachment.resource.user)
-    erase(user=attachment.resource.user)
-    outbox.drain()
-
-    assert (storage.names(), StoredFile.objects.count(), Attachment.objects.count()) == ([], 0, 0)
-
-
-def test_the_export_names_them(disk, owner):
-    attachment = AttachmentFactory(resource=ResourceFactory(user=owner.user))
-    AttachmentFactory()
-    data = owner.get("/api/v1/users/me/export").json()["data"]
-
-    assert [item["filename"] for item in data["files"]] == ["a.txt"]
-    (item,) = data["attachments"]
-    assert (item["id"], item["resourceId"]) == (str(attachment.pk), str(attachment.resource_id))

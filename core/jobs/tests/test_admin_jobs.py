@@ -50,7 +50,7 @@ def test_it_is_filtered_and_searched(browser):
     assert rows(browser.get(f"{url_of(Job)}?kind=resource.export")) == [other]
     for word in (str(job.pk), job.user.email, "asked-1"):
         assert rows(browser.get(f"{url_of(Job)}?q={word}")) == [job]
-    assert "resource.import" in browser.get(url_of(Job)).content.decode()
+    assert "test.job" in browser.get(url_of(Job)).content.decode()
 
 
 def test_more_jobs_are_not_more_queries(browser):

@@ -13,19 +13,15 @@ from core.openapi.schema import generating
 from core.tests.contract import JSON, contradictions, document, operations, problems_of, resolved
 from core.web.error_schemas import WITH_TOKEN
 from core.web.errors import CATALOGUE
-from resources.tests.factories import ResourceFactory
 
 URL = "/api/v1/schema"
-RESOURCES = "/api/v1/resources"
 # Clients are generated from these names: a change breaks them, and should be meant.
 NAMES = {
     *("register", "login", "refresh", "logout", "logoutAll", "listSessions", "deleteSession"),
     *("forgotPassword", "resetPassword", "changePassword", "verifyEmail", "resendVerification"),
     *("listUsers", "createUser", "getUser", "replaceUser", "updateUser", "deleteUser"),
     *("getMe", "replaceMe", "updateMe", "deleteMe", "exportMe"),
-    *("listResources", "createResource", "getResource", "replaceResource", "updateResource"),
-    *("deleteResource", "listResourceTrash", "restoreResource"),
-    *("listTags", "getTag", "updateTag", "deleteTag"),
+    *("listJobs", "getJob", "deleteJob"),
     *("getHealth", "getLiveness", "getReadiness"),
 }
 
@@ -74,7 +70,7 @@ def test_requests_hold_nothing_that_is_only_answered():
     schemas = document()["components"]["schemas"]
     requests = [name for name in schemas if name.endswith("Request")]
 
-    assert "ResourceRequest" in requests
+    assert "RegisterRequest" in requests
     for name in requests:
         schema = schemas[name]
         assert not {"id", "userId", "createdAt", "updatedAt"} & set(schema["properties"]), name
@@ -82,16 +78,18 @@ def test_requests_hold_nothing_that_is_only_answered():
 
 
 def test_an_answer_is_whole():
-    for name in ("User", "Session", "Tokens", "Resource", "Tag"):
+    for name in ("User", "Session", "Tokens", "Job"):
         schema = document()["components"]["schemas"][name]
         assert set(schema["required"]) == set(schema["properties"]), name
 
 
 def test_what_a_patch_leaves_out_has_no_default():
-    patch = document()["components"]["schemas"]["PatchedResourceRequest"]
+    schemas = document()["components"]["schemas"]
+    patches = [schema for name, schema in schemas.items() if name.startswith("Patched")]
 
-    assert "required" not in patch
-    assert not any("default" in item for item in patch["properties"].values())
+    assert patches
+    assert not any("required" in patch for patch in patches)
+    assert not any("default" in item for patch in patches for item in patch["properties"].values())
 
 
 def test_nothing_has_a_default_that_a_generated_client_would_send():
@@ -217,37 +215,6 @@ def test_entering_is_answered_as_described(anonymous, client):
     assert_described(anonymous.get("/api/v1/users/me"), 401)
 
 
-def test_objects_are_answered_as_described(owner, stranger):
-    created = owner.post(RESOURCES, {"title": "One", "tags": ["a"]})
-    url = created["Location"]
-
-    assert_described(created, 201)
-    assert_described(owner.get(url), 200)
-    assert_described(owner.head(url), 200)
-    assert_described(owner.get(url, HTTP_IF_NONE_MATCH=created["ETag"]), 304)
-    assert_described(owner.put(url, {"title": "Two"}, HTTP_IF_MATCH='"stale"'), 412)
-    assert_described(owner.patch(url, {"title": ""}), 400)
-    assert_described(owner.post(RESOURCES, "<xml/>", content_type="text/xml"), 415)
-    assert_described(stranger.get(url), 404)
-    assert_described(owner.delete(url), 204)
-
-
-def test_a_repetition_is_answered_as_described(owner):
-    for title, status in (("One", 201), ("One", 201), ("Two", 422)):
-        answer = owner.post(RESOURCES, {"title": title}, HTTP_IDEMPOTENCY_KEY="key")
-        assert_described(answer, status)
-
-
-def test_lists_are_answered_as_described(owner):
-    ResourceFactory(user=owner.user, tags=["a"])
-
-    for query in ("", "?cursor=", "?fields=title", "?page=9&limit=1", "?status=draft&status=archived&tag=a"):
-        assert_described(owner.get(RESOURCES + query), 200)
-    assert_described(owner.get(f"{RESOURCES}?scope=all"), 403)
-    assert_described(owner.get(f"{RESOURCES}?pagee=1"), 400)
-    assert_described(owner.get(RESOURCES, HTTP_ACCEPT="text/xml"), 406)
-
-
 @pytest.mark.django_db
 def test_health_is_answered_as_described(client):
     for path in ("/health", "/health/live", "/health/ready"):
@@ -255,23 +222,6 @@ def test_health_is_answered_as_described(client):
 
 
 # --- what a request may hold ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *(("title", text) for text in ("x", " x ", "x" * 255, "", " \t", "x" * 256, "a\x00", None, 1)),
-        *(("content", text) for text in ("", " ", "x" * 100_000, "x" * 100_001, "a\x00", None)),
-        *(("status", text) for text in ("draft", "archived", "Draft", "", None)),
-        *(("tags", names) for names in ([], ["a"] * 20, ["x" * 50], [""], ["x" * 51], "a", None)),
-        ("tags", [*"abcdefghijklmnopqrstu"]),
-    ],
-)
-def test_a_resource_is_accepted_just_when_the_schema_allows_it(owner, field, value):
-    body = {"title": "One", field: value}
-    allowed = problems_of(body, {"$ref": "#/components/schemas/ResourceRequest"}) == []
-
-    assert (owner.post(RESOURCES, body).status_code == 201) == allowed
 
 
 @pytest.mark.django_db

@@ -20,7 +20,7 @@ def allowed(settings):
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN, "capacitor://localhost"]
 
 
-def preflight(client, path="/api/v1/resources", origin=ORIGIN):
+def preflight(client, path="/api/v1/jobs", origin=ORIGIN):
     return client.options(path, HTTP_ORIGIN=origin, HTTP_ACCESS_CONTROL_REQUEST_METHOD="POST")
 
 

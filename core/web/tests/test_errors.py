@@ -142,7 +142,7 @@ def test_what_is_refused_outside_every_view_comes_out_in_the_envelope(broken, er
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
 @pytest.mark.parametrize(
-    "path", ["/nope", "/api/v1/nope", "/api/v2/resources", "/api", "/.git/config", "/%00", "/é/"]
+    "path", ["/nope", "/api/v1/nope", "/api/v2/jobs", "/api", "/.git/config", "/%00", "/é/"]
 )
 def test_an_unknown_path_is_not_found_by_any_method(browser, settings, debug, method, path):
     settings.DEBUG = debug
@@ -279,7 +279,7 @@ def test_djangos_own_limits_come_out_in_the_envelope(browser, settings):
         "/nope",
         "/admin/",
         "/static/admin/css/base.css",
-        "/api/v1/resources",
+        "/api/v1/jobs",
         "/test/echo",
     ],
 )

@@ -43,7 +43,7 @@ def test_probes_ask_with_head_too():
 
 
 def test_a_migration_that_waits_makes_it_unready(unseen):
-    applied = MigrationRecorder.Migration.objects.filter(app="resources").order_by("id").last()
+    applied = MigrationRecorder.Migration.objects.filter(app="accounts").order_by("id").last()
     applied.delete()
     answer = Client().get("/health/ready")
 
@@ -81,7 +81,7 @@ answers = {
         ("ready", browser.get("/health/ready")),
         ("login", browser.post("/api/v1/auth/login", {"email": "a@example.com", "password": "x"},
                                content_type="application/json")),
-        ("bearer", browser.get("/api/v1/resources", HTTP_AUTHORIZATION="Bearer " + TOKEN)),
+        ("bearer", browser.get("/api/v1/jobs", HTTP_AUTHORIZATION="Bearer " + TOKEN)),
     )
 }
 print(json.dumps(answers))

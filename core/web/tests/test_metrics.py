@@ -68,10 +68,10 @@ def test_with_a_token_the_token_alone_decides(settings, header, status, address)
 
 
 def test_every_request_is_counted_by_route_and_status(owner):
-    labels = {"method": "GET", "route": "api/v1/resources/<uuid:pk>", "status": "404"}
+    labels = {"method": "GET", "route": "api/v1/jobs/<uuid:pk>", "status": "404"}
     before = sample("http_requests_total", **labels)
-    owner.get("/api/v1/resources/01890000-0000-7000-8000-000000000000")
-    owner.get("/api/v1/resources/01890000-0000-7000-8000-000000000001")
+    owner.get("/api/v1/jobs/01890000-0000-7000-8000-000000000000")
+    owner.get("/api/v1/jobs/01890000-0000-7000-8000-000000000001")
 
     assert sample("http_requests_total", **labels) == before + 2
 

@@ -10,7 +10,6 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core.tests.answers import code
 from core.web.middleware import SECURITY_HEADERS
-from resources.tests.factories import ResourceFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.urls")]
 
@@ -74,17 +73,18 @@ def test_a_path_with_a_slash_answers_as_without(browser, path, method):
         assert code(with_one) == code(without)
 
 
-def test_every_method_of_a_resource_works_with_a_slash(owner):
-    created = owner.post("/api/v1/resources/", {"title": "x"})
+def test_every_method_works_with_a_slash(admin):
+    body = {"email": "new@example.com", "name": "New", "role": "user"}
+    created = admin.post("/api/v1/users/", {**body, "password": "Corr3ct-horse-battery"})
     url = f"{created['Location']}/"
 
-    assert created["Location"].startswith("/api/v1/resources/0")
+    assert created["Location"].startswith("/api/v1/users/0")
     assert [
-        owner.get(url).status_code,
-        owner.put(url, {"title": "y"}).status_code,
-        owner.patch(url, {"title": "z"}).status_code,
-        owner.delete(url).status_code,
-        owner.get("/api/v1/resources/?limit=1").status_code,
+        admin.get(url).status_code,
+        admin.put(url, {"name": "Newer", "role": "user"}).status_code,
+        admin.patch(url, {"name": "Newest"}).status_code,
+        admin.delete(url).status_code,
+        admin.get("/api/v1/users/?limit=1").status_code,
     ] == [200, 200, 200, 204, 200]
 
 
@@ -105,7 +105,7 @@ def test_the_root_is_a_page_and_not_an_empty_path(browser):
         ("get", "/test/plain/unexpected", 500),
         ("get", "/test/api/unexpected", 500),
         ("get", "/test/api/database-away", 503),
-        ("get", "/api/v1/resources", 401),
+        ("get", "/api/v1/jobs", 401),
         ("post", "/test/protected", 403),
         ("get", "/test/limited", 429),
     ],
@@ -142,9 +142,7 @@ def test_the_policy_lets_only_own_files_run():
 
 
 def test_what_a_view_says_about_caching_stands(owner):
-    resource = ResourceFactory(user=owner.user)
-
-    assert owner.get(f"/api/v1/resources/{resource.pk}")["Cache-Control"] == "private, no-cache"
+    assert owner.get("/api/v1/users/me")["Cache-Control"] == "private, no-cache"
     assert owner.get("/api/v1/auth/sessions")["Cache-Control"] == "no-store"
 
 
@@ -159,15 +157,13 @@ def https_only(settings):
 
 
 @pytest.mark.parametrize("method", ["get", "post", "options"])
-@pytest.mark.parametrize(
-    "path", ["/api/v1/resources", "/api/v1/auth/login", "/api/v1/nope", "/api/v1/resources/"]
-)
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/auth/login", "/api/v1/nope", "/api/v1/jobs/"])
 def test_the_api_refuses_plain_http_and_never_redirects(browser, https_only, path, method):
     assert code(getattr(browser, method)(path)) == (403, "FORBIDDEN")
 
 
 def test_over_https_the_api_answers_with_hsts(browser, https_only):
-    answer = browser.get("/api/v1/resources", secure=True)
+    answer = browser.get("/api/v1/jobs", secure=True)
 
     assert answer.status_code == 401
     assert answer["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
@@ -185,7 +181,7 @@ def test_probes_may_come_over_http(browser, https_only, path):
 
 
 def test_a_forwarded_scheme_is_not_believed_without_a_proxy(browser, https_only):
-    assert browser.get("/api/v1/resources", HTTP_X_FORWARDED_PROTO="https").status_code == 403
+    assert browser.get("/api/v1/jobs", HTTP_X_FORWARDED_PROTO="https").status_code == 403
 
 
 # --- browsers of other origins --------------------------------------------------------------------
@@ -207,7 +203,7 @@ def test_a_named_origin_is_let_in_and_may_read_what_it_needs(browser, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example.com"]
     answer = browser.get("/test/echo", HTTP_ORIGIN="https://app.example.com")
     preflight = browser.options(
-        "/api/v1/resources", HTTP_ORIGIN="https://app.example.com", HTTP_ACCESS_CONTROL_REQUEST_METHOD="PATCH"
+        "/api/v1/jobs", HTTP_ORIGIN="https://app.example.com", HTTP_ACCESS_CONTROL_REQUEST_METHOD="PATCH"
     )
 
     assert answer["Access-Control-Allow-Origin"] == "https://app.example.com"

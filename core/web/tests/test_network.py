@@ -178,7 +178,7 @@ def test_https_is_what_the_outermost_trusted_proxy_says(settings, proxies, proto
     settings.TRUSTED_PROXIES = proxies
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if proxies else None
     headers = {} if proto is None else {"X-Forwarded-Proto": proto}
-    refused = Client().get("/api/v1/resources", headers=headers).status_code == 403
+    refused = Client().get("/api/v1/jobs", headers=headers).status_code == 403
 
     assert refused is not secure
 

@@ -19,11 +19,10 @@ GREETING = """
   Demo logins, password {password}:  {user} (user)  {admin} (admin)
   Emails appear in this terminal.
 
-Paste this to log in and create a resource:
+Paste this to log in and read the account:
 
-  curl -s {url}/api/v1/resources -H 'Content-Type: application/json' -d '{{"title": "Hello"}}' -H "Authorization: \
-Bearer $(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{{"email": "{user}", "password": \
-"{password}"}}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')"
+  curl -s {url}/api/v1/users/me -H "Authorization: Bearer $(curl -s {url}/api/v1/auth/login -H 'Content-Type: \
+application/json' -d '{{"email": "{user}", "password": "{password}"}}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')"
 """
 
 

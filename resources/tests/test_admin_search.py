@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from accounts.models import Session, User
+from accounts.tests.factories import UserFactory
 from config.tests import house
 from config.tests.office import registered, rows_of_all
 from core.audit.models import AuditEvent
@@ -126,3 +127,13 @@ def test_a_search_that_is_too_long_finds_nothing_and_says_so(model, browser, sto
 
     assert rows(answer) == []
     assert said(answer) == ["A search has at most 200 characters, and few combining marks in a row."]
+
+
+def test_an_owner_is_found_by_autocomplete(admin):
+    UserFactory(email="jg@xn--bcher-kva.example")
+    browser = browser_of(admin.user)
+    field = {"app_label": "resources", "model_name": "resource", "field_name": "user"}
+
+    found = browser.get("/admin/autocomplete/", {**field, "term": "BÜCHER"}).json()["results"]
+
+    assert [choice["text"] for choice in found] == ["jg@xn--bcher-kva.example"]
