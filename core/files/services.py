@@ -30,7 +30,7 @@ from core.db.retention import purges_expired
 from core.files.models import StoredFile
 from core.files.names import disposition_of, name_for
 from core.outbox import services as outbox
-from core.web.errors import ApiError
+from core.web.errors import UNAVAILABLE_RETRY_SECONDS, ApiError
 
 log = structlog.get_logger(__name__)
 
@@ -38,18 +38,11 @@ LINK_LIFETIME = timedelta(minutes=5)
 PENDING_LIFETIME = timedelta(hours=1)  # longer than any request or job takes to keep what it has stored
 BATCH = 200
 MAX_FAILURES = 3  # each may take the timeout of a storage that is not available
-UNAVAILABLE_RETRY_SECONDS = 5
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DELETION = "core.delete_files"
 DELETING: dict[str, Any] = {"state": StoredFile.State.DELETING, "user": None, "filename": ""}
 
-storage: Any = (
-    default_storage  # core.files.storages.disk.DiskStorage or core.files.storages.bucket.BucketStorage
-)
-
-
-class NoSpace(ApiError):
-    code = "INSUFFICIENT_STORAGE"
+storage: Any = default_storage  # a DiskStorage or a BucketStorage (core/files/storages)
 
 
 class StorageUnavailable(ApiError):
@@ -67,10 +60,6 @@ class QuotaExceeded(ApiError):
             "Your files may take %(max)d MiB together, those of your imports and exports too. Delete some first."
         )
         super().__init__(message=message % {"max": settings.UPLOAD_QUOTA // (1024 * 1024)})
-
-
-class FileGone(StorageUnavailable):
-    """The purge has deleted a pending file before it was kept: its writer was slower than PENDING_LIFETIME."""
 
 
 class Chunks(File):
@@ -94,8 +83,8 @@ def store(
     """Write a file, pending until `keep`. Call it outside any transaction, or its record is committed too late.
 
     It uses the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
-    is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, NoSpace and
-    StorageUnavailable; then nothing is left.
+    is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, StorageUnavailable
+    and ApiError INSUFFICIENT_STORAGE; then nothing is left.
     """
     name = name_for(filename, content_type)
     stored = StoredFile(user=user, content_type=content_type, size=size or 0, filename=name)
@@ -139,7 +128,7 @@ def set_size(stored: StoredFile, size: int) -> None:
 def refusal(error: OSError) -> ApiError:
     if error.errno in FULL:
         log.error("storage_full", exc_info=error)
-        return NoSpace()
+        return ApiError("INSUFFICIENT_STORAGE")
     log.error("storage_unavailable", error=type(error).__name__, exc_info=error)
     return StorageUnavailable()
 
@@ -154,10 +143,11 @@ def delete_now(stored: StoredFile) -> None:
 
 
 def keep(stored: StoredFile) -> None:
-    """Keep a pending file, in the transaction of the row that refers to it. Raises FileGone."""
+    """Keep a pending file, in the transaction of the row that refers to it. Raises StorageUnavailable if the purge has
+    deleted it: its writer was slower than PENDING_LIFETIME."""
     pending = StoredFile.objects.filter(pk=stored.pk, state=StoredFile.State.PENDING)
     if not pending.update(state=StoredFile.State.KEPT):
-        raise FileGone
+        raise StorageUnavailable
     stored.state = StoredFile.State.KEPT
 
 
@@ -177,12 +167,11 @@ def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
 def open_file(stored: StoredFile) -> IO[bytes]:
     """Open a file for reading. Raises FileNotFoundError, and StorageUnavailable."""
     try:
-        opened: IO[bytes] = storage.open(stored.name, "rb")
+        return storage.open(stored.name, "rb")
     except FileNotFoundError:
         raise
     except OSError as error:
         raise refusal(error) from error
-    return opened
 
 
 def signed_url(
@@ -196,9 +185,6 @@ def signed_url(
     name = name_for(filename or stored.filename, stored.content_type)
     expires_at = (made_at or int(time.time())) + int(LINK_LIFETIME.total_seconds())
     return str(storage.link(stored, disposition=disposition_of(name, inline=inline), expires_at=expires_at))
-
-
-# --- deletion --------------------------------------------------------------------------------------
 
 
 @outbox.handles(DELETION)

@@ -21,7 +21,7 @@ class DiskStorage(FileSystemStorage):
         super().__init__(location=location, file_permissions_mode=0o600, directory_permissions_mode=0o700)
 
     def _save(self, name: str, content: Any) -> str:
-        name = super()._save(name, content)
+        name = super()._save(name, content)  # type: ignore[misc]
         path = Path(self.path(name))
         for written in (path, path.parent):  # the folder too: otherwise the name of a new file may be lost
             descriptor = os.open(written, os.O_RDONLY)

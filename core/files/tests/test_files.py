@@ -94,7 +94,7 @@ def test_what_the_purge_took_cannot_be_kept(disk):
     an_hour_later()
     purge_expired()
 
-    with pytest.raises(files.FileGone):
+    with pytest.raises(files.StorageUnavailable):
         files.keep(stored)
 
 
@@ -102,7 +102,7 @@ def test_a_file_whose_deletion_is_scheduled_cannot_be_kept(disk):
     stored = store()
     StoredFile.objects.update(state=State.DELETING, user=None, filename="")
 
-    with pytest.raises(files.FileGone):
+    with pytest.raises(files.StorageUnavailable):
         files.keep(stored)
 
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -28,15 +27,14 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only report the files to delete")
 
     def handle(self, *, dry_run: bool, **_options: Any) -> None:
-        storage: Any = default_storage
         # Before the records: each is older than its file and is deleted after it, so a file without one is not needed.
-        present = set(storage.keys())
+        present = set(files.storage.keys())
         orphans = present - {pk.hex for pk in StoredFile.objects.values_list("pk", flat=True).iterator()}
         failed = 0
         for key in orphans if not dry_run else ():
             stored = StoredFile(pk=UUID(key))
             try:
-                storage.delete(stored.name)
+                files.storage.delete(stored.name)
             except OSError as error:
                 failed += 1
                 self.stderr.write(f"not deleted: {stored.name}: {error}")
