@@ -34,7 +34,6 @@ class StoredFile(models.Model):
     )
     content_type = models.CharField(max_length=100)
     size = models.PositiveBigIntegerField(default=0)
-    counted = models.BooleanField(default=True, help_text="Whether it takes from its owner's quota")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -87,17 +87,12 @@ def store(
     and ApiError INSUFFICIENT_STORAGE; then nothing is left.
     """
     name = name_for(filename, content_type)
-    stored = StoredFile(user=user, content_type=content_type, size=size or 0, filename=name)
-    with transaction.atomic():
-        room = remaining_quota(user)
-        if stored.size > room:
-            raise QuotaExceeded
-        stored.save(force_insert=True)
-    content = Chunks(chunks, room)
+    stored = StoredFile(user=user, content_type=content_type, filename=name)
+    content = Chunks(chunks, room=save_size(stored, size or 0))
     try:
         storage.save(stored.name, content)
         if content.written != stored.size:
-            set_size(stored, content.written)
+            save_size(stored, content.written)
     except BaseException as error:
         if isinstance(chunks, Generator):
             chunks.close()  # an export reads in a transaction in which nothing can be deleted
@@ -108,21 +103,18 @@ def store(
     return stored
 
 
-def remaining_quota(user: Any) -> int:
-    """Return how many bytes of the quota are left. Exact, however many uploads run at once: each locks the row of the
-    user until the end of the transaction."""
-    get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
-    used = StoredFile.objects.filter(user=user, counted=True).aggregate(total=Sum("size"))["total"] or 0
-    return int(settings.UPLOAD_QUOTA - used)
-
-
-def set_size(stored: StoredFile, size: int) -> None:
-    """Store the size that was not known before. Raises QuotaExceeded where other files have taken the room."""
+def save_size(stored: StoredFile, size: int) -> int:
+    """Save the file with this size, and return how many bytes it may have. Raises QuotaExceeded. Exact, however many
+    uploads run at once: each locks the row of the user until the end of the transaction."""
     with transaction.atomic():
-        if size > remaining_quota(stored.user) + stored.size:
+        get_user_model().objects.select_for_update(no_key=True).get(pk=stored.user_id)
+        others = StoredFile.objects.filter(user=stored.user_id).exclude(pk=stored.pk)
+        room = int(settings.UPLOAD_QUOTA - (others.aggregate(total=Sum("size"))["total"] or 0))
+        if size > room:
             raise QuotaExceeded
         stored.size = size
-        stored.save(update_fields=["size"])
+        stored.save(update_fields=None if stored._state.adding else ["size"])
+    return room
 
 
 def refusal(error: OSError) -> ApiError:

@@ -277,7 +277,7 @@ def test_the_quota_is_exact_however_many_upload_at_once(disk, settings, size):
 
     def upload():
         try:
-            return store(b"1", user, size=size).counted
+            return bool(store(b"1", user, size=size))
         except files.QuotaExceeded:
             return False
 
