@@ -41,8 +41,8 @@ def file_view(request: HttpRequest) -> HttpResponseBase:
     lifetime = token["expires"] - time.time()
     if lifetime <= 0:
         raise ApiError("FORBIDDEN", message="This address is not valid, or no longer.")
-    kept = StoredFile.objects.filter(state=StoredFile.State.KEPT).select_related("user")
-    stored = kept.filter(pk=token["file"]).first()
+    rows = StoredFile.objects.filter(state=StoredFile.State.KEPT).select_related("user")
+    stored = rows.filter(pk=token["file"]).first()
     if stored is None:
         raise ApiError("NOT_FOUND")
     for check in download_checks:
