@@ -4,7 +4,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import IO
 
 import puremagic
@@ -19,7 +20,6 @@ ALLOWED = (*sorted(IMAGES), PDF, TEXT, CSV)
 
 HEAD_BYTES = 2048
 CHUNK_BYTES = 64 * 1024
-NUL = "\x00"  # no text holds it, and nearly every binary file does
 BLANK = "\ufeff \t\r\n\v\f"  # allowed before the first word: a byte order mark, and spaces
 # Text that a program would run or draw, were it not served as plain text: HTML, SVG, XML, PHP, PostScript, RTF.
 ACTIVE_TEXT = re.compile(r"(?i:<(!doctype\s+html|html|script|svg|\?xml|\?php)\b)|%!PS|\{\\rtf")
@@ -49,21 +49,15 @@ def type_of(file: IO[bytes], name: str) -> str:
     """
     file.seek(0)
     head = file.read(HEAD_BYTES)
-    images = IMAGES & {guess.mime_type for guess in magic(head)}
-    if images:
-        return min(images)
+    with suppress(puremagic.PureError):  # an unknown beginning
+        for guess in puremagic.magic_string(head):
+            if guess.mime_type in IMAGES:
+                return guess.mime_type
     if PDF_HEAD.match(head.lstrip(BLANK.encode())):
         check_pdf(file, head)
         return PDF
     check_text(file)
     return CSV if is_csv(file, named=name.lower().endswith(".csv")) else TEXT
-
-
-def magic(head: bytes) -> list[puremagic.PureMagicWithConfidence]:
-    try:
-        return puremagic.magic_string(head)
-    except puremagic.PureError:  # an unknown beginning
-        return []
 
 
 def check_pdf(file: IO[bytes], head: bytes) -> None:
@@ -79,9 +73,10 @@ def check_pdf(file: IO[bytes], head: bytes) -> None:
 def check_text(file: IO[bytes]) -> None:
     """Raise NotAllowed for bytes that are not UTF-8, for NUL, and for the beginning of text that a program runs."""
     beginning = ""
+    file.seek(0)
     try:
-        for text in texts(file):
-            if NUL in text:
+        for text in codecs.iterdecode(iter(partial(file.read, CHUNK_BYTES), b""), "utf-8"):
+            if "\0" in text:  # as in nearly every binary file
                 raise NotAllowed
             if len(beginning) < MARKUP_CHARACTERS:
                 beginning = (beginning + text).lstrip(BLANK)[:MARKUP_CHARACTERS]
@@ -89,14 +84,6 @@ def check_text(file: IO[bytes]) -> None:
         raise NotAllowed from error
     if ACTIVE_TEXT.match(beginning):
         raise NotAllowed
-
-
-def texts(file: IO[bytes]) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    file.seek(0)
-    while chunk := file.read(CHUNK_BYTES):
-        yield decoder.decode(chunk)
-    yield decoder.decode(b"", final=True)
 
 
 def is_csv(file: IO[bytes], *, named: bool) -> bool:
@@ -107,18 +94,11 @@ def is_csv(file: IO[bytes], *, named: bool) -> bool:
     if file.read(1):
         text = text[: text.rfind("\n") + 1]  # without the row that is cut off
     for delimiter in DELIMITERS:
-        widths = widths_of(text, delimiter)
-        if widths and named:
-            return True
-        if len(set(widths)) == 1 < min(len(widths), widths[0]) and f"{delimiter} " not in text:
-            return True
-    return False
-
-
-def widths_of(text: str, delimiter: str) -> list[int]:
-    """Return how many columns each row has; nothing for a text that is not CSV."""
-    try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        return [len(row) for row in rows if row]
-    except csv.Error:
-        return []
+        with suppress(csv.Error):
+            widths = [len(row) for row in rows if row]
+            if widths and named:
+                return True
+            if len(set(widths)) == 1 < min(len(widths), widths[0]) and f"{delimiter} " not in text:
+                return True
+    return False

@@ -22,17 +22,14 @@ from core.web.errors import ApiError, FieldError
 log = structlog.get_logger(__name__)
 
 SANDBOX = Path(__file__).with_name("sandboxed_image.py")
-NO_IMAGE = "no_image"
-UNREADABLE = "invalid_image"
-TOO_SLOW = "too_much_time"
 REFUSALS = {
-    UNREADABLE: _("This image cannot be read."),
+    "invalid_image": _("This image cannot be read."),
     "side_too_long": _("The image may be at most %(max)d pixels wide and high."),
     "too_many_pixels": _("The image may have at most %(max)d pixels, in all its frames together."),
     "too_many_frames": _("The image may have at most %(max)d frames."),
     "too_many_bytes": _("The image may take at most %(max)d bytes after it was encoded again."),
     "too_much_memory": _("The image may take at most %(max)d bytes of memory to decode."),
-    TOO_SLOW: _("The image may take at most %(max)d seconds to decode and encode."),
+    "too_much_time": _("The image may take at most %(max)d seconds to decode and encode."),
 }
 WAIT_SECONDS = 10.0  # for a slot
 WALL_SECONDS = 30.0  # in the slot
@@ -85,18 +82,18 @@ def reencode(source: IO[bytes], *, user: Any) -> Picture:
     """Return the image in `source`, a file on the disk that `user` has sent, without anything but its pixels. Call it
     outside any transaction: it may wait, and takes seconds.
 
-    Raises NotAllowed for what is no image, FieldError for a broken or too large one, ApiError SERVICE_UNAVAILABLE when
-    too many come at once.
+    Raises NotAllowed for a file that is no image, FieldError for a broken or too large image, and ApiError
+    SERVICE_UNAVAILABLE when too many come at once.
     """
     with ExitStack() as stack:
         image = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
         thumbnail = stack.enter_context(tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR))
         with limit.slot(user.pk):
             result = run_sandbox(source, image, thumbnail, min(QUICK_CPU_SECONDS, CPU_SECONDS))
-        if result.get("refused") == TOO_SLOW and QUICK_CPU_SECONDS < CPU_SECONDS:
+        if result.get("refused") == "too_much_time" and QUICK_CPU_SECONDS < CPU_SECONDS:
             with large_limit.slot(user.pk), limit.slot(user.pk):
                 result = run_sandbox(source, image, thumbnail, CPU_SECONDS)
-        if result.get("refused") == NO_IMAGE:
+        if result.get("refused") == "no_image":
             raise NotAllowed
         if "refused" in result:
             code, params = result["refused"], result["params"]
@@ -112,9 +109,9 @@ def run_sandbox(
 ) -> dict[str, Any]:
     """Return the output of the process, or the reason why it was stopped."""
     outputs = (image.fileno(), thumbnail.fileno())
-    for file in (source, image, thumbnail):
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-    for output in outputs:
+    os.lseek(source.fileno(), 0, os.SEEK_SET)
+    for output in outputs:  # which hold something if it begins again
+        os.lseek(output, 0, os.SEEK_SET)
         os.ftruncate(output, 0)
     try:
         done = subprocess.run(  # noqa: S603 - our own file, and numbers
@@ -130,10 +127,10 @@ def run_sandbox(
         log.warning("image_took_too_long", seconds=WALL_SECONDS)
         raise ApiError("SERVICE_UNAVAILABLE", retry_after=RETRY_SECONDS) from error
     if done.returncode == -signal.SIGXCPU:
-        return {"refused": TOO_SLOW, "params": {"max": CPU_SECONDS}}
+        return {"refused": "too_much_time", "params": {"max": CPU_SECONDS}}
     if done.returncode != 0:
-        error_text = done.stderr[-500:].decode(errors="replace")
-        log.warning("image_sandbox_failed", code=done.returncode, error=error_text)
-        return {"refused": UNREADABLE, "params": {}}
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+        log.warning(
+            "image_sandbox_failed", code=done.returncode, error=done.stderr[-500:].decode(errors="replace")
+        )
+        return {"refused": "invalid_image", "params": {}}
+    return json.loads(done.stdout)

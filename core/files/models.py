@@ -10,6 +10,8 @@ from uuid_utils.compat import uuid7
 
 from core.db.access import AccessQuerySet
 
+HEX = re.compile(r"[0-9a-f]{32}")  # the key of a file in a storage
+
 
 class StoredFile(models.Model):
     """One file in the storage. The row is committed before the first byte is written and deleted after the last one, so
@@ -32,7 +34,6 @@ class StoredFile(models.Model):
     )
     content_type = models.CharField(max_length=100)
     size = models.PositiveBigIntegerField(default=0)
-    counted = models.BooleanField(default=True, help_text="Whether it takes from its owner's quota")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -63,17 +64,9 @@ class StoredFile(models.Model):
 
     @property
     def name(self) -> str:
-        """The name in the storage. Nothing of it comes from a client."""
-        return storage_name(self.pk.hex)
-
-
-FOLDERS = tuple(f"{number:02x}" for number in range(256))
-HEX = re.compile(r"[0-9a-f]{32}")
-
-
-def storage_name(key: str) -> str:
-    """Return the name in one of 256 folders, by the last two digits: the first ones of a UUIDv7 are the time."""
-    return f"{key[-2:]}/{key}"
+        """The name in the storage, without anything of a client. The first digits of a UUIDv7 are the time, so the last
+        two choose one of 256 folders."""
+        return f"{self.pk.hex[-2:]}/{self.pk.hex}"
 
 
 class AttachmentQuerySet(AccessQuerySet):

@@ -42,7 +42,7 @@ def clean_name(name: str) -> str:
     """Return the last part of a path, without characters that a terminal, a browser or a person could misread. A name
     that is too long is cut before its ending."""
     name = name.replace("\\", "/").rpartition("/")[2]
-    visible = "".join(char for char in name if char in JOINERS or not is_invisible(char))
+    visible = "".join(char for char in name if char in JOINERS or unicodedata.category(char) not in INVISIBLE)
     bounded = without_mark_runs(visible)[-MAX_INPUT:]
     composed = normalize("NFC", bounded, max_length=MAX_INPUT).translate(DOTS)
     name = trimmed(ENCODED.sub("_", composed))
@@ -74,10 +74,6 @@ def disposition_of(name: str, *, inline: bool) -> str:
     plain = NOT_PLAIN.sub("_", name)
     kind = "inline" if inline else "attachment"
     return f"{kind}; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
-
-
-def is_invisible(char: str) -> bool:
-    return unicodedata.category(char) in INVISIBLE
 
 
 def trimmed(name: str) -> str:

@@ -28,7 +28,6 @@ THUMBNAIL = (320, 320)
 MAX_OUTPUT = 64 * 1024 * 1024
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
-PLAIN = {"1": "L", "L": "L", "I;16": "L", "I": "L", "F": "L"}  # modes without colours; the others become RGB
 ORIENTATION = 0x0112
 TRANSPOSITIONS = dict(enumerate(map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), start=2))  # by orientation
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -54,12 +53,16 @@ def limit(cpu_seconds: int, memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-def opened(source: Any) -> Image.Image:
+def opened(content: bytes) -> Image.Image:
     """Return the image, checked by its header alone. Raises Refused."""
     Image.MAX_IMAGE_PIXELS = None  # Pillow's check does not name the limit
-    check_webp(source)
+    check_webp(content[:30])
+    if content.startswith(PNG_SIGNATURE):
+        content = without_png_metadata(content)
+    elif content.startswith(JPEG_START) and not content.endswith(JPEG_END):
+        content = with_jpeg_end(content)
     try:
-        image = Image.open(with_jpeg_end(without_png_metadata(source)), formats=tuple(TYPES))
+        image = Image.open(io.BytesIO(content), formats=tuple(TYPES))
     except UnidentifiedImageError:
         raise Refused("no_image") from None
     if image.format in {"JPEG", "MPO"}:
@@ -77,9 +80,8 @@ def check_size(width: int, height: int) -> None:
         raise Refused("side_too_long", max=MAX_SIDE)
 
 
-def check_webp(source: Any) -> None:
+def check_webp(head: bytes) -> None:
     """Check the size of a WebP: opening one takes the memory of all its pixels already. Raises Refused."""
-    head = source.read(30)
     kind, fields = head[8:16], int.from_bytes(head[20:30], "little")
     if kind == b"WEBPVP8X":
         check_size((fields >> 32 & 0xFFFFFF) + 1, (fields >> 56) + 1)
@@ -101,20 +103,12 @@ def scale_jpeg(image: Image.Image) -> None:
             return
 
 
-def with_jpeg_end(source: Any) -> Any:
-    """Return a JPEG with its end marker, which some cameras leave out. Other formats are returned as they are.
+def with_jpeg_end(content: bytes) -> bytes:
+    """Return a JPEG with its end marker, which some cameras leave out.
 
     The decoder silently fills missing data before the marker. Then other bytes there give other pixels; in a complete
     picture it skips them. Raises Refused where pixels differ above the last row of blocks.
     """
-    content = source.read(2)
-    source.seek(0)
-    if content != JPEG_START:
-        return source
-    content = source.read()
-    source.seek(0)
-    if content.endswith(JPEG_END):
-        return source
     images = []
     for filling in (b"", b"\x55\xaa" * 32):
         image = Image.open(io.BytesIO(content + filling + JPEG_END), formats=("JPEG",))
@@ -123,31 +117,27 @@ def with_jpeg_end(source: Any) -> Any:
     difference = ImageChops.difference(*images).getbbox()
     if difference is not None and difference[1] < image.height - BLOCK_ROWS:
         raise Refused("invalid_image")
-    return io.BytesIO(content + JPEG_END)
+    return content + JPEG_END
 
 
-def without_png_metadata(source: Any) -> Any:
+def without_png_metadata(content: bytes) -> bytes:
     """Return a PNG without the chunks that would be dropped anyway, so that neither their size nor an error in them
-    matters. Other formats are returned as they are."""
-    source.seek(0)
-    if source.read(8) != PNG_SIGNATURE:
-        source.seek(0)
-        return source
-    chunks = [PNG_SIGNATURE]
-    while len(head := source.read(8)) == 8 and chunks[-1][4:8] != b"IEND":
-        kind = head[4:]
-        length = min(int.from_bytes(head[:4], "big"), MAX_OUTPUT)  # it may be nonsense
-        content, checksum = source.read(length), source.read(4)
-        is_whole = zlib.crc32(kind + content) == int.from_bytes(checksum, "big")
-        if kind in PNG_PIXELS or (is_whole and is_usable(kind, content)):
-            chunks.append(head + content + checksum)
-    return io.BytesIO(b"".join(chunks))
+    matters."""
+    chunks, start = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while start < len(content) and chunks[-1][4:8] != b"IEND":
+        end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+        chunk = content[start:end]
+        kind, data, checksum = chunk[4:8], chunk[8:-4], int.from_bytes(chunk[-4:], "big")
+        if kind in PNG_PIXELS or (zlib.crc32(chunk[4:-4]) == checksum and is_usable(kind, data)):
+            chunks.append(chunk)
+        start = end
+    return b"".join(chunks)
 
 
-def is_usable(kind: bytes, content: bytes) -> bool:
+def is_usable(kind: bytes, data: bytes) -> bool:
     """Return whether a chunk holds the orientation or the colours of the pixels."""
     if kind == b"iCCP":
-        _name, _nul, rest = content.partition(b"\0")
+        _name, _nul, rest = data.partition(b"\0")
         with suppress(zlib.error):
             profile = zlib.decompressobj().decompress(rest[1:], MAX_PROFILE_BYTES + 1)
             return rest[:1] == b"\0" and len(profile) <= MAX_PROFILE_BYTES
@@ -188,16 +178,6 @@ def upright_in_srgb(image: Image.Image, transposition: Any, profile: bytes | Non
     return image
 
 
-def clean(image: Image.Image) -> Image.Image:
-    """Return the image upright, in sRGB, and with nothing but what its pixels need: no EXIF, no comment, no profile."""
-    info: Any = {name: image.info[name] for name in image.info.keys() & {"transparency", "background"}}
-    image = upright_in_srgb(image, transposition_of(image), image.info.get("icc_profile"))
-    if image.mode in {"CMYK", "YCbCr", "LAB", "HSV"}:
-        image = image.convert("RGB")
-    image.info = info
-    return image
-
-
 def clean_frames(image: Image.Image) -> Iterator[Image.Image]:
     transposition, profile = transposition_of(image), image.info.get("icc_profile")
     for frame in ImageSequence.Iterator(image):
@@ -206,21 +186,23 @@ def clean_frames(image: Image.Image) -> Iterator[Image.Image]:
         yield picture
 
 
-def options_of(image: Image.Image, kind: str, source: Any) -> dict[str, Any]:
+def options_of(image: Image.Image, kind: str, content: bytes) -> dict[str, Any]:
     """Return the options that give the quality of the original."""
     if kind == "JPEG":
         sampling = JpegImagePlugin.get_sampling(image)
         return {"qtables": image.quantization} | ({"subsampling": sampling} if sampling >= 0 else {})  # type: ignore[attr-defined]
     if kind == "WEBP":
-        source.seek(0)
-        return {"lossless": b"VP8L" in source.read(4096), "quality": 90}
+        return {"lossless": b"VP8L" in content[:4096], "quality": 90}
     return {}
 
 
 def write_still(image: Image.Image, kind: str, options: dict[str, Any], output: Any) -> Image.Image:
-    picture = clean(image)
-    if kind == "JPEG" and picture.mode not in {"L", "RGB"}:
+    """Write the image upright, in sRGB, without EXIF, comment and profile, and return it."""
+    info: Any = {name: image.info[name] for name in image.info.keys() & {"transparency", "background"}}
+    picture = upright_in_srgb(image, transposition_of(image), image.info.get("icc_profile"))
+    if picture.mode == "CMYK":
         picture = picture.convert("RGB")
+    picture.info = info
     picture.save(output, kind, **options)
     return picture
 
@@ -250,8 +232,8 @@ def write_film(image: Image.Image, kind: str, options: dict[str, Any], output: A
 
 def write_thumbnail(picture: Image.Image, output: Any) -> str:
     """Write a JPEG, or a PNG for a transparent picture, and return its type. It changes `picture`."""
-    is_transparent = "transparency" in picture.info or picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"}
-    mode = "RGBA" if is_transparent else PLAIN.get(picture.mode, "RGB")
+    is_transparent = picture.has_transparency_data
+    mode = "RGBA" if is_transparent else "L" if picture.mode in {"1", "L"} else "RGB"
     if picture.mode.startswith("I"):  # 16 bits, of which the upper half is shown
         picture = picture.convert("I").point(lambda value: value / 256).convert("L")
     elif picture.mode != mode:
@@ -263,13 +245,13 @@ def write_thumbnail(picture: Image.Image, output: Any) -> str:
     return TYPES[kind]
 
 
-def convert(source: Any, image_out: Any, thumbnail_out: Any) -> dict[str, Any]:
+def convert(content: bytes, image_out: Any, thumbnail_out: Any) -> dict[str, Any]:
     try:
-        image = opened(source)
+        image = opened(content)
         kind = {"MPO": "JPEG"}.get(str(image.format), str(image.format))
         frames = frames_of(image)
         write = write_film if frames > 1 else write_still
-        picture = write(image, kind, options_of(image, kind, source), image_out)
+        picture = write(image, kind, options_of(image, kind, content), image_out)
         result = {"content_type": TYPES[kind], "width": picture.width, "height": picture.height}
         return {**result, "thumbnail_type": write_thumbnail(picture, thumbnail_out)}
     except (Refused, MemoryError):
@@ -286,7 +268,7 @@ def main() -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     outputs = [os.fdopen(int(number), "r+b") for number in sys.argv[1:3]]
     try:
-        result = convert(sys.stdin.buffer, *outputs)
+        result = convert(sys.stdin.buffer.read(), *outputs)
         for output in outputs:
             output.flush()
     except Refused as refused:

@@ -8,22 +8,9 @@ from core.web.errors import CATALOGUE
 MEDIA: Schema = {"schema": {"type": "string", "format": "binary"}, "example": "(the bytes of the file)"}
 # The former for generators of clients that know no ranges of media types.
 BYTES: Schema = {"content": {"application/octet-stream": MEDIA, "*/*": MEDIA}}
-PARAMETERS: list[Schema] = [
-    {
-        "name": "token",
-        "in": "query",
-        "required": True,
-        "description": "A signed value from the URL, with the file, its name and the time of expiry.",
-        "schema": {"type": "string"},
-    },
-    {
-        "name": "Range",
-        "in": "header",
-        "description": "One range of bytes, such as `bytes=0-1023`. The response to several is the whole file.",
-        "schema": {"type": "string"},
-    },
-]
-CONTENT_RANGE = header("Which bytes of how many.", "bytes 0-1023/48213", required=False)
+TOKEN = "A signed value from the URL, with the file, its name and the time of expiry."  # noqa: S105
+RANGE = "One range of bytes, such as `bytes=0-1023`. The response to several is the whole file."
+CONTENT_RANGE = {"Content-Range": header("Which bytes of how many.", "bytes 0-1023/48213", required=False)}
 HEADERS: Schema = {
     "Content-Disposition": header(
         "`inline` for images, else `attachment`, with the name: in ASCII, and as it is (RFC 8187).",
@@ -38,6 +25,10 @@ HEADERS: Schema = {
 }
 
 
+def parameter(name: str, place: str, description: str, **more: Any) -> Schema:
+    return {"name": name, "in": place, "description": description, "schema": {"type": "string"}, **more}
+
+
 def refusal(code: str, **headers: Schema) -> Schema:
     media = {"schema": error_schema([code], detailed=False), "example": error_example(code, detailed=False)}
     return plain_response(f"`{code}`: {CATALOGUE[code][1]}", media, **headers)
@@ -45,8 +36,6 @@ def refusal(code: str, **headers: Schema) -> Schema:
 
 def describe_files(result: Schema, **_context: Any) -> Schema:
     """Add the address of files to the document. A hook of drf-spectacular."""
-    content_range = {"Content-Range": CONTENT_RANGE}
-    retry_after = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
     operation = {
         "operationId": "getFile",
         "summary": "Get a file by its signed address",
@@ -54,16 +43,21 @@ def describe_files(result: Schema, **_context: Any) -> Schema:
         "no rate limit applies. With files in a bucket the URLs lead to the bucket instead.",
         "tags": ["files"],
         "security": [],
-        "parameters": PARAMETERS,
+        "parameters": [
+            parameter("token", "query", TOKEN, required=True),
+            parameter("Range", "header", RANGE),
+        ],
         "responses": {
             "200": plain_response("The file.", None, **HEADERS) | BYTES,
-            "206": plain_response("The range.", None, **HEADERS, **content_range) | BYTES,
+            "206": plain_response("The range.", None, **HEADERS, **CONTENT_RANGE) | BYTES,
             "304": plain_response("You hold it already.", None, **HEADERS),
             "403": refusal("FORBIDDEN"),
             "404": refusal("NOT_FOUND"),
-            "416": refusal("RANGE_NOT_SATISFIABLE", **content_range),
+            "416": refusal("RANGE_NOT_SATISFIABLE", **CONTENT_RANGE),
             "500": refusal("INTERNAL_ERROR"),
-            "503": refusal("SERVICE_UNAVAILABLE", **retry_after),
+            "503": refusal(
+                "SERVICE_UNAVAILABLE", **{"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+            ),
         },
     }
     result["paths"]["/api/v1/files"] = {"get": operation}

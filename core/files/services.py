@@ -30,7 +30,7 @@ from core.db.retention import purges_expired
 from core.files.models import StoredFile
 from core.files.names import disposition_of, name_for
 from core.outbox import services as outbox
-from core.web.errors import ApiError
+from core.web.errors import UNAVAILABLE_RETRY_SECONDS, ApiError
 
 log = structlog.get_logger(__name__)
 
@@ -38,18 +38,11 @@ LINK_LIFETIME = timedelta(minutes=5)
 PENDING_LIFETIME = timedelta(hours=1)  # longer than any request or job takes to keep what it has stored
 BATCH = 200
 MAX_FAILURES = 3  # each may take the timeout of a storage that is not available
-UNAVAILABLE_RETRY_SECONDS = 5
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DELETION = "core.delete_files"
 DELETING: dict[str, Any] = {"state": StoredFile.State.DELETING, "user": None, "filename": ""}
 
-storage: Any = (
-    default_storage  # core.files.storages.disk.DiskStorage or core.files.storages.bucket.BucketStorage
-)
-
-
-class NoSpace(ApiError):
-    code = "INSUFFICIENT_STORAGE"
+storage: Any = default_storage  # a DiskStorage or a BucketStorage (core/files/storages)
 
 
 class StorageUnavailable(ApiError):
@@ -67,10 +60,6 @@ class QuotaExceeded(ApiError):
             "Your files may take %(max)d MiB together, those of your imports and exports too. Delete some first."
         )
         super().__init__(message=message % {"max": settings.UPLOAD_QUOTA // (1024 * 1024)})
-
-
-class FileGone(StorageUnavailable):
-    """The purge has deleted a pending file before it was kept: its writer was slower than PENDING_LIFETIME."""
 
 
 class Chunks(File):
@@ -94,21 +83,16 @@ def store(
     """Write a file, pending until `keep`. Call it outside any transaction, or its record is committed too late.
 
     It uses the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
-    is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, NoSpace and
-    StorageUnavailable; then nothing is left.
+    is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, StorageUnavailable
+    and ApiError INSUFFICIENT_STORAGE; then nothing is left.
     """
     name = name_for(filename, content_type)
-    stored = StoredFile(user=user, content_type=content_type, size=size or 0, filename=name)
-    with transaction.atomic():
-        room = remaining_quota(user)
-        if stored.size > room:
-            raise QuotaExceeded
-        stored.save(force_insert=True)
-    content = Chunks(chunks, room)
+    stored = StoredFile(user=user, content_type=content_type, filename=name)
+    content = Chunks(chunks, room=save_size(stored, size or 0))
     try:
         storage.save(stored.name, content)
         if content.written != stored.size:
-            set_size(stored, content.written)
+            save_size(stored, content.written)
     except BaseException as error:
         if isinstance(chunks, Generator):
             chunks.close()  # an export reads in a transaction in which nothing can be deleted
@@ -119,27 +103,24 @@ def store(
     return stored
 
 
-def remaining_quota(user: Any) -> int:
-    """Return how many bytes of the quota are left. Exact, however many uploads run at once: each locks the row of the
-    user until the end of the transaction."""
-    get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
-    used = StoredFile.objects.filter(user=user, counted=True).aggregate(total=Sum("size"))["total"] or 0
-    return int(settings.UPLOAD_QUOTA - used)
-
-
-def set_size(stored: StoredFile, size: int) -> None:
-    """Store the size that was not known before. Raises QuotaExceeded where other files have taken the room."""
+def save_size(stored: StoredFile, size: int) -> int:
+    """Save the file with this size, and return how many bytes it may have. Raises QuotaExceeded. Exact, however many
+    uploads run at once: each locks the row of the user until the end of the transaction."""
     with transaction.atomic():
-        if size > remaining_quota(stored.user) + stored.size:
+        get_user_model().objects.select_for_update(no_key=True).get(pk=stored.user_id)
+        others = StoredFile.objects.filter(user=stored.user_id).exclude(pk=stored.pk)
+        room = int(settings.UPLOAD_QUOTA - (others.aggregate(total=Sum("size"))["total"] or 0))
+        if size > room:
             raise QuotaExceeded
         stored.size = size
-        stored.save(update_fields=["size"])
+        stored.save(update_fields=None if stored._state.adding else ["size"])
+    return room
 
 
 def refusal(error: OSError) -> ApiError:
     if error.errno in FULL:
         log.error("storage_full", exc_info=error)
-        return NoSpace()
+        return ApiError("INSUFFICIENT_STORAGE")
     log.error("storage_unavailable", error=type(error).__name__, exc_info=error)
     return StorageUnavailable()
 
@@ -154,10 +135,11 @@ def delete_now(stored: StoredFile) -> None:
 
 
 def keep(stored: StoredFile) -> None:
-    """Keep a pending file, in the transaction of the row that refers to it. Raises FileGone."""
+    """Keep a pending file, in the transaction of the row that refers to it. Raises StorageUnavailable if the purge has
+    deleted it: its writer was slower than PENDING_LIFETIME."""
     pending = StoredFile.objects.filter(pk=stored.pk, state=StoredFile.State.PENDING)
     if not pending.update(state=StoredFile.State.KEPT):
-        raise FileGone
+        raise StorageUnavailable
     stored.state = StoredFile.State.KEPT
 
 
@@ -177,12 +159,11 @@ def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
 def open_file(stored: StoredFile) -> IO[bytes]:
     """Open a file for reading. Raises FileNotFoundError, and StorageUnavailable."""
     try:
-        opened: IO[bytes] = storage.open(stored.name, "rb")
+        return storage.open(stored.name, "rb")
     except FileNotFoundError:
         raise
     except OSError as error:
         raise refusal(error) from error
-    return opened
 
 
 def signed_url(
@@ -196,9 +177,6 @@ def signed_url(
     name = name_for(filename or stored.filename, stored.content_type)
     expires_at = (made_at or int(time.time())) + int(LINK_LIFETIME.total_seconds())
     return str(storage.link(stored, disposition=disposition_of(name, inline=inline), expires_at=expires_at))
-
-
-# --- deletion --------------------------------------------------------------------------------------
 
 
 @outbox.handles(DELETION)

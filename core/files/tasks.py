@@ -33,19 +33,12 @@ def purge_trash_of(model: Any) -> int:
     try:
         with transaction.atomic():
             batch = list(over.select_for_update().values_list("pk", flat=True)[:BATCH])
-            for attachment, key in attachments_of(model):
-                files.schedule_deletion_of(attachment.objects.filter(**{f"{key}__in": batch}).files())
+            for relation in model._meta.related_objects:
+                if issubclass(relation.related_model, BaseAttachment):
+                    attached = relation.related_model.objects.filter(**{f"{relation.field.name}__in": batch})
+                    files.schedule_deletion_of(attached.files())
             return int(model._base_manager.filter(pk__in=batch).delete()[0]) if batch else 0
     except (ProtectedError, RestrictedError) as error:
         # The other purges go on. The model needs an `on_delete` for the rows that refer to deleted ones.
         log.error("trash_not_purged", model=model._meta.label, error=str(error.args[0]))
         return 0
-
-
-def attachments_of(model: Any) -> list[tuple[Any, str]]:
-    """Return the models of files that are attached to rows of this model, each with its foreign key."""
-    return [
-        (relation.related_model, relation.field.name)
-        for relation in model._meta.related_objects
-        if issubclass(relation.related_model, BaseAttachment)
-    ]

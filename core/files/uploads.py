@@ -41,9 +41,8 @@ class Bounded:
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         self._stream, self._left, self.tail = stream, limit, b""
 
-    def read(self, size: int = -1) -> bytes:
-        size = self._left + 1 if size is None or size < 0 else min(size, self._left + 1)
-        chunk = self._stream.read(size)
+    def read(self, size: int) -> bytes:
+        chunk = self._stream.read(min(size, self._left + 1))
         self._left -= len(chunk)
         if self._left < 0:
             raise FileTooLarge
@@ -57,7 +56,7 @@ class Parser(DjangoParser):
 
 
 class TemporaryFileHandler(FileUploadHandler):
-    """Writes the one file into a temporary file without a name, which is deleted when its process ends."""
+    """Handler that writes the file into a temporary file without a name, which is deleted when its process ends."""
 
     spool: Any = None
 
@@ -99,29 +98,23 @@ class UploadParser(BaseParser):
         declared = meta.get("CONTENT_LENGTH", "")
         if declared.isdecimal() and int(declared) > settings.MAX_BODY_BYTES:
             raise FileTooLarge
-        handler = TemporaryFileHandler()
+        bounded, handler = Bounded(stream, settings.MAX_BODY_BYTES), TemporaryFileHandler()
         with ExitStack() as on_error:
             on_error.callback(handler.close)
-            fields, files = parts_of(meta, Bounded(stream, settings.MAX_BODY_BYTES), handler)
+            try:
+                fields, files = Parser(meta, bounded, [handler], "utf-8").parse()  # type: ignore[arg-type]
+            except (MultiPartParserError, TooManyFilesSent) as error:
+                raise ParseError from error
+            except OSError as error:
+                raise refusal(error) from error
+            boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1]["boundary"].encode()
+            if handler.spool is not None and not (files and b"--" + boundary + b"--" in bounded.tail):
+                raise ParseError  # the body is not complete
             on_error.pop_all()
         known = QueryDict(mutable=True)
         for name in self.known_fields & fields.keys():
             known.setlist(name, fields.getlist(name))
         return DataAndFiles(known, files)
-
-
-def parts_of(meta: Any, stream: Bounded, handler: TemporaryFileHandler) -> tuple[Any, Any]:
-    """Return the fields and the files of a body. Raises ParseError, and what the handler and the stream raise."""
-    try:
-        fields, files = Parser(meta, stream, [handler], "utf-8").parse()  # type: ignore[arg-type]
-    except (MultiPartParserError, TooManyFilesSent) as error:
-        raise ParseError from error
-    except OSError as error:
-        raise refusal(error) from error
-    boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1]["boundary"].encode()
-    if handler.spool is not None and not (files and b"--" + boundary + b"--" in stream.tail):
-        raise ParseError  # the body is not complete
-    return fields, files
 
 
 def uploaded_file(data: Any) -> UploadedFile:

@@ -11,7 +11,11 @@ Schema = dict[str, Any]
 BY_FORMAT = {
     "uuid": "0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c17",
     "date-time": "2026-03-14T09:26:53.589793Z",
+    "date": "2026-03-14",
+    "time": "09:26:53",
+    "decimal": "1",
     "email": "ada@example.com",
+    "uri": "https://example.com",
 }
 BY_TYPE: dict[str, Any] = {"boolean": True, "integer": 1, "null": None}
 

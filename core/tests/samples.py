@@ -21,10 +21,15 @@ def photo(width=800, height=600, orientation=1):
     """A JPEG whose metadata tell where it was taken. Its left half is red."""
     image = Image.new("RGB", (width, height), "blue")
     image.paste("red", (0, 0, width // 2, height))
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = orientation, SECRET
-    exif.get_ifd(0x8825)[1] = "N"
-    return encoded(image, "JPEG", exif=exif, comment=SECRET.encode())
+    metadata = exif(orientation)
+    metadata.get_ifd(0x8825)[1] = "N"
+    return encoded(image, "JPEG", exif=metadata, comment=SECRET.encode())
+
+
+def exif(orientation):
+    metadata = Image.Exif()
+    metadata[0x0112], metadata[0x010E] = orientation, SECRET
+    return metadata
 
 
 def png(width=40, height=30, mode="RGBA"):

@@ -61,11 +61,11 @@ def bucket(settings, s3_server):
 
 def bucket_at(endpoint):
     options = {
-        "bucket": "app",
-        "region": "us-east-1",
-        "endpoint": endpoint,
-        "key_id": KEY["aws_access_key_id"],
-        "secret": KEY["aws_secret_access_key"],
+        "bucket_name": "app",
+        "region_name": "us-east-1",
+        "endpoint_url": endpoint,
+        "access_key": KEY["aws_access_key_id"],
+        "secret_key": KEY["aws_secret_access_key"],
     }
     return {"BACKEND": "core.files.storages.bucket.BucketStorage", "OPTIONS": options}
 

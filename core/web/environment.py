@@ -185,11 +185,11 @@ def file_storage(env: Environment, base: Path) -> dict[str, Any]:
     bucket = env.str("S3_BUCKET", "")
     key_id, secret = env.str("S3_ACCESS_KEY_ID", ""), env.str("S3_SECRET_ACCESS_KEY", "")
     options = {
-        "bucket": bucket,
-        "region": env.str("S3_REGION", "us-east-1"),
-        "endpoint": env.origin("S3_ENDPOINT_URL", ""),
-        "key_id": key_id,
-        "secret": secret,
+        "bucket_name": bucket,
+        "region_name": env.str("S3_REGION", "us-east-1"),
+        "endpoint_url": env.origin("S3_ENDPOINT_URL", "") or None,
+        "access_key": key_id or None,
+        "secret_key": secret or None,
     }
     if not bucket:
         folder = base / (env.str("MEDIA_ROOT", "") or "var/media")

@@ -1,4 +1,4 @@
-"""Actions on many rows: what is confirmed, on which rows they act, and in how many requests."""
+"""Actions on many rows: their confirmation, the rows on which they act, and their batches."""
 
 import threading
 
@@ -29,13 +29,13 @@ def trashed():
 
 
 def choose_all(browser, row, **query):
-    """As "Select all … resources" does: what is ticked is one row."""
+    """Choose all rows of the list, as "Select all … resources" does. Only one of them is ticked."""
     url = f"{url_of(type(row))}?{'&'.join(f'{name}={text}' for name, text in query.items())}"
     return choose(browser, "move_to_trash", row, url=url, select_across="1")
 
 
 @pytest.mark.parametrize(
-    ("action", "factory", "says"),
+    ("action", "factory", "consequence"),
     [
         ("move_to_trash", ResourceFactory, "erased 30 days later"),
         ("end_sessions", UserFactory, "logged out on every device"),
@@ -43,123 +43,123 @@ def choose_all(browser, row, **query):
         ("cancel", JobFactory, "stops at its next step"),
     ],
 )
-def test_what_destroys_is_confirmed_first(browser, action, factory, says):
+def test_a_destructive_action_is_confirmed_first(browser, action, factory, consequence):
     chosen = [factory(), factory()]
-    answer = choose(browser, action, *chosen)
-    page = answer.content.decode()
+    response = choose(browser, action, *chosen)
+    page = response.content.decode()
 
-    assert asks(answer)
+    assert asks(response)
     assert f": 2 {chosen[0]._meta.verbose_name_plural}" in page
-    assert says in page
+    assert consequence in page
     assert all(str(row) in page for row in chosen)
     assert not AuditEvent.objects.exists()
 
 
-def test_what_destroys_nothing_is_done_at_once(browser):
+def test_an_action_that_destroys_nothing_is_done_at_once(browser):
     message = OutboxMessageFactory(status=OutboxMessage.Status.FAILED, finished_at=timezone.now())
 
     assert said(choose(browser, "retry", message)) == ["Waiting to be tried again: 1."]
 
 
 def test_it_is_done_once_it_is_confirmed(browser):
-    answer = choose(browser, "move_to_trash", ResourceFactory(title="a"), ResourceFactory(title="b"))
+    response = choose(browser, "move_to_trash", ResourceFactory(title="a"), ResourceFactory(title="b"))
 
-    assert said(go_on(browser, answer)) == ["Moved to the trash: 2."]
+    assert said(go_on(browser, response)) == ["Moved to the trash: 2."]
     assert trashed() == {"a", "b"}
 
 
-def test_all_are_those_of_the_filter_and_counted(browser):
+def test_select_all_means_the_rows_of_the_filter_and_counts_them(browser):
     drafts = [ResourceFactory(title=f"draft {n}", status="draft") for n in range(3)]
     ResourceFactory(title="other", status="published")
-    answer = choose_all(browser, drafts[0], status__exact="draft")
+    response = choose_all(browser, drafts[0], status__exact="draft")
 
-    assert "3 resources" in answer.content.decode()
-    assert said(go_on(browser, answer)) == ["Moved to the trash: 3."]
+    assert "3 resources" in response.content.decode()
+    assert said(go_on(browser, response)) == ["Moved to the trash: 3."]
     assert trashed() == {"draft 0", "draft 1", "draft 2"}
 
 
-def test_what_comes_after_the_count_is_left_alone(browser):
+def test_a_row_that_is_created_after_the_count_is_left_alone(browser):
     old = ResourceFactory(title="old", status="draft")
-    answer = choose_all(browser, old, status__exact="draft")
+    response = choose_all(browser, old, status__exact="draft")
     ResourceFactory(title="new", status="draft")
-    go_on(browser, answer)
+    go_on(browser, response)
 
     assert trashed() == {"old"}
 
 
-def test_what_no_longer_matches_the_filter_was_confirmed_all_the_same(browser):
+def test_a_confirmed_row_need_no_longer_match_the_filter(browser):
     resource = ResourceFactory(title="one", status="draft")
-    answer = choose_all(browser, resource, status__exact="draft")
+    response = choose_all(browser, resource, status__exact="draft")
     Resource.objects.update(status="published")
-    go_on(browser, answer)
+    go_on(browser, response)
 
     assert trashed() == {"one"}
 
 
-def test_all_are_confirmed_whatever_the_action(browser):
+def test_select_all_is_confirmed_for_every_action(browser):
     user = UserFactory()
 
     assert asks(choose(browser, "unlock", user, select_across="1"))
 
 
-def test_more_than_can_be_counted_are_refused(browser, monkeypatch):
+def test_more_rows_than_the_limit_are_refused(browser, monkeypatch):
     monkeypatch.setattr(admin_actions, "MAX_SELECTED", 2)
     resources = [ResourceFactory() for _ in range(3)]
-    answer = choose_all(browser, resources[0])
+    response = choose_all(browser, resources[0])
 
-    assert said(answer) == ["More than 2 are selected. Narrow the list down by its filters or its search."]
+    assert said(response) == ["More than 2 are selected. Narrow the list down by its filters or its search."]
     assert trashed() == set()
 
 
 @pytest.fixture
 def short_batches(monkeypatch):
-    """The time of a batch is over with its first row."""
+    """Set the time limit of a batch so that it ends with its first row."""
     monkeypatch.setattr(admin_actions, "MAX_BATCH_SECONDS", 0)
 
 
 @pytest.mark.usefixtures("short_batches")
-def test_what_takes_long_goes_on_with_the_next_request(browser):
+def test_a_long_action_continues_with_the_next_request(browser):
     resources = [ResourceFactory(title=str(number)) for number in range(3)]
-    answer = go_on(browser, choose(browser, "move_to_trash", *resources))
+    response = go_on(browser, choose(browser, "move_to_trash", *resources))
 
     assert len(trashed()) == 1
-    assert "Move to the trash: 1 of 3" in answer.content.decode()
-    answer = go_on(browser, answer)
-    assert "Move to the trash: 2 of 3" in answer.content.decode()
-    answer = go_on(browser, answer)
-    assert not asks(answer)
-    assert said(answer) == ["Moved to the trash: 3."]
+    assert "Move to the trash: 1 of 3" in response.content.decode()
+    response = go_on(browser, response)
+    assert "Move to the trash: 2 of 3" in response.content.decode()
+    response = go_on(browser, response)
+    assert not asks(response)
+    assert said(response) == ["Moved to the trash: 3."]
 
 
 @pytest.mark.usefixtures("short_batches")
-def test_a_batch_says_what_was_refused_and_left_alone(browser, staff):
+def test_the_messages_of_a_batch_name_refused_and_unchanged_rows(browser, staff):
     support = browser_of(allow(staff.user, "accounts.view_user", "accounts.change_user"))
     gone = UserFactory()
     gone.soft_delete()
-    answer = go_on(support, choose(support, "end_sessions", browser.user, gone, UserFactory()))
-    texts = said(answer)
-    while asks(answer):
-        answer = go_on(support, answer)
-        texts += said(answer)
+    response = go_on(support, choose(support, "end_sessions", browser.user, gone, UserFactory()))
+    texts = said(response)
+    while asks(response):
+        response = go_on(support, response)
+        texts += said(response)
 
     assert [text for text in texts if "Only an admin" in text]
     assert "Nothing to do for 1 of the chosen." in texts
     assert "Logged out everywhere: 1." in texts
 
 
-def test_a_row_that_is_gone_meanwhile_is_skipped(browser):
+def test_a_row_that_was_deleted_meanwhile_is_skipped(browser):
     session, gone = SessionFactory(), SessionFactory()
-    answer = choose(browser, "end", session, gone)
+    response = choose(browser, "end", session, gone)
     Session.objects.filter(pk=gone.pk).delete()
 
-    assert said(go_on(browser, answer)) == ["Ended: 1.", "Nothing to do for 1 of the chosen."]
+    assert said(go_on(browser, response)) == ["Ended: 1.", "Nothing to do for 1 of the chosen."]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
 def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_go_on(browser):
     locked, free = ResourceFactory(title="locked"), ResourceFactory(title="free")
-    answer = choose(browser, "move_to_trash", locked, free)
+    response = choose(browser, "move_to_trash", locked, free)
     held, done = threading.Event(), threading.Event()
 
     def hold():
@@ -173,9 +173,9 @@ def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_go_on(brows
     holder.start()
     held.wait(30)
     texts = []
-    while asks(answer):
-        answer = go_on(browser, answer)
-        texts += said(answer)
+    while asks(response):
+        response = go_on(browser, response)
+        texts += said(response)
     done.set()
     holder.join()
 
@@ -186,14 +186,14 @@ def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_go_on(brows
 def test_the_list_comes_back_with_its_filter_and_at_its_first_page(browser):
     resource = ResourceFactory(status="draft")
     url = f"{url_of(Resource)}?status__exact=draft&p=1"
-    answer = choose(browser, "move_to_trash", resource, url=url)
+    response = choose(browser, "move_to_trash", resource, url=url)
 
-    assert answer.context["address"] == f"{url_of(Resource)}?status__exact=draft"
-    assert go_on(browser, answer).redirect_chain == [(f"{url_of(Resource)}?status__exact=draft", 302)]
+    assert response.context["address"] == f"{url_of(Resource)}?status__exact=draft"
+    assert go_on(browser, response).redirect_chain == [(f"{url_of(Resource)}?status__exact=draft", 302)]
 
 
-def test_who_may_not_act_cannot_by_the_confirmed_form_either(staff):
-    resource = ResourceFactory(title="kept")
+def test_the_confirmed_form_needs_the_permission_too(staff):
+    resource = ResourceFactory(title="one")
     browser = browser_of(allow(staff.user, "resources.view_resource"))
     body = {
         "action": "move_to_trash",

@@ -1,4 +1,4 @@
-"""What may be attached: read from the bytes, and images made anew."""
+"""Types of attachments, read from their bytes, and images encoded again."""
 
 import pytest
 from PIL import Image, ImageChops
@@ -7,25 +7,13 @@ from core.files import images
 from core.files.models import StoredFile
 from core.tests import samples
 from core.tests.answers import code, problems
-from core.tests.samples import PDF, SECRET, upload
+from core.tests.samples import PDF, SECRET
 from core.web.concurrency import ConcurrencyLimit
-from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db
 
 PROSE = b"Dear Ada,\nthe minutes, as promised.\n"
 TABLE = b"name,age\nAda,36\nBob,41\n"
-
-
-@pytest.fixture
-def attach(disk, owner):
-    """Send these bytes under this name."""
-    path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
-
-    def send(content, name="file.bin", content_type="application/octet-stream"):
-        return owner.post(path, upload(content, name, content_type), format="multipart")
-
-    return send
 
 
 @pytest.mark.parametrize(
@@ -56,11 +44,11 @@ def attach(disk, owner):
         (b"Hello, Ada\nYours, Bob\n", "a.txt", "text/plain"),
     ],
 )
-def test_the_bytes_say_what_it_is(attach, content, name, expected):
-    answer = attach(content, name, "text/html")
+def test_the_type_is_read_from_the_bytes(attach, content, name, expected):
+    response = attach(content, name, "text/html")
 
-    assert answer.status_code == 201, answer.content
-    assert answer.json()["data"]["contentType"] == expected
+    assert response.status_code == 201, response.content
+    assert response.json()["data"]["contentType"] == expected
 
 
 @pytest.mark.parametrize(
@@ -91,10 +79,10 @@ def test_the_bytes_say_what_it_is(attach, content, name, expected):
         b"GIF89a<script>alert(1)</script>",
     ],
 )
-def test_anything_else_is_refused(disk, attach, content):
-    answer = attach(content, "innocent.txt", "text/plain")
+def test_other_types_are_refused(disk, attach, content):
+    response = attach(content, "innocent.txt", "text/plain")
 
-    assert code(answer) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert code(response) == (415, "UNSUPPORTED_MEDIA_TYPE")
     assert (disk.names(), StoredFile.objects.count()) == ([], 0)
 
 
@@ -115,7 +103,7 @@ def test_bombs_and_fragments_are_refused(disk, attach, content, problem):
 
 
 @pytest.mark.parametrize("content", [samples.photo(), samples.png(), samples.gif()])
-def test_images_lose_what_they_tell_beside_the_picture(disk, attach, content):
+def test_images_lose_their_metadata(disk, attach, content):
     assert SECRET.encode() in content
     data = attach(content).json()["data"]
     stored = disk.fetch(data["url"])[2] + disk.fetch(data["thumbnailUrl"])[2]
@@ -124,7 +112,7 @@ def test_images_lose_what_they_tell_beside_the_picture(disk, attach, content):
     assert b"Exif" not in stored
 
 
-def test_what_hangs_behind_an_image_is_gone(disk, attach):
+def test_bytes_after_the_end_of_an_image_are_dropped(disk, attach):
     data = attach(samples.gif() + b"<script>alert(1)</script>").json()["data"]
 
     assert b"<script>" not in disk.fetch(data["url"])[2]
@@ -139,7 +127,7 @@ def test_a_photo_is_turned_upright(disk, attach):
     assert picture.getpixel((30, 70))[2] > 200
 
 
-def test_a_film_stays_a_film(disk, attach):
+def test_an_animation_stays_an_animation(disk, attach):
     data = attach(samples.gif(frames=5)).json()["data"]
 
     film = samples.opened(disk.fetch(data["url"])[2])
@@ -156,30 +144,30 @@ def test_every_kind_of_pixel_has_its_thumbnail(disk, attach, mode):
     assert samples.opened(disk.fetch(data["thumbnailUrl"])[2]).size == (320, 10)
 
 
-def test_a_jpeg_for_printing_is_shown_on_screens(disk, attach):
+def test_a_cmyk_jpeg_becomes_rgb(disk, attach):
     data = attach(samples.encoded(Image.new("CMYK", (20, 20)), "JPEG")).json()["data"]
 
     assert samples.opened(disk.fetch(data["url"])[2]).mode == "RGB"
 
 
-def test_an_image_that_takes_too_long_is_given_up(disk, attach, monkeypatch):
+def test_an_image_over_the_time_limit_is_refused(disk, attach, monkeypatch):
     monkeypatch.setattr(images, "WALL_SECONDS", 0.001)
 
     assert code(attach(samples.png())) == (503, "SERVICE_UNAVAILABLE")
     assert (disk.names(), StoredFile.objects.count()) == ([], 0)
 
 
-def test_when_too_many_images_come_at_once_the_next_is_told_to_come_again(attach, monkeypatch):
+def test_when_too_many_images_come_at_once_the_next_gets_retry_after(attach, monkeypatch):
     monkeypatch.setattr(images, "limit", ConcurrencyLimit(slots=1, waiting=0, timeout=0))
     with images.limit.slot():
-        answer = attach(samples.png())
+        response = attach(samples.png())
 
-    assert (code(answer), answer["Retry-After"]) == ((503, "SERVICE_UNAVAILABLE"), "2")
+    assert (code(response), response["Retry-After"]) == ((503, "SERVICE_UNAVAILABLE"), "2")
     assert attach(samples.png()).status_code == 201
 
 
 def without_end(**options):
-    """A photo with much detail, as a camera writes it that leaves the end marker out."""
+    """Return a photo with much detail and without its end marker, as some cameras write it."""
     detail = Image.effect_noise((800, 600), 80).convert("RGB")
     content = samples.encoded(detail, "JPEG", quality=90, **options)
     assert content.endswith(b"\xff\xd9")

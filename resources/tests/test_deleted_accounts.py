@@ -11,7 +11,7 @@ from accounts.tests.checks import API
 from accounts.tests.factories import PASSWORD
 from core.db.retention import purge_expired
 from core.files.models import StoredFile
-from core.files.tests.test_files import store
+from core.files.tests.sample_files import pending_file
 from core.outbox import services as outbox
 from resources.models import Attachment, Resource
 from resources.tests.factories import AttachmentFactory, ResourceFactory
@@ -52,7 +52,7 @@ def test_files_go_with_their_resource(storage):
 
 def test_files_go_with_their_person(storage):
     attachment = AttachmentFactory()
-    store(user=attachment.resource.user)
+    pending_file(user=attachment.resource.user)
     erase(user=attachment.resource.user)
     outbox.drain()
 

@@ -1,51 +1,40 @@
 """The command that compares the storage with the records."""
 
-from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
-from accounts.tests.factories import UserFactory
-from core.files import consistency as file_sweep
 from core.files import services as files
 from core.files.models import StoredFile
+from core.files.tests.sample_files import make_older_than_an_hour, pending_file
 from core.outbox import services as outbox
 from resources.tests.factories import AttachmentFactory
 
 pytestmark = pytest.mark.django_db
 
 
-def store():
-    return files.store([b"content"], user=UserFactory(), content_type="text/plain", filename="a.txt")
-
-
-def an_hour_later():
-    StoredFile.objects.update(created_at=timezone.now() - timedelta(hours=1, seconds=1))
-
-
 def sweep(*arguments):
-    """(said, warned)"""
-    said, warned = StringIO(), StringIO()
-    call_command("sweep_files", *arguments, stdout=said, stderr=warned)
+    """Return what the command writes, and its warnings."""
+    output, warnings = StringIO(), StringIO()
+    call_command("sweep_files", *arguments, stdout=output, stderr=warnings)
     outbox.drain()
-    return said.getvalue(), warned.getvalue()
+    return output.getvalue(), warnings.getvalue()
 
 
-def test_it_leaves_alone_what_is_needed(storage):
+def test_it_leaves_needed_files_alone(storage):
     AttachmentFactory()
-    store()
+    pending_file()
 
     assert sweep()[0] == "Deleted: 0 files without a record, 0 that nothing points to.\n"
-    an_hour_later()
+    make_older_than_an_hour()
     sweep()
     assert len(storage.names()) == 2
 
 
 def test_it_deletes_files_without_a_record(storage):
     AttachmentFactory()
-    StoredFile.objects.filter(pk=store().pk).delete()
+    StoredFile.objects.filter(pk=pending_file().pk).delete()
     assert sweep("--dry-run")[0].startswith("Would delete: 1 files without a record, 0 ")
     assert len(storage.names()) == 2
 
@@ -53,10 +42,10 @@ def test_it_deletes_files_without_a_record(storage):
     assert len(storage.names()) == 1
 
 
-def test_it_deletes_what_nothing_points_to(storage):
+def test_it_deletes_files_without_references(storage):
     AttachmentFactory().delete()  # past the service
     assert sweep()[0].endswith(", 0 that nothing points to.\n")
-    an_hour_later()
+    make_older_than_an_hour()
     assert sweep("--dry-run")[0].endswith(", 1 that nothing points to.\n")
     assert len(storage.names()) == 1
 
@@ -64,12 +53,11 @@ def test_it_deletes_what_nothing_points_to(storage):
     assert (storage.names(), StoredFile.objects.count()) == ([], 0)
 
 
-def test_it_names_what_is_lost(storage):
+def test_it_names_lost_files(storage):
     attachment = AttachmentFactory()
     files.storage.delete(attachment.file.name)
-    an_hour_later()
-    said, warned = sweep()
+    make_older_than_an_hour()
+    output, warnings = sweep()
 
-    assert "Lost: 1." in said
-    assert attachment.file.name in warned
-    assert list(file_sweep.missing()) == [attachment.file]
+    assert "Lost: 1." in output
+    assert warnings == f"lost: {attachment.file.name} a.txt\n"

@@ -1,4 +1,4 @@
-"""Multipart bodies, honest and otherwise. Sent to a route that takes an upload."""
+"""Multipart bodies of uploads, valid and hostile."""
 
 import pytest
 
@@ -17,7 +17,7 @@ BOUNDARY = "frontier"
 
 @pytest.fixture
 def send(disk, owner):
-    """A body written by hand."""
+    """Return a function that sends a body written by hand."""
     path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
 
     def post(body, content_type=f"multipart/form-data; boundary={BOUNDARY}", **headers):
@@ -43,13 +43,13 @@ def test_the_file_may_be_as_large_as_the_limit_and_no_larger(send, settings):
     assert "200000 bytes" in refusal.json()["error"]["message"]
 
 
-def test_what_says_that_it_is_too_large_is_not_read(send, settings):
+def test_a_declared_length_over_the_limit_is_not_read(send, settings):
     settings.MAX_BODY_BYTES = 100
 
     assert code(send(part(b"a" * 200) + END)) == (413, "PAYLOAD_TOO_LARGE")
 
 
-def test_what_does_not_say_its_length_is_read_no_further_than_the_limit():
+def test_a_body_without_a_length_is_read_no_further_than_the_limit():
     class Endless:
         given = 0
 
@@ -84,14 +84,14 @@ def test_without_a_boundary_it_cannot_be_read(send, content_type):
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/json", "application/x-www-form-urlencoded"]
 )
-def test_nothing_but_multipart_is_taken(send, content_type):
+def test_other_media_types_are_refused(send, content_type):
     assert code(send(b"{}", content_type)) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 def test_a_compressed_body_is_refused(send):
-    answer = send(part(b"a") + END, **{"Content-Encoding": "gzip"})
+    response = send(part(b"a") + END, **{"Content-Encoding": "gzip"})
 
-    assert code(answer) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert code(response) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_compressed_body_is_refused(send):
         (part(b""), {"file": "empty"}),
     ],
 )
-def test_it_takes_one_file_of_this_name(send, body, problem):
+def test_exactly_one_file_of_this_name_is_required(send, body, problem):
     assert problems(send(body + END)) == problem
 
 
@@ -128,16 +128,16 @@ def test_hostile_bodies_are_refused(disk, send, body):
 
 
 def test_base_64_full_of_spaces_is_only_bytes(send):
-    answer = send(part(b" " * 500_000 + b"YQ==", extra=b"Content-Transfer-Encoding: base64\r\n") + END)
+    response = send(part(b" " * 500_000 + b"YQ==", extra=b"Content-Transfer-Encoding: base64\r\n") + END)
 
-    assert answer.json()["data"]["size"] == 1
+    assert response.json()["data"]["size"] == 1
 
 
 @pytest.mark.parametrize("sent", ["../../x", "..\\\\x", "/etc/x", "x", "%2e%2e/x", "x" * 300])
-def test_no_name_decides_where_a_file_lies(disk, send, sent):
-    answer = send(part(b"a", filename=f'filename="{sent}"') + END)
+def test_no_name_decides_the_path_of_a_file(disk, send, sent):
+    response = send(part(b"a", filename=f'filename="{sent}"') + END)
 
-    assert answer.json()["data"]["filename"].strip("x") == ""
+    assert response.json()["data"]["filename"].strip("x") == ""
     assert [path.name for path in disk.folder.parent.iterdir()] == ["media"]
     assert {path.parent.parent for path in disk.folder.rglob("*") if path.is_file()} == {disk.folder}
 
@@ -145,8 +145,8 @@ def test_no_name_decides_where_a_file_lies(disk, send, sent):
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_name_that_is_slow_to_normalise_loses_its_marks(send, normalised, text):
     name = f"{text[:200]}.txt"
-    answer = send(part(b"Hello", filename=f'filename="{name}"') + END)
+    response = send(part(b"Hello", filename=f'filename="{name}"') + END)
 
-    assert answer.json()["data"]["filename"] == "a.txt"
+    assert response.json()["data"]["filename"] == "a.txt"
     assert clean_name(f"{text}.txt") == "a.txt"
     assert normalised == []

@@ -1,3 +1,5 @@
+"""The admin site, its pages of the outbox and of the audit log."""
+
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -91,18 +93,18 @@ def test_a_retry_is_audited_with_who_did_it(browser):
     assert event.changes == {"status": ["failed", "pending"]}
 
 
-def test_only_what_has_failed_is_retried(browser):
+def test_only_failed_messages_are_retried(browser):
     done = OutboxMessageFactory(status=Status.DONE, attempts=1, finished_at=timezone.now())
     waiting = OutboxMessageFactory(attempts=3)
-    answer = act(browser, "retry", done, waiting, failed())
+    response = act(browser, "retry", done, waiting, failed())
     done.refresh_from_db()
     waiting.refresh_from_db()
 
     assert (done.status, waiting.attempts) == (Status.DONE, 3)
-    assert said(answer) == ["Waiting to be tried again: 1.", "Nothing to do for 2 of the chosen."]
+    assert said(response) == ["Waiting to be tried again: 1.", "Nothing to do for 2 of the chosen."]
 
 
-def test_staff_who_may_only_look_cannot_retry(staff):
+def test_staff_who_may_only_view_cannot_retry(staff):
     message = failed()
     act(browser_of(allow(staff.user, "core_outbox.view_outboxmessage")), "retry", message)
     message.refresh_from_db()
@@ -142,9 +144,9 @@ def test_status_and_kind_narrow_the_list(browser):
     message = failed(kind="accounts.email_proof")
     failed(kind="accounts.new_device")
     OutboxMessageFactory(kind="accounts.email_proof")
-    answer = browser.get(url_of(OutboxMessage), {"status__exact": "failed", "kind": "accounts.email_proof"})
+    response = browser.get(url_of(OutboxMessage), {"status__exact": "failed", "kind": "accounts.email_proof"})
 
-    assert rows(answer) == [message]
+    assert rows(response) == [message]
 
 
 # --- the audit log --------------------------------------------------------------------------------
@@ -173,7 +175,7 @@ def test_an_event_names_people_by_their_address_and_escapes_what_changed(browser
     assert "&lt;b&gt;x&lt;/b&gt; → y" in page
 
 
-def test_a_list_tells_whose_a_thing_is(browser):
+def test_a_list_shows_the_owner_of_an_object(browser):
     session = SessionFactory(user__email="olive@example.com")
     audit.record("session.ended", target=session)
 
@@ -188,21 +190,21 @@ def test_events_are_found_by_address_person_object_and_request(browser):
     ]
     AuditEventFactory(actor_id=uuid7(), target_id=uuid7())
 
-    def found(term):
+    def keys_of(term):
         return {event.pk for event in rows(browser.get(url_of(AuditEvent), {"q": term}))}
 
-    assert found(person.email.upper()) == found(str(person.pk)) == {event.pk for event in mine}
-    assert found(str(session)) == found("two") == {mine[1].pk}
-    assert found("three") == set()
+    assert keys_of(person.email.upper()) == keys_of(str(person.pk)) == {event.pk for event in mine}
+    assert keys_of(str(session)) == keys_of("two") == {mine[1].pk}
+    assert keys_of("three") == set()
 
 
 def test_the_event_narrows_the_list(browser):
     event = AuditEventFactory(event="thing.lost")
     AuditEventFactory(event="thing.found")
-    answer = browser.get(url_of(AuditEvent), {"event": "thing.lost"})
+    response = browser.get(url_of(AuditEvent), {"event": "thing.lost"})
 
-    assert rows(answer) == [event]
-    assert "thing.found" in answer.content.decode()
+    assert rows(response) == [event]
+    assert "thing.found" in response.content.decode()
 
 
 def test_days_narrow_the_list_and_both_count(browser):
@@ -212,19 +214,19 @@ def test_days_narrow_the_list_and_both_count(browser):
         return AuditEventFactory(pk=key, created_at=moment)
 
     events = [at(day) for day in (1, 2, 3, 4)]
-    answer = browser.get(url_of(AuditEvent), {"from": "2026-03-02", "to": "2026-03-03"})
+    response = browser.get(url_of(AuditEvent), {"from": "2026-03-02", "to": "2026-03-03"})
 
-    assert {event.pk for event in rows(answer)} == {events[1].pk, events[2].pk}
-
-
-def test_a_day_that_is_none_is_no_fault(browser):
-    answer = browser.get(url_of(AuditEvent), {"from": "yesterday"})
-
-    assert answer.status_code == 302
-    assert answer.url.endswith("?e=1")
+    assert {event.pk for event in rows(response)} == {events[1].pk, events[2].pk}
 
 
-def test_the_search_is_kept_when_days_are_chosen(browser):
+def test_an_invalid_day_is_no_error(browser):
+    response = browser.get(url_of(AuditEvent), {"from": "yesterday"})
+
+    assert response.status_code == 302
+    assert response.url.endswith("?e=1")
+
+
+def test_the_form_of_days_has_the_search_as_hidden_fields(browser):
     page = browser.get(url_of(AuditEvent), {"q": 'a"b', "event": "thing.lost"}).content.decode()
 
     assert '<input type="hidden" name="q" value="a&quot;b">' in page
@@ -233,13 +235,13 @@ def test_the_search_is_kept_when_days_are_chosen(browser):
 
 def test_a_row_leads_to_its_events(browser):
     message = failed()
-    answer = browser.get(url_of(message, "history"))
+    response = browser.get(url_of(message, "history"))
 
-    assert answer.url == f"{url_of(AuditEvent)}?q={message.pk}"
+    assert response.url == f"{url_of(AuditEvent)}?q={message.pk}"
 
 
 @pytest.mark.parametrize("factory", [AuditEventFactory, OutboxMessageFactory])
-def test_lists_cost_the_same_however_long(browser, factory):
+def test_the_queries_of_a_list_do_not_grow_with_its_rows(browser, factory):
     def with_people():
         person = UserFactory()
         return (
@@ -262,8 +264,8 @@ def test_counting_stops_where_it_would_take_long(browser, monkeypatch):
     assert browser.get(url_of(OutboxMessage)).context["cl"].result_count == 3
 
 
-def test_the_admins_own_log_keeps_nothing(browser):
-    """It would keep addresses past the erasure of their owners; the audit log is the record."""
+def test_the_log_of_django_admin_stays_empty(browser):
+    """Write nothing to it: it would store addresses past the erasure of their owners. The audit log is the record."""
     act(browser, "retry", failed())
 
     assert LogEntry.objects.count() == 0

@@ -23,7 +23,6 @@ class Migration(migrations.Migration):
                 ('filename', models.CharField(blank=True, help_text='As the client called it; not the storage', max_length=255)),
                 ('content_type', models.CharField(max_length=100)),
                 ('size', models.PositiveBigIntegerField(default=0)),
-                ('counted', models.BooleanField(default=True, help_text="Whether it takes from its owner's quota")),
                 ('state', models.CharField(choices=[('pending', 'Pending'), ('kept', 'Kept'), ('deleting', 'Deleting')], default='pending', max_length=10)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='stored_files', to=settings.AUTH_USER_MODEL)),

@@ -6,95 +6,70 @@ Imported only where S3_BUCKET is set: its packages are in requirements/prod.txt.
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files import File
 from storages.backends.s3 import S3Storage
 
 from core.files.models import HEX, StoredFile
 
-TIMEOUT_SECONDS = 5
-ATTEMPTS = 2
-MAX_IN_MEMORY = 1024 * 1024
+CONFIG = Config(
+    signature_version="s3v4",
+    # S3-compatible servers do not all know the newer checksums.
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+    connect_timeout=5,
+    read_timeout=5,
+    retries={"total_max_attempts": 2, "mode": "standard"},
+)
 
 
 @contextmanager
 def bucket_errors() -> Iterator[None]:
-    """Raise what boto raises as an OSError, as for a disk; FileNotFoundError for a key that does not exist."""
+    """Raise the exceptions of boto as OSError, as for a disk."""
     try:
         yield
     except (BotoCoreError, ClientError, Boto3Error) as error:
-        response: Any = getattr(error, "response", {})
-        is_missing = response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404
-        raise (FileNotFoundError if is_missing else OSError)(f"the bucket: {error}") from error
+        raise OSError(f"the bucket: {error}") from error
 
 
 class BucketStorage(S3Storage):
-    """A private bucket, signed with v4, with timeouts."""
+    """A bucket. Its own rules apply, which should admit nobody."""
 
-    def __init__(self, *, bucket: str, region: str, endpoint: str, key_id: str, secret: str) -> None:
-        super().__init__(
-            bucket_name=bucket,
-            region_name=region,
-            endpoint_url=endpoint or None,
-            access_key=key_id or None,
-            secret_key=secret or None,
-            default_acl=None,  # the bucket's own rules apply, which should admit nobody
-            querystring_auth=True,
-            file_overwrite=True,  # names are never used twice, so no request is needed
-            max_memory_size=MAX_IN_MEMORY,
-            client_config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path" if endpoint else "auto"},
-                # S3-compatible servers do not all know the newer checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                connect_timeout=TIMEOUT_SECONDS,
-                read_timeout=TIMEOUT_SECONDS,
-                retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-            ),
-        )
+    max_memory_size = 1024 * 1024
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        style = "path" if self.endpoint_url else "auto"
+        self.client_config = CONFIG.merge(Config(s3={"addressing_style": style}))
 
     @bucket_errors()
     def _save(self, name: str, content: Any) -> str:
         with tempfile.TemporaryFile() as spool:  # boto reads it again when an attempt fails
-            for chunk in content.chunks():
-                spool.write(chunk)
-            spool.seek(0)
-            parameters = {"ContentType": "application/octet-stream"}
-            self.bucket.Object(name).upload_fileobj(spool, ExtraArgs=parameters, Config=self.transfer_config)
-        return name
+            spool.writelines(content.chunks())
+            return str(super()._save(name, File(spool)))
 
     @bucket_errors()
     def delete(self, name: str) -> None:
-        self.bucket.Object(name).delete()
+        super().delete(name)
 
     @bucket_errors()
     def open(self, name: str, mode: str = "rb") -> Any:
         """Return the whole file, so that the bucket is not needed while it is read. Raises FileNotFoundError."""
-        with ExitStack() as stack:
-            spool = stack.enter_context(tempfile.SpooledTemporaryFile(MAX_IN_MEMORY))
-            self.bucket.Object(name).download_fileobj(spool, Config=self.transfer_config)
-            spool.seek(0)
-            stack.pop_all()  # the caller closes it
-            return spool
+        return super().open(name, mode).open()
 
+    @bucket_errors()
     def link(self, stored: StoredFile, *, disposition: str, expires_at: int) -> str:
         """Return a presigned URL, without a request to the bucket."""
         parameters = {
-            "Bucket": self.bucket_name,
-            "Key": stored.name,
             "ResponseContentDisposition": disposition,
             "ResponseContentType": stored.served_type,
         }
-        client = self.connection.meta.client
-        lifetime = max(1, expires_at - int(time.time()))
-        with bucket_errors():
-            url: str = client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=lifetime)
-        return url
+        return str(self.url(stored.name, parameters, expire=max(1, expires_at - int(time.time()))))
 
     def keys(self) -> Iterator[str]:
         with bucket_errors():

@@ -1,4 +1,4 @@
-"""Signed addresses: what they give, to whom, for how long."""
+"""Downloads by signed URLs: their headers, their lifetime, ranges."""
 
 import re
 
@@ -8,9 +8,9 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from accounts.tests.factories import UserFactory
 from core.files import services as files
 from core.files.models import StoredFile
+from core.files.tests.sample_files import stored_file
 from core.files.views import CHUNK_BYTES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]
@@ -20,14 +20,7 @@ CONTENT = bytes(range(256)) * 1000
 
 @pytest.fixture
 def stored():
-    return kept(CONTENT)
-
-
-def kept(content, **values):
-    values = {"content_type": "image/png", "filename": "a.png", **values}
-    made = files.store([content], user=UserFactory(), **values)
-    files.keep(made)
-    return made
+    return stored_file(CONTENT, content_type="image/png", filename="a.png")
 
 
 @pytest.fixture
@@ -35,7 +28,7 @@ def url(stored):
     return files.signed_url(stored, inline=True)
 
 
-def test_it_needs_no_token_and_says_what_it_is(disk, url):
+def test_it_needs_no_token_and_has_the_type_of_the_file(disk, url):
     status, headers, body = disk.fetch(url)
 
     assert (status, body) == (200, CONTENT)
@@ -60,13 +53,13 @@ def test_nothing_may_be_added_or_taken_away(disk, url, change):
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x.y", "?token=%00", "?token=é", "?other=1"])
-def test_what_was_not_signed_is_refused(disk, anonymous, query):
-    answer = anonymous.get(f"/api/v1/files{query}")
+def test_an_unsigned_token_is_refused(disk, anonymous, query):
+    response = anonymous.get(f"/api/v1/files{query}")
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "FORBIDDEN")
 
 
-def test_it_lives_five_minutes(disk, stored):
+def test_it_is_valid_for_five_minutes(disk, stored):
     with time_machine.travel(timezone.now(), tick=False) as clock:
         url = files.signed_url(stored)
         clock.shift(299)
@@ -77,12 +70,12 @@ def test_it_lives_five_minutes(disk, stored):
     assert (before, after) == (200, 403)
 
 
-def test_it_may_be_used_more_than_once_and_outlives_a_log_out(disk, url):
+def test_it_may_be_used_more_than_once(disk, url):
     assert [disk.fetch(url)[0] for _ in range(3)] == [200] * 3
 
 
 @pytest.mark.parametrize("state", ["pending", "deleting"])
-def test_only_what_is_kept_is_handed_out(disk, stored, url, state):
+def test_a_pending_or_deleted_file_is_not_found(disk, stored, url, state):
     StoredFile.objects.update(state=state, user=None, filename="")
 
     assert disk.fetch(url)[0] == 404
@@ -94,17 +87,17 @@ def test_a_lost_file_is_not_found(disk, stored, url):
     assert disk.fetch(url)[0] == 404
 
 
-def test_the_owner_gone_it_is_not_found(disk, stored, url):
+def test_the_file_of_a_deleted_user_is_not_found(disk, stored, url):
     get_user_model().objects.get(pk=stored.user_id).delete()
 
     assert disk.fetch(url)[0] == 404
 
 
-def test_head_says_the_same_without_the_bytes(url):
-    answer = Client().head(url)
+def test_head_has_the_headers_without_the_bytes(url):
+    response = Client().head(url)
 
-    assert (answer.status_code, answer["Content-Length"]) == (200, str(len(CONTENT)))
-    assert b"".join(answer.streaming_content) == b""
+    assert (response.status_code, response["Content-Length"]) == (200, str(len(CONTENT)))
+    assert b"".join(response.streaming_content) == b""
 
 
 @pytest.mark.parametrize(
@@ -119,7 +112,7 @@ def test_head_says_the_same_without_the_bytes(url):
         ("BYTES = 3-4", 3, 4),
     ],
 )
-def test_a_range_is_handed_out(disk, url, header, first, last):
+def test_a_range_is_sent(disk, url, header, first, last):
     status, headers, body = disk.fetch(url, Range=header)
 
     assert (status, body) == (206, CONTENT[first : last + 1])
@@ -129,10 +122,10 @@ def test_a_range_is_handed_out(disk, url, header, first, last):
 
 @pytest.mark.parametrize("header", ["bytes=256000-", "bytes=999999-9999999", "bytes=-0"])
 def test_a_range_outside_of_the_file_is_refused(anonymous, url, header):
-    answer = anonymous.get(url, headers={"Range": header})
+    response = anonymous.get(url, headers={"Range": header})
 
-    assert (answer.status_code, answer["Content-Range"]) == (416, "bytes */256000")
-    assert answer.json()["error"]["code"] == "RANGE_NOT_SATISFIABLE"
+    assert (response.status_code, response["Content-Range"]) == (416, "bytes */256000")
+    assert response.json()["error"]["code"] == "RANGE_NOT_SATISFIABLE"
 
 
 @pytest.mark.parametrize(
@@ -147,13 +140,13 @@ def test_a_range_outside_of_the_file_is_refused(anonymous, url, header):
         "x",
     ],
 )
-def test_several_ranges_and_what_is_none_give_the_whole(disk, url, header):
+def test_several_ranges_or_an_invalid_one_give_the_whole_file(disk, url, header):
     status, headers, body = disk.fetch(url, Range=header)
 
     assert (status, len(body), "Content-Range" in headers) == (200, len(CONTENT), False)
 
 
-def test_a_range_holds_only_for_the_file_that_the_client_knows(disk, url):
+def test_if_range_compares_the_etag(disk, url):
     etag = disk.fetch(url)[1]["ETag"]
 
     assert disk.fetch(url, Range="bytes=0-4", **{"If-Range": etag})[0] == 206
@@ -161,7 +154,7 @@ def test_a_range_holds_only_for_the_file_that_the_client_knows(disk, url):
     assert disk.fetch(url, Range="bytes=0-4", **{"If-Range": "Sat, 21 Nov 2026 10:00:00 GMT"})[0] == 200
 
 
-def test_who_holds_it_is_told_so(disk, url):
+def test_if_none_match_gives_304(disk, url):
     etag = disk.fetch(url)[1]["ETag"]
 
     assert disk.fetch(url, **{"If-None-Match": etag})[::2] == (304, b"")
@@ -169,15 +162,15 @@ def test_who_holds_it_is_told_so(disk, url):
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_it_can_only_be_read(url, method):
-    answer = getattr(Client(), method)(url)
+    response = getattr(Client(), method)(url)
 
-    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
-def test_it_is_sent_a_piece_at_a_time(url):
-    answer = Client().get(url)
+def test_it_is_sent_in_chunks(url):
+    response = Client().get(url)
 
-    assert max(len(chunk) for chunk in answer.streaming_content) <= CHUNK_BYTES
+    assert max(len(chunk) for chunk in response.streaming_content) <= CHUNK_BYTES
 
 
 def test_a_page_of_thumbnails_is_not_limited(disk, url, rates):
@@ -187,7 +180,7 @@ def test_a_page_of_thumbnails_is_not_limited(disk, url, rates):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "disposition"),
     [
         ('quo"te.txt', "attachment; filename=\"quo_te.txt\"; filename*=utf-8''quo%22te.txt"),
         (
@@ -197,10 +190,10 @@ def test_a_page_of_thumbnails_is_not_limited(disk, url, rates):
         ("50% why?.txt", "attachment; filename=\"50_ why_.txt\"; filename*=utf-8''50%25%20why%3F.txt"),
     ],
 )
-def test_the_name_is_written_as_the_rfc_has_it(disk, name, said):
-    stored = kept(b"x", filename=name, content_type="text/plain")
+def test_the_name_is_encoded_as_in_the_rfc(disk, name, disposition):
+    stored = stored_file(filename=name)
 
-    assert disk.fetch(files.signed_url(stored))[1]["Content-Disposition"] == said
+    assert disk.fetch(files.signed_url(stored))[1]["Content-Disposition"] == disposition
 
 
 @pytest.mark.parametrize(
@@ -212,7 +205,7 @@ def test_the_name_is_written_as_the_rfc_has_it(disk, name, said):
         ("inv\uff0ebat", "inv.txt"),
     ],
 )
-def test_a_record_of_before_is_handed_out_under_a_name_that_fits(disk, stored, name, fits):
+def test_an_older_record_gets_a_name_that_fits_its_type(disk, stored, name, fits):
     StoredFile.objects.update(filename=name, content_type="text/plain")
     stored.refresh_from_db()
     headers = disk.fetch(files.signed_url(stored))[1]
@@ -220,7 +213,7 @@ def test_a_record_of_before_is_handed_out_under_a_name_that_fits(disk, stored, n
     assert headers["Content-Disposition"].startswith(f'attachment; filename="{fits}"; filename*=utf-8')
 
 
-def test_addresses_begin_where_the_settings_say(settings, stored):
+def test_urls_begin_with_the_api_url_of_the_settings(settings, stored):
     assert files.signed_url(stored).startswith("/api/v1/files?token=")
     settings.API_URL = "https://api.example.com"
     assert files.signed_url(stored).startswith("https://api.example.com/api/v1/files?token=")

@@ -12,7 +12,7 @@ PIECES = "%2E=?\uff0eaBж¹e\u0301🎉.. \u3000\t/\\:~{-_01\u200c\u200d\u202e\u2
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
+    ("sent", "expected"),
     [
         ("../../etc/passwd", "passwd"),
         ("..\\..\\boot.ini", "boot.ini"),
@@ -37,8 +37,8 @@ PIECES = "%2E=?\uff0eaBж¹e\u0301🎉.. \u3000\t/\\:~{-_01\u200c\u200d\u202e\u2
         ("ж" * 200 + ".jpeg", "ж" * 125 + ".jpeg"),
     ],
 )
-def test_names_are_only_labels(sent, kept):
-    assert clean_name(sent) == kept
+def test_names_are_only_labels(sent, expected):
+    assert clean_name(sent) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_joiners_inside_of_a_name_stay(name):
 
 
 @pytest.mark.parametrize(
-    ("sent", "content_type", "kept"),
+    ("sent", "content_type", "expected"),
     [
         ("invoice.bat", "text/plain", "invoice.txt"),
         ("run.HTA", "text/plain", "run.txt"),
@@ -97,11 +97,11 @@ def test_joiners_inside_of_a_name_stay(name):
         ("inv\ufe52bat", "text/plain", "inv.txt"),
     ],
 )
-def test_the_ending_belongs_to_the_type(sent, content_type, kept):
-    assert name_for(sent, content_type) == kept
+def test_the_ending_belongs_to_the_type(sent, content_type, expected):
+    assert name_for(sent, content_type) == expected
 
 
-def test_of_any_name_something_short_harmless_and_final_is_made():
+def test_any_name_becomes_short_harmless_and_final():
     choose = random.Random(1)
     for number in range(5_000):
         sent = "".join(choose.choices(PIECES, k=choose.randint(0, 12))) * (1 if number % 2 else 60)

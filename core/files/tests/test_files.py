@@ -6,20 +6,17 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
-from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
-from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from core.db.retention import purge_expired
 from core.files import services as files
 from core.files.models import StoredFile
+from core.files.tests.sample_files import make_older_than_an_hour, pending_file, stored_file
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
-from core.tests.parallel import together
 from core.tests.storages import bucket_at
 from core.web.errors import ApiError
 
@@ -28,23 +25,8 @@ pytestmark = pytest.mark.django_db
 State = StoredFile.State
 
 
-def store(content=b"content", user=None, **values):
-    values = {"content_type": "text/plain", "filename": "a.txt", **values}
-    return files.store([content], user=user or UserFactory(), **values)
-
-
-def kept(**values):
-    stored = store(**values)
-    files.keep(stored)
-    return stored
-
-
-def an_hour_later():
-    StoredFile.objects.update(created_at=timezone.now() - timedelta(hours=1, seconds=1))
-
-
 def test_what_was_stored_can_be_read(storage):
-    stored = kept(content=b"one two")
+    stored = stored_file(content=b"one two")
 
     assert stored.size == 7
     with files.open_file(stored) as opened:
@@ -53,58 +35,58 @@ def test_what_was_stored_can_be_read(storage):
         assert opened.read() == b"two"
 
 
-def test_its_place_tells_nothing_of_its_name(storage):
-    stored = store(filename="../../etc/passwd")
+def test_its_path_has_nothing_of_its_name(storage):
+    stored = pending_file(filename="../../etc/passwd")
 
     assert storage.names() == [stored.pk.hex]
     assert stored.name == f"{stored.pk.hex[-2:]}/{stored.pk.hex}"
 
 
-def test_a_lost_one_is_said_to_be_lost(storage):
-    stored = kept()
+def test_opening_a_lost_file_raises_file_not_found(storage):
+    stored = stored_file()
     files.storage.delete(stored.name)
 
     with pytest.raises(FileNotFoundError):
         files.open_file(stored)
 
 
-def test_what_nobody_keeps_is_purged_after_an_hour(storage):
-    store()
+def test_a_pending_file_is_purged_after_an_hour(storage):
+    pending_file()
     purge_expired()
     assert len(storage.names()) == 1
-    an_hour_later()
+    make_older_than_an_hour()
     purge_expired()
 
     assert (storage.names(), StoredFile.objects.count()) == ([], 0)
 
 
-def test_what_is_kept_stays(storage):
-    kept()
-    an_hour_later()
+def test_a_stored_file_is_not_purged(storage):
+    stored_file()
+    make_older_than_an_hour()
     purge_expired()
 
     assert len(storage.names()) == 1
 
 
-def test_what_the_purge_took_cannot_be_kept(disk):
-    stored = store()
-    an_hour_later()
+def test_a_purged_file_is_refused(disk):
+    stored = pending_file()
+    make_older_than_an_hour()
     purge_expired()
 
-    with pytest.raises(files.FileGone):
+    with pytest.raises(files.StorageUnavailable):
         files.keep(stored)
 
 
-def test_a_file_whose_deletion_is_scheduled_cannot_be_kept(disk):
-    stored = store()
+def test_a_file_pending_deletion_is_refused(disk):
+    stored = pending_file()
     StoredFile.objects.update(state=State.DELETING, user=None, filename="")
 
-    with pytest.raises(files.FileGone):
+    with pytest.raises(files.StorageUnavailable):
         files.keep(stored)
 
 
 def test_a_scheduled_deletion_clears_the_owner_at_once_and_the_bytes_soon(storage):
-    stored = kept()
+    stored = stored_file()
     files.schedule_deletion(stored)
 
     row = StoredFile.objects.get()
@@ -114,7 +96,7 @@ def test_a_scheduled_deletion_clears_the_owner_at_once_and_the_bytes_soon(storag
 
 
 def test_a_scheduled_deletion_that_is_rolled_back_deletes_nothing(disk):
-    stored = kept()
+    stored = stored_file()
     with transaction.atomic():
         files.schedule_deletion(stored)
         transaction.set_rollback(True)
@@ -140,7 +122,7 @@ def test_a_writer_that_fails_leaves_nothing(storage):
 
 @pytest.fixture
 def full_disk():
-    """No file may grow beyond 100 kB: the kernel refuses the next byte, as it does on a full disk."""
+    """Limit each file to 100 kB: the kernel refuses the next byte, as it does on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     connection.ensure_connection()
@@ -168,22 +150,22 @@ def test_a_full_disk_leaves_nothing(disk, request):
         (errno.EIO, "SERVICE_UNAVAILABLE"),
     ],
 )
-def test_a_disk_that_fails_is_our_fault_and_says_so(number, code):
+def test_an_error_of_the_disk_is_an_error_of_the_server(number, code):
     assert files.refusal(OSError(number, "failed")).code == code
 
 
-def test_without_the_bucket_nothing_is_stored_and_nothing_promised_is_lost(bucket, settings):
+def test_without_the_bucket_nothing_is_stored_and_deletions_are_retried(bucket, settings):
     working = settings.STORAGES
-    stored = kept()
+    stored = stored_file()
     settings.STORAGES = {**working, "default": bucket_at("http://127.0.0.1:9")}
     with pytest.raises(files.StorageUnavailable):
-        store()
+        pending_file()
     with pytest.raises(files.StorageUnavailable):
         files.open_file(stored)
     files.schedule_deletion(stored)
     outbox.drain()
     assert OutboxMessage.objects.get().status == OutboxMessage.Status.PENDING
-    an_hour_later()
+    make_older_than_an_hour()
     assert purge_expired()["files"] == 0
 
     settings.STORAGES = working
@@ -204,7 +186,7 @@ files.store(chunks(), user=User.objects.get(), content_type="text/plain", filena
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_writer_that_is_killed_leaves_what_the_purge_finds(disk):
+def test_the_purge_deletes_the_file_of_a_killed_writer(disk):
     UserFactory()
     name, url = str(connection.settings_dict["NAME"]), os.environ["DATABASE_URL"]
     environment = {
@@ -217,88 +199,6 @@ def test_a_writer_that_is_killed_leaves_what_the_purge_finds(disk):
 
     assert done.returncode == -signal.SIGKILL
     assert (len(disk.names()), StoredFile.objects.get().state) == (1, State.PENDING)
-    an_hour_later()
+    make_older_than_an_hour()
     purge_expired()
     assert (disk.names(), StoredFile.objects.count()) == ([], 0)
-
-
-# --- quota ----------------------------------------------------------------------------------------
-
-
-def test_the_quota_is_of_all_files_of_one_user(disk, settings):
-    settings.UPLOAD_QUOTA = 10
-    user = UserFactory()
-    first = store(b"12345", user, size=5)
-    store(b"12345", user, size=5)
-    with pytest.raises(files.QuotaExceeded):
-        store(b"1", user, size=1)
-    store(b"1", UserFactory(), size=1)
-    files.schedule_deletion(first)
-    store(b"1", user, size=1)
-
-    assert StoredFile.objects.filter(user=user).count() == 2
-
-
-def test_a_file_of_unknown_size_counts_too(storage, settings):
-    settings.UPLOAD_QUOTA = 10
-    user = UserFactory()
-    made = store(b"12345678", user)
-    with pytest.raises(files.QuotaExceeded):
-        store(b"123", user, size=3)
-
-    assert (made.size, len(storage.names())) == (8, 1)
-
-
-def test_one_that_outgrows_the_quota_is_stopped_and_leaves_nothing(storage, settings):
-    settings.UPLOAD_QUOTA = 10
-    user = UserFactory()
-    store(b"123", user, size=3)
-    written = []
-
-    def endless():
-        while True:
-            written.append(4)
-            yield b"4444"
-
-    with pytest.raises(files.QuotaExceeded, match="together"):
-        files.store(endless(), user=user, content_type="text/csv", filename="a.csv")
-
-    assert (sum(written), len(storage.names()), StoredFile.objects.count()) == (8, 1, 1)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("size", [1, None])
-def test_the_quota_is_exact_however_many_upload_at_once(disk, settings, size):
-    settings.UPLOAD_QUOTA = 5
-    user = UserFactory()
-
-    def upload():
-        try:
-            return store(b"1", user, size=size).counted
-        except files.QuotaExceeded:
-            return False
-
-    assert sum(together(*[upload] * 20)) == 5
-    assert len(disk.names()) == StoredFile.objects.count() == 5
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_that_are_written_at_once_share_the_room(disk, settings):
-    """Each has room when it begins; only one has when both end."""
-    settings.UPLOAD_QUOTA = 10
-    user = UserFactory()
-    both_under_way = threading.Barrier(2, timeout=20)
-
-    def export():
-        def chunks():
-            yield b"123"
-            both_under_way.wait()
-            yield b"456"
-
-        try:
-            return files.store(chunks(), user=user, content_type="text/csv", filename="a.csv").size
-        except files.QuotaExceeded:
-            return None
-
-    assert sorted(together(export, export), key=bool) == [None, 6]
-    assert len(disk.names()) == StoredFile.objects.count() == 1

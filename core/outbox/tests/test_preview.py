@@ -3,6 +3,7 @@
 import pytest
 from django.http import Http404
 
+from config.local_apps import LOCAL_APPS
 from core.outbox import mail
 from core.outbox import previews as preview
 from core.outbox.models import OutboxMessage
@@ -26,7 +27,8 @@ def test_every_mail_has_a_preview_in_both_forms(rf, template):
 
 
 def test_every_template_of_a_mail_is_previewed(settings):
-    written = {path.stem for path in (settings.BASE_DIR / "templates" / "emails").glob("*.txt")}
+    folders = [settings.BASE_DIR, *(settings.BASE_DIR / name for name in LOCAL_APPS)]
+    written = {path.stem for folder in folders for path in (folder / "templates" / "emails").glob("*.txt")}
 
     assert written == {name for sample in mail.previews for name in sample()}
 

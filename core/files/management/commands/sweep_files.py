@@ -1,13 +1,20 @@
-"""Files without a record, and records without a file."""
+"""Comparison of the storage with the records: after a restored backup, a lost disk, or a mistake in the code."""
 
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
-from core.files import consistency as file_sweep
 from core.files import services as files
+from core.files.models import StoredFile
+
+# `keep` runs in the transaction of the row that refers to the file, which may be long.
+SETTLED_AFTER = timedelta(hours=1)
 
 
 class Command(BaseCommand):
@@ -20,23 +27,36 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only report the files to delete")
 
     def handle(self, *, dry_run: bool, **_options: Any) -> None:
-        orphans = failed = 0
-        for name in file_sweep.orphans():
+        # Before the records: each is older than its file and is deleted after it, so a file without one is not needed.
+        present = set(files.storage.keys())
+        orphans = present - {pk.hex for pk in StoredFile.objects.values_list("pk", flat=True).iterator()}
+        failed = 0
+        for key in orphans if not dry_run else ():
+            stored = StoredFile(pk=UUID(key))
             try:
-                if not dry_run:
-                    files.storage.delete(name)
-                orphans += 1
+                files.storage.delete(stored.name)
             except OSError as error:
                 failed += 1
-                self.stderr.write(f"not deleted: {name}: {error}")
+                self.stderr.write(f"not deleted: {stored.name}: {error}")
+        before = timezone.now() - SETTLED_AFTER
+        settled = StoredFile.objects.filter(state=StoredFile.State.KEPT, created_at__lt=before)
         with transaction.atomic():
-            rows = file_sweep.unreferenced()
+            rows = without_references(settled)
             unreferenced = rows.count() if dry_run else files.schedule_deletion_of(rows)
-        lost = 0
-        for stored in file_sweep.missing():
-            lost += 1
+        lost = [stored for stored in settled.iterator() if stored.pk.hex not in present]
+        for stored in lost:
             self.stderr.write(f"lost: {stored.name} {stored.filename}")
-        done = "Would delete" if dry_run else "Deleted"
-        self.stdout.write(f"{done}: {orphans} files without a record, {unreferenced} that nothing points to.")
+        done, count = "Would delete" if dry_run else "Deleted", len(orphans) - failed
+        self.stdout.write(f"{done}: {count} files without a record, {unreferenced} that nothing points to.")
         if lost or failed:
-            self.stdout.write(f"Lost: {lost}. Not deleted: {failed}.")
+            self.stdout.write(f"Lost: {len(lost)}. Not deleted: {failed}.")
+
+
+def without_references(rows: QuerySet[StoredFile]) -> QuerySet[StoredFile]:
+    """Return the files to which no row refers: it was deleted without `files.schedule_deletion`."""
+    for field in StoredFile._meta.get_fields(include_hidden=True):
+        if field.auto_created and not field.concrete and field.related_model is not None:
+            related: Any = field.related_model
+            referring = related._base_manager.filter(**{field.field.name: OuterRef("pk")})  # type: ignore[union-attr]
+            rows = rows.exclude(Exists(referring))
+    return rows
