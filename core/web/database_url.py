@@ -20,7 +20,7 @@ SQLITE: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 # The server binds and prepares statements, so it parses and plans each of them once for a connection. The time limits
-# of statements are set after connecting: core/web/time_limits.py.
+# of statements are set after connecting: core/web/request_context.py.
 POSTGRESQL: dict[str, Any] = {
     "server_side_binding": True,
     "prepare_threshold": 1,

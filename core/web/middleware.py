@@ -23,7 +23,7 @@ from django.utils.http import parse_header_parameters
 from uuid_utils import uuid7
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from core.web import metrics, time_limits
+from core.web import metrics
 from core.web import request_context as context
 from core.web.client_address import client_ip, normalize_scheme, peer_ip
 from core.web.errors import ApiError, error_response, report_forbidden, translate
@@ -109,7 +109,9 @@ class RequestMiddleware:
         )
         token = context.current.set(caller)
         try:
-            time_limits.use(time_limits.DEFAULT if is_admin(request.path_info) else time_limits.REQUEST)
+            context.use_limits(
+                context.DEFAULT_LIMITS if is_admin(request.path_info) else context.REQUEST_LIMITS
+            )
             response = refuse_early(request) or self.get_response(without_trailing_slash(request))
             seconds = time.perf_counter() - started
             finish(request, response, caller, seconds)

@@ -6,7 +6,7 @@ from django.db import connection, models
 from django.db.migrations.state import ProjectState
 
 from core.db.indexes import AddIndexOnline, AddSearchIndex, RebuildSearchIndex, patience
-from core.web import time_limits
+from core.web import request_context
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,7 +69,8 @@ def test_only_the_build_has_no_timeout():
             cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
             return cursor.fetchone()
 
-    time_limits.use(time_limits.DEFAULT)  # a request may have come before in this thread
+    # A request may have come before in this thread.
+    request_context.use_limits(request_context.DEFAULT_LIMITS)
     with connection.schema_editor(atomic=False) as editor, patience(editor):
         assert timeouts() == ("0", "0")
     assert timeouts() == ("10s", "3s")

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.backends.postgresql import base
 from psycopg import OperationalError
 
-from core.web import time_limits
+from core.web.request_context import TimeLimits, time_limits
 
 IDLE_SECONDS = 30.0
 
@@ -23,7 +23,7 @@ class DatabaseWrapper(Parent):
     """
 
     last_checked = 0.0
-    limits: time_limits.TimeLimits | None = None
+    limits: TimeLimits | None = None
 
     def connect(self) -> None:
         super().connect()
@@ -36,7 +36,7 @@ class DatabaseWrapper(Parent):
         After connecting, because PgBouncer refuses them as start-up options. In its transaction mode a SET would be for
         whatever client comes next, so there they are the role's. What DATABASE_URL sets is left alone.
         """
-        limits = time_limits.current.get()
+        limits = time_limits.get()
         is_pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
         if self.connection is None or limits == self.limits or is_pooled or self.in_atomic_block:
             return

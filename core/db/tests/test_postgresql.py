@@ -5,7 +5,7 @@ import pytest
 from django.db import close_old_connections, connection
 
 from core.db.postgresql.base import IDLE_SECONDS
-from core.web import time_limits
+from core.web import request_context
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -81,7 +81,7 @@ def seen(monkeypatch):
     found = []
     monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: found.append(limits()))
     yield found
-    time_limits.use(time_limits.DEFAULT)
+    request_context.use_limits(request_context.DEFAULT_LIMITS)
 
 
 def test_a_request_of_the_api_has_short_limits_and_the_admin_its_own(owner, seen):
@@ -93,14 +93,14 @@ def test_a_request_of_the_api_has_short_limits_and_the_admin_its_own(owner, seen
 
 def test_a_new_connection_has_the_limits_of_its_thread(seen):
     assert limits() == ("10s", "3s")
-    time_limits.use(time_limits.REQUEST)
+    request_context.use_limits(request_context.REQUEST_LIMITS)
     connection.close()
 
     assert limits() == ("2s", "2s")
 
 
 def test_a_lost_connection_is_replaced_when_the_limits_change(owner, seen):
-    time_limits.use(time_limits.DEFAULT)
+    request_context.use_limits(request_context.DEFAULT_LIMITS)
     terminate(backend())
 
     assert owner.get("/api/v1/resources").status_code == 200
