@@ -21,7 +21,7 @@ from django.core.mail.message import sanitize_address
 from django.template.loader import render_to_string
 
 from core.outbox.models import OutboxMessage
-from core.outbox.services import PermanentError
+from core.outbox.services import PermanentError, smtp_reply
 
 # Replies that are the same for every attempt, since they are about the recipient or the content: by the enhanced
 # code (RFC 3463; 5.1.7 and 5.1.8 are about the sender, 5.2.2 is a full mailbox, 5.7 mostly our own rights), and by
@@ -71,25 +71,14 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
         cause.lease.check()
     try:
         message.send()
-    except SMTPRecipientsRefused as error:
-        [(code, reply)] = error.recipients.values()
-        if is_final(code, reply):
-            raise PermanentError(f"recipient refused: {code} {reply!r}") from error
-        raise
-    except SMTPDataError as error:
-        reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
-        if is_final(error.smtp_code, reply):
-            raise PermanentError(f"mail refused: {error.smtp_code} {reply!r}") from error
+    except (SMTPRecipientsRefused, SMTPDataError) as error:
+        if (reply := smtp_reply(error)) and is_final(*reply):
+            raise PermanentError("mail server refused: {} {!r}".format(*reply)) from error
         raise
     finally:
         message.connection.close()  # Django leaves it open when the log-in fails
-    log.info("mail_sent", userId=recipient_id(context), template=template, messageId=message_id)
-
-
-def recipient_id(context: dict[str, Any]) -> str | None:
-    """Return the id of the recipient: the log has no addresses."""
-    user = context.get("user")
-    return str(user.pk) if user is not None else None
+    user = context.get("user")  # the log has its id, and no addresses
+    log.info("mail_sent", userId=user and str(user.pk), template=template, messageId=message_id)
 
 
 def is_final(code: int, reply: bytes) -> bool:

@@ -217,7 +217,7 @@ class ErrorMiddleware:
 def limited(middleware: Any, applies: Callable[[str], bool]) -> Any:
     """Return a subclass of the middleware that is skipped on other paths, since each middleware costs time."""
 
-    class Limited(middleware):  # type: ignore[misc]
+    class Limited(middleware):
         def __call__(self, request: HttpRequest) -> Any:
             return super().__call__(request) if applies(request.path_info) else self.get_response(request)
 
