@@ -80,6 +80,7 @@ def seen(monkeypatch):
     """The limits in which the queries of a request run."""
     found = []
     monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: found.append(limits()))
+    request_context.use_limits(request_context.DEFAULT_LIMITS)  # a request may have come before in this thread
     yield found
     request_context.use_limits(request_context.DEFAULT_LIMITS)
 
