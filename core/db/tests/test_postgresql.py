@@ -80,7 +80,8 @@ def seen(monkeypatch):
     """The limits in which the queries of a request run."""
     found = []
     monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: found.append(limits()))
-    request_context.use_limits(request_context.DEFAULT_LIMITS)  # a request may have come before in this thread
+    # A request may have come before in this thread.
+    request_context.use_limits(request_context.DEFAULT_LIMITS)
     yield found
     request_context.use_limits(request_context.DEFAULT_LIMITS)
 
