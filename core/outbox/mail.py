@@ -2,7 +2,6 @@
 
 import re
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ import css_inline
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.console import EmailBackend as ConsoleBackend
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.mail.message import sanitize_address
 from django.template.loader import render_to_string
@@ -126,18 +125,12 @@ class SMTPBackend(EmailBackend):
             self.client.sock.shutdown(socket.SHUT_RDWR)
 
 
-class TerminalBackend(BaseEmailBackend):
-    """A backend that prints the readable part. Django's console backend prints the encoded one, which breaks links."""
+class TerminalBackend(ConsoleBackend):
+    """Django's console backend with the readable part: the encoded one breaks links."""
 
-    lock = threading.Lock()
-
-    def send_messages(self, email_messages: Sequence[Any]) -> int:
-        for message in email_messages:
-            rule = "─" * 78
-            with self.lock:
-                sys.stdout.write(
-                    f"\n{rule}\n✉  To: {', '.join(message.to)}\n   Subject: {message.subject}\n{rule}\n"
-                    f"{message.body}\n{rule}\n"
-                )
-                sys.stdout.flush()
-        return len(email_messages)
+    def write_message(self, message: Any) -> None:
+        rule = "─" * 78
+        self.stream.write(
+            f"\n{rule}\n✉  To: {', '.join(message.to)}\n   Subject: {message.subject}\n{rule}\n"
+            f"{message.body}\n{rule}\n"
+        )
