@@ -3,13 +3,12 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from core.web.content_types import with_readable_type
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django_application = get_wsgi_application()
 
 from core.outbox.dispatcher import dispatcher  # noqa: E402 - it reads the settings
+from core.web.middleware import with_readable_type  # noqa: E402 - likewise
 
 application = with_readable_type(django_application)
 

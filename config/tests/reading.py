@@ -5,7 +5,7 @@ import random
 from core.api.serializers import ModelSerializer
 from core.api.viewsets import BaseViewSet
 from core.db import statements as compiled
-from core.db.statements import shapes
+from core.db.statements import statement_cache
 
 ROUNDS = 60
 ORDER = {"sort_fields": {"createdAt": "created_at"}}
@@ -36,7 +36,7 @@ def fast_and_plain(monkeypatch, ask):
 
 def check(monkeypatch, call, view, rows, callers, **request):
     """Ask in random order as everybody, lists and single objects; return the kinds of answers there were."""
-    shapes.clear()
+    statement_cache.clear()
     chance = random.Random(view.queryset.model.__name__)
     seen = set()
     for _ in range(ROUNDS):

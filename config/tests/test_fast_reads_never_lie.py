@@ -16,7 +16,7 @@ from config.tests.sample_models import (
 )
 from core.api.read_eligibility import refusal_of
 from core.db import statements as compiled
-from core.db.statements import shapes
+from core.db.statements import statement_cache
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 
@@ -36,4 +36,4 @@ def test_declared_access_is_compiled_and_tells_the_truth(monkeypatch, call, rows
 
     assert refusal_of(view, view.serializer_class) is None
     assert check(monkeypatch, call, view, rows, callers) >= {200, 404}
-    assert (len(shapes) > 0) is compiled.applies()
+    assert (len(statement_cache) > 0) is compiled.applies()

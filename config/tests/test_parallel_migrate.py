@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from core.db.migration_lock import ADVISORY_LOCK
+from core.db.management.commands.migrate import ADVISORY_LOCK
 
 SECONDS = 180
 SERVED = os.environ.get("TEST_DATABASE_URL", "")

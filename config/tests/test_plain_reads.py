@@ -23,7 +23,7 @@ from core.api.filters import FilterBackend, SortBackend
 from core.api.read_eligibility import refusal_of
 from core.api.viewsets import BaseViewSet
 from core.db.access import Access
-from core.db.statements import shapes
+from core.db.statements import statement_cache
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 
@@ -46,7 +46,7 @@ def test_a_visible_to_by_hand_is_plain(monkeypatch, call, rows, callers, rule):
     check(monkeypatch, call, view, rows, callers)
 
     assert refusal_of(view, view.serializer_class) == "Note declares no access"
-    assert len(shapes) == 0
+    assert len(statement_cache) == 0
 
 
 def shouts(self, instance):
@@ -120,7 +120,7 @@ def test_the_rows_of_an_own_action_are_asked_for_each_time(monkeypatch, rows, ca
 
 def test_a_catalogue_is_read_by_somebody_who_has_not_logged_in(monkeypatch, call, rows):
     view = viewset(Product, serializer(Product, "name"), permission_classes=[permissions.AllowAny], **ORDER)
-    shapes.clear()
+    statement_cache.clear()
     fast, plain = fast_and_plain(monkeypatch, lambda: call(view, "list"))
 
     assert fast[0] == 200

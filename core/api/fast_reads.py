@@ -22,7 +22,7 @@ from core.api.relations import ordered
 from core.api.serializers import TEXT_COLUMNS, column_of
 from core.db import statements as compiled
 from core.db.base import BaseModel, etag_of
-from core.db.statements import Statement, UncompilableError, shapes
+from core.db.statements import Statement, UncompilableError, statement_cache
 
 TOTAL = "total_of_rows"
 COMPARISONS = frozenset({"exact", "gte", "gt", "lte", "lt"})
@@ -50,13 +50,13 @@ def read_list(
     key = (type(view), view.action, *view.reach(), tuple(order), names, tuple(filters), first)
     user = view.request.user.pk
     values = {"user": user, "limit": limit, "offset": (page - 1) * limit, **filters}
-    statement = shapes.get(key)
+    statement = statement_cache.get(key)
     if statement is None:
         try:
             page_rows = page_statement(view, rows, filters, order, [columns[name] for name in names])
         except UncompilableError:
             return None
-        statement = shapes.put(key, compiled.with_limit(page_rows, first))
+        statement = compiled.store(key, compiled.with_limit(page_rows, first))
     found = statement.run(values)
     if not found and page > 1:
         total = statement.run(values | {"limit": 1, "offset": 0})
@@ -72,10 +72,10 @@ def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
     key = (type(view), view.action, *view.reach(), names)
-    statement = shapes.get(key)
+    statement = statement_cache.get(key)
     if statement is None:
         try:
-            statement = shapes.put(key, object_statement(view, [columns[name] for name in names]))
+            statement = compiled.store(key, object_statement(view, [columns[name] for name in names]))
         except UncompilableError:
             return None
     rows = statement.run({"user": view.request.user.pk, "pk": view.kwargs["pk"]})

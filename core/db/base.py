@@ -63,8 +63,8 @@ class BaseModel(models.Model):
     trash_retention: ClassVar[timedelta | None] = None  # None: the setting TRASH_RETENTION
     keeps_trash: ClassVar[bool] = True  # False: code of the app deletes its soft-deleted rows for good
     # Annotations and properties of a row whose every change moves its ETag, and the version of its owner too; and
-    # filters that depend on nothing else. Where a serializer shows anything but columns and these, an object is never
-    # answered with 304.
+    # filters that depend on nothing else. Where a serializer shows anything but columns and these, a read of an
+    # object has no 304.
     etag_covers: ClassVar[frozenset[str]] = frozenset()
     # Whether a change of a row gives its owner a new version (core/db/owner_versions.py). Without it no list of the
     # model has an ETag.
@@ -111,7 +111,7 @@ class BaseModel(models.Model):
         self.save_changes("deleted_at")
 
     def restore(self) -> None:
-        """Raises IntegrityError when a unique value was taken in the meantime."""
+        """Take the row out of the trash. Raises IntegrityError if another row has its unique value now."""
         self.deleted_at = None
         self.save_changes("deleted_at")
 

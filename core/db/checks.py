@@ -15,11 +15,8 @@ from core.db.base import BaseModel
 
 @register("core")
 def check_access(**_options: Any) -> list[CheckMessage]:
-    found: list[CheckMessage] = []
-    for model in apps.get_models():
-        if issubclass(model, BaseModel):
-            found += problems_of(model)
-    return found
+    models_of_ours = (model for model in apps.get_models() if issubclass(model, BaseModel))
+    return [problem for model in models_of_ours for problem in problems_of(model)]
 
 
 def problems_of(model: Any) -> list[CheckMessage]:
@@ -42,7 +39,7 @@ def problems_of(model: Any) -> list[CheckMessage]:
         if "visible_to" in by_hand:
             return []
         hint = "Declare `access`, or give its queryset a `visible_to(user)`."
-        return [Error("Nothing says who may read its rows.", hint=hint, obj=model, id="core.E002")]
+        return [Error("No rule states who may read its rows.", hint=hint, obj=model, id="core.E002")]
     return [*path_problems(model, access), *unique_problems(model, access)]
 
 
@@ -77,7 +74,7 @@ def parent_problems(model: Any, path: str) -> Iterator[CheckMessage]:
     above = target_of(model, path)
     if not is_by_hand(above) and getattr(above, "access", None) is None:
         hint = f"Declare `access` on {above.__name__}, or give its queryset a `visible_to(user)`."
-        text = f"`access` has parent={path!r}, and nothing says who may read a {above.__name__}."
+        text = f"`access` has parent={path!r}, and no rule states who may read a {above.__name__}."
         yield Error(text, hint=hint, obj=model, id="core.E005")
     last = levels(model)[-1]
     if last.access.parent and target_of(last, last.access.parent) in levels(model):
@@ -87,7 +84,7 @@ def parent_problems(model: Any, path: str) -> Iterator[CheckMessage]:
 
 
 def unique_problems(model: Any, access: Access) -> Iterator[CheckMessage]:
-    """A 409 for a value that another owner has tells the caller about rows that the caller may not read."""
+    """Yield a warning for each unique value that owners share: a 409 then shows that a row of another owner exists."""
     if access.public == {} or access.owner == "pk":
         return
     shared = [
@@ -105,5 +102,5 @@ def unique_problems(model: Any, access: Access) -> Iterator[CheckMessage]:
                 f"Use a UniqueConstraint with {', '.join(sorted(access.paths)) or 'the owner'}, "
                 f"or declare Access(global_unique={{{name!r}}})."
             )
-            text = f"{name} is unique among the rows of all owners: a 409 says what others have."
+            text = f"{name} is unique among the rows of all owners: a 409 shows what others have."
             yield CheckWarning(text, hint=hint, obj=model, id="core.W001")

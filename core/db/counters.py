@@ -1,15 +1,14 @@
 """Exact rate limits: a fixed window per key, counted by one atomic script in Redis, or in this process without it.
 
-DRF's own throttles read, change and write (two parallel requests count as one), cannot say 100/15min, and
-trust whatever X-Forwarded-For says.
+DRF's own throttles read, change and write (two parallel requests count as one), have no rate such as 100/15min, and
+trust any X-Forwarded-For.
 """
 
-import hashlib
 import math
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import redis
 from django.conf import settings
@@ -24,7 +23,6 @@ else
 end
 return {count, left}
 """
-COUNT_SHA = hashlib.sha1(COUNT.encode()).hexdigest()  # noqa: S324 - how Redis names scripts
 FALLBACK_STRICTNESS = {"auth": 2}  # without Redis, password guessing gets a smaller share still
 MAX_LOCAL_KEYS = 50_000
 
@@ -47,7 +45,7 @@ class Decision:
 
 
 class Counted(NamedTuple):
-    """How many requests there were in a window, and how many seconds of it are left."""
+    """The number of requests in a window, and the seconds until its end."""
 
     requests: int
     left: float
@@ -83,23 +81,16 @@ class LocalCounter:
 
 
 def count_in_redis(key: str, period: float) -> Counted | None:
-    """Count one of `key` in the window that every process shares. None without Redis, and while it is away."""
+    """Count one of `key` in the window of all processes. Return None without Redis, or if Redis fails."""
     if not settings.REDIS_URL:
         return None
     client = get_redis_connection("default")
     try:
-        count, left = run_count(client, key, int(period * 1000))
+        count, left = client.register_script(COUNT)(keys=[key], args=[int(period * 1000)])
     except redis.RedisError:
         client.connection_pool.refuse()
         return None
     return Counted(int(count), max(0, int(left)) / 1000)
-
-
-def run_count(client: Any, key: str, milliseconds: int) -> Any:
-    try:
-        return client.evalsha(COUNT_SHA, 1, key, milliseconds)
-    except redis.exceptions.NoScriptError:
-        return client.eval(COUNT, 1, key, milliseconds)  # which also makes it known
 
 
 local_counter = LocalCounter()

@@ -4,44 +4,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db.migrations.operations import AddIndex
 from django.db.migrations.operations.base import Operation
 
 from core.db.search import VECTOR
 
-# New words wait in a list that every search by the index reads, and whoever fills it empties it into the index. With
-# PostgreSQL's 4 MB one write in some thousands would take a second, with 256 kB each would take a third longer.
+# New words go to a list that every search by the index reads. The write that fills the list moves it into the index:
+# with PostgreSQL's default of 4 MB one write in some thousands takes a second, with 256 kB each takes a third longer.
 PENDING_KB = 1024
 
 
-class AddIndexOnline(AddIndex):
-    """AddIndex that stops no writer on PostgreSQL. Its migration is `atomic = False`, and may be run again after it
-    was interrupted: what is left of a broken build is dropped first."""
+class AddIndexOnline(AddIndexConcurrently):
+    """Django's AddIndexConcurrently for any database, without timeouts. Its migration is `atomic = False`, and may be
+    run again after an interruption: an invalid index of that name is dropped first."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        model = to_state.apps.get_model(app_label, self.model_name)
-        if not self.allow_migrate_model(schema_editor.connection.alias, model):
-            return
         if schema_editor.connection.vendor != "postgresql":
-            schema_editor.add_index(model, self.index)
+            AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
             return
-        with patience(schema_editor):
+        with no_timeouts(schema_editor):
             drop_online(schema_editor, self.index.name)
-            schema_editor.add_index(model, self.index, concurrently=True)
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor != "postgresql":
-            super().database_backwards(app_label, schema_editor, from_state, to_state)
+            AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
             return
-        with patience(schema_editor):
-            drop_online(schema_editor, self.index.name)
+        with no_timeouts(schema_editor):
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
 
 
 class AddSearchIndex(Operation):
-    """What `core.db.search` asks on PostgreSQL: the words of a model's living rows, led by their owner.
+    """Index that `core.db.search` uses on PostgreSQL: the words of the rows that are not deleted, after their owner.
 
-    Other databases search without an index. Therefore it stands in no model's Meta: Django would make it everywhere.
-    An index of that name serves until this one is built.
+    It is in no model's Meta: Django would create it on every database. The operation may be repeated to build the index
+    anew: an index of that name is used until the new one is complete.
     """
 
     reversible = True
@@ -50,7 +48,7 @@ class AddSearchIndex(Operation):
         self.model_name, self.name, self.owner = model_name, name, owner
 
     def state_forwards(self, app_label: str, state: Any) -> None:
-        """Nothing that a model knows of."""
+        """Leave the state as it is: no model has this index."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
@@ -61,8 +59,8 @@ class AddSearchIndex(Operation):
         owner = quote(model._meta.get_field(self.owner).column)
         vector = VECTOR % {"text": quote("search_text"), "owner": owner}
         fresh = f"{self.name}_new"
-        with patience(schema_editor):
-            # A trusted extension: whoever may create in the database may install it (PostgreSQL 13).
+        with no_timeouts(schema_editor):
+            # A trusted extension: a role with CREATE on the database may install it (PostgreSQL 13).
             schema_editor.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
             drop_online(schema_editor, fresh)
             schema_editor.execute(
@@ -75,26 +73,16 @@ class AddSearchIndex(Operation):
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
-            with patience(schema_editor):
-                drop_online(schema_editor, self.name)  # the extension stays: it may have been there before
+            with no_timeouts(schema_editor):
+                drop_online(schema_editor, self.name)  # the extension may have been installed before
 
     def describe(self) -> str:
         return f"Create the search index {self.name} on {self.model_name}"
 
 
-class RebuildSearchIndex(AddSearchIndex):
-    """For a release that asks the index in another way. The old one serves until the new one is there."""
-
-    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """The code before does not know the new one, and searches without."""
-
-    def describe(self) -> str:
-        return f"Rebuild the search index {self.name} on {self.model_name}"
-
-
 @contextmanager
-def patience(schema_editor: Any) -> Iterator[None]:
-    """Building reads the whole table and waits for transactions that began before it, holding up nobody."""
+def no_timeouts(schema_editor: Any) -> Iterator[None]:
+    """Disable the timeouts: a build reads the whole table, waits for older transactions, and blocks no writer."""
     for setting in ("statement_timeout", "lock_timeout"):
         schema_editor.execute(f"SET {setting} = 0")
     try:

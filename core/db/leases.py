@@ -2,7 +2,7 @@
 
 A claim locks the first due row that no other transaction has locked, and writes a lease into it. The times of a lease
 are the database's, so hosts may have different clocks. A thread renews the lease while the work goes on. The lease of a
-worker that died runs out, and another worker claims the row. Every write of a worker is conditional on its lease.
+worker that was killed runs out, and another worker claims the row. Every write of a worker is conditional on its lease.
 """
 
 import threading
@@ -90,7 +90,7 @@ class Lease:
         self.extend(self.started)
         self.ended = threading.Event()
         # Inside a transaction of the caller, as in tests, no other connection sees the row.
-        self.thread = None if connection.in_atomic_block else threading.Thread(target=self.keep, daemon=True)
+        self.thread = None if connection.in_atomic_block else threading.Thread(target=self.run, daemon=True)
         row.lease = self
 
     def __enter__(self) -> Self:
@@ -133,7 +133,7 @@ class Lease:
         """Do what is due in each interval. Raises LeaseLost."""
         self.renew()
 
-    def keep(self) -> None:
+    def run(self) -> None:
         """Call `beat` in each interval until the work has ended, in a thread with a connection of its own."""
         try:
             while not self.ended.wait(self.interval) and time.monotonic() - self.started < MAX_SECONDS:

@@ -1,6 +1,7 @@
 """The sections of the personal-data export that apps register in their `privacy.py`; see core/api/personal_data.py."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import models
@@ -24,9 +25,5 @@ def exports(name: str, *held_in: type[models.Model]) -> Callable[[Section], Sect
 
     `held_in` names the models that it covers; they have no section by themselves.
     """
-
-    def register(section: Section) -> Section:
-        covered.update(held_in)
-        return sections.register(name, section)
-
-    return register
+    covered.update(held_in)
+    return partial(sections.register, name)

@@ -33,13 +33,13 @@ class BreakerPool(redis.ConnectionPool):
         return super().get_connection(*args, **options)
 
     def release(self, connection: Any) -> None:
-        """The client disconnects a connection that has failed before it returns it."""
+        """Open the circuit for a failed connection: the client disconnects it before it releases it."""
         if not connection.is_connected:
             self.refuse()
         super().release(connection)
 
     def refuse(self) -> None:
-        """Open the circuit. Also for a server that answers with errors only, as a read-only replica does."""
+        """Open the circuit. Also called for a server that returns errors only, such as a read-only replica."""
         now = time.monotonic()
         if now >= self.open_until:
             self.open_until = now + BREAKER_SECONDS

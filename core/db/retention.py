@@ -1,6 +1,7 @@
-"""The purge: what has expired is deleted by functions that each room and app registers."""
+"""The purge: functions that each room and app registers delete expired rows."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,16 +18,12 @@ purges: Registry[Purge] = Registry()
 
 
 def purges_expired(name: str) -> Callable[[Purge], Purge]:
-    """Register a function that deletes at most one batch of what has expired, and returns how many rows that was."""
-
-    def register(purge: Purge) -> Purge:
-        return purges.register(name, purge)
-
-    return register
+    """Register a function that deletes at most one batch of expired rows and returns their number."""
+    return partial(purges.register, name)
 
 
 def delete_batch(rows: Any) -> int:
-    """Delete at most BATCH of these rows, and return how many rows that was."""
+    """Delete at most BATCH of these rows, and return their number."""
     batch = list(rows.values_list("pk", flat=True)[:BATCH])
     deleted: int = rows.model._default_manager.filter(pk__in=batch).delete()[0]
     return deleted
@@ -34,7 +31,7 @@ def delete_batch(rows: Any) -> int:
 
 @shared_task(name="core.purge_expired")
 def purge_expired() -> dict[str, int]:
-    """Delete what has expired, batch by batch. Safe to run twice, and at the same time as itself."""
+    """Delete expired rows, batch by batch. Safe to run twice, and at the same time as itself."""
     counts = {}
     for name, purge in purges.items():
         total = 0

@@ -1,4 +1,4 @@
-"""Two transactions that wait for each other: the database undoes one of them, and it is done again.
+"""Deadlocks: the database rolls back one of two transactions that wait for each other, and it is repeated.
 
 Locks are taken in one order (resources before tags, each by its key), so this is rare. It cannot be ruled out
 where a unique value is new to two callers, or an index decides in which order rows are met.
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 
 def was_undone(error: BaseException) -> bool:
-    """Whether the database has rolled all of it back for the sake of another transaction."""
+    """Return whether the database has rolled the whole transaction back because of another one."""
     return (
         isinstance(error, OperationalError)
         and getattr(error.__cause__, "sqlstate", None) in UNDONE

@@ -1,7 +1,7 @@
-"""Search: every word of a query begins a word of the row, whatever the case or accent, on any database.
+"""Search: every word of a query begins a word of the row, without case and accents, on any database.
 
-A model keeps its words, each after a space, in `search_text`, made by `index_text`. Any database finds ` word` in it.
-On PostgreSQL an index of the same words (`core.db.indexes.AddSearchIndex`) says which rows are worth a look.
+A model stores its words, each after a space, in `search_text` (see `index_text`). On any database a row matches if its
+text contains ` word`. On PostgreSQL an index of the same words (`core.db.indexes.AddSearchIndex`) finds the candidates.
 """
 
 import re
@@ -30,9 +30,9 @@ COMMON = 0.05
 MAX_INDEX_WORDS = 3
 SHARES = "0123456789abcdef"
 WORD = re.compile(r"[^\W_]+")
-# Not `to_tsvector`: its parser has its own idea of a word, and cuts `1e5`, `a1b2` or Chinese otherwise than we do.
-# Here every word is taken as it is, and so both ways of asking find the same rows. Each begins with the last letter
-# of its owner's key: to find a beginning, the index collects all rows that have it, and so only a sixteenth of them.
+# Not `to_tsvector`: its parser splits `1e5`, `a1b2` and Chinese text into other words than WORD does, so the index and
+# the comparison of texts would find different rows. Each word begins with the last digit of its owner's key: for a
+# prefix the index collects all rows with that prefix, and so only a sixteenth of them.
 VECTOR = (
     "array_to_tsvector(array_remove(string_to_array("
     "replace(%(text)s, ' ', ' ' || right(%(owner)s::text, 1)), ' '), ''))"
@@ -40,15 +40,13 @@ VECTOR = (
 
 
 def words(text: str) -> list[str]:
-    """The runs of letters and digits in `text`, without case and accents: what search compares."""
-    found = WORD.findall(fold(text))
-    if max(map(len, found), default=0) > MAX_WORD_LENGTH:  # hardly ever
-        found = [word[:MAX_WORD_LENGTH] for word in found]
-    return found
+    """Return the words that search compares: the runs of letters and digits in `text`, without case and accents."""
+    return [word[:MAX_WORD_LENGTH] for word in WORD.findall(fold(text))]
 
 
 def index_text(heading: str, rest: Iterable[str]) -> str:
-    """The words of both, each once, those of the heading first and a second space after them: they rank higher."""
+    """Return `search_text`: each word once, first those of the heading, which rank higher, then HEADING_END and the
+    others."""
     first = dict.fromkeys(words(heading))
     others = [word for word in dict.fromkeys(words(" ".join(rest))) if word not in first]
     text = " " + " ".join(first) + (" " if others else "")
@@ -56,8 +54,7 @@ def index_text(heading: str, rest: Iterable[str]) -> str:
 
 
 class Search(NamedTuple):
-    """What a queryset was searched for, the queryset before that, how many conditions it had then, and whether the best
-    stand first."""
+    """Words of a search, the queryset before it, the number of that queryset's conditions, and whether to rank."""
 
     words: list[str]
     rows: Any
@@ -66,55 +63,46 @@ class Search(NamedTuple):
 
 
 class SearchQuerySet(BaseQuerySet):
-    """The rows of a model with `search_text`.
+    """Queryset of a model with `search_text`.
 
-    What a search shows is read in two steps, by `count` and by a slice: the keys of the first rows, on whatever way
-    is short, and then the rows. Everything else (`iterator`, `exists`, …) compares word by word.
+    `count` and a slice of a search run two statements: one finds the keys of the first rows by the cheaper plan, the
+    other reads these rows. All other methods (`iterator`, `exists`, …) compare the text of each row.
     """
 
     owner_column = "user"
     search = QueryAttribute()  # a Search, or None
-    implied = QueryAttribute(())  # words that each row has for another reason
+    implied = QueryAttribute(())  # words that each row has because of another condition
     unnarrowed = QueryAttribute()  # the rows before conditions that are slow to test
     indexed = QueryAttribute(True)
-    has_columns = QueryAttribute(False)  # `values` or `values_list`: its results are no instances
-    found_keys: list[Any] | None = None  # not `keys`, which dict() takes for those of a mapping
-
-    def values(self, *fields: Any, **expressions: Any) -> Any:
-        rows: Any = super().values(*fields, **expressions)
-        rows.has_columns = True
-        return rows
-
-    def values_list(self, *fields: Any, flat: bool = False, named: bool = False) -> Any:
-        rows: Any = super().values_list(*fields, flat=flat, named=named)
-        rows.has_columns = True
-        return rows
+    first_keys: list[Any] | None = None  # of a search that was counted
 
     def trashed(self) -> Self:
         rows = super().trashed()
-        rows.indexed = False
+        rows.indexed = False  # the index has the rows that are not deleted
         return rows
 
     def implying(self, names: Iterable[str]) -> Self:
-        """For a condition about another table, which no row fulfils without the words of these names. A search then
-        asks the index for these too, and does not test the condition on all of the newest rows."""
+        """Return the rows for a condition about another table which only rows with the words of these names fulfil.
+
+        A search then also looks these words up in the index, and does not test the condition on the newest rows.
+        """
         rows: Any = self.all()
         rows.implied = (*self.implied, *words(" ".join(names)))
         rows.unnarrowed = self if self.unnarrowed is None else self.unnarrowed
         return rows
 
     def matching(self, text: str) -> Self:
-        """Every word of `text` begins a word of the row."""
-        wanted = list(dict.fromkeys(words(text)))
-        if not wanted:
-            return self.none() if text.strip() else self  # no word begins with signs only
-        found = self.filter(HasWords(wanted, self.owner_column, self.owner))
-        found.search = Search(wanted, self, len(found.query.where.children))
-        return found
+        """Return the rows in which every word of `text` begins a word."""
+        terms = list(dict.fromkeys(words(text)))
+        if not terms:
+            return self.none() if text.strip() else self  # no word consists of signs only
+        rows = self.filter(HasWords(terms, self.owner_column, self.owner))
+        rows.search = Search(terms, self, len(rows.query.where.children))
+        return rows
 
     def by_relevance(self) -> Self:
-        """Of a search: its newest MAX_MATCHES rows, those first whose heading has the words, whole rather than begun;
-        equal ones newest first. Only so many, because the rank of a row is known when it has been read."""
+        """Return the newest MAX_MATCHES rows of a search: first those whose heading has the words, whole words before
+        prefixes, and equal ones newest first. The limit is because the rank of a row is known only after reading it."""
         if self.search is None:
             raise ValueError("Only a search has a relevance.")
         ranked = self.order_by(*NEWEST)
@@ -122,101 +110,110 @@ class SearchQuerySet(BaseQuerySet):
         return ranked
 
     def count(self) -> int:
-        """Of a search at most MAX_MATCHES, and numbered pages hold so many: what a common word costs must not grow
-        with the table. A cursor goes on to the last row."""
+        """Return the number of rows, for a search at most MAX_MATCHES: so many rows have numbered pages, and the cost
+        of a common word does not grow with the table. A cursor reaches the last row."""
         if self.search is None:
             return super().count()
-        if self.found_keys is None:
-            self.found_keys = self.first_keys(MAX_MATCHES)
-        return len(self.found_keys)
+        if self.first_keys is None:
+            self.first_keys = self.find_keys(MAX_MATCHES)
+        return len(self.first_keys)
 
     def __getitem__(self, at: Any) -> Any:
-        if self.search is None or self.has_columns or not isinstance(at, slice):
+        has_columns = not self.query.default_cols  # `values` or `values_list`: its results are no instances
+        if self.search is None or has_columns or not isinstance(at, slice):
             return super().__getitem__(at)
-        keys = self.found_keys
+        keys = self.first_keys
         if keys is None:
-            keys = self.first_keys(MAX_MATCHES if self.search.ranked else at.stop)
-        with planned_for_its_values(self.db):
-            brought = {row.pk: row for row in self.unsearched().filter(among(self, keys[at])).order_by()}
-        return [brought[key] for key in keys[at] if key in brought]
+            keys = self.find_keys(MAX_MATCHES if self.search.ranked else at.stop)
+        with custom_plans(self.db):
+            by_key = {row.pk: row for row in self.without_search().filter(has_key(self, keys[at])).order_by()}
+        return [by_key[key] for key in keys[at] if key in by_key]
 
-    def unsearched(self) -> Any:
-        """The same rows, read as those of any other queryset."""
+    def without_search(self) -> Any:
+        """Return a queryset of the same rows with the methods of any other queryset."""
         rows = self.all()
         rows.search = None
         return rows
 
-    def first_keys(self, number: int | None) -> list[Any]:
-        """The keys of the first `number` rows in this order, or with `ranked` of the newest, the best first."""
+    def find_keys(self, number: int | None) -> list[Any]:
+        """Return the keys of the first `number` rows in this order. If the search is ranked, they are the newest rows
+        by rank."""
         search: Any = self.search
         heading = Left("search_text", MAX_HEADING_LENGTH) if search.ranked else Value("")
-        found = self.unsearched().annotate(heading=heading).values_list("pk", "heading")
-        with planned_for_its_values(self.db):
+        rows = self.without_search().annotate(heading=heading).values_list("pk", "heading")
+        with custom_plans(self.db):
             by_index = connections[self.db].vendor == "postgresql" and self.indexed
-            first = self.quickly(found, number) if by_index else list(found[:number])
+            first = self.find_by_index(rows, number) if by_index else list(rows[:number])
         if search.ranked:
             first.sort(key=lambda row: -rank(row[1], search.words))
         return [row[0] for row in first]
 
-    def quickly(self, found: Any, number: int | None) -> list[Any]:
-        """Most people have few rows, and with common words the newest ones soon hold enough: so a look at these
-        comes first. It also tells whether to ask the index for the others, or to walk on."""
+    def find_by_index(self, matches: Any, number: int | None) -> list[Any]:
+        """Return the first `number` matches, from the newest SAMPLE rows if these suffice.
+
+        Most users have few rows, and of a common word the newest rows have enough. The number of matches among the
+        newest rows also decides whether the other matches come from the index or from all rows in order.
+        """
         search: Any = self.search
         order: Any = self.query.order_by
         rows = search.rows if self.unnarrowed is None else self.unnarrowed
         rows = rows.order_by(*NEWEST).values("pk")
-        near = list(found.filter(any_of(ArraySubquery(rows[:SAMPLE]))).annotate(more=Exists(rows[SAMPLE:])))
+        newest = in_array(ArraySubquery(rows[:SAMPLE]))
+        near = list(matches.filter(newest).annotate(more=Exists(rows[SAMPLE:])))
         enough = number is not None and len(near) >= number and order == NEWEST
         if enough or not (near[0][-1] if near else rows[SAMPLE:].exists()):
             return near[:number]
-        wanted = list(dict.fromkeys((*search.words, *self.implied)))
+        terms = list(dict.fromkeys((*search.words, *self.implied)))
         hits = len(near)
         if len(self.query.where.children) > search.conditions:
-            # A cursor deep in the list leaves nothing of the newest rows, and makes no word rare.
-            again = search.rows.matching(" ".join(search.words)).unsearched()
-            hits = again.filter(any_of(ArraySubquery(rows[:SAMPLE]))).count()
-        common = hits >= SAMPLE * COMMON / min(len(wanted), MAX_INDEX_WORDS)
+            # A cursor deep in the list excludes the newest rows, which does not make a word rare.
+            again = search.rows.matching(" ".join(search.words)).without_search()
+            hits = again.filter(newest).count()
+        common = hits >= SAMPLE * COMMON / min(len(terms), MAX_INDEX_WORDS)
         if common and self.unnarrowed is None:
-            return list(found[:number])
-        asked = found.order_by(*map(unindexed, order)).values("pk")
-        asked.query.asked_of_index = wanted if len(wanted) <= MAX_INDEX_WORDS else rarest(wanted, rows)
-        return list(found.filter(any_of(ArraySubquery(asked[:number]))))
+            return list(matches[:number])
+        candidates = matches.order_by(*map(without_index, order)).values("pk")
+        candidates.query.indexed_words = terms if len(terms) <= MAX_INDEX_WORDS else rarest(terms, rows)
+        return list(matches.filter(in_array(ArraySubquery(candidates[:number]))))
 
 
-def rarest(wanted: list[str], rows: Any) -> list[str]:
-    """Those of the words to ask the index for: it collects all rows with each of them, however common."""
+def rarest(terms: list[str], rows: Any) -> list[str]:
+    """Return the words to look up in the index, which collects all rows with each of them, however common."""
     hits = {
         str(number): Count("search_text", filter=Q(search_text__contains=f" {word}"))
-        for number, word in enumerate(wanted)
+        for number, word in enumerate(terms)
     }
-    seen = rows.values("search_text")[:SAMPLE].aggregate(**hits)
-    return [wanted[int(number)] for number in sorted(seen, key=seen.__getitem__)[:MAX_INDEX_WORDS]]
+    counts = rows.values("search_text")[:SAMPLE].aggregate(**hits)
+    return [terms[int(number)] for number in sorted(counts, key=counts.__getitem__)[:MAX_INDEX_WORDS]]
 
 
-def rank(text: str, wanted: Iterable[str]) -> int:
-    """Two points for each word that the heading has, one for each that begins one of its words."""
+def rank(text: str, terms: Iterable[str]) -> int:
+    """Return two points for each word that the heading has, and one for each that begins one of its words."""
     heading = text.partition(HEADING_END)[0] + " "
-    return sum((f" {word}" in heading) + (f" {word} " in heading) for word in wanted)
+    return sum((f" {word}" in heading) + (f" {word} " in heading) for word in terms)
 
 
-def among(rows: Any, keys: Sequence[Any]) -> Any:
-    """A condition: one of these keys."""
+def has_key(rows: Any, keys: Sequence[Any]) -> Any:
+    """Return the condition that a row has one of these keys."""
     if connections[rows.db].vendor != "postgresql":
         return Q(pk__in=keys)
-    return any_of(Value(list(keys), output_field=ArrayField(rows.model._meta.pk)))
+    return in_array(Value(list(keys), output_field=ArrayField(rows.model._meta.pk)))
 
 
-def any_of(array: Any) -> Func:
-    """The key is in this array. PostgreSQL makes the array first, once, and then looks each of its keys up; a subquery
-    it may join to other conditions in any order."""
+def in_array(array: Any) -> Func:
+    """Return the condition that the key of a row is in the array.
+
+    PostgreSQL makes the array once, and then looks up each of its keys. A subquery could be joined in any order.
+    """
     return Func(
         F("pk"), array, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=BooleanField()
     )
 
 
 @contextmanager
-def planned_for_its_values(database: str) -> Iterator[None]:
-    """PostgreSQL plans a prepared statement once for all: as for somebody with a few hundred rows, whoever asks."""
+def custom_plans(database: str) -> Iterator[None]:
+    """Prepare no statement of the block: PostgreSQL would use one generic plan, for an owner with a few hundred rows,
+    for every owner."""
     connection = connections[database]
     if connection.vendor != "postgresql":
         yield
@@ -230,9 +227,12 @@ def planned_for_its_values(database: str) -> Iterator[None]:
         raw.prepare_threshold = threshold
 
 
-def unindexed(key: str | OrderBy) -> OrderBy:
-    """The same order, which no index has. In one that an index has, the planner may walk through all rows to find the
-    first ones, because it knows nothing of how many rows have a word."""
+def without_index(key: str | OrderBy) -> OrderBy:
+    """Return the same order as an expression that no index has.
+
+    To find the first rows in the order of an index, the planner may read all rows, because it does not know how many
+    rows have a word.
+    """
     order: Any = (
         OrderBy(F(key.lstrip("-")), descending=key.startswith("-")) if isinstance(key, str) else key.copy()
     )
@@ -241,33 +241,34 @@ def unindexed(key: str | OrderBy) -> OrderBy:
 
 
 class HasWords(Func):
-    """Each of these words, which hold letters and digits only, begins one of the row's.
+    """Condition that each of these words, which consist of letters and digits only, begins a word of the row.
 
-    Those in `asked_of_index` of the query are looked up in the index on PostgreSQL, as words of this owner or, with
-    None, of everybody. The others are compared with the text of each row that is read.
+    On PostgreSQL those in `indexed_words` of the query are looked up in the index, as words of this owner, or of every
+    owner if it is None. The others are compared with the text of each row that is read.
     """
 
     output_field = BooleanField()
 
-    def __init__(self, wanted: Sequence[str], owner_column: str, owner: Any) -> None:
+    def __init__(self, terms: Sequence[str], owner_column: str, owner: Any) -> None:
         super().__init__(F("search_text"), F(owner_column))
-        self.wanted, self.shares = wanted, SHARES if owner is None else str(owner.pk)[-1]
+        self.terms, self.shares = terms, SHARES if owner is None else str(owner.pk)[-1]
 
     def as_sql(  # type: ignore[override]
         self, compiler: Any, connection: Any, **_: Any
     ) -> tuple[str, list[Any]]:
         text, owner = (compiler.compile(column)[0] for column in self.get_source_expressions())
-        asked = getattr(compiler.query, "asked_of_index", ())
-        compared = [f" {word}" for word in self.wanted if word not in asked]
+        indexed = getattr(compiler.query, "indexed_words", ())
+        parameters = [f" {word}" for word in self.terms if word not in indexed]
         position = "STRPOS" if connection.vendor == "postgresql" else "INSTR"
-        conditions, parameters = [f"{position}({text}, %s) > 0"] * len(compared), compared
-        if compared:
-            # The planner multiplies its guesses at single words, and rather sorts all rows than walk through the first
-            # ones. It takes a CASE for true in every second row.
+        conditions = [f"{position}({text}, %s) > 0"] * len(parameters)
+        if parameters:
+            # The planner multiplies its estimates of the single words, and then sorts all rows instead of reading the
+            # first ones in order. It estimates that a CASE is true for every second row.
             conditions = [f"CASE WHEN {' AND '.join(conditions)} THEN TRUE ELSE FALSE END"]
-        if asked:
-            begun = [" | ".join(f"'{share}{word}':*" for share in self.shares) for word in asked]
-            # In a SELECT of its own it is taken for rare: guesses at its parts add up, until the index looks dear.
+        if indexed:
+            prefixes = [" | ".join(f"'{share}{word}':*" for share in self.shares) for word in indexed]
+            # The planner estimates that the result of a SELECT is rare. It would add up estimates of a constant's
+            # parts, until the index seems expensive.
             conditions.append(f"{VECTOR % {'text': text, 'owner': owner}} @@ (SELECT %s::tsquery)")
-            parameters.append(" & ".join(f"({either})" for either in begun))
+            parameters.append(" & ".join(f"({either})" for either in prefixes))
         return " AND ".join(conditions), parameters

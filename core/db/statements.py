@@ -1,9 +1,9 @@
-"""SQL compiled once for each shape of a read; after that only its values change.
+"""SQL compiled once for each query signature; after that only its values change.
 
-Building a queryset and compiling it costs several times what PostgreSQL needs to answer it. So the first request of
-a shape (which view, order, filters and fields) builds its queryset with stand-ins, values that occur nowhere else,
-and notes where in the statement they have landed. Every later one puts its own values there. Results come in
-PostgreSQL's binary form, which psycopg reads in C.
+Building a queryset and compiling it costs several times what PostgreSQL needs for the statement. So the first request
+of a signature (view, order, filters and fields) builds its queryset with placeholders, values that occur nowhere else,
+and stores their positions in the statement. Later requests insert their own values there. Rows come in PostgreSQL's
+binary format, which psycopg reads in C.
 """
 
 import copy
@@ -35,7 +35,7 @@ EPOCH = datetime(1, 1, 2, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where in the parameters of a statement a value of the request belongs."""
+    """Position of a request's value among the parameters of a statement."""
 
     name: str
 
@@ -52,21 +52,21 @@ class Statement:
         with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
             cursor.cursor.format = Format.BINARY
             cursor.execute(self.sql, params)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-            return found
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
 
 class UncompilableError(TypeError):
-    """The queryset holds a value of the moment that is not one of the request's."""
+    """The queryset has a time or an id that is not one of the request's values."""
 
 
-def compiled(queryset: QuerySet[Any], stand_ins: Mapping[str, Any]) -> Statement:
-    """The queryset's statement. `stand_ins` {slot: value} are the values it was built with.
+def compiled(queryset: QuerySet[Any], placeholders: Mapping[str, Any]) -> Statement:
+    """Return the queryset's statement. `placeholders` {slot: value} are the values it was built with.
 
-    Raises UncompilableError where a time or an id is neither: it would be answered for ever.
+    Raises UncompilableError for any other time or id: every later request would use it.
     """
     sql, params = queryset.query.get_compiler(connection=connection).as_sql()
-    slots = {value: Slot(name) for name, value in stand_ins.items()}
+    slots = {value: Slot(name) for name, value in placeholders.items()}
     placed = tuple(slots.get(param, param) if isinstance(param, Hashable) else param for param in params)
     if any(isinstance(param, date | UUID) for param in placed):
         raise UncompilableError(sql)
@@ -74,9 +74,11 @@ def compiled(queryset: QuerySet[Any], stand_ins: Mapping[str, Any]) -> Statement
 
 
 def with_limit(statement: Statement, limit: int | None) -> Statement:
-    """A first page has its limit in the text: a plan that knows how few rows are wanted is one that PostgreSQL keeps,
-    where it would plan each call anew. Of further pages Django would write both numbers into the text, and make each
-    of them a shape of its own."""
+    """Return the statement of one page: of the first with `limit`, else with slots for limit and offset.
+
+    With a constant limit PostgreSQL knows the number of rows, and caches the plan. As constants, the numbers of the
+    further pages would make each page a signature of its own.
+    """
     if limit is not None:
         return Statement(f"{statement.sql} LIMIT {limit:d}", statement.params)
     return Statement(
@@ -85,7 +87,7 @@ def with_limit(statement: Statement, limit: int | None) -> Statement:
 
 
 def with_total(queryset: QuerySet[Any], name: str) -> QuerySet[Any]:
-    """The number of all its rows as one more column, counted once and in the same round trip."""
+    """Return the queryset with the number of all its rows as one more column, counted once in the same statement."""
     rows = queryset.order_by().values("pk").query
     sql, params = rows.get_compiler(connection=connection).as_sql()
     return queryset.annotate(
@@ -94,7 +96,7 @@ def with_total(queryset: QuerySet[Any], name: str) -> QuerySet[Any]:
 
 
 def placeholder_for(value: Any) -> Any:
-    """Another value of the same type, which occurs nowhere else."""
+    """Return another value of the same type, which occurs nowhere else."""
     if isinstance(value, UUID):
         return uuid4()
     if isinstance(value, datetime):
@@ -105,56 +107,42 @@ def placeholder_for(value: Any) -> Any:
 
 
 def placeholder_user(user: Any) -> Any:
-    """Somebody with the same rights and another id."""
-    somebody = copy.copy(user)
-    somebody.pk = placeholder_for(user.pk)
-    return somebody
+    """Return a user with the same rights and another id."""
+    placeholder = copy.copy(user)
+    placeholder.pk = placeholder_for(user.pk)
+    return placeholder
 
 
-class Shapes:
-    """The statements of a process, by shape."""
-
-    def __init__(self) -> None:
-        self._statements: dict[Hashable, Statement] = {}
-
-    def get(self, shape: Hashable) -> Statement | None:
-        return self._statements.get(shape)
-
-    def put(self, shape: Hashable, statement: Statement) -> Statement:
-        if len(self._statements) >= MAX_STATEMENTS:
-            self._statements.clear()
-        self._statements[shape] = statement
-        return statement
-
-    def clear(self) -> None:
-        self._statements.clear()
-
-    def __len__(self) -> int:
-        return len(self._statements)
+# The statements of this process by query signature.
+statement_cache: dict[Hashable, Statement] = {}
 
 
-shapes = Shapes()
+def store(signature: Hashable, statement: Statement) -> Statement:
+    if len(statement_cache) >= MAX_STATEMENTS:
+        statement_cache.clear()
+    statement_cache[signature] = statement
+    return statement
 
 
 def applies() -> bool:
-    """Whether this database speaks the binary form; the plain path answers the same elsewhere."""
+    """Return whether the database has this binary format. On others a plain read returns the same rows."""
     return connections[DEFAULT_DB_ALIAS].vendor == "postgresql"
 
 
 # --- writes ----------------------------------------------------------------------------------------
 
 
-# What the database takes as it is, in a column of such a field.
+# The types that a column of such a field stores without conversion.
 PLAIN = {UUIDField: UUID, DateTimeField: datetime, CharField: str, TextField: str, IntegerField: int}
 
 
 @cache
 def insertion(model: type[Model], rows: int) -> tuple[str, tuple[tuple[str, Any, Any], ...]]:
-    """The INSERT of so many rows; for each of its columns the attribute, the type that needs no translation, and the
-    field that translates all others."""
+    """Return the INSERT of so many rows, and for each column the attribute, the type that needs no conversion, and the
+    field that converts all others."""
     quote = connection.ops.quote_name
-    made_here = (field for field in model._meta.concrete_fields if not isinstance(field, AutoField))
-    fields = [field for field in made_here if not field.generated]
+    sent = (field for field in model._meta.concrete_fields if not isinstance(field, AutoField))
+    fields = [field for field in sent if not field.generated]
     columns = ", ".join(quote(str(field.column)) for field in fields)
     values = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * rows)
     given = tuple(

@@ -70,11 +70,11 @@ def install(connection: Any, *chosen: Declaration) -> None:
     """Install all triggers, and drop those that nothing declares any more. With `chosen`, only these."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         present = installed(connection)
-        wanted = [declaration(connection) for declaration in chosen or declarations]
-        known = {trigger.key for declared in wanted for trigger in declared.triggers}
+        selected = [declaration(connection) for declaration in chosen or declarations]
+        known = {trigger.key for declared in selected for trigger in declared.triggers}
         if not chosen:
             drop(connection, present - known)
-        for declared in wanted:
+        for declared in selected:
             for function in declared.functions:
                 cursor.execute(function)
             if connection.vendor == "sqlite":
@@ -102,8 +102,8 @@ def drop(connection: Any, keys: Iterable[tuple[str, str]]) -> None:
 
 def missing(connection: Any) -> list[tuple[str, str]]:
     """Return (table, trigger) of what is declared for an existing table and not installed."""
-    wanted = {trigger.key for one in declarations for trigger in one(connection).triggers}
-    return sorted(wanted - installed(connection))
+    keys = {trigger.key for one in declarations for trigger in one(connection).triggers}
+    return sorted(keys - installed(connection))
 
 
 def before_migrations(*, using: str = DEFAULT_DB_ALIAS, plan: Any = None, **_options: Any) -> None:
@@ -119,7 +119,7 @@ def after_migrations(*, using: str = DEFAULT_DB_ALIAS, plan: Any = None, **_opti
 
 @register(Tags.database, MIGRATIONS)
 def check_triggers(databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
-    """No error, which would keep `migrate` from installing them."""
+    """Return a warning for each missing trigger. An error would stop `migrate`, which installs them."""
     return [
         Warning(
             f"The table {table} lacks its trigger {name}.",

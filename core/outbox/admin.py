@@ -17,6 +17,7 @@ from core.admin.lists import as_uuid
 from core.audit import services as audit
 from core.outbox.models import OutboxMessage
 from core.outbox.services import handlers, wake_up
+from core.web.text import shortened
 
 SHORT = 100
 
@@ -60,8 +61,7 @@ class OutboxAdmin(ReadOnlyAdmin):
 
     @admin.display(description="last error")
     def short_error(self, message: OutboxMessage) -> str:
-        text = message.last_error
-        return f"{text[:SHORT]}…" if len(text) > SHORT else text
+        return shortened(message.last_error, SHORT)
 
     @admin.display(description="payload")
     def formatted_payload(self, message: OutboxMessage) -> SafeString:

@@ -2,7 +2,6 @@
 
 import re
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +14,13 @@ import css_inline
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.console import EmailBackend as ConsoleBackend
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.mail.message import sanitize_address
 from django.template.loader import render_to_string
 
 from core.outbox.models import OutboxMessage
-from core.outbox.services import PermanentError
+from core.outbox.services import PermanentError, smtp_reply
 
 # Replies that are the same for every attempt, since they are about the recipient or the content: by the enhanced
 # code (RFC 3463; 5.1.7 and 5.1.8 are about the sender, 5.2.2 is a full mailbox, 5.7 mostly our own rights), and by
@@ -71,25 +70,14 @@ def send(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessag
         cause.lease.check()
     try:
         message.send()
-    except SMTPRecipientsRefused as error:
-        [(code, reply)] = error.recipients.values()
-        if is_final(code, reply):
-            raise PermanentError(f"recipient refused: {code} {reply!r}") from error
-        raise
-    except SMTPDataError as error:
-        reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
-        if is_final(error.smtp_code, reply):
-            raise PermanentError(f"mail refused: {error.smtp_code} {reply!r}") from error
+    except (SMTPRecipientsRefused, SMTPDataError) as error:
+        if (reply := smtp_reply(error)) and is_final(*reply):
+            raise PermanentError("mail server refused: {} {!r}".format(*reply)) from error
         raise
     finally:
         message.connection.close()  # Django leaves it open when the log-in fails
-    log.info("mail_sent", userId=recipient_id(context), template=template, messageId=message_id)
-
-
-def recipient_id(context: dict[str, Any]) -> str | None:
-    """Return the id of the recipient: the log has no addresses."""
-    user = context.get("user")
-    return str(user.pk) if user is not None else None
+    user = context.get("user")  # the log has its id, and no addresses
+    log.info("mail_sent", userId=user and str(user.pk), template=template, messageId=message_id)
 
 
 def is_final(code: int, reply: bytes) -> bool:
@@ -137,18 +125,12 @@ class SMTPBackend(EmailBackend):
             self.client.sock.shutdown(socket.SHUT_RDWR)
 
 
-class TerminalBackend(BaseEmailBackend):
-    """A backend that prints the readable part. Django's console backend prints the encoded one, which breaks links."""
+class TerminalBackend(ConsoleBackend):
+    """Django's console backend with the readable part: the encoded one breaks links."""
 
-    lock = threading.Lock()
-
-    def send_messages(self, email_messages: Sequence[Any]) -> int:
-        for message in email_messages:
-            rule = "─" * 78
-            with self.lock:
-                sys.stdout.write(
-                    f"\n{rule}\n✉  To: {', '.join(message.to)}\n   Subject: {message.subject}\n{rule}\n"
-                    f"{message.body}\n{rule}\n"
-                )
-                sys.stdout.flush()
-        return len(email_messages)
+    def write_message(self, message: Any) -> None:
+        rule = "─" * 78
+        self.stream.write(
+            f"\n{rule}\n✉  To: {', '.join(message.to)}\n   Subject: {message.subject}\n{rule}\n"
+            f"{message.body}\n{rule}\n"
+        )

@@ -47,11 +47,7 @@ class PermanentError(Exception):
 
 def handles(kind: str) -> Callable[[Handler], Handler]:
     """Register the function that delivers messages of this kind. It must be safe to run twice."""
-
-    def register(handler: Handler) -> Handler:
-        return handlers.register(kind, handler)
-
-    return register
+    return partial(handlers.register, kind)
 
 
 def enqueue(kind: str, payload: dict[str, Any], *, expires_in: timedelta | None = None) -> OutboxMessage:
@@ -112,6 +108,7 @@ def deliver(message: OutboxMessage) -> None:
 def fail(lease: Lease, error: Exception) -> None:
     """Set the message to be tried again later, or write that it has failed. Raises LeaseLost."""
     message, text = lease.row, error_text(error)
+    reply = smtp_reply(error.__cause__ if isinstance(error, PermanentError) else error)
     final = isinstance(error, PermanentError) or message.attempts >= MAX_ATTEMPTS
     log.warning(
         "outbox_attempt_failed",
@@ -119,7 +116,7 @@ def fail(lease: Lease, error: Exception) -> None:
         attempt=message.attempts,
         final=final,
         error=type(error).__name__,
-        smtpCode=smtp_code(error),
+        smtpCode=reply and reply[0],  # its text may hold an address
         at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)],
     )
     if final:
@@ -131,13 +128,14 @@ def fail(lease: Lease, error: Exception) -> None:
     metrics.outbox_total.labels(message.kind, "retried").inc()
 
 
-def smtp_code(error: BaseException | None) -> int | None:
-    """Return the code of a mail server's reply, which itself may hold an address, or None."""
-    if isinstance(error, PermanentError):
-        error = error.__cause__
+def smtp_reply(error: BaseException | None) -> tuple[int, bytes] | None:
+    """Return the code and the text of the mail server's reply that raised `error`, or None."""
     if isinstance(error, SMTPRecipientsRefused):
-        return next((code for code, _reply in error.recipients.values()), None)
-    return error.smtp_code if isinstance(error, SMTPResponseException) else None
+        return next(iter(error.recipients.values()), None)
+    if isinstance(error, SMTPResponseException):
+        text = error.smtp_error
+        return error.smtp_code, text if isinstance(text, bytes) else text.encode()
+    return None
 
 
 def retry_delay(attempts: int) -> timedelta:

@@ -29,7 +29,7 @@ class UnstoredBody(BytesIO):
 async def read_body(chunks: AsyncIterable[bytes], declared: int | None) -> tuple[IO[bytes], int]:
     """Return the body and its length. `declared` is the Content-Length; None for a chunked body.
 
-    A body longer than MAX_BODY_BYTES is not read to its end: the length alone makes the parsers answer 413. Small
+    A body longer than MAX_BODY_BYTES is not read to its end: the length alone makes the parsers respond 413. Small
     bodies stay in memory, larger ones go to a temporary file. The caller closes the body.
 
     Raises TimeoutError for a client that sends less than MIN_BYTES_PER_SECOND after the first GRACE_SECONDS.

@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-import threading
 import time
 from functools import lru_cache
 
@@ -90,20 +89,15 @@ def _parse(text: str) -> str | None:
     return str(parsed)
 
 
-_warning_lock = threading.Lock()
 _next_warning = 0.0
 
 
 def warn_of_unusable_header(request: HttpRequest, forwarded: str) -> None:
-    """Log a warning at most once a minute in each process: a wrong configuration affects every request."""
+    """Log a warning once a minute in each process: a wrong configuration affects every request."""
     global _next_warning  # noqa: PLW0603 - one clock for the process
-    if request.path_info.startswith(PROBES):
+    if request.path_info.startswith(PROBES) or (now := time.monotonic()) < _next_warning:
         return
-    now = time.monotonic()
-    with _warning_lock:
-        if now < _next_warning:
-            return
-        _next_warning = now + WARNING_SECONDS
+    _next_warning = now + WARNING_SECONDS  # two threads may both be first: that costs one more line
     log.warning(
         "client_address_unknown",
         hint="X-Forwarded-For has no client address at the position that TRUSTED_PROXIES sets",

@@ -15,9 +15,7 @@ from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
 from environs import Env, EnvError, EnvValidationError
 
-from core.web.database_url import parse_database
-from core.web.service_urls import parse_broker, parse_redis
-from core.web.url_parts import split_url
+from core.web.service_urls import parse_broker, parse_database, parse_redis, split_url
 
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")

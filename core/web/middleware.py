@@ -1,8 +1,9 @@
-"""The middlewares: request id, log line, headers, and the envelope for exceptions outside the views."""
+"""The middlewares: request id, log line, headers, unreadable Content-Types, and exceptions outside the views."""
 
+import codecs
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -18,23 +19,25 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
+from django.utils.http import parse_header_parameters
 from uuid_utils import uuid7
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from core.web import metrics, time_limits
+from core.web import metrics
 from core.web import request_context as context
 from core.web.client_address import client_ip, normalize_scheme, peer_ip
-from core.web.content_types import UNREADABLE
 from core.web.errors import ApiError, error_response, report_forbidden, translate
 from core.web.logs import log_request
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 log = structlog.get_logger(__name__)
 
 CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/v1/"
+UNREADABLE = "application/x-unreadable"
 
 # One policy for every page: all scripts and styles are our own files. The admin and ReDoc use inline style
 # attributes; Swagger UI and ReDoc use data: images and a blob: worker.
@@ -63,6 +66,29 @@ SECURITY_HEADERS = {
 DEFAULT_HEADERS = {name.lower(): (name, value) for name, value in SECURITY_HEADERS.items()}
 
 
+def with_readable_type(application: Application) -> Application:
+    """Replace a Content-Type whose charset is not UTF-8, before Django fails on it. `refuse_early` then refuses it.
+
+    Django decodes the query string with this charset too, and raises for codecs that are not text encodings.
+    """
+
+    def checked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        header = environ.get("CONTENT_TYPE", "")
+        if ";" in header and not is_readable(header):
+            environ["CONTENT_TYPE"] = UNREADABLE
+        return application(environ, start_response)
+
+    return checked
+
+
+def is_readable(header: str) -> bool:
+    try:
+        _type, parameters = parse_header_parameters(header)
+        return codecs.lookup(parameters.get("charset", "utf-8")).name == "utf-8"
+    except (LookupError, ValueError):
+        return False
+
+
 class RequestMiddleware:
     """Outermost middleware: gives every response an id, a log line and the security headers."""
 
@@ -82,9 +108,10 @@ class RequestMiddleware:
             user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
         )
         token = context.current.set(caller)
-        is_admin = request.path_info.startswith(ADMIN_PREFIX)
         try:
-            time_limits.use(time_limits.DEFAULT if is_admin else time_limits.REQUEST)
+            context.use_limits(
+                context.DEFAULT_LIMITS if is_admin(request.path_info) else context.REQUEST_LIMITS
+            )
             response = refuse_early(request) or self.get_response(without_trailing_slash(request))
             seconds = time.perf_counter() - started
             finish(request, response, caller, seconds)
@@ -129,9 +156,9 @@ def finish(
     decision = request.META.get("api.rate_limit")
     if decision is not None:
         headers |= decision.headers
-    if request.path_info.startswith(API_PREFIX):
+    if not is_page(request.path_info):
         headers |= api_headers(request, response)
-    elif request.path_info.startswith(ADMIN_PREFIX):
+    elif is_admin(request.path_info):
         # With no-referrer a browser posts a form with `Origin: null`, which the CSRF check refuses.
         headers["Referrer-Policy"] = "same-origin"
     if "Cache-Control" not in response.headers and not request.path_info.startswith("/static/"):
@@ -187,68 +214,33 @@ class ErrorMiddleware:
         return error_response(error, request)
 
 
-class SkippedByPath:
-    """Mixin that skips a middleware on paths that do not need it, since each middleware costs time."""
+def limited(middleware: Any, applies: Callable[[str], bool]) -> Any:
+    """Return a subclass of the middleware that is skipped on other paths, since each middleware costs time."""
 
-    get_response: Any
+    class Limited(middleware):
+        def __call__(self, request: HttpRequest) -> Any:
+            return super().__call__(request) if applies(request.path_info) else self.get_response(request)
 
-    def concerns(self, path: str) -> bool:
-        raise NotImplementedError
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if self.concerns(request.path_info):
-            return super().__call__(request)  # type: ignore[misc]
-        return self.get_response(request)
+    return Limited
 
 
-class AdminOnly(SkippedByPath):
-    """Mixin that limits a middleware to the admin: the API does not use Django's sessions."""
-
-    def concerns(self, path: str) -> bool:
-        return path.startswith(ADMIN_PREFIX)
+def is_admin(path: str) -> bool:
+    """Return whether the path is of the admin. The API does not use Django's sessions."""
+    return path.startswith(ADMIN_PREFIX)
 
 
-class PagesOnly(SkippedByPath):
-    """Mixin that skips the API: RequestMiddleware sets its headers, accounts/cookies.py checks CSRF."""
-
-    def concerns(self, path: str) -> bool:
-        return not path.startswith(API_PREFIX)
-
-
-class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
-    pass
+def is_page(path: str) -> bool:
+    """Return whether the path is outside the API, whose headers RequestMiddleware sets, and where accounts/cookies.py
+    checks CSRF."""
+    return not path.startswith(API_PREFIX)
 
 
-class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):
-    pass
-
-
-class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
-    pass
-
-
-class PageSecurityMiddleware(PagesOnly, SecurityMiddleware):
-    pass
-
-
-class StaticFilesMiddleware(PagesOnly, WhiteNoiseMiddleware):
-    pass
-
-
-class PageCommonMiddleware(PagesOnly, CommonMiddleware):
-    pass
-
-
-class PageCsrfMiddleware(PagesOnly, CsrfViewMiddleware):
-    pass
-
-
-class PageFrameMiddleware(PagesOnly, XFrameOptionsMiddleware):
-    pass
-
-
-class CrossOriginMiddleware(SkippedByPath, CorsMiddleware):
-    """Django-cors-headers' middleware, skipped if no other origin is allowed."""
-
-    def concerns(self, path: str) -> bool:
-        return bool(settings.CORS_ALLOWED_ORIGINS)
+AdminSessionMiddleware = limited(SessionMiddleware, is_admin)
+AdminAuthenticationMiddleware = limited(AuthenticationMiddleware, is_admin)
+AdminMessageMiddleware = limited(MessageMiddleware, is_admin)
+PageSecurityMiddleware = limited(SecurityMiddleware, is_page)
+StaticFilesMiddleware = limited(WhiteNoiseMiddleware, is_page)
+PageCommonMiddleware = limited(CommonMiddleware, is_page)
+PageCsrfMiddleware = limited(CsrfViewMiddleware, is_page)
+PageFrameMiddleware = limited(XFrameOptionsMiddleware, is_page)
+CrossOriginMiddleware = limited(CorsMiddleware, lambda _path: bool(settings.CORS_ALLOWED_ORIGINS))

@@ -1,4 +1,4 @@
-"""The context of the current request, for audit, outbox and logs.
+"""The context of the current request, for audit, outbox and logs, and the time limits of its statements.
 
 Set once per request. The worker sets it from the `request_id` of the outbox message or job. Empty elsewhere.
 """
@@ -6,6 +6,8 @@ Set once per request. The worker sets it from the `request_id` of the outbox mes
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
+
+from django.db import connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,27 @@ current: ContextVar[RequestContext] = ContextVar(
 def identify(user_id: Any) -> None:
     """Add the user of this request to the log lines that follow. The middleware resets the context."""
     current.set(replace(current.get(), user_id=str(user_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Limits of PostgreSQL: short in a request of the API, longer in the admin, jobs and commands."""
+
+    statement_timeout: str
+    lock_timeout: str
+    idle_in_transaction_session_timeout: str = "30s"
+
+
+REQUEST_LIMITS = TimeLimits(statement_timeout="2s", lock_timeout="2s")
+DEFAULT_LIMITS = TimeLimits(statement_timeout="10s", lock_timeout="3s")
+
+time_limits: ContextVar[TimeLimits] = ContextVar("time_limits", default=DEFAULT_LIMITS)
+
+
+def use_limits(limits: TimeLimits) -> None:
+    """Set the limits of the statements of this thread that follow. The backend (core/db/postgresql/base.py) also sets
+    them after connecting."""
+    time_limits.set(limits)
+    for connection in connections.all(initialized_only=True):
+        if hasattr(connection, "apply_limits"):
+            connection.apply_limits()

@@ -1,17 +1,18 @@
 """The RSGI application that granian serves: it runs the WSGI application in a few threads.
 
 The event loop reads each request, body included, within a deadline. A thread is taken only for a request that is
-complete. A request that no thread takes within MAX_WAIT_SECONDS is refused with 503, and the loop alone answers
-liveness, so neither waits behind slow statements, hashes or clients. Header names with an underscore are dropped: the
-names of CGI cannot tell `X_Forwarded_For` from `X-Forwarded-For`.
+complete. A request that no thread takes within MAX_WAIT_SECONDS is refused with 503, and the loop alone responds to
+liveness probes, so neither waits behind slow statements, hashes or clients. Header names with an underscore are
+dropped: in CGI `X_Forwarded_For` and `X-Forwarded-For` have the same name.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import IO, Any
+from typing import Any
+from wsgiref.util import FileWrapper
 
 import structlog
 from django.http import HttpRequest, HttpResponse
@@ -26,7 +27,6 @@ from core.web.health import live
 MAX_WAIT_SECONDS = 2.0
 MAX_WAITING = 200  # requests of one process that wait for a thread
 SEND_SECONDS = 30.0  # in which a client must take each part of a streamed response
-FILE_CHUNK_BYTES = 64 * 1024
 LIVENESS_PATHS = {"/health", "/health/live"}
 OVERLOADED = ApiError("SERVICE_UNAVAILABLE", retry_after=round(MAX_WAIT_SECONDS))
 
@@ -34,19 +34,6 @@ log = structlog.get_logger(__name__)
 
 Headers = list[tuple[str, str]]
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-class FileChunks:
-    """The `wsgi.file_wrapper` of PEP 3333: a file that the loop sends, so that a slow client holds no thread."""
-
-    def __init__(self, file: IO[bytes], size: int = FILE_CHUNK_BYTES) -> None:
-        self.file, self.size = file, size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.file.read(self.size), b"")
-
-    def close(self) -> None:
-        self.file.close()
 
 
 class Exchange:
@@ -62,20 +49,16 @@ class Exchange:
         self.status, self.headers = int(status[:3]), headers
         return self.written.append
 
-    def run(self, application: Application, environ: dict[str, Any]) -> bytes | FileChunks | None:
+    def run(self, application: Application, environ: dict[str, Any]) -> bytes | FileWrapper | None:
         """Call the application, in a thread. Return the body, or None when its parts have been sent already."""
         result = application(environ, self.start_response)
-        if isinstance(result, FileChunks):
+        if isinstance(result, FileWrapper):  # the loop sends a file, so that a slow client holds no thread
             return result
         try:
             parts = iter(result)
-            first = next(
-                parts, b""
-            )  # before anything is read of `written`: the application may be a generator
+            first = next(parts, b"")  # before `written` is read: the application may be a generator
             body = b"".join((*self.written, first))
-            if any(
-                name.lower() == "content-length" and value == str(len(body)) for name, value in self.headers
-            ):
+            if ("content-length", str(len(body))) in ((name.lower(), value) for name, value in self.headers):
                 return body
             transport = self.on_loop(self.begin())
             for part in chain((body,), parts):
@@ -93,7 +76,7 @@ class Exchange:
     def on_loop(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(SEND_SECONDS)
 
-    async def send_file(self, chunks: FileChunks) -> None:
+    async def send_file(self, chunks: FileWrapper) -> None:
         transport = await self.begin()
         parts = iter(chunks)
         while chunk := await asyncio.to_thread(next, parts, b""):
@@ -129,19 +112,19 @@ class Server:
         except TimeoutError:
             return refuse(protocol, environ, ApiError("REQUEST_TIMEOUT"))
         except ProtocolError:
-            return None  # the client has gone; there is nobody to answer
+            return None  # the client has gone
         with body:
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = body, str(length)
-            return await self.answer(protocol, environ)
+            return await self.respond(protocol, environ)
 
-    async def answer(self, protocol: Any, environ: dict[str, Any]) -> None:
+    async def respond(self, protocol: Any, environ: dict[str, Any]) -> None:
         if self.accepted >= self.limit:
             return refuse(protocol, environ, OVERLOADED)
         loop = asyncio.get_running_loop()
         exchange = Exchange(protocol, loop)
         self.accepted += 1
         running = self.threads.submit(exchange.run, self.application, environ)
-        patience = loop.call_later(MAX_WAIT_SECONDS, running.cancel)  # does nothing once it runs
+        timeout = loop.call_later(MAX_WAIT_SECONDS, running.cancel)  # does nothing once it runs
         try:
             result = await asyncio.wrap_future(running)
         except asyncio.CancelledError:
@@ -151,7 +134,7 @@ class Server:
             return None if exchange.streams else refuse(protocol, environ, ApiError("INTERNAL_ERROR"))
         finally:
             self.accepted -= 1
-            patience.cancel()
+            timeout.cancel()
         if isinstance(result, bytes):
             protocol.response_bytes(exchange.status, exchange.headers, result)
         elif result is not None:
@@ -183,7 +166,7 @@ def environ_of(scope: Any) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
-        "wsgi.file_wrapper": FileChunks,
+        "wsgi.file_wrapper": FileWrapper,
     }
     if scope.authority:
         environ["HTTP_HOST"] = scope.authority
@@ -199,7 +182,7 @@ def environ_of(scope: Any) -> dict[str, Any]:
 
 
 def refuse(protocol: Any, environ: dict[str, Any], error: ApiError) -> None:
-    """Answer a request that no thread has taken."""
+    """Respond to a request that no thread has taken."""
     request_id = uuid7().hex
     context.current.set(context.RequestContext(request_id=request_id))  # a task has a context of its own
     request = HttpRequest()

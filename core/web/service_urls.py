@@ -1,17 +1,133 @@
-"""The URLs of Redis and RabbitMQ, and the TLS options in their query.
+"""The URLs of the database, Redis and the broker in environment variables, and the options in their queries.
 
-redis-py, django-redis, kombu and py-amqp read these options differently, and without any kombu trusts every
+An option that is unknown or given twice stops the start: a mistyped `sslmode` must not end in a connection without TLS.
+redis-py, django-redis, kombu and py-amqp read the options of TLS differently, and without any kombu trusts every
 certificate. So this module checks them once and converts them for each library.
 Imported by config/settings.py before Django is ready.
 """
 
 import ssl
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
+import dj_database_url
 from environs import EnvError
+from psycopg.pq import Conninfo
 
-from core.web.url_parts import split_url
+
+def split_url(text: str) -> SplitResult:
+    """Return the parts of a URL. Raises EnvError, which names the variable, where urllib raises ValueError.
+
+    The text of that ValueError may hold the password.
+    """
+    try:
+        return urlsplit(text)
+    except ValueError as error:
+        raise EnvError(
+            "is not a URL: percent-encode [, ] and non-ASCII characters, but not the [] of an IPv6 host"
+        ) from error
+
+
+def query_options(query: str, known: Collection[str]) -> dict[str, str]:
+    """Return the options in the query of a URL. Raises EnvError for one that is unknown or given twice."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    options = dict(pairs)
+    if unknown := sorted(options.keys() - known):
+        raise EnvError(f"has an option that is not known: {', '.join(unknown)}")
+    names = [name for name, _ in pairs]
+    if repeated := sorted(name for name in options if names.count(name) > 1):
+        raise EnvError(f"has an option that is given twice: {', '.join(repeated)}")
+    return options
+
+
+# --- the database ---------------------------------------------------------------------------------
+
+SQLITE: dict[str, Any] = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 10.0,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+# The server binds and prepares statements, so it parses and plans each of them once for a connection. The time limits
+# of statements are set after connecting: core/web/request_context.py.
+POSTGRESQL: dict[str, Any] = {
+    "server_side_binding": True,
+    "prepare_threshold": 1,
+    "connect_timeout": 3,
+    "tcp_user_timeout": 5000,
+}
+# The options of the installed libpq. Django sets the encoding; a connection for replication runs no SQL.
+LIBPQ = {option.keyword.decode() for option in Conninfo.get_defaults()} - {"client_encoding", "replication"}
+NUMBERS = {
+    *("connect_timeout", "tcp_user_timeout", "prepare_threshold"),
+    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+}
+WORDS = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "gssencmode": ("disable", "prefer", "require"),
+}
+# Options of libpq whose values the URL can also have before its query.
+ADDRESS = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+LIBPQ_FILES = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
+
+
+def parse_database(text: str) -> dict[str, Any]:
+    """Return the entry of DATABASES. Options in the query of the URL override our defaults."""
+    parts = split_url(text)
+    if parts.scheme not in {"postgres", "postgresql", "sqlite"}:
+        raise EnvError("must look like postgres://user:password@host:5432/name or sqlite:///path/to/file")
+    if parts.fragment:
+        raise EnvError("holds a #: write %23 for it, and percent-encode other such characters of a password")
+    try:
+        database: dict[str, Any] = dict(dj_database_url.parse(text))
+    except ValueError as error:
+        raise EnvError(f"is not a database URL: {error}") from error
+    if parts.scheme == "sqlite":
+        if parts.netloc not in {"", ":memory:"}:
+            raise EnvError("must have three slashes: sqlite:///path/to/file")
+        options = query_options(parts.query, {"timeout"})
+        return database | {"OPTIONS": SQLITE | {name: number(name, value) for name, value in options.items()}}
+    options = query_options(parts.query, LIBPQ | {"currentSchema", "prepare_threshold"})
+    if not database["NAME"] and "service" not in options:
+        raise EnvError("names no database: postgres://user:password@host:5432/name")
+    if twice := sorted(name for name, setting in ADDRESS.items() if name in options and database[setting]):
+        raise EnvError(
+            f"has the value of the option {', '.join(twice)} before its query too: leave one of them out"
+        )
+    # A process has at most as many connections as threads.
+    postgresql = {"ENGINE": "core.db.postgresql", "CONN_MAX_AGE": 1800, "CONN_HEALTH_CHECKS": True}
+    return database | postgresql | {"OPTIONS": postgresql_options(options)}
+
+
+def postgresql_options(given: dict[str, str]) -> dict[str, Any]:
+    options = POSTGRESQL | {name: checked(name, text) for name, text in given.items()}
+    if schema := options.pop("currentSchema", None):
+        options["options"] = " ".join(filter(None, (given.get("options"), f"-c search_path={schema}")))
+    return options
+
+
+def checked(name: str, text: str) -> Any:
+    if name == "prepare_threshold" and text == "none":
+        return None  # no statement is prepared on the server
+    if name in NUMBERS:
+        return number(name, text)
+    if name in WORDS and text not in WORDS[name]:
+        raise EnvError(f"option {name} must be one of {', '.join(WORDS[name])}")
+    if name in LIBPQ_FILES and not (name == "sslrootcert" and text == "system") and not Path(text).is_file():
+        raise EnvError(f"option {name} names no file: {text}")
+    return text
+
+
+def number(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise EnvError(f"option {name} must be a number")
+    return int(text)
+
+
+# --- Redis and the broker -------------------------------------------------------------------------
 
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 BROKER_SCHEMES = frozenset({*REDIS_SCHEMES, "amqp", "amqps", "pyamqp"})
@@ -35,30 +151,23 @@ def parse_broker(text: str) -> str:
 def normalized(text: str, schemes: frozenset[str], example: str) -> str:
     """Return the URL with its scheme in lower case, its options named as in redis-py, and `ssl_cert_reqs` if it uses
     TLS. Raises EnvError for an option that is unknown or cannot work."""
-    parts = split(text)
+    parts = split_service(text)
     if parts.scheme not in schemes:
         raise EnvError(f"must look like {example}")
-    url = f"{parts.scheme}:{text.partition(':')[2]}"
-    sent = parse_qsl(parts.query, keep_blank_values=True)
-    names_sent = [name for name, _ in sent]
-    if repeated := sorted({name for name in names_sent if names_sent.count(name) > 1}):
-        raise EnvError(f"has an option in its query that is given twice: {repeated[0]}")
-    others = [(name, value) for name, value in sent if name in OTHER_OPTIONS.get(parts.scheme, ())]
-    unknown = [name for name, _ in sent if name not in {*FILES, "ssl_cert_reqs", "ssl_check_hostname"}]
-    if names := sorted(set(unknown) - {name for name, _ in others}):
-        raise EnvError(f"has an option in its query that is not known: {names[0]}")
-    options = {name: value for name, value in sent if name.startswith("ssl_")}
-    if options and parts.scheme not in TLS_SCHEMES:
+    others = OTHER_OPTIONS.get(parts.scheme, set())
+    options = query_options(parts.query, {*FILES, "ssl_cert_reqs", "ssl_check_hostname", *others})
+    tls = options.keys() - others
+    if tls and parts.scheme not in TLS_SCHEMES:
         raise EnvError(
-            f"has {sorted(options)[0]}, but {parts.scheme}:// is without TLS: use rediss:// or amqps://"
+            f"has {sorted(tls)[0]}, but {parts.scheme}:// is without TLS: use rediss:// or amqps://"
         )
     if parts.scheme in TLS_SCHEMES:
-        options = {**options, **verification(options)}
+        options |= verification(options)
         refuse_unusable_files(options)
-    return joined(url, dict(others) | options)
+    return joined(f"{parts.scheme}:{text.partition(':')[2]}", options)
 
 
-def split(url: str) -> SplitResult:
+def split_service(url: str) -> SplitResult:
     if "#" in url:
         raise EnvError("holds a #: write %23 for it in a password; options follow a ?")
     parts = split_url(url)

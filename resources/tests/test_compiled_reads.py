@@ -8,7 +8,7 @@ from django.utils import timezone
 from core.api import fast_reads as reads
 from core.api import pagination
 from core.db import statements as compiled
-from core.db.statements import shapes
+from core.db.statements import statement_cache
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 
@@ -132,7 +132,7 @@ def test_tags_are_the_same(owner, rows, monkeypatch):
 
 
 def test_one_persons_statement_does_not_remember_them(owner, stranger, rows):
-    shapes.clear()
+    statement_cache.clear()
     mine = {row["userId"] for row in owner.get("/api/v1/resources?limit=100").json()["data"]}
     theirs = {row["userId"] for row in stranger.get("/api/v1/resources?limit=100").json()["data"]}
 

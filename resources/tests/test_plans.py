@@ -198,7 +198,7 @@ def test_the_index_takes_owner_and_words_at_once(many):
         for way in ("seqscan", "indexscan", "indexonlyscan"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
     found = many.matching("zozozo gara")
-    found.query.asked_of_index = ["zozozo", "gara"]
+    found.query.indexed_words = ["zozozo", "gara"]
     [scan] = [node for node in plan(found) if node.get("Index Name") == "resource_words"]
 
     assert "user_id =" in scan["Index Cond"]

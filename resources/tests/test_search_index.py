@@ -93,7 +93,7 @@ def test_the_index_agrees_with_the_plain_comparison_on_every_beginning(owner, sh
     for beginning in beginnings:
         for rows in (Resource.objects.all(), Resource.objects.owned_by(owner.user)):
             by_index = rows.matching(beginning)
-            by_index.query.asked_of_index = [beginning]
+            by_index.query.indexed_words = [beginning]
             assert "tsquery" in str(by_index.query)
             assert found(by_index) == found(rows.matching(beginning))
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.backends.postgresql import base
 from psycopg import OperationalError
 
-from core.web import time_limits
+from core.web.request_context import TimeLimits, time_limits
 
 IDLE_SECONDS = 30.0
 
@@ -18,12 +18,12 @@ Parent: Any = base.DatabaseWrapper  # its stubs leave out most of what is extend
 class DatabaseWrapper(Parent):
     """The wrapper for connections that threads keep (CONN_MAX_AGE).
 
-    A server that restarts or ends a connection sends a message first, which a look at the socket finds. Only after
-    IDLE_SECONDS, when a firewall may have dropped the connection without a message, is the server asked.
+    A server that restarts or ends a connection sends a message first, so the socket is readable. Only after
+    IDLE_SECONDS, when a firewall may have dropped the connection without a message, a query tests it.
     """
 
     last_checked = 0.0
-    limits: time_limits.TimeLimits | None = None
+    limits: TimeLimits | None = None
 
     def connect(self) -> None:
         super().connect()
@@ -34,9 +34,9 @@ class DatabaseWrapper(Parent):
         """Set the time limits of this thread on the open connection, unless it has them.
 
         After connecting, because PgBouncer refuses them as start-up options. In its transaction mode a SET would be for
-        whatever client comes next, so there they are the role's. What DATABASE_URL sets is left alone.
+        whatever client comes next, so there they are the role's. The options of DATABASE_URL have precedence.
         """
-        limits = time_limits.current.get()
+        limits = time_limits.get()
         is_pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
         if self.connection is None or limits == self.limits or is_pooled or self.in_atomic_block:
             return

@@ -12,7 +12,7 @@ from core.api.idempotency import idempotent
 from core.api.views import ApiView
 from core.outbox.models import OutboxMessage
 from core.tests.parallel import together
-from core.web import time_limits
+from core.web import request_context
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -24,7 +24,7 @@ pytestmark = [
 def _long_limits(monkeypatch):
     """A deadlock is detected after a second of waiting, so on a loaded machine two take longer than the limits of a
     request, and the response is a 503 as it should be."""
-    monkeypatch.setattr(time_limits, "REQUEST", time_limits.DEFAULT)
+    monkeypatch.setattr(request_context, "REQUEST_LIMITS", request_context.DEFAULT_LIMITS)
 
 
 class Crossing(ApiView):

@@ -5,7 +5,7 @@ import pytest
 from django.db import close_old_connections, connection
 
 from core.db.postgresql.base import IDLE_SECONDS
-from core.web import time_limits
+from core.web import request_context
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -50,14 +50,14 @@ def test_one_that_the_server_has_ended_is_replaced(owner):
     assert backend() != before
 
 
-def test_looking_at_it_asks_the_server_nothing(django_assert_num_queries):
+def test_the_health_check_sends_no_query(django_assert_num_queries):
     backend()
     with django_assert_num_queries(0):
         assert connection.is_usable()
 
 
 @pytest.mark.parametrize("terminated", [False, True])
-def test_after_a_long_silence_the_server_is_asked(terminated):
+def test_after_a_long_silence_the_health_check_sends_a_query(terminated):
     pid = backend()
     connection.last_checked -= IDLE_SECONDS + 1
     if terminated:
@@ -77,12 +77,13 @@ def limits():
 
 @pytest.fixture
 def seen(monkeypatch):
-    """The limits in which the queries of a request run."""
-    time_limits.use(time_limits.DEFAULT)  # another test may have served a request in this thread
-    found = []
-    monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: found.append(limits()))
-    yield found
-    time_limits.use(time_limits.DEFAULT)
+    """Yield the limits of the queries of each request."""
+    seen = []
+    monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: seen.append(limits()))
+    # A request may have come before in this thread.
+    request_context.use_limits(request_context.DEFAULT_LIMITS)
+    yield seen
+    request_context.use_limits(request_context.DEFAULT_LIMITS)
 
 
 def test_a_request_of_the_api_has_short_limits_and_the_admin_its_own(owner, seen):
@@ -94,14 +95,14 @@ def test_a_request_of_the_api_has_short_limits_and_the_admin_its_own(owner, seen
 
 def test_a_new_connection_has_the_limits_of_its_thread(seen):
     assert limits() == ("10s", "3s")
-    time_limits.use(time_limits.REQUEST)
+    request_context.use_limits(request_context.REQUEST_LIMITS)
     connection.close()
 
     assert limits() == ("2s", "2s")
 
 
 def test_a_lost_connection_is_replaced_when_the_limits_change(owner, seen):
-    time_limits.use(time_limits.DEFAULT)
+    request_context.use_limits(request_context.DEFAULT_LIMITS)
     terminate(backend())
 
     assert owner.get("/api/v1/jobs").status_code == 200

@@ -4,7 +4,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory
 
-from core.web.content_types import with_readable_type
+from core.web.middleware import with_readable_type
 
 pytestmark = pytest.mark.django_db  # a connection that an earlier test has left open is looked at
 

@@ -6,7 +6,7 @@ from django.db import connection
 from environs import EnvError
 
 from core.tests.interpreter import django_python
-from core.web.database_url import parse_database
+from core.web.service_urls import parse_database
 
 URL = "postgres://ann:s%23crt@db.example.com:5432/app"
 
@@ -77,7 +77,7 @@ def test_settings_of_the_server_are_kept():
         ("connect_timeout=-1", "connect_timeout must be a number"),
         ("sslrootcert=/nowhere/ca.pem", "sslrootcert names no file: /nowhere/ca.pem"),
         ("sslmode=require&sslmode=disable", "given twice"),
-        ("sslmode", "is not a database URL"),
+        ("sslmode", "sslmode must be one of disable"),
     ],
 )
 def test_an_option_that_nobody_would_read_is_refused_by_name(query, said):

@@ -4,9 +4,8 @@ import pytest
 from environs import EnvError
 
 from core.tests.interpreter import ROOT, python
-from core.web.database_url import parse_database
 from core.web.environment import Environment, parse_origin, parse_rate, weak_secret
-from core.web.service_urls import parse_broker, parse_redis
+from core.web.service_urls import parse_broker, parse_database, parse_redis
 
 GOOD_KEY = "k3yB1fP0zQ7vX9mT2sW8rD4gH6jL5nC1aE0uI3oY7bV9xZ2qM4wS8"
 IMPORT = "import config.settings"

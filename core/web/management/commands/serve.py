@@ -89,14 +89,14 @@ class Command(BaseCommand):
                 respawn_interval=1.0,
                 workers_kill_timeout=DRAIN_SECONDS,
                 workers_max_rss=max_memory,
-                rss_samples=3,  # of 30 seconds each, so that one large answer replaces nobody
+                rss_samples=3,  # of 30 seconds each, so that one large response replaces no process
             ).serve()
         finally:
             shutil.rmtree(metrics_dir, ignore_errors=True)
 
 
 def collect_static_if_stale() -> None:
-    """A native start without `collectstatic` would serve an admin without styles; the image has it done."""
+    """Run `collectstatic` if a source is newer: a start without it would serve an admin without styles."""
     manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
     collected = manifest.stat().st_mtime if manifest.exists() else 0.0
     sources = (storage.path(name) for finder in get_finders() for name, storage in finder.list([]))
