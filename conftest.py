@@ -18,6 +18,7 @@ from core.audit import triggers as append_only
 from core.db import counters, triggers
 from core.outbox import services as outbox
 from core.tests.contract import contradictions
+from core.web import request_context
 
 REDIS_URL = settings.REDIS_URL  # before a test sets another
 
@@ -37,7 +38,7 @@ class Caller(APIClient):
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Remove the audit log's triggers: they forbid the TRUNCATE between tests with real transactions.
 
     The tests of the triggers install them again.
@@ -45,6 +46,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         triggers.remove(connection, append_only.append_only_triggers)
     triggers.declarations.remove(append_only.append_only_triggers)
+    yield
+    # DROP DATABASE writes a checkpoint, which takes long on a busy disk.
+    request_context.time_limits.set(request_context.TimeLimits(statement_timeout="60s", lock_timeout="60s"))
 
 
 @pytest.fixture(autouse=True)
