@@ -50,14 +50,14 @@ def test_one_that_the_server_has_ended_is_replaced(owner):
     assert backend() != before
 
 
-def test_looking_at_it_asks_the_server_nothing(django_assert_num_queries):
+def test_the_health_check_sends_no_query(django_assert_num_queries):
     backend()
     with django_assert_num_queries(0):
         assert connection.is_usable()
 
 
 @pytest.mark.parametrize("terminated", [False, True])
-def test_after_a_long_silence_the_server_is_asked(terminated):
+def test_after_a_long_silence_the_health_check_sends_a_query(terminated):
     pid = backend()
     connection.last_checked -= IDLE_SECONDS + 1
     if terminated:
@@ -77,12 +77,12 @@ def limits():
 
 @pytest.fixture
 def seen(monkeypatch):
-    """The limits in which the queries of a request run."""
-    found = []
-    monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: found.append(limits()))
+    """Yield the limits of the queries of each request."""
+    seen = []
+    monkeypatch.setattr("core.web.middleware.refuse_early", lambda _request: seen.append(limits()))
     # A request may have come before in this thread.
     request_context.use_limits(request_context.DEFAULT_LIMITS)
-    yield found
+    yield seen
     request_context.use_limits(request_context.DEFAULT_LIMITS)
 
 
