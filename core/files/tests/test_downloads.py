@@ -5,6 +5,7 @@ import re
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
+from django.http import FileResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -171,6 +172,14 @@ def test_it_is_sent_in_chunks(url):
     response = Client().get(url)
 
     assert max(len(chunk) for chunk in response.streaming_content) <= CHUNK_BYTES
+
+
+def test_the_server_gets_a_file_so_that_a_slow_client_holds_no_thread(url):
+    response = Client().get(url, headers={"Range": "bytes=5-9"})
+
+    assert isinstance(response, FileResponse)
+    assert response.file_to_stream  # given to `wsgi.file_wrapper`
+    assert b"".join(response.streaming_content) == CONTENT[5:10]
 
 
 def test_a_page_of_thumbnails_is_not_limited(disk, url, rates):
