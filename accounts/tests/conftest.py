@@ -10,14 +10,14 @@ from accounts.tests.checks import token_in
 
 @pytest.fixture
 def clock(time_machine):
-    """Time stands still, and moves by `clock.shift(seconds or timedelta)`. Name it before the cast."""
+    """Stop the time, which `clock.shift(seconds or timedelta)` moves. Name it before the fixtures of callers."""
     time_machine.move_to(datetime.now(UTC).replace(microsecond=0), tick=False)
     return time_machine
 
 
 @pytest.fixture
 def emailed_token(deliver):
-    """Deliver; there must be one mail, to this address; the secret of its link."""
+    """Return a function that delivers one email, to this address, and returns the token of its link."""
 
     def open_email(address):
         [message] = deliver()
@@ -28,7 +28,7 @@ def emailed_token(deliver):
 
 
 class Hashes:
-    """Counts the runs of the slow hash."""
+    """A counter of the runs of the slow hash."""
 
     def __init__(self):
         self.runs = []
@@ -52,7 +52,7 @@ def hashes(monkeypatch):
 
 @pytest.fixture
 def just_before(db):
-    """`with just_before(beginning of a statement, act)`: somebody acts between a read and that write."""
+    """Return a context manager, `just_before(beginning, act)`: `act` runs before the statement with this beginning."""
 
     @contextmanager
     def interleave(beginning, act):

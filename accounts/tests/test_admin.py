@@ -1,4 +1,4 @@
-"""Users, in the admin."""
+"""Users in the admin."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def edit(browser, user, **changes):
 # --- the list -------------------------------------------------------------------------------------
 
 
-def found(browser, **query):
+def listed(browser, **query):
     return {user.pk for user in rows(browser.get(url_of(User), query))}
 
 
@@ -55,27 +55,27 @@ def test_email_and_name_are_searched(browser):
     ann, bob = UserFactory(email="ann@example.com"), UserFactory(name="Bob Annson")
     UserFactory(name="Carl")
 
-    assert found(browser, q="ann") == {ann.pk, bob.pk}
+    assert listed(browser, q="ann") == {ann.pk, bob.pk}
 
 
-def test_who_was_deleted_is_shown_and_can_be_told_apart(browser, owner):
+def test_deleted_users_are_listed_and_marked(browser, owner):
     gone = UserFactory()
     gone.soft_delete()
 
-    assert {gone.pk, owner.user.pk} <= found(browser)
-    assert found(browser, deleted="yes") == {gone.pk}
-    assert gone.pk not in found(browser, deleted="no")
+    assert {gone.pk, owner.user.pk} <= listed(browser)
+    assert listed(browser, deleted="yes") == {gone.pk}
+    assert gone.pk not in listed(browser, deleted="no")
 
 
-def test_role_and_verification_narrow_the_list(browser):
+def test_the_list_filters_by_role_and_verification(browser):
     proven = UserFactory(role="staff", email_verified_at=timezone.now())
     UserFactory(role="staff")
     UserFactory(email_verified_at=timezone.now())
 
-    assert found(browser, role__exact="staff", verified="yes") == {proven.pk}
+    assert listed(browser, role__exact="staff", verified="yes") == {proven.pk}
 
 
-def test_who_is_locked_now_can_be_listed(browser, clock):
+def test_the_list_filters_by_locked_users(browser, clock):
     locked, opened, before = UserFactory.create_batch(3)
     lock(before)
     clock.shift(timedelta(minutes=16))
@@ -84,10 +84,10 @@ def test_who_is_locked_now_can_be_listed(browser, clock):
     lock(opened)
     act(browser, "unlock", opened)
 
-    assert found(browser, locked="yes") == {locked.pk}
+    assert listed(browser, locked="yes") == {locked.pk}
 
 
-def test_the_list_costs_the_same_however_long(browser):
+def test_the_number_of_queries_of_the_list_does_not_grow(browser):
     def somebody():
         user = UserFactory()
         lock(user)
@@ -104,15 +104,15 @@ def test_the_list_costs_the_same_however_long(browser):
 # --- adding ---------------------------------------------------------------------------------------
 
 
-def test_a_new_account_can_log_in_and_is_asked_to_prove_its_address(browser, deliver):
-    answer = browser.post(url_of(User, "add"), {**NEW, "email": " New@Example.com"})
+def test_a_new_account_can_log_in_and_gets_a_verification_email(browser, deliver):
+    response = browser.post(url_of(User, "add"), {**NEW, "email": " New@Example.com"})
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert log_in_with("new@example.com").status_code == 200
     assert [mail.to for mail in deliver()] == [["new@example.com"]]
 
 
-def test_adding_is_audited_with_who_did_it(browser):
+def test_adding_is_audited_with_its_actor(browser):
     browser.post(url_of(User, "add"), {**NEW, "role": "staff"})
     user = User.objects.get(email="new@example.com")
 
@@ -132,11 +132,11 @@ def test_adding_is_audited_with_who_did_it(browser):
         ("role", "king", "valid choice"),
     ],
 )
-def test_what_the_api_refuses_is_refused_beside_its_field(browser, field, value, problem):
+def test_values_that_the_api_refuses_are_errors_of_their_field(browser, field, value, problem):
     UserFactory(email="taken@example.com")
-    answer = browser.post(url_of(User, "add"), {**NEW, field: value})
+    response = browser.post(url_of(User, "add"), {**NEW, field: value})
 
-    assert problem in " ".join(errors(answer)[field])
+    assert problem in " ".join(errors(response)[field])
     assert not User.objects.filter(email="new@example.com").exists()
 
 
@@ -160,16 +160,16 @@ def test_saving_without_a_change_changes_nothing(browser, owner):
     assert events() == before
 
 
-def test_what_somebody_else_changed_meanwhile_is_not_overwritten(browser, owner):
+def test_a_concurrent_change_is_not_overwritten(browser, owner):
     seen = browser.get(url_of(owner.user, "change")).context["adminform"].form["seen_version"].value()
     owner.patch("/api/v1/users/me", {"name": "Newer Name"})
-    answer = edit(browser, owner.user, role="staff", seen_version=seen)
+    response = edit(browser, owner.user, role="staff", seen_version=seen)
 
     assert (User.objects.get(pk=owner.user.pk).name, User.objects.get(pk=owner.user.pk).role) == (
         "Newer Name",
         "user",
     )
-    assert "saved this meanwhile" in errors(answer)["__all__"][0]
+    assert "saved this meanwhile" in errors(response)["__all__"][0]
 
 
 def test_a_role_is_changed_by_its_service(browser, owner):
@@ -180,10 +180,10 @@ def test_a_role_is_changed_by_its_service(browser, owner):
     assert (changed.actor_id, changed.changes) == (browser.user.pk, {"role": ["user", "staff"]})
 
 
-def test_the_last_admin_stays_and_the_page_says_why(browser):
-    answer = edit(browser, browser.user, role="user")
+def test_the_last_admin_cannot_be_demoted_and_the_page_names_the_reason(browser):
+    response = edit(browser, browser.user, role="user")
 
-    assert errors(answer)["__all__"] == ["The last admin can neither be demoted nor deleted."]
+    assert errors(response)["__all__"] == ["The last admin can neither be demoted nor deleted."]
     assert User.objects.get(pk=browser.user.pk).is_superuser
 
 
@@ -205,7 +205,7 @@ def test_email_and_password_are_no_fields_of_the_page(browser, owner):
     assert user.password not in browser.get(url_of(user, "change")).content.decode()
 
 
-def test_who_was_deleted_is_only_looked_at(browser):
+def test_a_deleted_user_is_read_only(browser):
     gone = UserFactory()
     gone.soft_delete()
 

@@ -7,11 +7,11 @@ from accounts.tests.checks import (
     audit_holds,
     event,
     events,
-    fate,
     log_in_with,
     problems,
     refresh_with,
     refusal,
+    token_state,
 )
 from accounts.tests.factories import PASSWORD
 
@@ -26,9 +26,9 @@ def change(caller, current=PASSWORD, new=NEW_PASSWORD, **extra):
 
 
 def test_changes_the_password(owner):
-    answer = change(owner)
+    response = change(owner)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (response.status_code, response.content) == (204, b"")
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
     assert refusal(log_in_with(owner.user.email, PASSWORD)) == (401, "INVALID_CREDENTIALS")
 
@@ -38,9 +38,9 @@ def test_ends_every_other_session_and_keeps_this_one(owner, log_in, stranger):
 
     change(owner)
 
-    assert fate(access_of(elsewhere)) == "TOKEN_REVOKED"
+    assert token_state(access_of(elsewhere)) == "TOKEN_REVOKED"
     assert refusal(refresh_with(elsewhere.refresh_token)) == (401, "TOKEN_REVOKED")
-    assert fate(access_of(owner)) == fate(access_of(stranger)) == "alive"
+    assert token_state(access_of(owner)) == token_state(access_of(stranger)) == "valid"
     assert refresh_with(owner.refresh_token).status_code == 200
 
 
@@ -49,11 +49,11 @@ def test_a_wrong_current_password_changes_nothing(owner, log_in):
 
     assert problems(change(owner, "Wr0ng-password")) == WRONG
 
-    assert fate(access_of(elsewhere)) == "alive"
+    assert token_state(access_of(elsewhere)) == "valid"
     assert log_in_with(owner.user.email, PASSWORD).status_code == 200
 
 
-def test_the_current_password_counts_to_the_last_space(owner):
+def test_spaces_of_the_current_password_are_significant(owner):
     assert problems(change(owner, PASSWORD + " ")) == WRONG
     assert change(owner, new=f" {NEW_PASSWORD} ").status_code == 204
 
@@ -70,7 +70,7 @@ def test_wrong_passwords_lock_the_account(owner):
     assert refusal(locked) == (423, "ACCOUNT_LOCKED")
     assert 0 < int(locked["Retry-After"]) <= 900
     assert refusal(log_in_with(owner.user.email)) == (423, "ACCOUNT_LOCKED")
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
 
 def test_the_right_password_clears_the_count(owner):
@@ -91,16 +91,16 @@ def test_the_right_password_clears_the_count(owner):
         ("A1" + "x" * 127, "max_length"),
     ],
 )
-def test_the_new_password_obeys_the_rules(owner, new, code):
+def test_the_new_password_must_follow_the_rules(owner, new, code):
     assert problems(change(owner, new=new)) == [("newPassword", code)]
     assert log_in_with(owner.user.email, PASSWORD).status_code == 200
 
 
-def test_names_what_is_missing(owner):
+def test_names_missing_fields(owner):
     assert problems(owner.post(URL, {})) == [("currentPassword", "required"), ("newPassword", "required")]
 
 
-def test_tells_the_owner_once(owner, deliver):
+def test_sends_the_owner_one_email(owner, deliver):
     change(owner)
 
     [mail] = deliver()
@@ -124,7 +124,7 @@ def test_a_wrong_password_is_audited(owner):
     assert event("login.failed").target_id == owner.user.pk
 
 
-def test_moves_the_browser_sessions_of_the_admin_along(owner):
+def test_keeps_the_own_browser_session_of_the_admin(owner):
     before = owner.user.get_session_auth_hash()
 
     change(owner)

@@ -1,4 +1,4 @@
-"""`manage.py changepassword`: what it sets is set as staff would set it."""
+"""`manage.py changepassword`: it has the effects of a password set by staff."""
 
 import getpass
 from datetime import timedelta
@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.services.passwords import issue_token
-from accounts.tests.checks import API, NEW_PASSWORD, access_of, event, fate, log_in_with, problems
+from accounts.tests.checks import API, NEW_PASSWORD, access_of, event, log_in_with, problems, token_state
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.tests.office import browser_of
 
@@ -15,19 +15,19 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def typed(monkeypatch):
-    """What the operator types when asked for a password; each twice."""
+def type_passwords(monkeypatch):
+    """Return a function that enters these passwords at the prompts, each twice."""
 
-    def type_(*texts):
-        answers = [text for text in texts for _ in range(2)]
-        monkeypatch.setattr(getpass, "getpass", lambda prompt="": answers.pop(0))
+    def patch_prompt(*texts):
+        inputs = [text for text in texts for _ in range(2)]
+        monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))
 
-    return type_
+    return patch_prompt
 
 
-def test_sets_the_password(typed):
+def test_sets_the_password(type_passwords):
     user = UserFactory()
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", f" {user.email.upper()} ")
 
@@ -35,35 +35,35 @@ def test_sets_the_password(typed):
     assert log_in_with(user.email, NEW_PASSWORD).status_code == 200
 
 
-def test_ends_every_session_and_voids_reset_links(typed, owner, anonymous):
+def test_ends_every_session_and_voids_reset_links(type_passwords, owner, anonymous):
     owner.user.role = "staff"
     owner.user.save()
     browser = browser_of(owner.user)
     link = issue_token(owner.user, "password_reset", owner.user.email, timedelta(hours=1))
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", owner.user.email)
 
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
     assert browser.get("/admin/").status_code == 302
-    answer = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": PASSWORD})
-    assert problems(answer) == [("token", "invalid_token")]
+    response = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": PASSWORD})
+    assert problems(response) == [("token", "invalid_token")]
 
 
-def test_opens_the_lock(typed):
+def test_removes_the_lock(type_passwords):
     user = UserFactory()
     for _ in range(5):
         log_in_with(user.email, "Wr0ng-guess")
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", user.email)
 
     assert log_in_with(user.email, NEW_PASSWORD).status_code == 200
 
 
-def test_tells_the_owner_and_the_audit_log(typed, deliver):
+def test_is_emailed_to_the_owner_and_audited(type_passwords, deliver):
     user = UserFactory()
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", user.email)
 
@@ -73,11 +73,11 @@ def test_tells_the_owner_and_the_audit_log(typed, deliver):
     assert (changed.actor_id, changed.subject_id) == (None, user.pk)
 
 
-def test_of_an_address_that_was_deleted_and_registered_again_it_is_the_account_there_is(typed):
+def test_of_a_deleted_and_a_new_account_with_one_address_the_new_one_is_changed(type_passwords):
     gone = UserFactory(email="ann@xn--bcher-kva.example")
     gone.soft_delete()
     user = UserFactory(email=gone.email)
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", "Ann@bücher.example")
 
@@ -91,9 +91,9 @@ def test_of_an_address_that_was_deleted_and_registered_again_it_is_the_account_t
     ["short", "no-digit-Here", "Passw0rd", "A1" + "\u0301" * 40, "A1" * 1000],
     ids=["short", "digit", "common", "marks", "long"],
 )
-def test_a_weak_password_is_asked_for_again_three_times(typed, weak, capsys):
+def test_a_weak_password_is_prompted_for_again_three_times(type_passwords, weak, capsys):
     user = UserFactory()
-    typed(weak, weak, weak)
+    type_passwords(weak, weak, weak)
 
     with pytest.raises(CommandError, match="No password was set"):
         call_command("changepassword", user.email)
@@ -101,9 +101,9 @@ def test_a_weak_password_is_asked_for_again_three_times(typed, weak, capsys):
     assert log_in_with(user.email).status_code == 200
 
 
-def test_a_password_that_is_not_utf8_is_refused(typed):
+def test_a_password_that_is_not_utf8_is_refused(type_passwords):
     user = UserFactory()
-    typed("P\udce4ssword-n0w")
+    type_passwords("P\udce4ssword-n0w")
 
     with pytest.raises(CommandError, match=r"^Password: this is not valid UTF-8"):
         call_command("changepassword", user.email)
@@ -115,10 +115,10 @@ def test_an_address_that_is_not_utf8_is_refused():
         call_command("changepassword", "r\udce4t@example.com")
 
 
-def test_two_different_passwords_are_asked_for_again(monkeypatch):
+def test_two_different_passwords_are_prompted_for_again(monkeypatch):
     user = UserFactory()
-    answers = [NEW_PASSWORD, PASSWORD, NEW_PASSWORD, NEW_PASSWORD]
-    monkeypatch.setattr(getpass, "getpass", lambda prompt="": answers.pop(0))
+    inputs = [NEW_PASSWORD, PASSWORD, NEW_PASSWORD, NEW_PASSWORD]
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))
 
     call_command("changepassword", user.email)
 
@@ -126,7 +126,7 @@ def test_two_different_passwords_are_asked_for_again(monkeypatch):
 
 
 @pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
-def test_who_gives_up_changes_nothing(monkeypatch, end):
+def test_a_cancelled_prompt_changes_nothing(monkeypatch, end):
     user = UserFactory()
 
     def give_up(prompt=""):
@@ -141,7 +141,7 @@ def test_who_gives_up_changes_nothing(monkeypatch, end):
 @pytest.mark.parametrize(
     "address", ["nobody@example.com", "gone@example.com", "no address", "e" + "\u0301" * 400]
 )
-def test_an_unknown_address_is_one_clear_line(address):
+def test_an_unknown_address_is_an_error_of_one_line(address):
     UserFactory(email="gone@example.com").soft_delete()
 
     with pytest.raises(CommandError, match=r"^email: no account"):

@@ -1,4 +1,4 @@
-"""`?delivery=cookie`: tokens where scripts cannot read them, and CSRF for what is sent with them."""
+"""`?delivery=cookie`: tokens that scripts cannot read, and CSRF protection of requests with them."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -11,15 +11,15 @@ ME, LOGIN = "/api/v1/users/me", "/api/v1/auth/login?delivery=cookie"
 
 
 class Browser(APIClient):
-    """Keeps cookies, as APIClient does, and knows the CSRF token that its page was given."""
+    """An APIClient, which stores cookies, with the CSRF token of its page."""
 
     csrf = ""
 
     def log_in(self, user):
-        answer = self.post(LOGIN, {"email": user.email, "password": PASSWORD})
-        assert answer.status_code == 200
-        self.csrf = answer.json()["data"]["csrfToken"]
-        return answer
+        response = self.post(LOGIN, {"email": user.email, "password": PASSWORD})
+        assert response.status_code == 200
+        self.csrf = response.json()["data"]["csrfToken"]
+        return response
 
 
 @pytest.fixture(autouse=True)
@@ -35,26 +35,26 @@ def user():
 @pytest.fixture
 def browser(user):
     client = Browser()
-    client.answer = client.log_in(user)
+    client.response = client.log_in(user)
     return client
 
 
 CLEARED = [("", 0)] * 3
 
 
-def cleared(answer):
-    """(value, max-age) of every cookie that the answer sets."""
-    return [(cookie.value, cookie["max-age"]) for cookie in answer.cookies.values()]
+def cleared(response):
+    """Return (value, max-age) of every cookie that the response sets."""
+    return [(cookie.value, cookie["max-age"]) for cookie in response.cookies.values()]
 
 
-def refused(answer):
-    return answer.status_code == 403 and answer.json()["error"]["code"] == "CSRF_FAILED"
+def refused(response):
+    return response.status_code == 403 and response.json()["error"]["code"] == "CSRF_FAILED"
 
 
-def test_the_body_holds_no_token(browser):
-    assert browser.answer.json()["data"].keys() == {"delivery", "user", "csrfToken", "expiresIn"}
+def test_the_body_has_no_token(browser):
+    assert browser.response.json()["data"].keys() == {"delivery", "user", "csrfToken", "expiresIn"}
     for cookie in (ACCESS, REFRESH):
-        assert browser.cookies[cookie.name].value not in browser.answer.content.decode()
+        assert browser.cookies[cookie.name].value not in browser.response.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_writes_need_the_csrf_token(browser):
     assert browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf).status_code == 200
 
 
-def test_the_csrf_token_of_another_session_does_not_fit(browser, user):
+def test_the_csrf_token_of_another_session_is_refused(browser, user):
     other = Browser()
     other.log_in(user)
 
@@ -94,12 +94,12 @@ def test_the_csrf_token_of_another_session_does_not_fit(browser, user):
     "origin", ["https://evil.example", "null", "http://testserver.evil.example", "https://["]
 )
 def test_a_foreign_origin_is_refused(browser, origin):
-    answer = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
+    response = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
 
-    assert refused(answer)
+    assert refused(response)
 
 
-def test_trusted_origins_are_let_in(browser, settings):
+def test_trusted_origins_are_allowed(browser, settings):
     settings.CSRF_TRUSTED_ORIGINS = ["https://app.example", "https://*.example.com"]
     settings.CORS_ALLOWED_ORIGINS = ["capacitor://localhost"]
     for origin in (
@@ -108,39 +108,39 @@ def test_trusted_origins_are_let_in(browser, settings):
         "https://a.b.example.com",
         "capacitor://localhost",
     ):
-        answer = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
-        assert answer.status_code == 200
+        response = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
+        assert response.status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["http://app.example.com", "https://example.com.evil.example"])
-def test_a_pattern_lets_in_its_own_scheme_and_subdomains_only(browser, settings, origin):
+def test_a_pattern_allows_its_own_scheme_and_subdomains_only(browser, settings, origin):
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]
 
     assert refused(browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin))
 
 
 def test_a_foreign_site_cannot_log_a_browser_in(user):
-    answer = APIClient().post(
+    response = APIClient().post(
         LOGIN, {"email": user.email, "password": PASSWORD}, HTTP_ORIGIN="https://evil.example"
     )
 
-    assert refused(answer)
+    assert refused(response)
     assert not user.sessions.exists()
 
 
-def test_a_bearer_token_wins_and_needs_no_csrf_token(browser, owner):
+def test_a_bearer_token_has_priority_and_needs_no_csrf_token(browser, owner):
     header = owner.authorization
-    answer = browser.patch(ME, {"name": "Newer"}, HTTP_AUTHORIZATION=header)
+    response = browser.patch(ME, {"name": "Newer"}, HTTP_AUTHORIZATION=header)
 
-    assert answer.json()["data"]["id"] == str(owner.user.pk)
+    assert response.json()["data"]["id"] == str(owner.user.pk)
 
 
 def test_refresh_by_cookie_rotates_the_cookies(browser, user):
     before = browser.cookies[REFRESH.name].value
-    answer = browser.post("/api/v1/auth/refresh", HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post("/api/v1/auth/refresh", HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert answer.status_code == 200
-    assert answer.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
+    assert response.status_code == 200
+    assert response.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
     assert browser.cookies[REFRESH.name].value != before
     assert browser.get(ME).status_code == 200
 
@@ -149,13 +149,13 @@ def test_refresh_by_cookie_needs_the_csrf_token(browser):
     assert refused(browser.post("/api/v1/auth/refresh"))
 
 
-def test_a_token_from_a_cookie_never_moves_into_a_body(browser):
-    answer = browser.post("/api/v1/auth/refresh?delivery=body", HTTP_X_CSRFTOKEN=browser.csrf)
+def test_a_refresh_by_cookie_never_returns_tokens_in_the_body(browser):
+    response = browser.post("/api/v1/auth/refresh?delivery=body", HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert answer.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
+    assert response.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
 
 
-def test_a_refresh_moves_a_token_from_the_body_into_cookies_from_an_own_origin_only(owner):
+def test_a_refresh_by_body_delivers_cookies_to_own_origins_only(owner):
     client = APIClient()
     path, body = "/api/v1/auth/refresh?delivery=cookie", {"refreshToken": owner.refresh_token}
 
@@ -173,22 +173,25 @@ def test_register_delivers_cookies_too():
 
 
 def test_logout_clears_every_cookie(browser, user):
-    answer = browser.post("/api/v1/auth/logout", HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post("/api/v1/auth/logout", HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert answer.status_code == 204
-    assert cleared(answer) == CLEARED
+    assert response.status_code == 204
+    assert cleared(response) == CLEARED
     assert not user.sessions.live().exists()
 
 
-def test_logout_clears_them_when_the_rate_is_used_up_too(browser, user, settings):
+def test_logout_clears_cookies_over_the_rate_limit_too(browser, user, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (1, 60), "anon": (1, 60)}
     user.sessions.end("reset")
-    answers = [browser.post("/api/v1/auth/logout", HTTP_COOKIE=f"{REFRESH.name}=x") for _ in range(2)]
+    responses = [browser.post("/api/v1/auth/logout", HTTP_COOKIE=f"{REFRESH.name}=x") for _ in range(2)]
 
-    assert [(answer.status_code, cleared(answer)) for answer in answers] == [(204, CLEARED), (429, CLEARED)]
+    assert [(response.status_code, cleared(response)) for response in responses] == [
+        (204, CLEARED),
+        (429, CLEARED),
+    ]
 
 
-def test_a_login_makes_a_new_session_whatever_cookie_came_along(browser, user):
+def test_a_login_creates_a_new_session_whatever_cookies_it_has(browser, user):
     planted = browser.cookies[ACCESS.name].value
     browser.log_in(user)
 
@@ -197,9 +200,9 @@ def test_a_login_makes_a_new_session_whatever_cookie_came_along(browser, user):
 
 
 def test_another_delivery_is_refused(user):
-    answer = APIClient().post(
+    response = APIClient().post(
         "/api/v1/auth/login?delivery=pigeon", {"email": user.email, "password": PASSWORD}
     )
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == "delivery"
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "delivery"

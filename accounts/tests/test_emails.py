@@ -1,4 +1,4 @@
-"""What each mail says, in both of its forms."""
+"""The content of each email, as text and as HTML."""
 
 from datetime import datetime
 from html.parser import HTMLParser
@@ -40,7 +40,7 @@ GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
 
 class Page(HTMLParser):
-    """The text of a mail's HTML, its links, and every tag in it."""
+    """The text, links and tags of an email's HTML."""
 
     def __init__(self, html):
         super().__init__()
@@ -74,7 +74,7 @@ def html_of(message):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_the_subject_says_what_it_is_about(template):
+def test_each_email_has_its_subject(template):
     message = written(template)
 
     assert message.subject == TEMPLATES[template][0]
@@ -87,12 +87,12 @@ def test_a_change_of_address_has_a_subject_of_its_own():
 
 
 @pytest.mark.parametrize("template", WITH_LINK)
-def test_the_link_stands_alone_on_its_line(template):
+def test_the_link_has_a_line_of_its_own(template):
     assert LINK in written(template).body.split("\n")
 
 
 @pytest.mark.parametrize("template", WITH_LINK)
-def test_the_html_has_the_link_to_press_and_to_copy(template):
+def test_the_html_has_the_link_as_a_button_and_as_text(template):
     page = Page(html_of(written(template)))
 
     assert page.links.count(LINK) == 2
@@ -103,7 +103,7 @@ def test_the_html_has_the_link_to_press_and_to_copy(template):
     ("template", "life"),
     [("password_reset", "hour"), ("email_proof", "24 hours"), ("email_changed", "7 days")],
 )
-def test_a_link_says_how_long_it_works(template, life):
+def test_each_email_with_a_link_names_its_lifetime(template, life):
     message = written(template)
 
     assert f"within the next {life}" in message.body
@@ -123,7 +123,7 @@ def test_a_link_says_how_long_it_works(template, life):
         ("new_device", "If it was not"),
     ],
 )
-def test_every_mail_says_what_to_do_if_it_was_not_you(template, advice):
+def test_every_email_describes_what_to_do_if_it_was_not_you(template, advice):
     message = written(template)
 
     assert advice in message.body
@@ -131,7 +131,7 @@ def test_every_mail_says_what_to_do_if_it_was_not_you(template, advice):
 
 
 @pytest.mark.parametrize("template", GREETING)
-def test_a_hostile_name_is_text_and_no_markup(template):
+def test_a_hostile_name_is_escaped(template):
     name = '<img src=x onerror="alert(1)"> & <a href="https://evil.example">'
     message = written(template, name=name)
     page = Page(html_of(message))
@@ -142,7 +142,7 @@ def test_a_hostile_name_is_text_and_no_markup(template):
     assert "https://evil.example" not in page.links
 
 
-def test_what_a_device_says_of_itself_is_text_and_no_markup():
+def test_the_user_agent_is_escaped():
     page = Page(html_of(written("new_device")))
 
     assert "<i>Firefox</i>" in page.text
@@ -150,8 +150,8 @@ def test_what_a_device_says_of_itself_is_text_and_no_markup():
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_an_address_that_is_not_proven_is_not_greeted_by_name(template):
-    """Whoever signs up with a foreign address could send its owner a text of their own, as the name."""
+def test_an_unverified_address_is_not_greeted_by_name(template):
+    """A person who registers a foreign address could send its owner a text, as the name."""
     message = written(template, name="Win at casino.example", verified=False)
 
     assert "casino" not in message.body
@@ -159,7 +159,7 @@ def test_an_address_that_is_not_proven_is_not_greeted_by_name(template):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_the_html_carries_its_style_and_loads_nothing(template):
+def test_the_html_has_inline_styles_and_loads_nothing(template):
     html = html_of(written(template))
     page = Page(html)
 
@@ -170,21 +170,21 @@ def test_the_html_carries_its_style_and_loads_nothing(template):
 
 
 @pytest.mark.parametrize("template", NOTICES)
-def test_every_notice_leads_to_where_one_can_act(template):
+def test_every_notice_links_to_a_page_to_act(template):
     message = written(template)
 
     assert ACT in message.body.split("\n")
     assert ACT in Page(html_of(message)).links
 
 
-def test_who_was_in_between_is_told_without_a_link_to_undo():
+def test_an_address_between_two_changes_gets_no_link_to_undo():
     message = written("email_changed", link=None, is_change_back=True)
 
     assert "token=" not in message.body + html_of(message)
     assert "This undid an earlier change" in message.body
 
 
-def test_an_address_that_was_not_proven_is_told_without_a_link_to_undo():
+def test_an_unverified_address_gets_no_link_to_undo():
     message = written("email_changed", link=None, is_change_back=False, verified=False)
 
     assert "token=" not in message.body + html_of(message)
@@ -192,7 +192,7 @@ def test_an_address_that_was_not_proven_is_told_without_a_link_to_undo():
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_nothing_of_the_template_is_left(template):
+def test_no_template_syntax_is_left(template):
     message = written(template)
 
     for text in (message.subject, message.body, html_of(message)):

@@ -1,4 +1,4 @@
-"""The slow hash takes a core for its time; a transaction that waits for it would hold a connection and its locks."""
+"""The slow hash runs outside of transactions, which would hold locks meanwhile."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ PERSON = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
 
 
 class Watched(BCryptHasher):
-    """The hasher of the product, which says whether a transaction was open."""
+    """The hasher of the product, which records whether a transaction was open."""
 
     seen: ClassVar[list[bool]] = []
 

@@ -1,5 +1,5 @@
-"""One mailbox gets at most five emails with a link in an hour, however many accounts name its address; four of them
-may be verifications. Notices to an address that is not proven have five places of their own."""
+"""A mailbox gets at most five emails with a link in an hour, of all accounts together; four of them may be
+verifications. Notices to an unverified address have a limit of five of their own."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ ME = f"{API}/users/me"
 
 @pytest.fixture
 def name_by(log_in):
-    """A new account asks to be moved to the victim's address."""
+    """Return a function that creates an account with the victim's address as pending address."""
 
     def pend():
         caller = log_in(UserFactory())
@@ -33,37 +33,37 @@ def name_by(log_in):
     return pend
 
 
-def to_victim(mails):
-    return [mail for mail in mails if mail.to == [VICTIM]]
+def to_victim(emails):
+    return [mail for mail in emails if mail.to == [VICTIM]]
 
 
-def test_seven_accounts_that_name_one_address_are_four_mails(name_by, deliver):
+def test_seven_accounts_with_one_pending_address_are_four_emails(name_by, deliver):
     for _ in range(7):
         name_by()
 
     assert len(to_victim(deliver())) == 4
 
 
-def test_calling_a_change_off_and_asking_again_wins_nothing(name_by, deliver):
-    caller, mails = name_by(), []
+def test_cancelling_and_repeating_a_change_does_not_reset_the_limit(name_by, deliver):
+    caller, emails = name_by(), []
     for _ in range(7):
-        mails += deliver()
+        emails += deliver()
         caller.patch(ME, {"email": caller.user.email})
         caller.patch(ME, {"email": VICTIM, "currentPassword": PASSWORD})
 
-    assert len(to_victim(mails + deliver())) == 4
+    assert len(to_victim(emails + deliver())) == 4
 
 
-def test_deleting_the_account_and_registering_again_wins_nothing(anonymous, deliver):
-    mails = []
+def test_deleting_the_account_and_registering_again_does_not_reset_the_limit(anonymous, deliver):
+    emails = []
     body = {"email": VICTIM, "password": PASSWORD, "name": "Some Body"}
     for _ in range(7):
         token = anonymous.post(f"{API}/auth/register", body).json()["data"]["tokens"]["accessToken"]
-        mails += deliver()
+        emails += deliver()
         headers = {"Authorization": f"Bearer {token}"}
         anonymous.delete(ME, {"currentPassword": PASSWORD}, headers=headers)
 
-    assert len(to_victim(mails)) == 4
+    assert len(to_victim(emails)) == 4
 
 
 def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
@@ -76,23 +76,23 @@ def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
     assert len(to_victim(deliver())) == 5
 
 
-def test_the_answers_do_not_show_it(anonymous, deliver):
+def test_the_responses_do_not_reveal_the_limit(anonymous, deliver):
     UserFactory(email=VICTIM)
 
-    def ask():
-        answer = anonymous.post(
+    def request_reset():
+        response = anonymous.post(
             f"{API}/auth/forgot-password", {"email": VICTIM}, headers={"X-Request-ID": "same"}
         )
-        return answer.status_code, answer.content
+        return response.status_code, response.content
 
-    answers = {ask() for _ in range(5)}
+    responses = {request_reset() for _ in range(5)}
     deliver()
 
-    assert answers == {ask()}
+    assert responses == {request_reset()}
     assert deliver() == []
 
 
-def test_another_mailbox_has_an_hour_of_its_own(name_by, anonymous, owner, deliver):
+def test_another_mailbox_has_a_limit_of_its_own(name_by, anonymous, owner, deliver):
     for _ in range(7):
         name_by()
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
@@ -100,7 +100,7 @@ def test_another_mailbox_has_an_hour_of_its_own(name_by, anonymous, owner, deliv
     assert [owner.user.email] in [mail.to for mail in deliver()]
 
 
-def test_notices_to_a_proven_address_neither_count_nor_stop(anonymous, log_in, deliver):
+def test_notices_to_a_verified_address_are_not_counted_or_limited(anonymous, log_in, deliver):
     victim = log_in(UserFactory(email=VICTIM, email_verified_at=timezone.now()))
     for _ in range(7):
         anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
@@ -114,7 +114,7 @@ def test_notices_to_a_proven_address_neither_count_nor_stop(anonymous, log_in, d
     assert [mail.subject for mail in to_victim(deliver())] == ["Your password was changed"] * 6
 
 
-def test_a_notice_to_a_proven_address_uses_nothing_up(log_in, deliver):
+def test_a_notice_to_a_verified_address_does_not_count_against_links(log_in, deliver):
     victim = log_in(UserFactory(email=VICTIM, email_verified_at=timezone.now()))
     APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, HTTP_USER_AGENT="curl/8")
     victim.patch(ME, {"email": "other@example.com", "currentPassword": PASSWORD})
@@ -123,8 +123,8 @@ def test_a_notice_to_a_proven_address_uses_nothing_up(log_in, deliver):
     assert Mailbox.objects.count() == 1  # that of other@example.com
 
 
-def test_a_pending_address_that_somebody_has_registered_gets_no_verification(name_by, anonymous, deliver):
-    """Its owner's reset link must come, however often the other account asks."""
+def test_a_pending_address_of_another_account_gets_no_verification(name_by, anonymous, deliver):
+    """Its owner gets a reset link, however many verifications the other account requests."""
     caller = name_by()
     UserFactory(email=VICTIM, email_verified_at=timezone.now())
     for _ in range(6):
@@ -136,7 +136,7 @@ def test_a_pending_address_that_somebody_has_registered_gets_no_verification(nam
     assert [mail.subject for mail in to_victim(deliver())] == ["Reset your password"] * 5
 
 
-def test_verifications_leave_a_place_for_a_reset(name_by, anonymous, deliver):
+def test_verifications_leave_one_email_for_a_reset(name_by, anonymous, deliver):
     for _ in range(7):
         name_by()
     deliver()
@@ -146,10 +146,10 @@ def test_verifications_leave_a_place_for_a_reset(name_by, anonymous, deliver):
     assert [mail.subject for mail in deliver()] == ["Reset your password"]
 
 
-def test_an_address_that_is_not_proven_gets_five_notices_an_hour(clock, log_in, deliver):
+def test_an_unverified_address_gets_five_notices_an_hour(clock, log_in, deliver):
     user = UserFactory(email=VICTIM)
 
-    def bother():
+    def cause_notice():
         caller = log_in(user)
         for number in range(4):
             body = {"email": f"n{number}@example.com", "currentPassword": PASSWORD}
@@ -158,9 +158,9 @@ def test_an_address_that_is_not_proven_gets_five_notices_an_hour(clock, log_in, 
             APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, headers=headers)
         return len(to_victim(deliver()))
 
-    assert (bother(), bother()) == (5, 0)
+    assert (cause_notice(), cause_notice()) == (5, 0)
     clock.shift(timedelta(hours=1, seconds=1))
-    assert bother() > 0
+    assert cause_notice() > 0
 
 
 def test_notices_and_links_to_one_address_are_counted_apart(anonymous, log_in, deliver):
@@ -173,7 +173,7 @@ def test_notices_and_links_to_one_address_are_counted_apart(anonymous, log_in, d
     assert [mail.subject for mail in deliver()] == ["Reset your password"]
 
 
-def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
+def test_the_row_has_no_address_and_is_purged_after_a_day(clock, name_by, deliver):
     name_by()
     deliver()
     assert VICTIM not in str(list(Mailbox.objects.values()))
@@ -183,16 +183,16 @@ def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
     assert not Mailbox.objects.exists()
 
 
-def test_a_new_secret_key_begins_no_new_hour(anonymous, deliver, settings):
+def test_a_new_secret_key_does_not_reset_the_limit(anonymous, deliver, settings):
     UserFactory(email=VICTIM)
     old, new = settings.SECRET_KEY, "x" * 60
-    mails = []
+    emails = []
     for key, other in [(old, new), (new, old)] * 4:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, [other]
         anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
-        mails += deliver()
+        emails += deliver()
 
-    assert len(to_victim(mails)) == 5
+    assert len(to_victim(emails)) == 5
 
 
 @pytest.mark.django_db(transaction=True)

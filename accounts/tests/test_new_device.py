@@ -40,14 +40,14 @@ def test_an_update_of_browser_and_system_needs_no_notice(log_in_from, deliver):
 
 
 @pytest.mark.parametrize("other", ["X11; Linux x86_64", "Macintosh; Intel Mac OS X 10.15"])
-def test_the_same_browser_on_another_system_is_told_by_mail(log_in_from, deliver, other):
+def test_the_same_browser_on_another_system_is_emailed(log_in_from, deliver, other):
     log_in_from(FIREFOX.format(system="Windows NT 10.0; Win64; x64", version="133.0"))
     log_in_from(FIREFOX.format(system=other, version="133.0"))
 
     assert len(deliver()) == 1
 
 
-def test_another_device_is_told_by_mail_in_words(log_in_from, deliver):
+def test_another_device_is_named_in_an_email(log_in_from, deliver):
     log_in_from("curl/8.5.0")
     log_in_from(FIREFOX.format(system="Windows NT 10.0; Win64; x64", version="133.0"))
 
@@ -58,7 +58,7 @@ def test_another_device_is_told_by_mail_in_words(log_in_from, deliver):
     assert "127.0.0.1" in notice.body
 
 
-def test_a_device_of_long_ago_is_known(log_in_from, deliver):
+def test_the_device_of_an_ended_session_is_known(log_in_from, deliver):
     log_in_from("curl/8.5.0")
     log_in_from("python-requests/2.32.3")
     deliver()
@@ -67,10 +67,10 @@ def test_a_device_of_long_ago_is_known(log_in_from, deliver):
     assert deliver() == []
 
 
-def test_a_refresh_before_the_notice_goes_out_hides_neither_device_nor_address(log_in_from, deliver):
+def test_the_notice_has_the_device_and_ip_address_of_the_login_also_after_a_refresh(log_in_from, deliver):
     log_in_from("curl/8.5.0")
-    answer = log_in_from("thief/1.0", REMOTE_ADDR="203.0.113.9")
-    body = {"refreshToken": answer.json()["data"]["tokens"]["refreshToken"]}
+    response = log_in_from("thief/1.0", REMOTE_ADDR="203.0.113.9")
+    body = {"refreshToken": response.json()["data"]["tokens"]["refreshToken"]}
     refreshed = APIClient().post("/api/v1/auth/refresh", body, HTTP_USER_AGENT="curl/8.5.0")
     assert refreshed.status_code == 200
 
@@ -79,7 +79,7 @@ def test_a_refresh_before_the_notice_goes_out_hides_neither_device_nor_address(l
     assert "203.0.113.9" in notice.body
 
 
-def test_invisible_characters_of_a_device_stay_out_of_the_mail(log_in_from, deliver):
+def test_invisible_characters_of_a_device_are_not_in_the_email(log_in_from, deliver):
     log_in_from("curl/8.5.0")
     log_in_from("\u202eevil\u200b/1.0")
 

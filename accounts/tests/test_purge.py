@@ -1,4 +1,4 @@
-"""What has expired is deleted, and nothing before its time."""
+"""Purges delete expired rows, and no others."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("how", ["ended", "run out"])
-def test_a_session_is_kept_for_thirty_days_after_its_end(clock, how):
+def test_a_session_is_purged_thirty_days_after_its_end(clock, how):
     over = timezone.now()
     SessionFactory(**{"ended_at": over} if how == "ended" else {"expires_at": over})
     clock.shift(timedelta(days=30))
@@ -32,7 +32,7 @@ def test_a_live_session_is_never_purged(owner):
     assert Session.objects.get().is_live
 
 
-def test_a_mailed_link_is_kept_for_a_day_after_its_expiry(clock):
+def test_a_link_is_purged_a_day_after_its_expiry(clock):
     OneTimeTokenFactory(expires_at=timezone.now())
     clock.shift(timedelta(days=1))
     assert purge_expired()["one-time tokens"] == 0
@@ -42,7 +42,7 @@ def test_a_mailed_link_is_kept_for_a_day_after_its_expiry(clock):
     assert not OneTimeToken.objects.exists()
 
 
-def test_a_count_of_failures_is_kept_for_a_day(clock):
+def test_a_lockout_is_purged_after_a_day(clock):
     log_in_with("nobody@example.com", "Wr0ng-password")
     clock.shift(timedelta(days=1))
     assert purge_expired()["lockouts"] == 0
@@ -63,21 +63,21 @@ def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
     assert User.objects.get() == stranger.user
 
 
-def test_an_account_that_lives_is_never_erased(clock):
+def test_an_account_that_is_not_deleted_is_never_erased(clock):
     UserFactory()
     clock.shift(timedelta(days=3650))
 
     assert purge_expired()["deleted accounts"] == 0
 
 
-def test_running_again_finds_nothing(clock):
+def test_a_second_run_purges_nothing(clock):
     SessionFactory(ended_at=timezone.now() - timedelta(days=31))
     purge_expired()
 
     assert set(purge_expired().values()) == {0}
 
 
-def test_more_than_a_batch_goes_in_one_run(clock):
+def test_one_run_purges_more_than_a_batch(clock):
     Lockout.objects.bulk_create(Lockout(address_hash=f"{number:064x}") for number in range(BATCH + 1))
     clock.shift(timedelta(days=1, seconds=1))
 

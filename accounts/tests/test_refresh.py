@@ -14,10 +14,10 @@ from accounts.tests.checks import (
     data,
     event,
     events,
-    fate,
     problems,
     refresh_with,
     refusal,
+    token_state,
 )
 from accounts.tests.factories import PASSWORD
 
@@ -31,43 +31,43 @@ def rotated(token):
     return data(refresh_with(token))["tokens"]
 
 
-def test_answers_with_a_new_pair(owner):
-    answer = data(refresh_with(owner.refresh_token))
+def test_returns_a_new_pair(owner):
+    response = data(refresh_with(owner.refresh_token))
 
-    assert answer.keys() == {"delivery", "tokens"}
-    assert answer["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}
-    assert (answer["tokens"]["tokenType"], answer["tokens"]["expiresIn"]) == ("Bearer", 900)
-    assert answer["tokens"]["refreshToken"] != owner.refresh_token
+    assert response.keys() == {"delivery", "tokens"}
+    assert response["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}
+    assert (response["tokens"]["tokenType"], response["tokens"]["expiresIn"]) == ("Bearer", 900)
+    assert response["tokens"]["refreshToken"] != owner.refresh_token
 
 
 def test_both_new_tokens_work_and_the_session_is_the_same(owner):
     tokens = rotated(owner.refresh_token)
 
-    assert fate(tokens["accessToken"]) == "alive"
+    assert token_state(tokens["accessToken"]) == "valid"
     assert rotated(tokens["refreshToken"])
     assert Session.objects.get().pk == owner.session_id
 
 
-def test_the_older_access_token_lives_on(owner):
+def test_the_older_access_token_remains_valid(owner):
     rotated(owner.refresh_token)
 
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
 
 @pytest.mark.parametrize("seconds", [0, 9, 10])
-def test_a_lost_answer_is_given_again(clock, owner, seconds):
+def test_a_lost_response_is_repeated(clock, owner, seconds):
     child = rotated(owner.refresh_token)["refreshToken"]
     clock.shift(seconds)
 
     again = rotated(owner.refresh_token)
 
     assert again["refreshToken"] == child
-    assert fate(again["accessToken"]) == "alive"
+    assert token_state(again["accessToken"]) == "valid"
     assert rotated(child)
 
 
-def test_an_answer_that_was_overtaken_is_good_too(owner):
-    """A parallel request has given out the new token, and its client has used that, before this one reads its row."""
+def test_the_response_is_valid_if_a_parallel_request_has_used_the_new_token(owner):
+    """Let a parallel request rotate the token, and use the new one, before this request reads its row."""
     steps = []
 
     def overtake(execute, sql, params, many, context):
@@ -94,7 +94,7 @@ def test_a_spent_token_ends_its_session(clock, owner, late):
     assert refusal(refresh_with(owner.refresh_token)) == REVOKED
 
     assert refusal(refresh_with(child["refreshToken"])) == REVOKED
-    assert fate(child["accessToken"]) in {"TOKEN_REVOKED", "TOKEN_EXPIRED"}
+    assert token_state(child["accessToken"]) in {"TOKEN_REVOKED", "TOKEN_EXPIRED"}
     assert (owner.user.sessions.get().end_reason, owner.user.sessions.get().is_live) == (
         "token_reused",
         False,
@@ -106,7 +106,7 @@ def test_reuse_ends_the_access_tokens_at_once(clock, owner):
     clock.shift(11)
     refresh_with(owner.refresh_token)
 
-    assert fate(child["accessToken"]) == fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert token_state(child["accessToken"]) == token_state(access_of(owner)) == "TOKEN_REVOKED"
 
 
 def test_the_first_of_several_tokens_ends_the_session_too(clock, owner):
@@ -117,15 +117,15 @@ def test_the_first_of_several_tokens_ends_the_session_too(clock, owner):
     fourth = rotated(third)
 
     assert refusal(refresh_with(owner.refresh_token)) == REVOKED
-    assert fate(fourth["accessToken"]) == "TOKEN_REVOKED"
+    assert token_state(fourth["accessToken"]) == "TOKEN_REVOKED"
 
 
 def test_a_grandparent_has_no_grace(clock, owner):
-    """The clock stands still: what counts is which token it is, not when it was issued."""
+    """Stop the clock: the position of the token in the chain decides, not its age."""
     grandchild = rotated(rotated(owner.refresh_token)["refreshToken"])
 
     assert refusal(refresh_with(owner.refresh_token)) == REVOKED
-    assert fate(grandchild["accessToken"]) == "TOKEN_REVOKED"
+    assert token_state(grandchild["accessToken"]) == "TOKEN_REVOKED"
 
 
 def test_a_parent_has_grace_after_each_rotation(clock, owner):
@@ -135,17 +135,17 @@ def test_a_parent_has_grace_after_each_rotation(clock, owner):
     assert rotated(child)["refreshToken"] == grandchild
 
 
-def test_reuse_leaves_other_sessions_alone(clock, owner, log_in, stranger):
+def test_other_sessions_continue_after_a_reuse(clock, owner, log_in, stranger):
     elsewhere = log_in(owner.user)
     rotated(owner.refresh_token)
     clock.shift(11)
     refresh_with(owner.refresh_token)
 
-    assert fate(access_of(elsewhere)) == fate(access_of(stranger)) == "alive"
+    assert token_state(access_of(elsewhere)) == token_state(access_of(stranger)) == "valid"
     assert rotated(elsewhere.refresh_token)
 
 
-def test_reuse_is_audited_and_mailed_once(clock, owner, anonymous, deliver):
+def test_reuse_is_audited_and_emailed_once(clock, owner, anonymous, deliver):
     rotated(owner.refresh_token)
     clock.shift(11)
     for request_id in ("req-1", "req-2"):
@@ -163,7 +163,7 @@ def test_reuse_is_audited_and_mailed_once(clock, owner, anonymous, deliver):
     assert [mail.to for mail in deliver()] == [[owner.user.email]]
 
 
-def test_reuse_of_a_session_that_ends_meanwhile_is_no_event(clock, owner, just_before, deliver):
+def test_reuse_in_a_session_that_ends_during_the_request_is_no_event(clock, owner, just_before, deliver):
     rotated(owner.refresh_token)
     clock.shift(11)
     with just_before('UPDATE "accounts_session" SET "ended_at"', lambda: owner.user.sessions.end("logout")):
@@ -191,10 +191,10 @@ def test_a_session_ends_after_thirty_days_however_often_it_is_refreshed(clock, o
 
     clock.shift(1)
     assert refusal(refresh_with(tokens["refreshToken"])) == (401, "TOKEN_EXPIRED")
-    assert fate(tokens["accessToken"]) == "TOKEN_REVOKED"
+    assert token_state(tokens["accessToken"]) == "TOKEN_REVOKED"
 
 
-def test_remembers_where_it_was_last_used(clock, owner, anonymous):
+def test_the_session_stores_its_last_use(clock, owner, anonymous):
     clock.shift(60)
 
     headers = {"User-Agent": "Safari"}
@@ -223,7 +223,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_session_that_was_ended_does_not_come_back(owner, log_in, admin, ending):
+def test_an_ended_session_cannot_be_refreshed(owner, log_in, admin, ending):
     elsewhere = log_in(owner.user)
     assert ENDINGS[ending](owner, elsewhere, admin).status_code == 204
 
@@ -237,7 +237,7 @@ def test_the_session_of_an_erased_user_is_revoked(owner):
     assert refusal(refresh_with(owner.refresh_token)) == REVOKED
 
 
-def test_a_session_that_ends_meanwhile_is_not_touched(owner, just_before):
+def test_a_session_that_ends_during_the_request_is_not_updated(owner, just_before):
     def end():
         Session.objects.filter(pk=owner.session_id).end("logout")
 
@@ -248,7 +248,7 @@ def test_a_session_that_ends_meanwhile_is_not_touched(owner, just_before):
     assert owner.user.sessions.values(*before).get() == before
 
 
-def test_only_a_refresh_token_refreshes(owner):
+def test_only_a_refresh_token_is_accepted(owner):
     reset = issue_token(owner.user, "password_reset", owner.user.email, timedelta(hours=1))
 
     for token in (access_of(owner), reset, "x", "a.b.c", "Bearer " + owner.refresh_token, "ü.ü.ü"):
@@ -271,5 +271,5 @@ def test_an_oversized_token_is_refused(anonymous, size):
         ({"refreshToken": {}}, "invalid"),
     ],
 )
-def test_wants_the_token_as_text(anonymous, body, code):
+def test_requires_the_token_as_text(anonymous, body, code):
     assert problems(anonymous.post(URL, body)) == [("refreshToken", code)]

@@ -1,4 +1,4 @@
-"""Who reads a dump of the database can neither log in, nor refresh, nor follow a mailed link."""
+"""A dump of the database does not let its reader log in, refresh or use a link."""
 
 import pytest
 from django.apps import apps
@@ -15,8 +15,8 @@ def dump():
 
 
 @pytest.fixture
-def used(anonymous):
-    """Every secret of an account in use: what was typed, handed out or mailed."""
+def secrets_in_use(anonymous):
+    """Return the passwords and tokens of an account in use."""
     ann = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
     first = data(anonymous.post(f"{API}/auth/register", ann), 201)["tokens"]
     second = data(refresh_with(first["refreshToken"]))["tokens"]
@@ -27,11 +27,11 @@ def used(anonymous):
     return [PASSWORD, "Wr0ng-password", *handed_out, *(token.split(".")[2] for token in handed_out)]
 
 
-def test_the_database_holds_only_hashes(used, deliver):
-    mailed = [token_in(mail) for mail in deliver()]
-    assert len(mailed) == 2
+def test_the_database_holds_only_hashes(secrets_in_use, deliver):
+    emailed = [token_in(mail) for mail in deliver()]
+    assert len(emailed) == 2
 
-    kept = dump()
+    content = dump()
 
-    assert "ann@example.com" in kept
-    assert [secret for secret in (*used, *mailed) if secret in kept] == []
+    assert "ann@example.com" in content
+    assert [secret for secret in (*secrets_in_use, *emailed) if secret in content] == []

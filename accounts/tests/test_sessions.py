@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.tests.checks import API, access_of, data, event, events, fate, refresh_with, refusal
+from accounts.tests.checks import API, access_of, data, event, events, refresh_with, refusal, token_state
 from accounts.tests.factories import SessionFactory
 
 pytestmark = pytest.mark.django_db
@@ -14,20 +14,20 @@ pytestmark = pytest.mark.django_db
 URL = f"{API}/auth/sessions"
 
 
-def ids(answer):
-    return [row["id"] for row in data(answer)]
+def ids(response):
+    return [row["id"] for row in data(response)]
 
 
 def test_lists_the_callers_sessions(owner, log_in, stranger):
     elsewhere = log_in(owner.user)
 
-    answer = owner.get(URL)
+    response = owner.get(URL)
 
-    assert set(ids(answer)) == {str(owner.session_id), str(elsewhere.session_id)}
-    assert answer.json()["meta"] == {"page": 1, "limit": 20, "total": 2, "totalPages": 1}
+    assert set(ids(response)) == {str(owner.session_id), str(elsewhere.session_id)}
+    assert response.json()["meta"] == {"page": 1, "limit": 20, "total": 2, "totalPages": 1}
 
 
-def test_shows_each_as_the_contract_says(clock, owner):
+def test_shows_the_fields_of_the_contract(clock, owner):
     owner.user.sessions.update(user_agent="Firefox", ip_address="203.0.113.9")
 
     [row] = data(owner.get(URL))
@@ -44,7 +44,7 @@ def test_shows_each_as_the_contract_says(clock, owner):
     }
 
 
-def test_marks_the_one_that_asks(owner, log_in):
+def test_marks_the_current_session(owner, log_in):
     elsewhere = log_in(owner.user)
 
     for caller in (owner, elsewhere):
@@ -52,7 +52,7 @@ def test_marks_the_one_that_asks(owner, log_in):
         assert current == [str(caller.session_id)]
 
 
-def test_leaves_out_what_has_ended_or_run_out(owner):
+def test_omits_ended_and_expired_sessions(owner):
     SessionFactory(user=owner.user, ended_at=timezone.now())
     SessionFactory(user=owner.user, expires_at=timezone.now() - timedelta(seconds=1))
 
@@ -74,13 +74,13 @@ def test_shows_the_last_used_first(clock, owner, log_in):
     assert ids(owner.get(URL, {"sort": "createdAt"})) == [str(owner.session_id), str(elsewhere.session_id)]
 
 
-def test_comes_in_pages(owner):
+def test_is_paginated(owner):
     SessionFactory.create_batch(4, user=owner.user)
 
-    answer = owner.get(URL, {"page": 2, "limit": 3})
+    response = owner.get(URL, {"page": 2, "limit": 3})
 
-    assert len(ids(answer)) == 2
-    assert answer.json()["meta"] == {"page": 2, "limit": 3, "total": 5, "totalPages": 2}
+    assert len(ids(response)) == 2
+    assert response.json()["meta"] == {"page": 2, "limit": 3, "total": 5, "totalPages": 2}
 
 
 def test_the_number_of_queries_does_not_grow(owner):
@@ -93,24 +93,24 @@ def test_the_number_of_queries_does_not_grow(owner):
     assert len(many) == len(few) <= 4
 
 
-def test_ending_one_kills_its_tokens_at_once(owner, log_in):
+def test_ending_a_session_revokes_its_tokens_at_once(owner, log_in):
     elsewhere = log_in(owner.user)
 
-    answer = owner.delete(f"{URL}/{elsewhere.session_id}")
+    response = owner.delete(f"{URL}/{elsewhere.session_id}")
 
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert fate(access_of(elsewhere)) == "TOKEN_REVOKED"
+    assert (response.status_code, response.content) == (204, b"")
+    assert token_state(access_of(elsewhere)) == "TOKEN_REVOKED"
     assert refusal(refresh_with(elsewhere.refresh_token)) == (401, "TOKEN_REVOKED")
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
 
-def test_the_current_one_can_be_ended_too(owner):
+def test_the_current_session_can_be_ended_too(owner):
     assert owner.delete(f"{URL}/{owner.session_id}").status_code == 204
 
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
 
 
-def test_ending_one_is_audited(owner, log_in):
+def test_ending_a_session_is_audited(owner, log_in):
     elsewhere = log_in(owner.user)
 
     owner.delete(
@@ -122,24 +122,24 @@ def test_ending_one_is_audited(owner, log_in):
     assert (ended.ip_address, ended.request_id) == ("203.0.113.9", "req-1")
 
 
-def test_a_foreign_one_does_not_exist(owner, stranger, admin):
+def test_the_session_of_another_user_is_a_404(owner, stranger, admin):
     for caller in (stranger, admin):
         foreign = caller.delete(f"{URL}/{owner.session_id}", headers={"X-Request-ID": "same"})
         missing = caller.delete(f"{URL}/{uuid.uuid4()}", headers={"X-Request-ID": "same"})
         assert refusal(foreign) == (404, "NOT_FOUND")
         assert foreign.content == missing.content
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
     assert events() == []
 
 
-def test_one_that_has_ended_does_not_exist(owner, log_in):
+def test_an_ended_session_is_a_404(owner, log_in):
     elsewhere = log_in(owner.user)
     owner.delete(f"{URL}/{elsewhere.session_id}")
 
     assert refusal(owner.delete(f"{URL}/{elsewhere.session_id}")) == (404, "NOT_FOUND")
 
 
-def test_one_that_ends_meanwhile_is_not_ended_again(owner, log_in, just_before):
+def test_a_session_that_ends_during_the_request_is_not_ended_again(owner, log_in, just_before):
     elsewhere = log_in(owner.user)
     with just_before('UPDATE "accounts_session"', lambda: owner.user.sessions.end("password_reset")):
         assert owner.delete(f"{URL}/{elsewhere.session_id}").status_code == 204
@@ -149,5 +149,5 @@ def test_one_that_ends_meanwhile_is_not_ended_again(owner, log_in, just_before):
 
 
 @pytest.mark.parametrize("identifier", ["1", "current", "' OR 1=1", "x" * 10_000])
-def test_what_is_no_id_does_not_exist(owner, identifier):
+def test_an_invalid_id_is_a_404(owner, identifier):
     assert refusal(owner.delete(f"{URL}/{identifier}")) == (404, "NOT_FOUND")

@@ -1,4 +1,4 @@
-"""What an access token may not be: every forgery and oddity is a 401, whatever it holds."""
+"""Forged and malformed access tokens: each is a 401."""
 
 import base64
 import hmac
@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as project
 
 from accounts import tokens
-from accounts.tests.checks import API, access_of, data, fate, refresh_with, refusal
+from accounts.tests.checks import API, access_of, data, refresh_with, refusal, token_state
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ REMOVED = object()
 
 
 def claims(owner, **changes):
-    """Those of a genuine access token, but for the changes."""
+    """Return the claims of a genuine access token, with these changes."""
     now = int(time.time())
     genuine = {
         "token_type": "access",
@@ -35,7 +35,7 @@ def claims(owner, **changes):
 
 
 def signed(payload, key=None, algorithm="HS256", headers=None):
-    """Signed as we sign, without any check of what it says."""
+    """Return a token signed as ours, without any check of its claims."""
     head = {"alg": algorithm, "typ": "JWT", **(headers or {})}
     message = ".".join(encoded(json.dumps(part).encode()) for part in (head, payload))
     key = (key or project.JWT_SIGNING_KEY).encode()
@@ -46,9 +46,9 @@ def encoded(raw):
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def test_a_token_made_here_like_ours_is_accepted(owner):
-    """Otherwise none of the refusals below would mean anything."""
-    assert fate(signed(claims(owner))) == "alive"
+def test_a_token_signed_by_the_test_is_accepted(owner):
+    """Check the helper: otherwise the refusals below would prove nothing."""
+    assert token_state(signed(claims(owner))) == "valid"
 
 
 NO_TEXT: tuple[object, ...] = ([], {}, 1, None, True, "")
@@ -68,30 +68,30 @@ ODD = {
 
 @pytest.mark.parametrize("name", ["token_type", "sub", "sid", "jti", "iat", "exp", "iss", "aud"])
 def test_a_missing_claim_is_refused(owner, name):
-    assert fate(signed(claims(owner, **{name: REMOVED}))) == "UNAUTHORIZED"
+    assert token_state(signed(claims(owner, **{name: REMOVED}))) == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in ODD for value in ODD[name]])
 def test_an_odd_claim_is_refused(owner, name, value):
-    assert fate(signed(claims(owner, **{name: value}))) == "UNAUTHORIZED"
+    assert token_state(signed(claims(owner, **{name: value}))) == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("expiry", [0, -1, -1.5, True])
 def test_an_oddly_early_expiry_is_refused(owner, expiry):
-    assert fate(signed(claims(owner, exp=expiry))) in {"UNAUTHORIZED", "TOKEN_EXPIRED"}
+    assert token_state(signed(claims(owner, exp=expiry))) in {"UNAUTHORIZED", "TOKEN_EXPIRED"}
 
 
 @pytest.mark.parametrize("payload", [[], "text", 1, None, [{"sub": 1}]])
 def test_a_payload_that_is_no_object_is_refused(payload):
-    assert fate(signed(payload)) == "UNAUTHORIZED"
+    assert token_state(signed(payload)) == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("user", ["somebody else", "nobody"])
-def test_the_session_must_be_the_users(owner, stranger, user):
+def test_the_session_must_be_that_of_the_user(owner, stranger, user):
     other = stranger.user.pk if user == "somebody else" else uuid.uuid4()
 
-    assert fate(signed(claims(owner, sub=str(other)))) == "TOKEN_REVOKED"
-    assert fate(signed(claims(owner, sid=str(uuid.uuid4())))) == "TOKEN_REVOKED"
+    assert token_state(signed(claims(owner, sub=str(other)))) == "TOKEN_REVOKED"
+    assert token_state(signed(claims(owner, sid=str(uuid.uuid4())))) == "TOKEN_REVOKED"
 
 
 @pytest.mark.parametrize(
@@ -99,22 +99,22 @@ def test_the_session_must_be_the_users(owner, stranger, user):
     [
         ({"exp": 1}, "TOKEN_EXPIRED"),
         ({"exp": 0}, "TOKEN_EXPIRED"),
-        ({"exp": 899}, "alive"),
-        ({"iat": 25}, "alive"),
+        ({"exp": 899}, "valid"),
+        ({"iat": 25}, "valid"),
         ({"iat": 500}, "UNAUTHORIZED"),
-        ({"nbf": 25}, "alive"),
+        ({"nbf": 25}, "valid"),
         ({"nbf": 500}, "UNAUTHORIZED"),
-        ({"nbf": -500}, "alive"),
+        ({"nbf": -500}, "valid"),
     ],
     ids=str,
 )
-def test_clocks_may_differ_a_little_but_lives_are_exact(clock, owner, changes, expected):
+def test_clocks_may_differ_a_little_but_lifetimes_are_exact(clock, owner, changes, expected):
     now = int(time.time())
     shifted = {name: now + seconds for name, seconds in changes.items()}
     if "exp" in changes and expected == "TOKEN_EXPIRED":
         shifted = {"exp": now + changes["exp"] - 1, "iat": now - 900}
 
-    assert fate(signed(claims(owner, **shifted))) == expected
+    assert token_state(signed(claims(owner, **shifted))) == expected
 
 
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE"])
@@ -124,15 +124,15 @@ def test_an_unsigned_token_is_refused(owner, name, signature):
     head, payload = encoded(json.dumps({"alg": name, "typ": "JWT"}).encode()), genuine.split(".")[1]
 
     assert (
-        fate(f"{head}.{payload}.{genuine.split('.')[2] if signature == 'genuine' else signature}")
+        token_state(f"{head}.{payload}.{genuine.split('.')[2] if signature == 'genuine' else signature}")
         == "UNAUTHORIZED"
     )
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_another_algorithm_with_our_key_is_refused(owner, algorithm):
-    assert fate(signed(claims(owner), algorithm=algorithm)) == "UNAUTHORIZED"
-    assert fate(signed(claims(owner), headers={"alg": algorithm})) == "UNAUTHORIZED"
+    assert token_state(signed(claims(owner), algorithm=algorithm)) == "UNAUTHORIZED"
+    assert token_state(signed(claims(owner), headers={"alg": algorithm})) == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("key", ["", "secret", "app", "a-newer-key-" + "y" * 50])
@@ -140,7 +140,7 @@ def test_another_key_is_refused(owner, key):
     message = signed(claims(owner)).rpartition(".")[0]
     signature = encoded(hmac.digest(key.encode(), message.encode(), "sha256"))
 
-    assert fate(f"{message}.{signature}") == "UNAUTHORIZED"
+    assert token_state(f"{message}.{signature}") == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,17 @@ def test_another_key_is_refused(owner, key):
     ],
     ids=str,
 )
-def test_key_headers_choose_nothing(owner, headers):
-    assert fate(signed(claims(owner), key="evil", headers=headers)) == "UNAUTHORIZED"
+def test_key_headers_do_not_select_a_key(owner, headers):
+    assert token_state(signed(claims(owner), key="evil", headers=headers)) == "UNAUTHORIZED"
 
 
 def test_an_unknown_critical_header_is_refused(owner):
-    assert fate(signed(claims(owner), headers={"crit": ["exotic"], "exotic": 1})) == "UNAUTHORIZED"
+    assert token_state(signed(claims(owner), headers={"crit": ["exotic"], "exotic": 1})) == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["header", "payload", "signature"])
-def test_every_flipped_bit_is_noticed(owner, part):
-    """Asked of the rule itself: it is some thousand tokens."""
+def test_every_flipped_bit_is_refused(owner, part):
+    """Call the function itself, since these are some thousand tokens."""
     parts = access_of(owner).split(".")
     for position, character in enumerate(parts[part]):
         for bit in range(6):
@@ -178,7 +178,7 @@ def test_every_flipped_bit_is_noticed(owner, part):
 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-MISSHAPEN = {
+MALFORMED = {
     "empty": lambda token: "",
     "one dot": lambda token: token.rpartition(".")[0],
     "no dots": lambda token: token.replace(".", ""),
@@ -196,27 +196,27 @@ MISSHAPEN = {
 }
 
 
-@pytest.mark.parametrize("shape", MISSHAPEN)
-def test_a_misshapen_token_is_refused(owner, shape):
-    assert fate(MISSHAPEN[shape](access_of(owner))) == "UNAUTHORIZED"
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_a_malformed_token_is_refused(owner, kind):
+    assert token_state(MALFORMED[kind](access_of(owner))) == "UNAUTHORIZED"
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "JWT", "Bearer:", ""])
 def test_another_scheme_is_refused(anonymous, owner, scheme):
-    answer = anonymous.get(f"{API}/users/me", headers={"Authorization": f"{scheme} {access_of(owner)}"})
+    response = anonymous.get(f"{API}/users/me", headers={"Authorization": f"{scheme} {access_of(owner)}"})
 
-    assert refusal(answer) == (401, "UNAUTHORIZED")
-    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert refusal(response) == (401, "UNAUTHORIZED")
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
-def test_the_scheme_has_no_case(anonymous, owner, scheme):
-    answer = anonymous.get(f"{API}/users/me", headers={"Authorization": f"{scheme} {access_of(owner)}"})
+def test_the_scheme_is_case_insensitive(anonymous, owner, scheme):
+    response = anonymous.get(f"{API}/users/me", headers={"Authorization": f"{scheme} {access_of(owner)}"})
 
-    assert data(answer)["id"] == str(owner.user.pk)
+    assert data(response)["id"] == str(owner.user.pk)
 
 
-def test_a_token_in_the_query_is_not_looked_at(anonymous, owner):
+def test_a_token_in_the_query_is_ignored(anonymous, owner):
     for name in ("access_token", "token", "accessToken"):
         assert refusal(anonymous.get(f"{API}/users/me", {name: access_of(owner)})) == (401, "UNAUTHORIZED")
 
@@ -226,19 +226,19 @@ def test_deep_nesting_is_refused(owner, part):
     parts = access_of(owner).split(".")
     parts[part] = encoded(b'{"alg": "HS256", "a": ' + b"[" * 1200)
 
-    assert fate(".".join(parts)) == "UNAUTHORIZED"
+    assert token_state(".".join(parts)) == "UNAUTHORIZED"
 
 
-def test_the_tokens_of_a_deleted_user_are_dead_whatever_became_of_the_session(owner):
+def test_tokens_of_a_deleted_user_are_refused_also_with_a_live_session(owner):
     owner.user.soft_delete()
 
     assert owner.user.sessions.get().is_live
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
     assert refusal(refresh_with(owner.refresh_token)) == (401, "TOKEN_REVOKED")
 
 
-def test_a_refresh_token_is_no_access_token(owner):
-    assert fate(owner.refresh_token) == "UNAUTHORIZED"
+def test_a_refresh_token_is_refused_as_access_token(owner):
+    assert token_state(owner.refresh_token) == "UNAUTHORIZED"
 
 
 # --- rotating the keys ---------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def test_a_refresh_token_is_no_access_token(owner):
 
 @pytest.fixture
 def keys(settings):
-    """Change the keys as a restart with other settings would."""
+    """Return a function that changes the keys, as a restart with other settings does."""
 
     def restart():
         tokens.backends.cache_clear()
@@ -260,18 +260,18 @@ def keys(settings):
     restart()
 
 
-def test_a_token_of_the_former_key_lives_through_the_overlap(keys, owner):
+def test_a_token_of_the_former_key_is_valid_during_the_overlap(keys, owner):
     keys(OLD_KEY)
     token = signed(claims(owner), OLD_KEY)
 
     keys(NEW_KEY, "unrelated-" + "z" * 50, OLD_KEY)
-    assert fate(token) == fate(signed(claims(owner), NEW_KEY)) == "alive"
+    assert token_state(token) == token_state(signed(claims(owner), NEW_KEY)) == "valid"
 
     keys(NEW_KEY)
-    assert fate(token) == "UNAUTHORIZED"
+    assert token_state(token) == "UNAUTHORIZED"
 
 
-def test_a_session_of_the_former_key_refreshes_into_the_new_one(keys, log_in, owner):
+def test_a_refresh_token_of_the_former_key_gets_tokens_of_the_new_one(keys, log_in, owner):
     keys(OLD_KEY)
     caller = log_in(owner.user)
     keys(NEW_KEY, OLD_KEY)
@@ -279,10 +279,10 @@ def test_a_session_of_the_former_key_refreshes_into_the_new_one(keys, log_in, ow
     pair = data(caller.post(f"{API}/auth/refresh", {"refreshToken": caller.refresh_token}))["tokens"]
 
     keys(NEW_KEY)
-    assert fate(pair["accessToken"]) == "alive"
+    assert token_state(pair["accessToken"]) == "valid"
 
 
 def test_an_expired_token_of_the_former_key_is_expired(keys, owner):
     keys(NEW_KEY, OLD_KEY)
 
-    assert fate(signed(claims(owner, exp=int(time.time()) - 60), OLD_KEY)) == "TOKEN_EXPIRED"
+    assert token_state(signed(claims(owner, exp=int(time.time()) - 60), OLD_KEY)) == "TOKEN_EXPIRED"

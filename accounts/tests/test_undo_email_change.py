@@ -1,4 +1,4 @@
-"""The old address is told of a completed change, with a link that undoes it."""
+"""The old address gets a notice of a completed change, with a link that undoes it."""
 
 from datetime import timedelta
 
@@ -15,12 +15,12 @@ from accounts.tests.checks import (
     audit_holds,
     data,
     event,
-    fate,
     log_in_with,
     problems,
     refresh_with,
     refusal,
     token_in,
+    token_state,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.outbox.models import OutboxMessage
@@ -36,13 +36,13 @@ WEEK = timedelta(days=7)
 
 @pytest.fixture
 def owner(log_in):
-    """Only an address that was proven gets a link."""
+    """Log a user in whose address is verified, since only such an address gets a link."""
     return log_in(UserFactory(email_verified_at=timezone.now()))
 
 
 @pytest.fixture
 def move(owner, anonymous, deliver, log_in):
-    """Change the address and complete it; the link in the mail to the address that was left, or None."""
+    """Return a function that changes the address, and returns the token sent to the former address, or None."""
 
     def complete(address):
         user = User.objects.get(pk=owner.user.pk)
@@ -69,15 +69,15 @@ def email_of(owner):
 
 def test_gives_the_account_its_address_back(owner, anonymous, move):
     token = move(NEW)
-    answer = undo(anonymous, token)
+    response = undo(anonymous, token)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (response.status_code, response.content) == (204, b"")
     assert log_in_with(owner.user.email).status_code == 200
     assert refusal(log_in_with(NEW)) == (401, "INVALID_CREDENTIALS")
 
 
 def test_the_address_counts_as_verified(owner, anonymous, move):
-    """The link was read there."""
+    """The use of the link proves that its address can be read."""
     undo(anonymous, move(NEW))
 
     assert User.objects.get(pk=owner.user.pk).email_verified
@@ -89,11 +89,11 @@ def test_ends_every_session(owner, anonymous, log_in, move):
     undo(anonymous, token)
 
     for caller in (owner, thief):
-        assert fate(access_of(caller)) == "TOKEN_REVOKED"
+        assert token_state(access_of(caller)) == "TOKEN_REVOKED"
         assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
 
 
-def test_works_once(anonymous, move):
+def test_can_be_used_once(anonymous, move):
     token = move(NEW)
     undo(anonymous, token)
 
@@ -101,20 +101,20 @@ def test_works_once(anonymous, move):
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-1, 204), (0, 400)])
-def test_lives_for_a_week(clock, anonymous, move, seconds, status):
+def test_is_valid_for_a_week(clock, anonymous, move, seconds, status):
     token = move(NEW)
     clock.shift(WEEK + timedelta(seconds=seconds))
 
     assert undo(anonymous, token).status_code == status
 
 
-def test_a_taken_address_is_a_conflict_that_spends_nothing(owner, anonymous, move):
+def test_a_taken_address_is_a_conflict_and_the_link_remains_valid(owner, anonymous, move):
     token = move(NEW)
     squatter = UserFactory(email=owner.user.email)
 
     assert refusal(undo(anonymous, token)) == (409, "EMAIL_EXISTS")
     assert email_of(owner) == NEW
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
     squatter.soft_delete()
     assert undo(anonymous, token).status_code == 204
@@ -134,7 +134,7 @@ def test_voids_a_pending_address_and_reset_links(owner, anonymous, deliver, log_
 
 @pytest.mark.parametrize("attempt", ["reset", "change", "logout-all"])
 def test_no_recovery_voids_it(owner, anonymous, log_in, move, attempt):
-    """A thief at the new address can do all of these too."""
+    """A thief with the new address can start all of these recoveries too."""
     token = move(NEW)
     thief = log_in(User.objects.get(pk=owner.user.pk))
     if attempt == "reset":
@@ -160,7 +160,7 @@ def test_of_two_changes_the_first_address_gets_the_account_back(owner, anonymous
     assert email_of(owner) == owner.user.email
 
 
-def test_the_link_of_a_later_change_is_void_then(owner, anonymous, move):
+def test_an_undo_voids_the_link_of_a_later_change(owner, anonymous, move):
     first, second = move(NEW), move(NEWER)
     undo(anonymous, first)
 
@@ -168,7 +168,7 @@ def test_the_link_of_a_later_change_is_void_then(owner, anonymous, move):
     assert email_of(owner) == owner.user.email
 
 
-def test_the_link_of_an_earlier_change_still_works_after_a_later_one_was_undone(owner, anonymous, move):
+def test_the_link_of_an_earlier_change_is_valid_after_a_later_one_was_undone(owner, anonymous, move):
     first, second = move(NEW), move(NEWER)
 
     assert undo(anonymous, second).status_code == 204
@@ -177,7 +177,7 @@ def test_the_link_of_an_earlier_change_still_works_after_a_later_one_was_undone(
     assert email_of(owner) == owner.user.email
 
 
-def test_a_later_change_that_is_not_told_yet_is_void_too(owner, anonymous, deliver, log_in, move):
+def test_an_undo_voids_the_queued_link_of_a_later_change_too(owner, anonymous, deliver, log_in, move):
     first = move(NEW)
     log_in(owner.user).patch(ME, {"email": NEWER, "currentPassword": PASSWORD})
     [proof] = [mail for mail in deliver() if mail.to == [NEWER]]
@@ -187,7 +187,7 @@ def test_a_later_change_that_is_not_told_yet_is_void_too(owner, anonymous, deliv
     assert "Your email address was changed" not in {mail.subject for mail in deliver()}
 
 
-def test_a_later_change_whose_mail_failed_gets_no_link_when_staff_retry_it(owner, anonymous, move, deliver):
+def test_a_failed_email_of_a_later_change_gets_no_link_when_staff_retry_it(owner, anonymous, move, deliver):
     first, _second = move(NEW), move(NEWER)
     undo(anonymous, first)
     deliver()
@@ -198,20 +198,20 @@ def test_a_later_change_whose_mail_failed_gets_no_link_when_staff_retry_it(owner
     assert not owner.user.one_time_tokens.filter(email=NEW, purpose="email_undo").exists()
 
 
-def test_who_changes_it_again_after_an_undo_can_be_undone_again(owner, anonymous, move):
+def test_a_change_after_an_undo_can_be_undone_again(owner, anonymous, move):
     undo(anonymous, move(NEW))
 
     assert undo(anonymous, move(NEW)).status_code == 204
     assert email_of(owner) == owner.user.email
 
 
-def test_who_was_in_between_cannot_undo_a_change_back(owner, move):
+def test_an_address_between_two_changes_cannot_undo_a_change_back(owner, move):
     move(NEW)
 
     assert move(owner.user.email) is None
 
 
-def test_after_a_week_a_change_back_is_a_change_like_any_other(clock, owner, move):
+def test_a_change_back_after_a_week_can_be_undone(clock, owner, move):
     move(NEW)
     clock.shift(WEEK)
 
@@ -221,8 +221,8 @@ def test_after_a_week_a_change_back_is_a_change_like_any_other(clock, owner, mov
 # --- an address that was never proven -------------------------------------------------------------------
 
 
-def test_an_address_that_was_not_proven_is_told_without_a_link_and_without_the_name(owner, deliver, move):
-    """It may be a stranger's, given by mistake."""
+def test_an_unverified_address_gets_a_notice_without_link_and_name(owner, deliver, move):
+    """The address may be that of another person, entered by mistake."""
     User.objects.filter(pk=owner.user.pk).update(email_verified_at=None, name="Win at casino")
 
     assert move(NEW) is None
@@ -233,7 +233,7 @@ def test_an_address_that_was_not_proven_is_told_without_a_link_and_without_the_n
     assert not owner.user.one_time_tokens.filter(purpose="email_undo").exists()
 
 
-def test_the_proven_address_after_it_has_a_link(owner, anonymous, move):
+def test_the_verified_address_after_an_unverified_one_gets_a_link(owner, anonymous, move):
     User.objects.filter(pk=owner.user.pk).update(email_verified_at=None)
     move(NEW)
 
@@ -241,10 +241,10 @@ def test_the_proven_address_after_it_has_a_link(owner, anonymous, move):
     assert email_of(owner) == NEW
 
 
-# --- the mails ------------------------------------------------------------------------------------------
+# --- the emails ------------------------------------------------------------------------------------------
 
 
-def test_proving_the_own_address_is_no_change(anonymous, log_in, deliver):
+def test_verifying_the_own_address_is_no_change(anonymous, log_in, deliver):
     owner = log_in(UserFactory())
     owner.post(f"{API}/auth/resend-verification")
     [proof] = deliver()
@@ -253,7 +253,7 @@ def test_proving_the_own_address_is_no_change(anonymous, log_in, deliver):
     assert deliver() == []
 
 
-def test_the_address_that_lost_the_account_is_told(anonymous, deliver, move):
+def test_the_undone_address_gets_a_notice(anonymous, deliver, move):
     undo(anonymous, move(NEW))
 
     [mail] = deliver()
@@ -261,7 +261,7 @@ def test_the_address_that_lost_the_account_is_told(anonymous, deliver, move):
     assert "token=" not in mail.body
 
 
-def test_a_deleted_user_is_not_told_and_undoes_nothing(owner, anonymous, move):
+def test_a_deleted_user_gets_no_notice_and_cannot_undo(owner, anonymous, move):
     token = move(NEW)
     owner.delete(ME, {"currentPassword": PASSWORD})
 
@@ -272,20 +272,20 @@ def test_a_deleted_user_is_not_told_and_undoes_nothing(owner, anonymous, move):
 
 
 @pytest.mark.parametrize("purpose", ["password_reset", "email_proof"])
-def test_a_link_for_another_purpose_undoes_nothing(owner, anonymous, purpose):
+def test_a_link_for_another_purpose_is_refused(owner, anonymous, purpose):
     assert problems(undo(anonymous, issue_token(owner.user, purpose, owner.user.email, WEEK))) == SPENT
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
 
 @pytest.mark.parametrize("guess", ["x", "' OR 1=1 --", "ü" * 40, "x" * 200])
-def test_a_guess_is_told_nothing(anonymous, guess):
+def test_an_unknown_token_is_refused(anonymous, guess):
     assert problems(undo(anonymous, guess)) == SPENT
 
 
 @pytest.mark.parametrize(
     ("body", "code"), [({}, "required"), ({"token": ""}, "blank"), ({"token": 1}, "invalid")]
 )
-def test_wants_the_token_as_text(anonymous, body, code):
+def test_requires_the_token_as_text(anonymous, body, code):
     assert problems(anonymous.post(URL, body)) == [("token", code)]
 
 

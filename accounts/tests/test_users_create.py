@@ -20,9 +20,9 @@ ANN = {"email": "Ann@Example.com", "password": PASSWORD, "name": "Ann Able"}
 
 
 def test_anybody_may_create_an_account(anonymous):
-    answer = anonymous.post(URL, ANN)
+    response = anonymous.post(URL, ANN)
 
-    user = data(answer, 201)
+    user = data(response, 201)
     assert user.keys() == {
         *("id", "email", "pendingEmail", "name", "role", "emailVerified", "createdAt", "updatedAt")
     }
@@ -30,22 +30,22 @@ def test_anybody_may_create_an_account(anonymous):
     assert log_in_with("ann@example.com").status_code == 200
 
 
-def test_says_where_it_is_and_in_which_version(anonymous, admin):
-    answer = anonymous.post(f"{URL}/", ANN)
+def test_returns_location_and_etag(anonymous, admin):
+    response = anonymous.post(f"{URL}/", ANN)
 
-    assert answer["Location"] == f"{URL}/{data(answer, 201)['id']}"
-    assert admin.get(answer["Location"])["ETag"] == answer["ETag"]
+    assert response["Location"] == f"{URL}/{data(response, 201)['id']}"
+    assert admin.get(response["Location"])["ETag"] == response["ETag"]
 
 
 def test_logs_nobody_in(anonymous):
-    answer = anonymous.post(URL, ANN)
+    response = anonymous.post(URL, ANN)
 
-    assert "tokens" not in data(answer, 201)
-    assert not answer.cookies
+    assert "tokens" not in data(response, 201)
+    assert not response.cookies
     assert not Session.objects.exists()
 
 
-def test_promises_one_verification_mail(anonymous, emailed_token):
+def test_enqueues_one_verification_email(anonymous, emailed_token):
     anonymous.post(URL, ANN)
 
     assert emailed_token("ann@example.com")
@@ -57,7 +57,7 @@ def test_an_admin_may_give_a_role(admin, role):
 
 
 @pytest.mark.parametrize("who", ["anonymous", "owner", "staff"])
-def test_nobody_else_may(request, who):
+def test_only_an_admin_may_give_a_role(request, who):
     caller = request.getfixturevalue(who)
 
     assert data(caller.post(URL, ANN | {"role": "admin"}), 201)["role"] == "user"
@@ -103,7 +103,7 @@ def test_follows_the_rules_of_registration(anonymous):
     ]
 
 
-def test_is_audited_as_the_users_own_doing(anonymous):
+def test_is_audited_with_the_user_as_actor(anonymous):
     anonymous.post(URL, ANN, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
 
     user = User.objects.get()
@@ -113,13 +113,13 @@ def test_is_audited_as_the_users_own_doing(anonymous):
     assert not audit_holds(PASSWORD)
 
 
-def test_is_audited_as_the_doing_of_who_is_logged_in(admin):
+def test_is_audited_with_the_caller_as_actor(admin):
     admin.post(URL, ANN)
 
     assert event("user.created").actor_id == admin.user.pk
 
 
-def test_counts_against_the_limit_of_the_open_doors(anonymous, settings):
+def test_counts_against_the_limit_of_the_public_endpoints(anonymous, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (1, 900)}
     anonymous.post(f"{API}/auth/login", {})
 

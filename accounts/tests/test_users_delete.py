@@ -8,11 +8,11 @@ from accounts.tests.checks import (
     audit_holds,
     data,
     event,
-    fate,
     log_in_with,
     problems,
     refresh_with,
     refusal,
+    token_state,
 )
 from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, UserFactory
 from core.outbox.models import OutboxMessage
@@ -25,14 +25,14 @@ OWN_PASSWORD = {"currentPassword": PASSWORD}
 
 @pytest.fixture(params=["me", "id"])
 def own(request, owner):
-    """Both names of the owner's account."""
+    """Return a URL of the owner's account, by id or as `me`."""
     return ME if request.param == "me" else f"{API}/users/{owner.user.pk}"
 
 
 def test_deletes_the_own_account(owner, own):
-    answer = owner.delete(own, OWN_PASSWORD)
+    response = owner.delete(own, OWN_PASSWORD)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (response.status_code, response.content) == (204, b"")
     assert User.objects.trashed().get() == owner.user
     assert refusal(log_in_with(owner.user.email)) == (401, "INVALID_CREDENTIALS")
 
@@ -43,9 +43,9 @@ def test_ends_every_session(owner, log_in, stranger):
     owner.delete(ME, OWN_PASSWORD)
 
     for caller in (owner, elsewhere):
-        assert fate(access_of(caller)) == "TOKEN_REVOKED"
+        assert token_state(access_of(caller)) == "TOKEN_REVOKED"
         assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
-    assert fate(access_of(stranger)) == "alive"
+    assert token_state(access_of(stranger)) == "valid"
 
 
 @pytest.mark.parametrize(
@@ -58,27 +58,27 @@ def test_ends_every_session(owner, log_in, stranger):
         ({"currentPassword": 1}, "invalid"),
     ],
 )
-def test_wants_the_password(owner, own, body, code):
+def test_requires_the_password(owner, own, body, code):
     assert problems(owner.delete(own, body)) == [("currentPassword", code)]
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
 
-def test_wrong_passwords_lock(owner):
+def test_wrong_passwords_lock_the_account(owner):
     for _ in range(5):
         owner.delete(ME, {"currentPassword": "Wr0ng-password"})
 
     assert refusal(owner.delete(ME, OWN_PASSWORD)) == (423, "ACCOUNT_LOCKED")
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
 
 def test_an_admin_deletes_without_a_password(owner, admin):
     assert admin.delete(f"{API}/users/{owner.user.pk}").status_code == 204
 
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
     assert refusal(admin.delete(f"{API}/users/{owner.user.pk}")) == (404, "NOT_FOUND")
 
 
-def test_an_admin_gives_the_password_for_their_own(admin):
+def test_an_admin_needs_the_password_for_the_own_account(admin):
     UserFactory(role="admin")
 
     assert problems(admin.delete(ME)) == [("currentPassword", "required")]
@@ -86,24 +86,24 @@ def test_an_admin_gives_the_password_for_their_own(admin):
 
 
 @pytest.mark.parametrize("who", ["stranger", "staff"])
-def test_nobody_else_deletes(request, owner, who):
+def test_only_an_admin_deletes_other_users(request, owner, who):
     other = request.getfixturevalue(who)
 
     assert refusal(other.delete(f"{API}/users/{owner.user.pk}", OWN_PASSWORD)) == (404, "NOT_FOUND")
-    assert fate(access_of(owner)) == "alive"
+    assert token_state(access_of(owner)) == "valid"
 
 
-def test_the_last_admin_stays(admin):
+def test_the_last_admin_cannot_be_deleted(admin):
     UserFactory(role="admin").soft_delete()  # does not count
     UserFactory(role="staff")
 
     assert refusal(admin.delete(ME, OWN_PASSWORD)) == (409, "CONFLICT")
 
-    assert fate(access_of(admin)) == "alive"
+    assert token_state(access_of(admin)) == "valid"
     assert not User.objects.get(pk=admin.user.pk).deleted_at
 
 
-def test_the_last_but_one_may_go(admin):
+def test_one_of_two_admins_can_be_deleted(admin):
     other = UserFactory(role="admin")
 
     assert admin.delete(f"{API}/users/{other.pk}").status_code == 204
@@ -114,14 +114,14 @@ def test_the_address_is_free_for_a_new_account_without_the_old_data(owner, anony
     owner.delete(ME, OWN_PASSWORD)
 
     body = {"email": owner.user.email, "password": PASSWORD, "name": "Somebody New"}
-    answer = data(anonymous.post(f"{API}/auth/register", body), 201)
+    response = data(anonymous.post(f"{API}/auth/register", body), 201)
 
-    assert answer["user"]["id"] != str(owner.user.pk)
-    anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {answer['tokens']['accessToken']}")
+    assert response["user"]["id"] != str(owner.user.pk)
+    anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {response['tokens']['accessToken']}")
     assert len(data(anonymous.get(f"{API}/auth/sessions"))) == 1
 
 
-def test_mailed_links_die(owner):
+def test_sent_links_are_void(owner):
     OneTimeTokenFactory(user=owner.user)
 
     owner.delete(ME, OWN_PASSWORD)
@@ -129,7 +129,7 @@ def test_mailed_links_die(owner):
     assert not OneTimeToken.objects.exists()
 
 
-def test_no_mail_that_was_promised_before_is_sent(clock, owner, anonymous, deliver):
+def test_queued_emails_are_not_sent(clock, owner, anonymous, deliver):
     owner.post(f"{API}/auth/change-password", {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD})
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     owner.post(f"{API}/auth/resend-verification")
@@ -144,7 +144,7 @@ def test_no_mail_that_was_promised_before_is_sent(clock, owner, anonymous, deliv
     assert not OutboxMessage.objects.exclude(status="done").exists()
 
 
-def test_no_notice_of_a_closed_session_is_sent_either(clock, owner, admin, deliver):
+def test_a_queued_notice_of_an_ended_session_is_not_sent(clock, owner, admin, deliver):
     refresh_with(owner.refresh_token)
     clock.shift(11)
     refresh_with(owner.refresh_token)
@@ -164,7 +164,7 @@ def test_is_audited(owner):
     assert not audit_holds(PASSWORD)
 
 
-def test_who_deleted_is_audited(owner, admin):
+def test_is_audited_with_its_actor(owner, admin):
     admin.delete(f"{API}/users/{owner.user.pk}")
 
     assert (event("user.deleted").actor_id, event("user.deleted").target_id) == (admin.user.pk, owner.user.pk)

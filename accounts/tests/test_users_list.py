@@ -12,24 +12,24 @@ URL = f"{API}/users"
 
 @pytest.fixture
 def people(admin):
-    """Besides the admin, who is Ada Admin."""
+    """Create two users. The admin is Ada Admin."""
     UserFactory(email="bob@example.com", name="Bob Builder")
     UserFactory(email="cyd@example.org", name="Cyd Charisse", role="staff")
     UserFactory(email="dan@example.com", name="Dan Gone").soft_delete()
 
 
-def names(answer):
-    return [row["name"] for row in data(answer)]
+def names(response):
+    return [row["name"] for row in data(response)]
 
 
-def test_an_admin_sees_everybody(admin, people):
-    answer = admin.get(URL, {"sort": "name"})
+def test_an_admin_sees_all_users(admin, people):
+    response = admin.get(URL, {"sort": "name"})
 
-    assert names(answer) == ["Ada Admin", "Bob Builder", "Cyd Charisse"]
-    assert answer.json()["meta"] == {"page": 1, "limit": 20, "total": 3, "totalPages": 1}
+    assert names(response) == ["Ada Admin", "Bob Builder", "Cyd Charisse"]
+    assert response.json()["meta"] == {"page": 1, "limit": 20, "total": 3, "totalPages": 1}
 
 
-def test_shows_the_user_of_the_contract_and_no_more(admin):
+def test_shows_exactly_the_fields_of_the_contract(admin):
     [row] = data(admin.get(URL))
 
     assert row.keys() == {
@@ -38,7 +38,7 @@ def test_shows_the_user_of_the_contract_and_no_more(admin):
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ({"role": "staff"}, ["Cyd Charisse"]),
         ({"role": "admin"}, ["Ada Admin"]),
@@ -57,8 +57,8 @@ def test_shows_the_user_of_the_contract_and_no_more(admin):
         ({"search": "' OR 1=1 --"}, []),
     ],
 )
-def test_filters(admin, people, query, found):
-    assert names(admin.get(URL, {"sort": "name", **query})) == found
+def test_filters(admin, people, query, expected):
+    assert names(admin.get(URL, {"sort": "name", **query})) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_newest_comes_first(admin, people):
     assert names(admin.get(URL)) == ["Cyd Charisse", "Bob Builder", "Ada Admin"]
 
 
-def test_comes_in_pages(admin, people):
+def test_is_paginated(admin, people):
     first = admin.get(URL, {"sort": "name", "limit": 2})
     second = admin.get(URL, {"sort": "name", "limit": 2, "page": 2})
 
@@ -87,7 +87,7 @@ def test_comes_in_pages(admin, people):
     assert second.json()["meta"] == {"page": 2, "limit": 2, "total": 3, "totalPages": 2}
 
 
-def test_shows_only_the_fields_that_are_asked_for(admin):
+def test_shows_only_the_requested_fields(admin):
     [row] = data(admin.get(URL, {"fields": "email"}))
 
     assert row == {"id": str(admin.user.pk), "email": admin.user.email}
@@ -112,7 +112,7 @@ def test_names_a_wrong_parameter(admin, query, problem):
     assert problems(admin.get(URL, query)) == [problem]
 
 
-def test_a_search_for_nul_finds_nothing_and_breaks_nothing(admin):
+def test_a_search_for_nul_is_refused(admin):
     assert admin.get(URL, {"search": "a\x00b"}).status_code == 400
 
 

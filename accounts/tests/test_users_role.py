@@ -27,7 +27,7 @@ def test_a_promotion_counts_with_the_next_request(admin, owner):
     assert owner.get(f"{API}/users").status_code == 200
 
 
-def test_so_does_a_demotion(admin, log_in):
+def test_a_demotion_counts_with_the_next_request(admin, log_in):
     other = log_in(UserFactory(role="admin"))
     assert other.get(f"{API}/users").status_code == 200
 
@@ -39,13 +39,13 @@ def test_so_does_a_demotion(admin, log_in):
 
 @pytest.mark.parametrize("who", ["owner", "staff"])
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_nobody_raises_themselves(request, who, method):
+def test_users_cannot_change_their_own_role(request, who, method):
     caller = request.getfixturevalue(who)
     before = caller.user.role
 
-    answer = getattr(caller, method)(f"{API}/users/me", {"role": "admin", "name": caller.user.name})
+    response = getattr(caller, method)(f"{API}/users/me", {"role": "admin", "name": caller.user.name})
 
-    assert data(answer)["role"] == before
+    assert data(response)["role"] == before
     assert User.objects.get(pk=caller.user.pk).role == before
     assert events() == []
 
@@ -56,17 +56,17 @@ def test_a_role_must_be_one_of_three(admin, owner):
 
 
 @pytest.mark.parametrize("role", ["user", "staff"])
-def test_the_last_admin_stays_one(admin, role):
+def test_the_last_admin_cannot_be_demoted(admin, role):
     UserFactory(role="admin").soft_delete()  # does not count
 
-    answer = admin.patch(path_of(admin), {"role": role, "name": "Not an Admin"})
+    response = admin.patch(path_of(admin), {"role": role, "name": "Not an Admin"})
 
-    assert refusal(answer) == (409, "CONFLICT")
+    assert refusal(response) == (409, "CONFLICT")
     assert User.objects.get(pk=admin.user.pk).role == "admin"
     assert User.objects.get(pk=admin.user.pk).name == "Ada Admin"
 
 
-def test_the_last_but_one_may_step_down(admin):
+def test_one_of_two_admins_can_be_demoted(admin):
     UserFactory(role="admin")
 
     assert data(admin.patch(path_of(admin), {"role": "user"}))["role"] == "user"
@@ -88,13 +88,13 @@ def test_is_audited_with_before_and_after(admin, owner):
     assert changed.changes == {"role": ["user", "staff"]}
 
 
-def test_a_refused_change_leaves_no_event(admin):
+def test_a_refused_change_is_no_event(admin):
     admin.patch(path_of(admin), {"role": "user"})
 
     assert events() == []
 
 
-def test_is_a_new_version(admin, owner):
+def test_gives_a_new_version(admin, owner):
     before = owner.get(f"{API}/users/me")["ETag"]
 
     admin.patch(path_of(owner), {"role": "staff"})

@@ -1,4 +1,4 @@
-"""What staff can do to somebody's account in the admin, and who may."""
+"""Actions of staff on accounts in the admin, and their permissions."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.models import Session, User
 from accounts.services.lockout import count_failure, locks
-from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, fate, log_in_with
+from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, log_in_with, token_state
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit.models import AuditEvent
 from core.tests.office import act, allow, browser_of, errors, said, url_of
@@ -23,7 +23,7 @@ def browser(admin):
 
 @pytest.fixture
 def support(staff):
-    """A staff member who may do to users whatever a group can allow."""
+    """Log a staff member in who has every permission of users."""
     codes = [f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")]
     return browser_of(allow(staff.user, *codes, "accounts.change_session", "accounts.view_session"))
 
@@ -46,28 +46,28 @@ def set_password(browser, user, password=NEW_PASSWORD):
     return browser.post(url_of(user, "password"), body, follow=True)
 
 
-def test_a_password_set_by_staff_ends_every_session_and_is_told(browser, owner, deliver):
+def test_a_password_set_by_staff_ends_every_session_and_is_emailed(browser, owner, deliver):
     set_password(browser, owner.user)
 
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
     assert deliver()[0].subject == "Your password was changed"
     assert event("password.changed").actor_id == browser.user.pk
 
 
-def test_a_password_set_by_staff_opens_the_lock(browser, owner):
+def test_a_password_set_by_staff_removes_the_lock(browser, owner):
     lock(owner.user)
     set_password(browser, owner.user)
 
     assert locks([owner.user.email]) == {}
 
 
-def test_who_sets_their_own_stays_in_this_browser(browser):
+def test_setting_the_own_password_keeps_this_browser_session(browser):
     assert set_password(browser, browser.user).status_code == 200
     assert browser.get("/admin/").status_code == 200
 
 
-# The last one is long enough until its letters and accents are put together.
+# The last one is too short after its letters and accents are composed.
 @pytest.mark.parametrize("password", ["short", "alllowercase1", "Password1", "E\u0301e\u0301e\u0301a\u03011"])
 def test_a_weak_password_is_refused_in_the_form(browser, owner, password):
     assert errors(set_password(browser, owner.user, password))
@@ -85,11 +85,11 @@ def test_deleting_is_soft_and_ends_the_sessions(browser, owner):
     delete(browser, owner.user)
 
     assert User.objects.get(pk=owner.user.pk).deleted_at
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
     assert event("user.deleted").actor_id == browser.user.pk
 
 
-def test_the_page_before_says_what_will_happen(browser, owner):
+def test_the_confirmation_page_names_the_consequences(browser, owner):
     page = browser.get(url_of(owner.user, "delete")).content.decode()
 
     assert "erased 30 days later" in page
@@ -101,7 +101,7 @@ def test_the_last_admin_cannot_be_deleted(browser):
     assert User.objects.not_deleted().filter(pk=browser.user.pk).exists()
 
 
-def test_nothing_in_the_list_deletes_for_good(browser, owner):
+def test_the_list_has_no_action_that_deletes_for_good(browser, owner):
     body = {"action": "delete_selected", "_selected_action": [owner.user.pk], "post": "yes"}
     browser.post(url_of(User), body)
 
@@ -112,15 +112,15 @@ def test_nothing_in_the_list_deletes_for_good(browser, owner):
 
 
 def test_sessions_are_ended_everywhere(browser, owner):
-    answer = act(browser, "end_sessions", owner.user)
+    response = act(browser, "end_sessions", owner.user)
 
-    assert said(answer) == ["Logged out everywhere: 1."]
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert said(response) == ["Logged out everywhere: 1."]
+    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
     assert Session.objects.get(pk=owner.session_id).end_reason == "ended"
     assert event("session.all_ended").actor_id == browser.user.pk
 
 
-def test_a_lock_is_opened(browser, owner):
+def test_a_lock_is_removed(browser, owner):
     lock(owner.user)
     act(browser, "unlock", owner.user)
 
@@ -128,16 +128,16 @@ def test_a_lock_is_opened(browser, owner):
     assert event("account.unlocked").actor_id == browser.user.pk
 
 
-def test_verification_is_sent_again_to_who_waits_for_it(browser, owner, deliver):
-    answer = act(browser, "resend_verification", owner.user, UserFactory(email_verified_at=timezone.now()))
+def test_verification_is_sent_again_to_unverified_users(browser, owner, deliver):
+    response = act(browser, "resend_verification", owner.user, UserFactory(email_verified_at=timezone.now()))
 
     assert [mail.to for mail in deliver()] == [[owner.user.email]]
     assert event("email.proof_requested").actor_id == browser.user.pk
-    assert said(answer) == ["Verification emails enqueued: 1.", "Nothing to do for 1 of the chosen."]
+    assert said(response) == ["Verification emails enqueued: 1.", "Nothing to do for 1 of the chosen."]
 
 
 @pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification"])
-def test_nothing_is_done_for_who_was_deleted(browser, action):
+def test_actions_skip_deleted_users(browser, action):
     gone = UserFactory()
     gone.soft_delete()
 
@@ -152,7 +152,7 @@ def test_staff_without_a_permission_see_no_users(staff):
     assert browser_of(staff.user).get(url_of(User)).status_code == 403
 
 
-def test_staff_look_after_users(support, owner):
+def test_staff_with_permissions_manage_users(support, owner):
     edit(support, owner.user, name="Other Name")
     act(support, "end_sessions", owner.user)
 
@@ -160,7 +160,7 @@ def test_staff_look_after_users(support, owner):
 
 
 @pytest.mark.parametrize("role", ["staff", "admin"])
-def test_staff_cannot_touch_their_like_or_above(support, role):
+def test_staff_cannot_change_staff_or_admins(support, role):
     target = UserFactory(role=role)
 
     assert edit(support, target, name="Other Name").status_code == 403
@@ -170,7 +170,7 @@ def test_staff_cannot_touch_their_like_or_above(support, role):
     assert set(events()) == {"access.refused"}
 
 
-def test_staff_give_nobody_power(support, owner):
+def test_staff_cannot_give_roles_or_groups(support, owner):
     group = Group.objects.create(name="Everything")
     edit(support, owner.user, role="admin", groups=[group.pk])
     support.post(url_of(User, "add"), {**NEW, "role": "admin"})
