@@ -148,7 +148,7 @@ def error_responses(registry: ComponentRegistry, codes: Collection[str], detaile
 
 
 def has_conflict(codes: Iterable[str]) -> bool:
-    """Return whether the view says itself which 409 it gives."""
+    """Return whether the view itself names its 409."""
     return any(CATALOGUE[code][0] == 409 for code in codes)
 
 
