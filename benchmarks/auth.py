@@ -1,9 +1,9 @@
-"""Two figures about log-in, from the running product: that answers tell nothing by their time, and that a storm
-of logins leaves the rest of the API alone.
+"""Two measurements of log-in, on a running server: response times reveal no accounts, and a storm of log-ins does not
+slow the rest of the API.
 
     python -m benchmarks.auth            SQLite; with TEST_DATABASE_URL and TEST_REDIS_URL the real services
 
-Each comparison is interleaved in one run (A B A B …), so that a drifting machine drifts for both.
+Each comparison is interleaved in one run (A B A B …), so that both are slow when the machine is slow.
 """
 
 import http.client
@@ -21,7 +21,7 @@ from typing import Any
 
 import django
 
-import config.tests.environment  # noqa: F401 - names every variable, before the settings are read
+import config.tests.environment  # noqa: F401 - sets every variable, before the settings are read
 
 django.setup()
 
@@ -29,7 +29,7 @@ from config.tests.processes import Product  # noqa: E402
 
 TRIES = 200
 PASSWORD = "Corr3ct-horse-battery"
-GUESSES_PER_ADDRESS = 4  # one less than locks
+GUESSES_PER_ADDRESS = 4  # one less than the number that locks
 STORM_LOGINS, STORM_CLIENTS, STORM_SECONDS = 1000, 64, 20
 
 
@@ -45,9 +45,9 @@ class Client:
         )
         started = time.perf_counter()
         self.connection.request(method, f"/api/v1{path}", body and json.dumps(body), headers)
-        answer = self.connection.getresponse()
-        data = answer.read()
-        return time.perf_counter() - started, answer.status, data
+        response = self.connection.getresponse()
+        data = response.read()
+        return time.perf_counter() - started, response.status, data
 
 
 def accounts(client: Client, count: int) -> list[str]:
@@ -139,9 +139,9 @@ def storm(product: Product) -> None:
     over.set()
     for watcher in watchers:
         watcher.join()
-    answered = {status: statuses.count(status) for status in sorted(set(statuses))}
+    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
     print(
-        f"storm: {len(statuses)} logins in {seconds:.1f} s, answered {answered}: {answered[200] / seconds:.1f}/s good"
+        f"storm: {len(statuses)} logins in {seconds:.1f} s, statuses {counts}: {counts[200] / seconds:.1f}/s successful"
     )
     for name, values in (("before", calm), ("meanwhile", busy)):
         half, most = percentile(values, 0.5), percentile(values, 0.95)

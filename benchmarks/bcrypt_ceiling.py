@@ -1,4 +1,4 @@
-"""How many passwords this machine hashes in a second when it does nothing else: the ceiling of every log-in."""
+"""The number of passwords that this machine hashes in a second when it does nothing else: the limit of all log-ins."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ ROUNDS = 10
 
 
 def hashes_per_second(seconds: int, workers: int) -> float:
-    """With as many threads as a server has processes: a hash lets go of the interpreter's lock."""
+    """Hash in `workers` threads, as many as a server has processes: bcrypt releases the lock of the interpreter."""
     salt = bcrypt.gensalt(ROUNDS)
     until = time.perf_counter() + seconds
 

@@ -1,4 +1,4 @@
-"""Before anything is measured: does everybody give the same answers?"""
+"""Compare the responses of all contenders before they are measured."""
 
 from typing import Any
 
@@ -9,46 +9,46 @@ from benchmarks.servers import Running
 CHECKED = 3  # readers, and objects of each
 
 
-def answers(running: Running, readers: list[Caller], writer: Caller) -> dict[str, Any]:
-    """What this contender says, under names that tell where two of them differ."""
+def responses(running: Running, readers: list[Caller], writer: Caller) -> dict[str, Any]:
+    """Return the content of this contender's responses, by names that show where two contenders differ."""
     client, contender = running.client(), running.contender
-    said: dict[str, Any] = {}
+    contents: dict[str, Any] = {}
     for number, reader in enumerate(readers[:CHECKED]):
         token = running.tokens[reader.id]
         total, rows = page(client, contender, token)
-        said[f"L of reader {number}"] = (total, rows)
+        contents[f"L of reader {number}"] = (total, rows)
         for key in reader.resources[:CHECKED]:
-            said[f"D of reader {number}, {key}"] = detail(client, contender, token, key)
+            contents[f"D of reader {number}, {key}"] = detail(client, contender, token, key)
         for kind, word in (("rare", reader.rare), ("common", reader.common)):
             total, rows = page(client, contender, token, word)
             if not total:
-                raise Unexpected(f"{contender.name} finds nothing for the {kind} word {word!r}")
-            said[f"search of reader {number}, {kind} word {word!r}"] = (total, rows)
-    said["C"] = create(client, contender, running.tokens[writer.id], new_resource(writer, 0))
-    said["total after C"] = page(client, contender, running.tokens[writer.id])[0]
-    return said
+                raise Unexpected(f"{contender.name} has no rows for the {kind} word {word!r}")
+            contents[f"search of reader {number}, {kind} word {word!r}"] = (total, rows)
+    contents["C"] = create(client, contender, running.tokens[writer.id], new_resource(writer, 0))
+    contents["total after C"] = page(client, contender, running.tokens[writer.id])[0]
+    return contents
 
 
-def compare(everybody: list[Running], readers: list[Caller], writers: list[Caller]) -> int:
-    """How many answers were compared. Raises Unexpected at the first difference."""
-    first, *others = everybody
-    expected = answers(first, readers, writers[0])
+def compare(servers: list[Running], readers: list[Caller], writers: list[Caller]) -> int:
+    """Return the number of compared responses. Raises Unexpected at the first difference."""
+    first, *others = servers
+    expected = responses(first, readers, writers[0])
     for running in others:
-        for place, said in answers(running, readers, writers[0]).items():
-            if said != expected[place]:
+        for place, content in responses(running, readers, writers[0]).items():
+            if content != expected[place]:
                 raise Unexpected(
                     f"{running.name} and {first.name} differ in {place}:\n"
-                    f"  {str(said)[:1500]}\n  {str(expected[place])[:1500]}"
+                    f"  {str(content)[:1500]}\n  {str(expected[place])[:1500]}"
                 )
     return len(expected)
 
 
-def etags(running: Running, asked: list[tuple[str, str]]) -> list[str]:
-    """The ETag of each of these (path, token); empty where there is none, or where it is not answered 304."""
-    client, found = running.client(), []
-    for path, token in asked:
+def etags(running: Running, requests: list[tuple[str, str]]) -> list[str]:
+    """Return the ETag of each (path, token), or no ETags if one response has none or is not a 304 later."""
+    client, tags = running.client(), []
+    for path, token in requests:
         etag = client.send("GET", path, token)[1].get("ETag")
         if not etag or client.send("GET", path, token, If_None_Match=etag)[0] != 304:
             return []
-        found.append(etag)
-    return found
+        tags.append(etag)
+    return tags

@@ -1,8 +1,8 @@
 """Count the files of the product that one cold request runs through: `python -m benchmarks.cold_files`.
 
 Each request is the first one of a process that has imported everything, so it is served without compiled statements
-and caches. A file counts when one of its functions is called. The fewer files, the sooner a reader has followed a
-request through the code.
+and caches. A file counts when one of its functions is called. With fewer files a reader follows a
+request sooner.
 """
 
 import json

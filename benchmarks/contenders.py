@@ -1,4 +1,4 @@
-"""Who runs against whom: how each is built, started, filled and requested, and how its responses are read."""
+"""The contenders: how each is built, started, filled and requested, and how its responses are read."""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ PEERS = ROOT / "benchmarks" / "peers"
 BENCH_PYTHON = str(ROOT / ".venv-bench" / "bin" / "python")
 WORKERS = 2
 
-# What is copied out of our own database, once for each table; each contender says where it goes.
+# The rows that are copied from our database, by table. Each contender names the table that gets them.
 USERS = "SELECT id, email, name, {password} FROM accounts_user ORDER BY id"
 ACTIVE_USERS = "SELECT id, email, name, {password}, true FROM accounts_user ORDER BY id"
 DJANGO_USERS = (
@@ -33,14 +33,14 @@ class Contender:
     command: list[str]  # {port} is filled in
     folder: Path = PEERS
     environment: dict[str, str] = field(default_factory=dict)
-    prepare: list[list[str]] = field(default_factory=list)  # commands that make the schema
+    prepare: list[list[str]] = field(default_factory=list)  # commands that create the schema
     schema: Path | None = None  # or a file of SQL
-    packages: Path | None = None  # a folder that must be there
-    # (what is read from ours, where it goes)
+    packages: Path | None = None  # a folder that must exist
+    # (query of our database, table of the contender)
     copies: tuple[tuple[str, str], ...] = ()
     resources: str = "/api/resources"
     slash: str = ""
-    newest_first: str = ""  # for a search, where that is not the order anyway
+    newest_first: str = ""  # for a search, if that is not the default order
     login: str | None = "/api/login"
     token_of: Callable[[Any], str] = lambda body: str(body["token"])
     page_of: Callable[[Any], tuple[list[Any], int]] = lambda body: (body["data"], body["total"])
@@ -164,7 +164,7 @@ PEER_LIST = (
         object_of=lambda body: body["data"],
     ),
 )
-# Without the cache of responses in Redis: what a client gets that requests something for the first time.
+# Without cached responses, as for a client that requests something for the first time.
 OURS_UNCACHED = replace(
     OURS, name="ours_uncached", title="This project, uncached", environment={"RESPONSE_CACHE_SECONDS": "0"}
 )

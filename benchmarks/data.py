@@ -1,4 +1,4 @@
-"""Equal data for everybody: ours is made by `benchmarks.seed`, and the peers get the same rows."""
+"""Equal data for all contenders: `benchmarks.seed` creates ours, and the peers get the same rows."""
 
 import random
 import subprocess
@@ -14,7 +14,7 @@ from benchmarks.contenders import ROOT, Contender
 
 PASSWORD = "Corr3ct-horse-battery"
 MAX_CALLERS = 100  # each logs in once with each contender; half of them read, half of them write
-SAMPLE = 100  # resources of each reader that are asked for
+SAMPLE = 100  # resources of each reader that are requested
 TAGS_OF_A_NEW_ONE = 2
 
 
@@ -38,7 +38,7 @@ def seed(environment: dict[str, str], users: int, resources: int) -> None:
 
 def copy(source_url: str, target_url: str, contender: Contender) -> None:
     """Copy our rows into the database of a contender."""
-    # Peers without Django take a plain bcrypt hash; one for all, as `seed` makes it too.
+    # Peers without Django need a plain bcrypt hash. All users have the same, as `seed` does it too.
     password = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
     with psycopg.connect(source_url) as source, psycopg.connect(target_url) as target:
         for query, place in contender.copies:
@@ -52,19 +52,19 @@ def copy(source_url: str, target_url: str, contender: Contender) -> None:
 
 
 def settle(url: str) -> None:
-    """Statistics and the visibility map now, not in the middle of a measurement."""
+    """Update statistics and the visibility map now, and not during a measurement."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
 
 
 def callers(url: str) -> tuple[list[Caller], list[Caller]]:
-    """(readers, writers). Writers are others, so that what is read stays the same to the end."""
+    """Return (readers, writers). No user is both, so the responses to reads stay the same."""
     with psycopg.connect(url) as connection:
         users: Any = connection.execute(
             "SELECT id::text, email FROM accounts_user ORDER BY email LIMIT %s", [MAX_CALLERS]
         ).fetchall()
-        found = [caller(connection, user_id, email) for user_id, email in users]
-    return found[::2], found[1::2]
+        all_callers = [caller(connection, user_id, email) for user_id, email in users]
+    return all_callers[::2], all_callers[1::2]
 
 
 def caller(connection: Any, user_id: str, email: str) -> Caller:
@@ -84,8 +84,8 @@ def caller(connection: Any, user_id: str, email: str) -> Caller:
 
 
 def searched_words(texts: list[str], tags: list[str]) -> tuple[str, str]:
-    """A rare word and a common one that every kind of search finds in the same rows: a peer looks for them
-    anywhere in the text, ours at the beginning of a word and among the tags too."""
+    """Return a rare word and a common one that match the same rows in every contender: a peer searches
+    anywhere in the text, ours at the beginning of words and in tags too."""
     counts = Counter(
         word for text in texts for word in set(text.split()) if word.isascii() and word.isalpha()
     )
@@ -100,7 +100,9 @@ def searched_words(texts: list[str], tags: list[str]) -> tuple[str, str]:
     rare = next((word for word in by_count if same_everywhere(word)), "")
     common = next((word for word in reversed(by_count) if same_everywhere(word)), "")
     if not rare or not common:
-        raise SystemExit("The data has no word that is good for a search: more --resources, please.")
+        raise SystemExit(
+            "No word of the data matches the same rows in every contender: use more --resources."
+        )
     return rare, common
 
 

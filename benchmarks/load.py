@@ -18,15 +18,15 @@ SCRIPT = Path(__file__).with_name("load.lua")
 NO_WRK = (
     "The load generator wrk is missing. On Debian or Ubuntu: apt-get install wrk; on macOS: brew install wrk."
 )
-REQUESTS = 2000  # prepared for each scenario, then again from the first
-WARM_UP_SHARE, LEAST_WARM_UP = 0.2, 1
+REQUESTS = 2000  # prepared for each scenario, and then repeated
+WARM_UP_SHARE, MIN_WARM_UP = 0.2, 1
 PAUSE_SECONDS = 1.0
 TIMEOUT_SECONDS = 10
 ATTEMPTS = 3
 
 
 class Failed(Exception):
-    """wrk did not do its work."""
+    """A failure of wrk."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Request:
 
 
 def quoted(text: str) -> str:
-    """A string of Lua. Bytes as numbers, so that nothing in it can mean anything."""
+    """Return a string of Lua with its bytes as numbers, so that no character has a meaning of its own."""
     return '"' + "".join(f"\\{byte:03d}" for byte in text.encode()) + '"'
 
 
@@ -78,7 +78,7 @@ class Result:
 
     @property
     def failures(self) -> dict[str, int]:
-        """How many errors of which kind."""
+        """The number of errors by kind."""
         kinds = ("connect", "read", "write", "status", "timeout")
         return {kind: number for kind in kinds if (number := getattr(self, kind))}
 
@@ -131,7 +131,7 @@ def creations(running: Running, _readers: list[Caller], writers: list[Caller]) -
 
 
 def searches(running: Running, readers: list[Caller], _writers: list[Caller]) -> list[Request]:
-    """Return a rare word and a common one in turn."""
+    """Search a rare word and a common one for each reader."""
     return [
         Request("GET", running.contender.list_path(word), running.tokens[reader.id])
         for reader in readers
@@ -139,12 +139,14 @@ def searches(running: Running, readers: list[Caller], _writers: list[Caller]) ->
     ]
 
 
-def unchanged(running: Running, asked: list[tuple[str, str]]) -> list[Request]:
-    """Empty where such a thing is not answered 304."""
-    etags = check.etags(running, asked)
+def unchanged(running: Running, targets: list[tuple[str, str]]) -> list[Request]:
+    """Return requests of these (path, token) with their ETags; an empty list if one of them is not a 304."""
+    etags = check.etags(running, targets)
     if not etags:
         return []
-    return [Request("GET", path, token, etag=etag) for (path, token), etag in zip(asked, etags, strict=True)]
+    return [
+        Request("GET", path, token, etag=etag) for (path, token), etag in zip(targets, etags, strict=True)
+    ]
 
 
 def unchanged_lists(running: Running, readers: list[Caller], _writers: list[Caller]) -> list[Request]:
@@ -153,10 +155,10 @@ def unchanged_lists(running: Running, readers: list[Caller], _writers: list[Call
 
 
 def unchanged_details(running: Running, readers: list[Caller], _writers: list[Caller]) -> list[Request]:
-    asked = [
+    targets = [
         (running.contender.object_path(reader.resources[0]), running.tokens[reader.id]) for reader in readers
     ]
-    return unchanged(running, asked)
+    return unchanged(running, targets)
 
 
 def logins(running: Running, readers: list[Caller], writers: list[Caller]) -> list[Request]:
@@ -210,13 +212,13 @@ def finish(process: "subprocess.Popen[str]") -> Result:
 def measure(
     running: Running, requests: list[Request], connections: int, seconds: int, folder: Path
 ) -> Result:
-    """Warm up, then measure; again if nothing at all was answered, which is the machine's doing."""
-    warm_up = max(LEAST_WARM_UP, round(seconds * WARM_UP_SHARE))
+    """Warm up, then measure. Repeat it if there was no response at all, which is a fault of the machine."""
+    warm_up = max(MIN_WARM_UP, round(seconds * WARM_UP_SHARE))
     for _attempt in range(ATTEMPTS):
         finish(start(running, requests, connections, warm_up, folder))
-        # What the warm-up has left behind is answered to nobody, and would be in the way: a log-in takes its time.
+        # The server still processes requests of the warm-up whose connections are closed, such as slow log-ins.
         time.sleep(PAUSE_SECONDS)
         result = finish(start(running, requests, connections, seconds, folder))
         if result.requests:
             return result
-    raise Failed(f"{running.name} answered nothing in {ATTEMPTS} times {seconds} seconds: {result.failures}")
+    raise Failed(f"{running.name} sent no response in {ATTEMPTS} times {seconds} seconds: {result.failures}")

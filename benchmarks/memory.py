@@ -1,5 +1,5 @@
-"""Does a worker stay small, and stay as it is? Sends 100,000 requests, mixed reads and writes, and looks at the
-resident memory of each worker after every tenth of them.
+"""Measure the memory of workers: send 100,000 mixed reads and writes, and read the resident memory of each worker after
+every tenth of them.
 
     python .ci/services.py python -m benchmarks.memory
 
@@ -23,7 +23,7 @@ from benchmarks.servers import Running
 MAX_MB = 150.0
 FLAT_MB = 5.0  # growth by 100,000 requests that may be the noise of an allocator
 WARM_UP_SHARE = 0.3  # until caches and pools are full, growth is expected
-CONNECTIONS, LOOKS, FIRST_SECONDS = 16, 10, 2
+CONNECTIONS, SAMPLES, FIRST_SECONDS = 16, 10, 2
 MIX = ("L", "D", "L", "C", "L", "D", "search", "L", "D", "D")
 PROC = Path("/proc")
 
@@ -40,7 +40,7 @@ def children(pid: int) -> list[int]:
 
 
 def workers(pid: int) -> list[int]:
-    """The server's processes that answer requests: its children but for the one that cleans up after them."""
+    """Return the ids of the server processes that run requests: its children without the resource tracker."""
     return sorted(
         child
         for child in children(pid)
@@ -55,40 +55,40 @@ def resident_megabytes(pid: int) -> float:
     raise Unexpected(f"process {pid} has no memory: it has ended")
 
 
-def mixed(running: Running, people: run.People) -> list[Request]:
-    streams = {name: SCENARIOS[name](running, *people) for name in set(MIX)}
+def mixed(running: Running, callers: run.Callers) -> list[Request]:
+    streams = {name: SCENARIOS[name](running, *callers) for name in set(MIX)}
     return [
         streams[MIX[number % len(MIX)]][number % len(streams[MIX[number % len(MIX)]])]
         for number in range(load.REQUESTS)
     ]
 
 
-def series(running: Running, people: run.People, total: int, folder: Path) -> list[Sample]:
-    requests, sent = mixed(running, people), 0
+def series(running: Running, callers: run.Callers, total: int, folder: Path) -> list[Sample]:
+    requests, sent = mixed(running, callers), 0
     pids = workers(running.process.pid)
 
-    def look() -> Sample:
+    def take_sample() -> Sample:
         sample = Sample(sent, {pid: resident_megabytes(pid) for pid in pids})
         numbers = "   ".join(f"{size:6.1f} MB" for size in sample.megabytes.values())
-        run.say(f"  {sent:8,} requests   {numbers}")
+        run.show(f"  {sent:8,} requests   {numbers}")
         return sample
 
-    samples, rate = [look()], 0.0
+    samples, rate = [take_sample()], 0.0
     while sent < total:
-        seconds = math.ceil(total / LOOKS / rate) if rate else FIRST_SECONDS
+        seconds = math.ceil(total / SAMPLES / rate) if rate else FIRST_SECONDS
         result = load.finish(load.start(running, requests, CONNECTIONS, seconds, folder))
         if result.errors or not result.requests:
             raise Unexpected(f"{result.errors} errors in {result.requests} requests")
         sent, rate = sent + result.requests, result.rate
-        samples.append(look())
+        samples.append(take_sample())
     return samples
 
 
 def growth(samples: list[Sample], pid: int) -> float:
-    """Megabytes by 100,000 requests once it is warm, along the straight line that fits best."""
+    """Return the growth in megabytes by 100,000 requests after the warm-up, by linear regression."""
     warm = [sample for sample in samples if sample.requests >= WARM_UP_SHARE * samples[-1].requests]
     if len(warm) < 2:
-        raise Unexpected("too few samples to tell growth from noise: more --requests")
+        raise Unexpected("too few samples to distinguish growth from noise: use more --requests")
     line = statistics.linear_regression(
         [sample.requests for sample in warm], [sample.megabytes[pid] for sample in warm]
     )
@@ -101,7 +101,7 @@ def judge(samples: list[Sample]) -> bool:
         grown = growth(samples, pid)
         small, flat = last < MAX_MB, grown < FLAT_MB
         passed = passed and small and flat
-        run.say(
+        run.show(
             f"worker: {last:.1f} MB (below {MAX_MB:.0f}: {'pass' if small else 'MISS'}), {grown:+.1f} MB by 100,000 "
             f"requests (below {FLAT_MB:.0f}: {'pass' if flat else 'MISS'})"
         )
@@ -123,8 +123,8 @@ def main(arguments: list[str]) -> int:
         sys.exit("The size of a process is read from /proc, which only Linux has.")
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
-            [ours], people = run.start(stack, chosen, Path(name))
-            passed = judge(series(ours, people, chosen.requests, Path(name)))
+            [ours], callers = run.start(stack, chosen, Path(name))
+            passed = judge(series(ours, callers, chosen.requests, Path(name)))
     except (Failed, Unexpected) as error:
         print(f"memory: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""What can be asked of `make bench ARGS='…'`."""
+"""The options of `make bench ARGS='…'`."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from benchmarks.contenders import ALL, ROOT
 from benchmarks.load import SCENARIOS
 
 RESULTS = ROOT / "benchmarks" / "results"
-# A run of at least this is worth to be kept in the repository and shown in docs/performance.md.
+# A run of at least this size is stored in the repository and shown in docs/performance.md.
 COMPLETE = {"seconds": 5, "rounds": 3, "users": 1000, "resources": 200}
 PARTIAL = ROOT / "var" / "bench"
 
@@ -19,7 +19,7 @@ def names_of(known: list[str]) -> Callable[[str], list[str]]:
         chosen = {name.strip() for name in text.split(",")} - {""}
         unknown = sorted(chosen - set(known))
         if unknown or not chosen:
-            problem = f"knows no {', '.join(unknown)}" if unknown else "must name at least one"
+            problem = f"has no {', '.join(unknown)}" if unknown else "must name at least one"
             raise argparse.ArgumentTypeError(f"{problem}; there are {', '.join(known)}")
         return [name for name in known if name in chosen]
 
@@ -40,12 +40,12 @@ def counts(text: str) -> list[int]:
 
 
 def add_services(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--database-url", help="a PostgreSQL that lets us create databases")
+    parser.add_argument("--database-url", help="a PostgreSQL server with permission to create databases")
     parser.add_argument("--redis-url")
 
 
 def with_services(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
-    """`.ci/services.py` names its servers in the environment."""
+    """Parse the arguments. Services that are not named are those of `.ci/services.py`, in the environment."""
     chosen = parser.parse_args(arguments)
     chosen.database_url = chosen.database_url or os.environ.get("TEST_DATABASE_URL")
     chosen.redis_url = chosen.redis_url or os.environ.get("TEST_REDIS_URL")
@@ -70,12 +70,14 @@ def read(arguments: list[str], description: str | None) -> argparse.Namespace:
         "--scenarios", type=names_of(scenarios), default=scenarios, help=f"of {','.join(scenarios)}"
     )
     parser.add_argument("--seconds", type=at_least(1), default=10, help="of each measurement (10)")
-    parser.add_argument("--rounds", type=at_least(1), default=3, help="through everybody and everything (3)")
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=3, help="through all contenders and scenarios (3)"
+    )
     parser.add_argument(
         "--connections",
         type=counts,
         default=[16, 64],
-        help="the ratios are those at the first count; at each further one there is one round of L, D and C (16,64)",
+        help="the first number is that of the ratios; each further one has one round of L, D and C (16,64)",
     )
     parser.add_argument("--users", type=at_least(2), default=1000, help="(1000)")
     parser.add_argument("--resources", type=at_least(50), default=200, help="of each user (200)")

@@ -1,10 +1,10 @@
-"""Where the time of one request goes: the real WSGI application, in this process, under cProfile.
+"""Profile one kind of request: the real WSGI application, in this process, under cProfile.
 
     python -m benchmarks.profile L --requests 500
 
 L is the first page of the caller's resources, D one of them, C a new one with two tags, S a search, N a list
-that is answered 304. In the shape of production, on PostgreSQL and Redis, on a database of its own that is kept
-for the next time (`--fresh` makes it anew). The figures of one machine compare with each other, not with another's.
+with a 304 response. It runs with the settings of production, on PostgreSQL and Redis, on a database of its own that
+later runs use again (`--fresh` creates it anew). Compare figures of the same machine only.
 """
 
 import argparse
@@ -31,7 +31,7 @@ parser.add_argument("--top", type=int, default=30, help="how many functions to l
 parser.add_argument("--users", type=int, default=50)
 parser.add_argument("--resources", type=int, default=200, help="of each user")
 parser.add_argument("--database", default="profile", help="its name on the server")
-parser.add_argument("--fresh", action="store_true", help="make the database anew")
+parser.add_argument("--fresh", action="store_true", help="create the database anew")
 parser.add_argument(
     "--database-url",
     default=os.environ.get("BENCH_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres",
@@ -40,7 +40,7 @@ parser.add_argument("--redis-url", default=os.environ.get("BENCH_REDIS_URL") or 
 options = parser.parse_args()
 if options.fresh:
     settings.drop_database(options.database_url, options.database)
-with suppress(psycopg.errors.DuplicateDatabase):  # a run before has made it
+with suppress(psycopg.errors.DuplicateDatabase):  # an earlier run has created it
     settings.administer(options.database_url, f'CREATE DATABASE "{options.database}"')
 database_url = settings.database_url(options.database_url, options.database)
 os.environ.update(settings.ours(database_url, options.redis_url))
@@ -104,17 +104,17 @@ def send(request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
 def requests(scenario: str) -> Iterator[dict[str, Any]]:
     """Yield requests without end, by one user after another."""
     path = "/api/v1/resources"
-    people = [caller for group in data.callers(database_url) for caller in group]
-    users = User.objects.in_bulk([caller.id for caller in people], field_name="id")
+    callers = [caller for group in data.callers(database_url) for caller in group]
+    users = User.objects.in_bulk([caller.id for caller in callers], field_name="id")
     tokens = {str(key): open_session(user).access for key, user in users.items()}
     etags = {key: send(environ("GET", path, token))[1].get("ETag", "") for key, token in tokens.items()}
     if scenario == "N" and not all(etags.values()):
-        raise SystemExit("Lists carry no ETag, so there is nothing to be answered 304.")
+        raise SystemExit("Lists have no ETag, so no response can be 304.")
     for number in itertools.count():
-        caller = people[number % len(people)]
+        caller = callers[number % len(callers)]
         token = tokens[caller.id]
         if scenario == "D":
-            key = caller.resources[number // len(people) % len(caller.resources)]
+            key = caller.resources[number // len(callers) % len(caller.resources)]
             yield environ("GET", f"{path}/{key}", token)
         elif scenario == "C":
             yield environ("POST", path, token, json.dumps(data.new_resource(caller, number)).encode())
@@ -141,7 +141,7 @@ def statements(one: Callable[[], object]) -> list[str]:
 
 
 def microseconds(one: Callable[[], object], batches: int = 5) -> float:
-    """Of one request without the profiler: the best of five batches, which the neighbours disturbed least."""
+    """Return the time of one request without the profiler, in the batch that other work disturbed least."""
     size = max(1, options.requests // batches)
     best = float("inf")
     for _ in range(batches):
@@ -156,19 +156,19 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     call_command(Command(), users=options.users, resources=options.resources, password=data.PASSWORD)
     data.settle(database_url)
-    wanted = {"C": 201, "N": 304}.get(options.scenario, 200)
+    expected = {"C": 201, "N": 304}.get(options.scenario, 200)
     started_at = timezone.now()
 
     def one() -> None:
         status, _headers, body = send(next(stream))
-        assert status == wanted, (status, body[:500])
+        assert status == expected, (status, body[:500])
 
-    # The lines are written, but not shown.
+    # Log lines are written, but not shown.
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
         stream = requests(options.scenario)
         for _ in range(WARM_UP):
             one()
-        spoken = statements(one)
+        executed = statements(one)
         alone = microseconds(one)
         profiler = cProfile.Profile()
         requests_made = [next(stream) for _ in range(options.requests)]
@@ -176,25 +176,25 @@ def main() -> None:
         for request in requests_made:
             send(request)
         profiler.disable()
-    report(profiler, spoken, alone)
+    report(profiler, executed, alone)
     if options.scenario == "C":
         Resource.objects.filter(created_at__gte=started_at).delete()
 
 
-def report(profiler: cProfile.Profile, spoken: list[str], alone: float) -> None:
+def report(profiler: cProfile.Profile, executed: list[str], alone: float) -> None:
     stats: Any = pstats.Stats(profiler)
     for order in ("tottime", "cumulative"):
         print(f"\n=== {options.scenario}, {options.requests} requests, by {order}")
         stats.sort_stats(order).print_stats(options.top)
     python = sum(entry[1] for (file, _, _), entry in stats.stats.items() if file != "~")
     native = stats.total_calls - python
-    print(f"\n=== {options.scenario}: what one request costs")
+    print(f"\n=== {options.scenario}: the cost of one request")
     print(f"{alone:10.0f} µs without the profiler")
     print(
         f"{python / options.requests:10.0f} calls of Python functions, {native / options.requests:.0f} of native ones"
     )
-    print(f"{len(spoken):10d} statements to PostgreSQL")
-    for statement, count in Counter(spoken).items():
+    print(f"{len(executed):10d} statements to PostgreSQL")
+    for statement, count in Counter(executed).items():
         print(f"  {count} × {' '.join(statement.split())[:1000]}")
 
 

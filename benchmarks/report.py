@@ -12,12 +12,12 @@ from benchmarks.figures import TITLES, Figure, Run, Table, verdicts
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN = "<!-- figures: written by `make bench`, do not edit -->"
 END = "<!-- end of figures -->"
-BASE = "stock_drf"  # what the ratios in the tables are of
+BASE = "stock_drf"  # the divisor of the ratios in the tables
 KINDS = {"ours": "ours", "python_peers": "the Python peers", "node_peers": "Express"}
 
 
 class NoPlace(Exception):
-    """The page has lost its markers."""
+    """A page without its markers."""
 
 
 def as_json(run: Run) -> str:
@@ -34,7 +34,7 @@ def against_base(figure: Figure, scenario: str, table: Table) -> str:
 
 
 def base_of(scenario: str, table: Table) -> Figure | None:
-    """Stock DRF never answers 304: there it sends everything again."""
+    """Return the figure of stock DRF. It has no 304, so its whole response is compared."""
     return table.get(scenario.removesuffix("304"), {}).get(BASE)
 
 
@@ -80,7 +80,7 @@ def terminal(run: Run) -> str:
     for connections, table in {first: run.table, **run.others}.items():
         parts.append(f"\n{connections} connections\n" + aligned([HEADINGS, *rows(table)]))
     judged = [
-        [verdict.what, "pass" if verdict.passed else "MISS", verdict.got, verdict.wanted]
+        [verdict.title, "pass" if verdict.passed else "MISS", verdict.measured, verdict.target]
         for verdict in verdicts(run)
     ]
     return "\n".join([*parts, "\nTargets", aligned(judged)])
@@ -95,7 +95,7 @@ def markdown_table(headings: list[str], lines: list[list[str]], names: int) -> s
 
 
 def overview(table: Table) -> str:
-    """One line for each contender: requests per second, and what that is of stock DRF."""
+    """Return a table with a line for each contender: requests per second, and the ratio to stock DRF."""
     scenarios = list(table)
     lines = []
     for name in (*ALL, "bcrypt"):
@@ -128,18 +128,18 @@ def markdown(run: Run) -> str:
     chosen = run.options
     first = chosen["connections"][0]
     judged = [
-        [verdict.what, verdict.wanted, verdict.got, "pass" if verdict.passed else "**miss**"]
+        [verdict.title, verdict.target, verdict.measured, "pass" if verdict.passed else "**miss**"]
         for verdict in verdicts(run)
     ]
     parts = [
         "### Targets",
         markdown_table(["", "target", "measured", ""], judged, 1),
         "![Requests per second of each contender](../benchmarks/results/latest.svg)",
-        f"### Everybody, {first} connections",
-        f"The median of {chosen['rounds']} rounds of {chosen['seconds']} seconds, in brackets that of stock DRF’s. "
+        f"### All contenders, {first} connections",
+        f"The median of {chosen['rounds']} rounds of {chosen['seconds']} seconds, in brackets the ratio to stock DRF. "
         f"{chosen['users']:,} users × {chosen['resources']} resources.",
         overview(run.table),
-        "Latency, the spread of the rounds (largest less smallest, of the median), and errors:",
+        "Latency, the spread of the rounds (largest minus smallest, divided by the median), and errors:",
         markdown_table(HEADINGS, rows(run.table), 2),
     ]
     for connections, table in run.others.items():

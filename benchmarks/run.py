@@ -22,15 +22,15 @@ from benchmarks.figures import Run, Table, figure
 from benchmarks.load import SCENARIOS, Failed, Result
 from benchmarks.servers import Running, database, fill_peer, new_secret, require, server, shell
 
-AT_EVERY_COUNT = ("L", "D", "C")  # what is run at the further numbers of connections too
+AT_EVERY_COUNT = ("L", "D", "C")  # run at the further numbers of connections too
 UNCHANGED = ("L304", "D304")
 STORM_CONNECTIONS, STORM_WATCHERS = 16, 2
 STORM_START_SECONDS = 1
 Rounds = dict[str, dict[str, list[Result]]]  # by scenario, then by contender
-People = tuple[list[Caller], list[Caller]]  # readers and writers
+Callers = tuple[list[Caller], list[Caller]]  # readers and writers
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     print(text, flush=True)
 
 
@@ -49,57 +49,57 @@ def redis_as_before(url: str) -> Iterator[None]:
             client.delete(key)
 
 
-def start(stack: ExitStack, chosen: argparse.Namespace, folder: Path) -> tuple[list[Running], People]:
-    """Everybody, each with a database of its own, with equal rows."""
+def start(stack: ExitStack, chosen: argparse.Namespace, folder: Path) -> tuple[list[Running], Callers]:
+    """Start all contenders, each with a database of its own and equal rows."""
     for name in chosen.only:
         require(contenders.ALL[name])
     ours_url = stack.enter_context(database(chosen.database_url, "ours"))
-    say(f"Filling {chosen.users} users × {chosen.resources} resources")
+    show(f"Filling {chosen.users} users × {chosen.resources} resources")
     data.seed(shell() | settings.ours(ours_url, chosen.redis_url), chosen.users, chosen.resources)
     ready = []
     for name in chosen.only:
         contender, secret, url = contenders.ALL[name], new_secret(), ours_url
         if contender is not contenders.OURS:
-            say(f"Filling {name}")
+            show(f"Filling {name}")
             ours_too = contender.folder == contenders.ROOT
             url = stack.enter_context(database(chosen.database_url, name, ours_url if ours_too else ""))
             if not ours_too:
                 fill_peer(contender, url, ours_url, secret)
         data.settle(url)
         ready.append((contender, url, secret))
-    people = data.callers(ours_url)
+    callers = data.callers(ours_url)
     stack.enter_context(redis_as_before(chosen.redis_url))
-    everybody = [
+    servers = [
         stack.enter_context(server(contender, url, chosen.redis_url, secret, folder))
         for contender, url, secret in ready
     ]
-    for running in everybody:
-        running.log_in([caller for group in people for caller in group])
-    compared = check.compare(everybody, *people)
-    say(f"{len(everybody)} contenders agree in {compared} answers")
-    return everybody, people
+    for running in servers:
+        running.log_in([caller for group in callers for caller in group])
+    compared = check.compare(servers, *callers)
+    show(f"{len(servers)} contenders agree in {compared} responses")
+    return servers, callers
 
 
 # --- the run --------------------------------------------------------------------------------------
 
 
 def one_round(
-    everybody: list[Running],
-    people: People,
+    servers: list[Running],
+    callers: Callers,
     scenarios: list[str],
     connections: int,
     seconds: int,
     folder: Path,
 ) -> Iterator[tuple[str, str, Result]]:
-    """(scenario, contender, result), one after the other."""
+    """Yield (scenario, contender, result), one after the other."""
     for scenario in scenarios:
-        for running in everybody:
-            requests = SCENARIOS[scenario](running, *people)
+        for running in servers:
+            requests = SCENARIOS[scenario](running, *callers)
             if not requests:
-                continue  # this contender has no such thing
+                continue  # this contender has no such requests
             result = load.measure(running, requests, connections, seconds, folder)
-            if scenario in UNCHANGED and SCENARIOS[scenario](running, *people) != requests:
-                raise Unexpected(f"{running.name} has not answered 304 to the end: an ETag is another now")
+            if scenario in UNCHANGED and SCENARIOS[scenario](running, *callers) != requests:
+                raise Unexpected(f"{running.name} has not returned 304 to the end: an ETag has changed")
             yield scenario, running.name, result
         if scenario == "login":
             rate = bcrypt_ceiling.hashes_per_second(seconds, contenders.WORKERS)
@@ -108,57 +108,57 @@ def one_round(
 
 def rounds(
     number: int,
-    everybody: list[Running],
-    people: People,
+    servers: list[Running],
+    callers: Callers,
     scenarios: list[str],
     connections: int,
     seconds: int,
     folder: Path,
 ) -> Table:
-    """Interleaved, every second round in the other direction, so that nobody always comes after the same one."""
-    found: Rounds = {}
+    """Run the rounds, every second one in reverse order, so that no contender always follows the same one."""
+    results_by_scenario: Rounds = {}
     for index in range(number):
-        say(f"\nRound {index + 1} of {number}, {connections} connections")
-        order = everybody if index % 2 == 0 else everybody[::-1]
-        for scenario, name, result in one_round(order, people, scenarios, connections, seconds, folder):
-            found.setdefault(scenario, {}).setdefault(name, []).append(result)
-            say(
+        show(f"\nRound {index + 1} of {number}, {connections} connections")
+        order = servers if index % 2 == 0 else servers[::-1]
+        for scenario, name, result in one_round(order, callers, scenarios, connections, seconds, folder):
+            results_by_scenario.setdefault(scenario, {}).setdefault(name, []).append(result)
+            show(
                 f"  {scenario:7} {name:20} {result.rate:8.1f}/s   p50 {result.p50:7.1f}   p99 {result.p99:7.1f} ms"
                 f"   errors {result.failures or 0}"
             )
     return {
         scenario: {name: figure(results) for name, results in by_name.items()}
-        for scenario, by_name in found.items()
+        for scenario, by_name in results_by_scenario.items()
     }
 
 
-def login_storm(running: Running, people: People, seconds: int, folder: Path) -> dict[str, Result]:
-    """The list on two connections: alone, and while sixteen others log in without a pause."""
-    requests = SCENARIOS["L"](running, *people)
+def login_storm(running: Running, callers: Callers, seconds: int, folder: Path) -> dict[str, Result]:
+    """Measure the list on two connections: alone, and while sixteen others log in without a pause."""
+    requests = SCENARIOS["L"](running, *callers)
     calm = load.measure(running, requests, STORM_WATCHERS, seconds, folder)
-    logins = SCENARIOS["login"](running, *people)
+    logins = SCENARIOS["login"](running, *callers)
     storm = load.start(running, logins, STORM_CONNECTIONS, seconds + 2 * STORM_START_SECONDS, folder)
     time.sleep(STORM_START_SECONDS)
     meanwhile = load.finish(load.start(running, requests, STORM_WATCHERS, seconds, folder))
     stormed = load.finish(storm)
-    say(
+    show(
         f"\nL before a storm of log-ins: p95 {calm.p95:.1f} ms, during {stormed.rate:.1f}/s: {meanwhile.p95:.1f}"
     )
     return {"calm": calm, "meanwhile": meanwhile, "logins": stormed}
 
 
-def measure(chosen: argparse.Namespace, everybody: list[Running], people: People, folder: Path) -> Run:
+def measure(chosen: argparse.Namespace, servers: list[Running], callers: Callers, folder: Path) -> Run:
     first, *further = chosen.connections
-    table = rounds(chosen.rounds, everybody, people, chosen.scenarios, first, chosen.seconds, folder)
+    table = rounds(chosen.rounds, servers, callers, chosen.scenarios, first, chosen.seconds, folder)
     wide = [scenario for scenario in chosen.scenarios if scenario in AT_EVERY_COUNT]
     others = {
-        connections: rounds(1, everybody, people, wide, connections, chosen.seconds, folder)
+        connections: rounds(1, servers, callers, wide, connections, chosen.seconds, folder)
         for connections in further
     }
     storm = None
-    uncached = next((running for running in everybody if running.name == contenders.OURS_UNCACHED.name), None)
+    uncached = next((running for running in servers if running.name == contenders.OURS_UNCACHED.name), None)
     if uncached and "login" in chosen.scenarios:
-        storm = login_storm(uncached, people, chosen.seconds, folder)
+        storm = login_storm(uncached, callers, chosen.seconds, folder)
     return Run(
         table=table,
         others=others,
@@ -181,21 +181,21 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGHUP, leave)
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
-            everybody, people = start(stack, chosen, Path(name))
-            run = measure(chosen, everybody, people, Path(name))
+            servers, callers = start(stack, chosen, Path(name))
+            run = measure(chosen, servers, callers, Path(name))
     except (Failed, Unexpected) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    say(report.terminal(run))
+    show(report.terminal(run))
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "latest.json").write_text(report.as_json(run))
     (chosen.out / "latest.svg").write_text(plot.draw(run))
     if chosen.complete:
         report.rewrite(report.PAGE, run)
     else:
-        say("\nNot a complete run: docs/performance.md stays as it is.")
+        show("\nNot a complete run: docs/performance.md is unchanged.")
     return 0
 
 

@@ -42,10 +42,10 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
 class Command(BaseCommand):
     help = (
-        "Make users seed0001@example.com, seed0002@example.com, … who share one password, and made-up resources for "
-        "each of them. Run again, it adds what is missing and changes nothing that is there. Each of these accounts "
-        "is a way in for anyone who knows the password: never leave them on a server that others can reach. No audit "
-        "events are written, because no user did anything."
+        "Create users seed0001@example.com, seed0002@example.com, … with one password, and generated resources. "
+        "A second run adds missing rows and changes no others. Everybody who knows the password can log in "
+        "to these accounts: never leave them on a server that others can reach. No audit events are written, because "
+        "no user did anything."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -88,8 +88,8 @@ class Command(BaseCommand):
             raise CommandError(f"That would be more than {MAX_RESOURCES} resources.")
         started = monotonic()
         emails = [EMAIL.format(index + 1) for index in range(users)] + ([HEAVY_EMAIL] if heavy else [])
-        people, fresh = ensure_users(emails, password)
-        counts = [(people[email], heavy if email == HEAVY_EMAIL else resources) for email in emails]
+        users_by_email, fresh = ensure_users(emails, password)
+        counts = [(users_by_email[email], heavy if email == HEAVY_EMAIL else resources) for email in emails]
         stored = 0
         for count in seed_resources(counts, seed, tags):
             stored += count
@@ -106,11 +106,11 @@ def ensure_users(emails: list[str], password: str) -> tuple[dict[str, User], int
 
     Hashing takes long by design, so one hash serves all: each of them logs in with this password.
     """
-    there: dict[str, User] = {}
+    existing: dict[str, User] = {}
     remaining = iter(emails)
     while batch := list(islice(remaining, USERS_AT_ONCE)):
-        there |= {user.email: user for user in User.objects.not_deleted().filter(email__in=batch)}
-    missing = [email for email in emails if email not in there]
+        existing |= {user.email: user for user in User.objects.not_deleted().filter(email__in=batch)}
+    missing = [email for email in emails if email not in existing]
     if missing:
         now = timezone.now()
         made = [User(email=email, name=name_of(email), email_verified_at=now) for email in missing]
@@ -126,8 +126,8 @@ def ensure_users(emails: list[str], password: str) -> tuple[dict[str, User], int
             user.index_words()
         with transaction.atomic():
             load_rows(made)
-        there |= {user.email: user for user in made}
-    return there, len(missing)
+        existing |= {user.email: user for user in made}
+    return existing, len(missing)
 
 
 def name_of(email: str) -> str:

@@ -1,7 +1,7 @@
-"""Made-up resources in any number, for benchmarks and to look at a full database.
+"""Generated resources in any number, for benchmarks and for a look at a full database.
 
-Text, status and tags of a row follow from the seed, its owner's address and its number, its time from these two, so
-that every run makes the same rows. Words are as in life: a few are everywhere, most are rare (Zipf's law).
+Text, status and tags of a row follow from the seed, its owner's address and its number; its time from the last two. So
+every run generates the same rows. A few words are frequent and most are rare (Zipf's law).
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from resources.models import Resource, ResourceTag, Tag
 COMMON_WORDS = (
     "the of and to in is for that with on as by this from at are be or an it was not which have has one more we "
     "all can new may other will work time report meeting project notes plan budget review draft team market data "
-    "release customer change week draft idea summary question answer list travel office letter design test"
+    "release customer change week draft idea summary question list travel office letter design test"
 )
 ACCENTED_WORDS = "café zürich montréal naïve crème señor über façade"
 TAG_NAMES = [
@@ -54,7 +54,7 @@ TAG_NAMES = [
     "press",
 ]
 VOCABULARY = 30_000
-TAPE = 300_000
+LONG_TEXT_WORDS = 300_000
 EPOCH = datetime.fromtimestamp(0, UTC)
 FIRST, LAST = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 PERIOD = (LAST - FIRST) // timedelta(microseconds=1)
@@ -66,8 +66,8 @@ Made = tuple[Resource, list[str]]
 
 
 @cache
-def tape() -> list[str]:
-    """Return one long text. Each resource is a cutting of it, which is far quicker than to draw every word anew."""
+def long_text() -> list[str]:
+    """Return one long text. Each resource is an excerpt of it, which is faster than choosing every word."""
     random = Random(0)
     vocabulary = dict.fromkeys(COMMON_WORDS.split())
     while len(vocabulary) < VOCABULARY:
@@ -78,11 +78,11 @@ def tape() -> list[str]:
         if len(vocabulary) == VOCABULARY // 10:
             vocabulary |= dict.fromkeys(ACCENTED_WORDS.split())
     weights = accumulate(1 / (rank + 5) for rank in range(len(vocabulary)))
-    return random.choices(list(vocabulary), cum_weights=list(weights), k=TAPE)
+    return random.choices(list(vocabulary), cum_weights=list(weights), k=LONG_TEXT_WORDS)
 
 
 class Sketch(NamedTuple):
-    """The plan of a resource, cheap enough to make for one that exists already."""
+    """The plan of a resource: cheap, also if the resource exists already."""
 
     user: User
     number: int
@@ -98,8 +98,8 @@ def sketch(user: User, number: int) -> Sketch:
 
 
 def key_of(user: User, number: int, created_at: datetime) -> UUID:
-    """Return a UUIDv7 of that time (RFC 9562, 5.7) whose random bits follow from owner and number: a second run makes
-    the same key, and so knows that the row is there."""
+    """Return a UUIDv7 of that time (RFC 9562, 5.7) whose random bits follow from owner and number. So a second run
+    computes the same key, and detects that the row exists."""
     milliseconds = (created_at - EPOCH) // timedelta(milliseconds=1)
     digest = hashlib.blake2b(user.pk.bytes + number.to_bytes(8, "big"), digest_size=10).digest()
     bits = milliseconds << 80 | int.from_bytes(digest, "big")
@@ -110,13 +110,13 @@ def key_of(user: User, number: int, created_at: datetime) -> UUID:
 def make_resource(drawn: Sketch, seed: int, tag_count: int) -> Made:
     """Return a resource as `create_resource` would have made it, not stored yet, and the names of its tags."""
     random = Random(f"{seed}/{drawn.user.email}/{drawn.number}")
-    start = random.randrange(TAPE - MAX_WORDS)
+    start = random.randrange(LONG_TEXT_WORDS - MAX_WORDS)
     cut, end = start + random.randint(3, 7), start + random.randint(55, MAX_WORDS)
     resource = Resource(
         id=drawn.key,
         user=drawn.user,
-        title=" ".join(tape()[start:cut]).capitalize(),
-        content=f"{' '.join(tape()[cut:end]).capitalize()}. No {random.randrange(10**7)}.",
+        title=" ".join(long_text()[start:cut]).capitalize(),
+        content=f"{' '.join(long_text()[cut:end]).capitalize()}. No {random.randrange(10**7)}.",
         status=random.choices(Resource.Status.values, cum_weights=(5, 9, 10))[0],
         created_at=drawn.created_at,
         updated_at=drawn.created_at,
@@ -160,8 +160,9 @@ def store(made: list[Made]) -> int:
 
 
 def seed_resources(counts: Iterable[tuple[User, int]], seed: int, tag_count: int) -> Iterator[int]:
-    """Store so many resources for each owner, as far as they are missing, in transactions of BATCH rows, and yield how
-    many each of them stored. While one batch is stored, a thread makes the next: PostgreSQL works on another core."""
+    """Store the missing resources of each owner, in transactions of BATCH rows. Yield the number of each transaction.
+
+    While one batch is stored, a thread generates the next, because PostgreSQL uses another core."""
     sketches = (sketch(user, number) for user, count in counts for number in range(count))
     with ThreadPoolExecutor(1) as maker:
         waiting: Future[list[Made]] | None = None
@@ -180,8 +181,8 @@ def seed_resources(counts: Iterable[tuple[User, int]], seed: int, tag_count: int
 def load_rows(rows: Sequence[Model]) -> None:
     """Store new rows of one model as they are, without `save()`. Their keys must be set already.
 
-    COPY knows no limit of parameters. It takes the values without the preparation of Django's fields, which costs
-    more than sending them: psycopg knows texts, numbers, times and UUIDs, and refuses what it does not know.
+    COPY has no limit of parameters. It gets the values without the preparation of Django's fields, which would cost
+    more than sending them: psycopg converts texts, numbers, times and UUIDs, and refuses other types.
     """
     if not rows:
         return

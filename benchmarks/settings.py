@@ -1,4 +1,4 @@
-"""Ours as its operators run it: the variables of production, with every feature on."""
+"""The settings of this project in production, with every feature on."""
 
 import secrets
 from urllib.parse import urlsplit
@@ -10,14 +10,14 @@ HOST = "127.0.0.1"
 
 
 def ours(database_url: str, redis_url: str) -> dict[str, str]:
-    """Every variable by name, so that neither the shell nor a .env file changes what is measured."""
+    """Return every variable by name, so that neither the shell nor a .env file changes the measurement."""
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "false",
         "SECRET_KEY": secrets.token_urlsafe(64),
         "JWT_SIGNING_KEY": "",
         "ALLOWED_HOSTS": HOST,
-        "SECURE_SSL_REDIRECT": "false",  # wrk speaks plain HTTP, as a proxy on the same machine would
+        "SECURE_SSL_REDIRECT": "false",  # wrk sends plain HTTP, as a proxy on the same machine would
         "TRUSTED_PROXIES": "0",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -37,14 +37,14 @@ def database_url(server_url: str, name: str) -> str:
 
 
 def administer(server_url: str, *statements: str) -> None:
-    """Outside of any transaction, through the database that always exists."""
+    """Run statements outside of any transaction, in the database that always exists."""
     with psycopg.connect(database_url(server_url, "postgres"), autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement)
 
 
 def create_database(server_url: str, name: str, template: str = "template1") -> str:
-    """A new one, empty or a copy; what a run before has left goes."""
+    """Create a database, empty or as a copy of the template. One that an earlier run has left is dropped."""
     drop_database(server_url, name)
     administer(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return database_url(server_url, name)

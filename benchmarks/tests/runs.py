@@ -1,4 +1,4 @@
-"""A run that never was."""
+"""A sample run."""
 
 from benchmarks.figures import Run, figure
 from benchmarks.load import Result

@@ -16,7 +16,7 @@ def test_a_word_of_a_tag_is_not_searched_for():
     assert searched_words(["acorn budget", "birch budget"], tags=["acorns"]) == ("birch", "budget")
 
 
-def test_a_new_resource_is_the_same_for_everybody():
+def test_a_new_resource_is_the_same_in_every_contender():
     caller = Caller("1", "a@example.com", [], ["a", "b", "c"], "rare", "common")
 
     assert new_resource(caller, 7) == new_resource(caller, 7)
@@ -40,10 +40,10 @@ def test_words_of_a_search_are_quoted_in_the_path():
     assert ALL["stock_drf"].list_path("a b&c") == "/api/resources/?search=a%20b%26c"
 
 
-def test_an_address_becomes_libpq_s_variables():
-    found = libpq("postgres://me:s%23cret@db.example:5433/name")
+def test_a_database_url_becomes_the_variables_of_libpq():
+    variables = libpq("postgres://me:s%23cret@db.example:5433/name")
 
-    assert found == {
+    assert variables == {
         "PGHOST": "db.example",
         "PGPORT": "5433",
         "PGUSER": "me",

@@ -8,16 +8,20 @@ LINE = (
 )
 
 
-def test_the_last_result_counts():
+def test_the_last_result_is_parsed():
     result = parse(
         f"Running 1s test\nRESULT {LINE.replace('300', '1')}\nRESULT {LINE}\n  10 requests in 1s\n"
     )
 
-    assert result.rate == 200
+    assert result.requests == 300
     assert result.p99 == 3.0
 
 
-def test_every_kind_of_error_is_one():
+def test_error_responses_do_not_count_in_the_rate():
+    assert parse(f"RESULT {LINE}").rate == (300 - 4) / 1.5
+
+
+def test_errors_are_the_sum_of_all_kinds():
     result = parse(f"RESULT {LINE}")
 
     assert result.errors == 1 + 2 + 3 + 4 + 5
@@ -29,11 +33,11 @@ def test_no_result_is_a_failure():
         parse("unable to connect to 127.0.0.1:1 Connection refused")
 
 
-def test_nothing_in_a_text_can_end_it():
+def test_every_byte_of_a_text_is_escaped():
     assert quoted('a"\\\nö') == '"\\097\\034\\092\\010\\195\\182"'
 
 
-def test_a_request_carries_what_it_has():
+def test_a_request_has_its_token_and_its_etag():
     line = Request("GET", "/x", token="t", etag='"v1"').lua
 
     assert f"[{quoted('Authorization')}] = {quoted('Bearer t')}" in line
@@ -41,7 +45,7 @@ def test_a_request_carries_what_it_has():
     assert "body" not in line
 
 
-def test_a_body_has_its_type():
+def test_a_body_has_a_content_type():
     line = Request("POST", "/x", body={"title": "é"}).lua
 
     assert f"[{quoted('Content-Type')}] = {quoted('application/json')}" in line

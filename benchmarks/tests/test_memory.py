@@ -8,11 +8,11 @@ def samples(*megabytes):
     return [Sample(number * 10_000, {1: size}) for number, size in enumerate(megabytes)]
 
 
-def test_growth_while_it_gets_warm_does_not_count():
+def test_growth_during_the_warm_up_does_not_count():
     assert growth(samples(60, 80, 100, 120, 120, 120, 120, 120, 120, 120, 120), 1) == pytest.approx(0)
 
 
-def test_a_leak_is_seen():
+def test_a_leak_misses_the_target():
     leaking = samples(*(100 + number for number in range(11)))
 
     assert growth(leaking, 1) == pytest.approx(10)
@@ -27,6 +27,6 @@ def test_flat_but_large_misses():
     assert not judge(samples(*[151.0] * 11))
 
 
-def test_two_looks_tell_nothing():
+def test_two_samples_are_too_few():
     with pytest.raises(Unexpected, match="more --requests"):
         growth(samples(100, 100), 1)

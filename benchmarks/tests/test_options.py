@@ -9,7 +9,7 @@ def read(*arguments):
     return options.read([*arguments, *SERVICES], "")
 
 
-def test_the_whole_run_is_recorded():
+def test_a_complete_run_is_stored_in_the_repository():
     chosen = read()
 
     assert chosen.complete
@@ -17,33 +17,33 @@ def test_the_whole_run_is_recorded():
 
 
 @pytest.mark.parametrize("part", ["--only=ours,express", "--scenarios=L", "--seconds=1", "--users=10"])
-def test_a_part_of_it_is_not(part):
+def test_a_partial_run_is_not(part):
     chosen = read(part)
 
     assert not chosen.complete
     assert chosen.out == options.PARTIAL
 
 
-def test_names_are_taken_in_the_order_of_the_house():
+def test_contenders_are_in_the_fixed_order():
     assert read("--only", "express, ours").only == ["ours", "express"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--only=rails"], "knows no rails; there are ours"),
+        (["--only=rails"], "has no rails; there are ours"),
         (["--only=,"], "must name at least one"),
         (["--connections=16,none"], "from 1, not 'none'"),
         (["--seconds=0"], "from 1, not '0'"),
     ],
 )
-def test_what_is_wrong_is_said(arguments, reason, capsys):
+def test_wrong_arguments_are_refused_with_the_reason(arguments, reason, capsys):
     with pytest.raises(SystemExit):
         read(*arguments)
     assert reason in capsys.readouterr().err
 
 
-def test_without_services_it_says_who_finds_them(monkeypatch, capsys):
+def test_without_services_the_error_names_make_bench(monkeypatch, capsys):
     monkeypatch.delenv("TEST_DATABASE_URL", raising=False)
     with pytest.raises(SystemExit):
         options.read([], "")

@@ -29,7 +29,7 @@ def test_only_the_figures_of_the_page_are_rewritten(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["before\n", f"{report.BEGIN}\n{report.END}\n" * 2])
-def test_a_page_without_one_place_is_refused_and_left(tmp_path, text):
+def test_a_page_without_one_pair_of_markers_is_refused_unchanged(tmp_path, text):
     path = page(tmp_path, text)
 
     with pytest.raises(report.NoPlace):
@@ -37,7 +37,7 @@ def test_a_page_without_one_place_is_refused_and_left(tmp_path, text):
     assert path.read_text() == text
 
 
-def test_the_page_of_the_project_has_its_place():
+def test_docs_performance_has_the_markers():
     text = report.PAGE.read_text()
 
     assert text.index(report.BEGIN) < text.index(report.END)
@@ -77,7 +77,7 @@ def test_bars_are_as_long_as_their_figures():
     assert stock / bare == pytest.approx(0.125, abs=0.01)
 
 
-def test_every_bar_says_its_figure():
+def test_every_bar_shows_its_figure():
     texts = [text.text for text in ET.fromstring(plot.draw(run())).iter(f"{SVG}text")]
 
     assert {"1,000/s · 4.0 ×", "250/s", "2,500/s · 10.0 ×"} <= set(texts)

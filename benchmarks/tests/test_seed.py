@@ -1,4 +1,4 @@
-"""`python -m benchmarks.seed`: the rows that services would make, in any number, and no others when run again."""
+"""`python -m benchmarks.seed`: the rows that services would create, in any number, and no others in a second run."""
 
 from io import StringIO
 
@@ -34,7 +34,7 @@ def columns(row, *, without=frozenset()):
 
 
 def texts():
-    """What does not depend on the keys that a database gives."""
+    """Return the rows without the keys, which depend on the database."""
     rows = Resource.objects.order_by("user__email", "created_at").with_tags()
     return [
         (row.user.email, row.title, row.content, row.status, row.created_at, row.tag_list) for row in rows
@@ -42,18 +42,18 @@ def texts():
 
 
 def test_makes_users_resources_and_tags():
-    said = seed("--users=3", "--resources=4")
+    output = seed("--users=3", "--resources=4")
 
     assert sorted(User.objects.values_list("email", flat=True)) == [
         f"seed000{number}@example.com" for number in (1, 2, 3)
     ]
-    assert "3 users and 12 resources" in said
+    assert "3 users and 12 resources" in output
     assert Resource.objects.count() == 12
     assert ResourceTag.objects.count() == 24
     assert all(row.links.count() == 2 for row in Resource.objects.all())
 
 
-def test_each_row_is_as_the_service_would_have_made_it(owner):
+def test_each_row_equals_one_created_by_the_service(owner):
     seed("--users=1", "--resources=30", "--tags=3")
     for row in Resource.objects.all().with_tags():
         other = create_resource(
@@ -85,9 +85,9 @@ def test_keys_are_in_the_order_of_time():
 def test_every_user_logs_in_with_the_password(anonymous):
     seed("--users=2", "--resources=0")
     for email in ("seed0001@example.com", "seed0002@example.com"):
-        answer = anonymous.post("/api/v1/auth/login", {"email": email, "password": PASSWORD})
-        assert answer.status_code == 200
-        assert answer.json()["data"]["user"]["emailVerified"] is True
+        response = anonymous.post("/api/v1/auth/login", {"email": email, "password": PASSWORD})
+        assert response.status_code == 200
+        assert response.json()["data"]["user"]["emailVerified"] is True
 
 
 def test_a_second_run_adds_nothing():
@@ -123,7 +123,7 @@ def test_the_texts_follow_from_the_seed(number, same):
     assert (texts() == first) is same
 
 
-def test_who_was_there_keeps_password_and_tags():
+def test_existing_users_keep_their_password_and_tags():
     seed("--users=1", "--resources=0")
     user = User.objects.get()
     mine = TagFactory(user=user, name="work")
@@ -152,7 +152,7 @@ def test_times_and_states_and_words_vary():
     assert 0 < Resource.objects.all().matching(rows[0].title.split()[-1]).count() < 200
 
 
-def test_nobody_has_done_anything():
+def test_no_audit_event_or_outbox_message_is_written():
     seed("--users=1", "--resources=2")
 
     assert not AuditEvent.objects.exists()
@@ -183,7 +183,7 @@ def test_without_debug_a_password_is_required(settings):
     assert not User.objects.exists()
 
 
-def test_with_debug_the_password_is_the_demos(settings, anonymous):
+def test_with_debug_the_default_password_is_that_of_the_demo(settings, anonymous):
     settings.DEBUG = True
     call_command(Command(), "--users=1", "--resources=0", stdout=StringIO())
 
@@ -212,14 +212,14 @@ def test_loading_nothing_does_nothing(django_assert_num_queries):
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
-def test_the_planner_knows_the_new_size():
+def test_the_statistics_have_the_new_size():
     seed("--users=1", "--resources=50")
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'resources_resource'")
         assert cursor.fetchone()[0] >= 50
 
 
-def test_search_finds_its_users():
+def test_seeded_users_match_a_search():
     seed("--users=1", "--resources=0")
     user = User.objects.get()
 
