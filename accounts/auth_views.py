@@ -31,14 +31,16 @@ DELIVERY = OpenApiParameter(
     enum=["cookie", "body"],
     description="`cookie` puts the tokens into HttpOnly cookies, and a CSRF token into the body.",
 )
-LOGIN_SERIALIZERS = {False: serializers.LoginAnswer, True: serializers.CookieLoginAnswer}
-REFRESH_SERIALIZERS = {False: serializers.TokensAnswer, True: serializers.CookieTokensAnswer}
+LOGIN_SERIALIZERS = {False: serializers.LoginResponse, True: serializers.CookieLoginResponse}
+REFRESH_SERIALIZERS = {False: serializers.TokensResponse, True: serializers.CookieTokensResponse}
 LOGIN_RESPONSES = PolymorphicProxySerializer(
-    "AnyLoginAnswer", {"body": serializers.LoginAnswer, "cookie": serializers.CookieLoginAnswer}, "delivery"
+    "AnyLoginResponse",
+    {"body": serializers.LoginResponse, "cookie": serializers.CookieLoginResponse},
+    "delivery",
 )
 REFRESH_RESPONSES = PolymorphicProxySerializer(
-    "AnyTokensAnswer",
-    {"body": serializers.TokensAnswer, "cookie": serializers.CookieTokensAnswer},
+    "AnyTokensResponse",
+    {"body": serializers.TokensResponse, "cookie": serializers.CookieTokensResponse},
     "delivery",
 )
 
@@ -194,7 +196,7 @@ class LogoutView(ApiView):
 class CsrfView(ApiView):
     authentication_classes = (CookieAuthentication,)
 
-    @extend_schema(responses=serializers.CsrfAnswer, auth=CSRF_AUTH)
+    @extend_schema(responses=serializers.CsrfResponse, auth=CSRF_AUTH)
     def get(self, request: UserRequest) -> Response:
         """Return the CSRF token of the session of the cookies, for a page after a reload."""
         token = cookies.csrf_token(request.auth.pk)

@@ -289,11 +289,11 @@ class Mailbox(models.Model):
     """The recent emails of one kind to one address, from all accounts. The key is a hash, as for a lockout."""
 
     address_hash = models.CharField(max_length=64, primary_key=True)
-    mailed_at = models.JSONField(default=list, help_text="Unix times within the last hour, oldest first")
+    sent_at = models.JSONField(default=list, help_text="Unix times within the last hour, oldest first")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["updated_at"], name="mailbox_by_update")]
 
     def __str__(self) -> str:
-        return f"{len(self.mailed_at)} emails"
+        return f"{len(self.sent_at)} emails"

@@ -191,7 +191,7 @@ class InCookieField(serializers.ReadOnlyField):
     """The discriminator of the response with tokens in cookies."""
 
 
-class TokensAnswer(serializers.Serializer[Any]):
+class TokensResponse(serializers.Serializer[Any]):
     delivery = InBodyField()
     tokens = TokensSerializer()
 
@@ -199,21 +199,21 @@ class TokensAnswer(serializers.Serializer[Any]):
         return {"delivery": "body", "tokens": TokensSerializer(pair).data}
 
 
-class LoginAnswer(TokensAnswer):
+class LoginResponse(TokensResponse):
     user = UserSerializer()
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:
         return {"user": UserSerializer(pair.session.user).data, **super().to_representation(pair)}
 
 
-class CsrfAnswer(serializers.Serializer[Any]):
+class CsrfResponse(serializers.Serializer[Any]):
     """The CSRF token, for the header `X-CSRFToken`."""
 
     csrfToken = serializers.CharField()
     examples: ClassVar = {"csrfToken": EXAMPLE_SECRET}
 
 
-class CookieTokensAnswer(serializers.Serializer[Any]):
+class CookieTokensResponse(serializers.Serializer[Any]):
     """The response with `delivery=cookie`: the tokens are in cookies. Send `csrfToken` as `X-CSRFToken`."""
 
     delivery = InCookieField()
@@ -229,7 +229,7 @@ class CookieTokensAnswer(serializers.Serializer[Any]):
         }
 
 
-class CookieLoginAnswer(CookieTokensAnswer):
+class CookieLoginResponse(CookieTokensResponse):
     user = UserSerializer()
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def erase_deleted() -> int:
 def erase(*, user: User) -> None:
     with transaction.atomic():
         audit.record("user.erased", target=user)
-        audit.forget(user.pk)
+        audit.redact(user.pk)
         clear_failures(user.email)
         for address in filter(None, (user.email, user.pending_email)):
             OutboxMessage.objects.filter(payload__email=address).delete()

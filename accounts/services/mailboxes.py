@@ -40,11 +40,11 @@ def reserve(address: str, kind: Kind, *, limit: int = MAX_PER_HOUR) -> bool:
     now = timezone.now()
     mailbox, others = locked_rows(address_hashes(address, kind))
     since = (now - HOUR).timestamp()
-    recent = [at for at in mailbox.mailed_at if at > since]
-    elsewhere = sum(at > since for row in others for at in row.mailed_at)
+    recent = [at for at in mailbox.sent_at if at > since]
+    elsewhere = sum(at > since for row in others for at in row.sent_at)
     if len(recent) + elsewhere >= limit:
         return False
-    mailbox.mailed_at = [*recent, now.timestamp()]
+    mailbox.sent_at = [*recent, now.timestamp()]
     mailbox.save()
     return True
 
@@ -64,6 +64,6 @@ def release(address: str, kind: Kind) -> None:
     with transaction.atomic():
         name, *_others = address_hashes(address, kind)
         mailbox = Mailbox.objects.select_for_update().filter(address_hash=name).first()
-        if mailbox is not None and mailbox.mailed_at:
-            mailbox.mailed_at = mailbox.mailed_at[:-1]
+        if mailbox is not None and mailbox.sent_at:
+            mailbox.sent_at = mailbox.sent_at[:-1]
             mailbox.save()

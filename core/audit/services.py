@@ -140,7 +140,7 @@ def subject_of(target: models.Model | None) -> UUID | None:
     return owner_id_of(target) if target is not None else None
 
 
-def forget(person_id: UUID) -> int:
+def redact(person_id: UUID) -> int:
     """Pseudonymise every event of a person who is being erased. None of the events is lost."""
     return AuditEvent.objects.all().redact(person_id, uuid4())
 

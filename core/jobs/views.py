@@ -84,9 +84,9 @@ class JobViewSet(BaseViewSet):
         """Who holds an address of a file does not go on with it when their role has changed."""
         job = self.get_object()
         unchanged = not_modified(request, job.etag) if may_have_file(job, request.user) else None
-        return unchanged or self.answer(job)
+        return unchanged or self.respond(job)
 
-    def answer(self, instance: Job, status: int = 200, **headers: str) -> Response:
+    def respond(self, instance: Job, status: int = 200, **headers: str) -> Response:
         """The address of a file runs out."""
         linked = with_links(instance.etag, instance.links_made_at)
         has_link = instance.result_file_id and may_have_file(instance, self.request.user)

@@ -167,7 +167,7 @@ def test_a_job_that_never_ran_keeps_its_file(owner):
 
     with files.open_file(job.source_file) as stored:
         assert stored.read() == b"title\nOne\n"
-    assert job.source_file.state == "kept"
+    assert job.source_file.state == "in_use"
 
 
 @pytest.mark.parametrize("most", [0, 1000])
