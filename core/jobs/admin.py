@@ -1,4 +1,4 @@
-"""Jobs, for staff: look, start a failed one over, call one off."""
+"""Jobs, for staff: view, retry, cancel."""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ SHORT = 100
 
 
 class JobKindFilter(admin.SimpleListFilter):
-    """The kinds of jobs that can be queued: no search for distinct values."""
+    """The kinds of jobs that can be queued, because a DISTINCT would read the whole table."""
 
     title = parameter_name = "kind"
 
@@ -34,14 +34,7 @@ class JobKindFilter(admin.SimpleListFilter):
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     list_display = (
-        "kind",
-        "status",
-        "progress",
-        "user",
-        "attempts",
-        "short_error",
-        "created_at",
-        "finished_at",
+        *("kind", "status", "progress", "user", "attempts", "short_error", "created_at", "finished_at"),
     )
     list_filter = ("status", JobKindFilter)
     list_select_related = ("user",)
@@ -86,19 +79,20 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Retry the failed among these", permissions=["change_jobs"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
-        def start_over(job: Job) -> bool:
-            return retry_job(job=job, actor=request.user)
-
-        return self.on_each(request, queryset, start_over, _("Waiting to be run again"))
+        done = _("Waiting to be run again")
+        return self.on_each(request, queryset, lambda job: retry_job(job=job, actor=request.user), done)
 
     @admin.action(description="Cancel these", permissions=["change_jobs"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
-        def call_off(job: Job) -> None:
-            cancel_job(job=job, actor=request.user)
-
-        consequence = _("A running job stops at its next step. What it has stored so far stays.")
+        consequence = _("A running job stops at its next step. The rows that it has stored remain.")
         done = _("Cancelled, or stopping")
-        return self.on_each(request, queryset, call_off, done, consequence=consequence)
+        return self.on_each(
+            request,
+            queryset,
+            lambda job: cancel_job(job=job, actor=request.user),
+            done,
+            consequence=consequence,
+        )
 
 
 def formatted(value: Any) -> SafeString:

@@ -1,4 +1,4 @@
-"""The task of the jobs, and their purge."""
+"""The task that runs jobs, and their purge."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from core.jobs import services as jobs
 from core.jobs.models import Job
 
 RETENTION = timedelta(days=30)
-FILE_RETENTION = timedelta(days=7)  # of what a job has read or made
+FILE_RETENTION = timedelta(days=7)
 
 
 # The broker delivers a message again after 300 s (visibility_timeout) while its job still runs. The second worker finds
@@ -27,7 +27,7 @@ def run_jobs() -> int:
 
 @purges_expired("job files")
 def purge_job_files() -> int:
-    """Delete what jobs have read or made, before the jobs themselves."""
+    """Delete the files of jobs, earlier than the jobs themselves."""
     over = Job.objects.filter(finished_at__lt=timezone.now() - FILE_RETENTION)
     return without_files(over.exclude(result_file=None, source_file=None))
 
