@@ -23,20 +23,13 @@ from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import User
 from accounts.services import accounts, email_changes, groups, lockout, passwords, sessions
 from core.admin.base import BaseAdmin, TrashFilter
+from core.admin.lists import NullFilter
 from core.web.errors import ApiError
 
 
-class VerifiedFilter(admin.SimpleListFilter):
-    title = "verified"
-    parameter_name = "verified"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() in {"yes", "no"}:
-            return queryset.filter(email_verified_at__isnull=self.value() == "no")
-        return queryset
+class VerifiedFilter(NullFilter):
+    title = parameter_name = "verified"
+    column = "email_verified_at"
 
 
 class LockedFilter(admin.SimpleListFilter):
@@ -201,9 +194,7 @@ class UserAdmin(BaseAdmin):
         if form.is_valid():
             actor: Any = request.user
             passwords.set_password(user=user, password=form.cleaned_data["new_password1"], actor=actor)
-            update_session_auth_hash(
-                request, user
-            )  # the actor stays logged in here after a change of the own password
+            update_session_auth_hash(request, user)  # an actor who changes the own password stays logged in
             messages.success(request, f"{user} has a new password, and has been logged out everywhere.")
             return redirect("admin:accounts_user_change", user.pk)
         self.record_view(request, user)

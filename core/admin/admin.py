@@ -1,7 +1,7 @@
 """The audit log, for staff."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin, audit_link
+from core.admin.lists import NameFilter
 from core.audit.models import AuditEvent
 
 SHORT = 100
@@ -41,14 +42,9 @@ def known_events() -> list[str]:
         return [event for (event,) in cursor.fetchall()]
 
 
-class EventFilter(admin.SimpleListFilter):
+class EventFilter(NameFilter):
     title = parameter_name = "event"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(event, event) for event in known_events()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(event=self.value()) if self.value() else queryset
+    names = staticmethod(known_events)
 
 
 class DayFilter(admin.ListFilter):
@@ -161,17 +157,11 @@ class AuditEventAdmin(ReadOnlyAdmin):
             return "–"
         if event.target_id == event.subject_id:
             return self.person(event, event.target_id)
-        thing = format_html(
-            '{} <a href="{}">{}</a>',
-            event.target_type,
-            audit_link(event.target_id),
-            str(event.target_id)[-12:],
-        )
-        return (
-            format_html("{} of {}", thing, self.person(event, event.subject_id))
-            if event.subject_id
-            else thing
-        )
+        link, short = audit_link(event.target_id), str(event.target_id)[-12:]
+        target = format_html('{} <a href="{}">{}</a>', event.target_type, link, short)
+        if event.subject_id is None:
+            return target
+        return format_html("{} of {}", target, self.person(event, event.subject_id))
 
     def person(self, event: AuditEvent, key: UUID) -> SafeString:
         addresses = getattr(event, "addresses", None)

@@ -1,7 +1,6 @@
 """Jobs, for staff: view, retry, cancel."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -13,22 +12,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin
+from core.admin.lists import NameFilter
 from core.jobs.models import Job
 from core.jobs.services import cancel_job, known_kinds, retry_job
 
 SHORT = 100
 
 
-class JobKindFilter(admin.SimpleListFilter):
-    """The kinds of jobs that can be queued, because a DISTINCT would read the whole table."""
-
+class JobKindFilter(NameFilter):
     title = parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(kind, kind) for kind in known_kinds()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    names = staticmethod(known_kinds)
 
 
 @admin.register(Job)
