@@ -64,7 +64,7 @@ def record_bounded(
 
 
 def record_view(*, actor_id: UUID, target: models.Model) -> None:
-    """Record that the actor has viewed personal data: `user.viewed`, `session.viewed`, …
+    """Record that the actor has viewed personal data, as `user.viewed`, `session.viewed` and so on.
 
     Views by the same actor within a minute are one event, so that reloading a page adds none.
     """

@@ -1,4 +1,4 @@
-"""The rows of an import, for a BulkViewSet: which operation each is, whether it is valid, and how they are written."""
+"""Rows of an import, as operations of a BulkViewSet."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,27 +22,18 @@ Problem = dict[str, Any]  # {"row", "field", "code", "message"}
 
 
 def problems_of(row: int, error: ApiError) -> list[Problem]:
-    """Return what is wrong with a row, as the result of the job shows it."""
+    """Return the problems of a row for the result of the job."""
     details = error.details or [{"field": None, "code": error.code.lower(), "message": error.message}]
+    # Bulk operations prefix a field by the index of its operation, which is the row.
+    names = [(item["field"] or "").removeprefix(f"operations.{row}").removeprefix(".") for item in details]
     return [
-        {
-            "row": row,
-            "field": field_of(row, item["field"]),
-            "code": item["code"],
-            "message": item["message"],
-        }
-        for item in details
+        {"row": row, "field": name or None, "code": item["code"], "message": item["message"]}
+        for name, item in zip(names, details, strict=True)
     ]
 
 
-def field_of(row: int, field: str | None) -> str | None:
-    """Return the name of a field as the file has it: bulk operations name it by its operation, which is the row."""
-    prefix = f"operations.{row}"
-    return field.removeprefix(prefix).removeprefix(".") or None if field else None
-
-
 class Importer:
-    """Reads and writes rows with the rights and the serializer of a view."""
+    """A reader and writer of rows, with the permissions and the serializers of a view."""
 
     def __init__(self, view: Any) -> None:
         self.view = view
@@ -58,7 +49,7 @@ class Importer:
         self.repeated: dict[int, int] = {}
 
     def writer(self, method: str) -> Any:
-        """Return the view that writes such rows; None where there is no such route, or its permissions refuse."""
+        """Return the view that writes such rows, or None if there is no such route or its permissions refuse."""
         try:
             return self.view.view_for(method) if self.view.has_method(method) else None
         except (APIException, PermissionDenied):
@@ -70,12 +61,15 @@ class Importer:
     # --- reading ----------------------------------------------------------------------------------
 
     def plan(self, batch: list[tuple[int, Row]]) -> tuple[list[Operation], list[Problem]]:
-        """Return the operations of the valid rows, and what is wrong with the others. No row is locked yet."""
+        """Return the operations of the valid rows, and the problems of the others. No row is locked yet."""
         problems: list[Problem] = []
         keyed: list[tuple[int, UUID | None, Any]] = []
         for number, row in batch:
             try:
-                keyed.append((number, self.key_of(number, row), row))
+                key = key_in(row)
+                if number in self.repeated:
+                    raise FieldError(ID, "repeated", f"Row {self.repeated[number]} has this id already.")
+                keyed.append((number, key, row))
             except FieldError as error:
                 problems += problems_of(number, error)
         mine, taken = self.existing([key for _number, key, _row in keyed if key is not None])
@@ -90,12 +84,6 @@ class Importer:
                 problems += problems_of(number, error)
         return operations, sorted(problems, key=lambda problem: problem["row"])
 
-    def key_of(self, number: int, row: Row) -> UUID | None:
-        key = key_in(row)
-        if number in self.repeated:
-            raise FieldError(ID, "repeated", f"Row {self.repeated[number]} has this id already.")
-        return key
-
     def values_of(self, row: Any, method: str) -> dict[str, Any]:
         """Return the values of writable fields. Raises FieldError, also for text that no database stores."""
         values = {}
@@ -106,7 +94,7 @@ class Importer:
         return values
 
     def existing(self, keys: list[UUID]) -> tuple[set[UUID], set[UUID]]:
-        """Return which of these the caller may read, and which exist at all: in the trash, or of another user."""
+        """Return the keys that the caller may read, and those that exist: also in the trash, or of another user."""
         if not keys:
             return set(), set()
         rows = (self.writers["update"] or self.view).object_rows().filter(pk__in=keys).order_by()
