@@ -95,15 +95,11 @@ class Importer:
 
     def existing(self, keys: list[UUID]) -> tuple[set[UUID], set[UUID]]:
         """Return the keys that the caller may read, and those that exist: also in the trash, or of another user."""
-        if not keys:
-            return set(), set()
         rows = (self.writers["update"] or self.view).object_rows().filter(pk__in=keys).order_by()
         everybodys = self.view.model._base_manager.filter(pk__in=keys)
         return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
 
     def readable_only(self, keys: set[UUID]) -> set[UUID]:
-        if not keys:
-            return set()
         rows = self.view.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
         return keys - set(rows.order_by().values_list("pk", flat=True))
 
@@ -142,8 +138,6 @@ class Importer:
 
     def versions(self, keys: list[Any]) -> dict[Any, int]:
         """Lock the rows, in the order in which every service locks them, and return their versions."""
-        if not keys:
-            return {}
         rows = self.view.model._base_manager.filter(pk__in=keys).order_by("pk")
         return dict(rows.select_for_update().values_list("pk", "version"))
 
