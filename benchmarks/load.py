@@ -73,7 +73,8 @@ class Result:
 
     @property
     def rate(self) -> float:
-        return self.requests / self.seconds
+        """Return the successful responses a second."""
+        return (self.requests - self.status) / self.seconds
 
     @property
     def failures(self) -> dict[str, int]:

@@ -20,7 +20,7 @@ from django.db.models import Q
 
 from core.db.query_attributes import QueryAttribute
 
-# Whether the caller's role covers every row of the model, then of its `parent`, of the parent's parent, and so on.
+# For the model, its `parent`, the parent's parent and so on: whether the caller's role covers every row.
 Reach = tuple[bool, ...]
 ADMINS = frozenset({"admin"})
 HOOKS = ("visible_to", "writable_by", "owned_by", "listed_for", "within")
@@ -28,7 +28,7 @@ HOOKS = ("visible_to", "writable_by", "owned_by", "listed_for", "within")
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Who may read and write which rows of a model. Paths are those of Django's lookups, seen from the row.
+    """The users who may read and write the rows of a model. Paths are those of Django's lookups, seen from the row.
 
     - `owner`: path of foreign keys to the user whose row it is, such as "user" or "customer__user"; "pk" on the user
       model itself.
@@ -38,7 +38,7 @@ class Access:
     - `read_all`, `write_all`: the roles that may read or write every row.
     - `public`: values of own columns that let everybody read a row, also without log-in. An empty mapping: every row.
     - `global_unique`: unique fields and names of unique constraints that hold for the rows of all owners. A 409 then
-      says that somebody has the value.
+      discloses that another user has the value.
     """
 
     owner: str = ""
@@ -80,23 +80,23 @@ class Access:
         """Return {clause: the rows that it admits}, for this reach and the id of the user."""
         if reach[0]:
             return {"write_all" if write else "read_all": Q()}
-        found: dict[str, Q] = {}
+        admitted: dict[str, Q] = {}
         user_id = id_of(user)
         if user_id is not None and self.owner:  # without an id, rows that have no owner would match
-            found["owner"] = Q(**{self.owner: user_id, **not_deleted_along(model, self.owner)})
+            admitted["owner"] = Q(**{self.owner: user_id, **not_deleted_along(model, self.owner)})
         if user_id is not None and self.members:
             # One call of filter(): all conditions are about the same row of the membership table.
             member_of = model._base_manager.filter(
                 **{self.members: user_id, **not_deleted_along(model, self.members)}
             )
-            found["members"] = Q(pk__in=member_of.values("pk"))
+            admitted["members"] = Q(pk__in=member_of.values("pk"))
         if self.parent:
             parents = self.parents(model, user, reach[1:], write=write, with_public=with_public)
             along = not_deleted_along(model, self.parent)
-            found["parent"] = Q(**{f"{self.parent}__in": parents.values("pk"), **along})
+            admitted["parent"] = Q(**{f"{self.parent}__in": parents.values("pk"), **along})
         if self.public is not None and with_public:
-            found["public"] = self.public_rows()
-        return found
+            admitted["public"] = self.public_rows()
+        return admitted
 
     def condition(
         self, model: type[models.Model], user: Any, reach: Reach, *, write: bool = False, with_public: bool
@@ -123,17 +123,17 @@ class Access:
         return rows.filter(deleted_at=None) if has_field(above, "deleted_at") else rows
 
     def public_rows(self) -> Q:
-        """Deleted rows are not public, nor are those of a deleted owner."""
+        """Return the condition of a public row: neither it nor its owner is deleted."""
         rows = Q(**(self.public or {}), deleted_at=None)
         by_user = self.owner and self.owner != "pk"
         return rows & Q(**{f"{self.owner}__deleted_at": None}) if by_user else rows
 
     def has_scope(self, model: type[models.Model]) -> bool:
-        """Whether somebody may read more rows than their lists show, and may request these with `scope=all`."""
+        """Return whether a role may read more rows than its lists show, and may request these with `scope=all`."""
         return any(access_of(each).read_all for each in levels(model))
 
     def reads_as_written(self, model: type[models.Model]) -> bool:
-        """Whether everybody may write exactly the rows that they may read."""
+        """Return whether every user may write exactly the rows that the user may read."""
         above = levels(model)
         return is_declared_to_the_top(model) and all(
             access.public is None and frozenset(access.read_all) == frozenset(access.write_all)
@@ -143,17 +143,17 @@ class Access:
 
 def levels(model: Any) -> list[Any]:
     """Return the model, its parent's model, and so on, as far as access is declared; each once."""
-    found: list[Any] = []
-    while model is not None and model not in found and getattr(model, "access", None) is not None:
-        found.append(model)
+    seen: list[Any] = []
+    while model is not None and model not in seen and getattr(model, "access", None) is not None:
+        seen.append(model)
         model = target_of(model, model.access.parent) if model.access.parent else None
-    return found
+    return seen
 
 
 def is_declared_to_the_top(model: Any) -> bool:
-    """Whether the conditions of the model and of all its parents follow from declarations."""
-    found = levels(model)
-    return bool(found) and not found[-1].access.parent
+    """Return whether the conditions of the model and of all its parents follow from declarations."""
+    above = levels(model)
+    return bool(above) and not above[-1].access.parent
 
 
 def target_of(model: Any, path: str) -> Any:
@@ -164,7 +164,7 @@ def target_of(model: Any, path: str) -> Any:
 
 
 def is_by_hand(model: Any) -> bool:
-    """Whether the queryset of the model has a `visible_to` of its own, and the model declares nothing."""
+    """Return whether the queryset of the model has a `visible_to` of its own, and the model no `access`."""
     rule = getattr(type(model._default_manager.all()), "visible_to", None)
     return getattr(model, "access", None) is None and rule not in {None, AccessQuerySet.visible_to}
 
@@ -211,7 +211,7 @@ def owner_id_of(row: Any) -> UUID | None:
 
 
 def reads_as_written(model: Any) -> bool:
-    """Whether everybody may write exactly the rows that they may read, so that no query need tell."""
+    """Return whether every user may write exactly the rows that the user may read: then no query has to test it."""
     queryset_class = type(model._default_manager.all())
     access: Access | None = getattr(model, "access", None)
     if access is not None and is_declared(queryset_class):
@@ -220,7 +220,7 @@ def reads_as_written(model: Any) -> bool:
 
 
 def may_write(model: Any, user: Any, instances: Collection[Any]) -> bool:
-    """Whether the user may write all of these rows. Call it with the rows locked."""
+    """Return whether the user may write all of these rows. Call it with the rows locked."""
     keys = {instance.pk for instance in instances}
     rows = filterable(model._default_manager.all().writable_by(user))
     return rows.filter(pk__in=keys).order_by().values("pk").distinct().count() == len(keys)
@@ -246,14 +246,14 @@ class AccessQuerySet(models.QuerySet[Any]):
     `visible_to(user)` and, if fewer rows may be written than read, `writable_by(user)`. Its reads are never compiled.
     """
 
-    owner = QueryAttribute()  # the user whose rows these are, where a condition has said so
+    owner = QueryAttribute()  # the user to whom a condition limits the rows
 
     def visible_to(self, user: Any) -> Self:
-        """The rows that this user may read."""
+        """Return the rows that this user may read."""
         return self.within(access_of(self.model).reach(self.model, user), user)
 
     def writable_by(self, user: Any) -> Self:
-        """The rows that this user may write. A queryset with a `visible_to` of its own allows the same."""
+        """Return the rows that this user may write. A queryset with a `visible_to` of its own allows the same."""
         if not is_declared(type(self)):
             return self.visible_to(user)
         access = access_of(self.model)
@@ -261,14 +261,14 @@ class AccessQuerySet(models.QuerySet[Any]):
         return self.filter(access.condition(self.model, user, reach, write=True, with_public=False))
 
     def owned_by(self, user: Any) -> Self:
-        """The rows that are this user's by owner, membership or parent, whatever the role."""
+        """Return the rows that are this user's by owner, membership or parent, whatever the role."""
         rows = self.of_reach((), user, with_public=False)
         access = access_of(self.model)
         rows.owner = user if access.owner and not access.members and not access.parent else None
         return rows
 
     def listed_for(self, user: Any, *, everybodys: bool) -> Self:
-        """The rows of a list: own and public ones, or with `everybodys` all that the user may read."""
+        """Return the rows of a list: own and public ones, or with `everybodys` all that the user may read."""
         access = getattr(self.model, "access", None)
         if everybodys or access is None or access.owner == "pk":
             return self.visible_to(user)
@@ -280,12 +280,12 @@ class AccessQuerySet(models.QuerySet[Any]):
         return self.of_reach(reach, user, with_public=True)
 
     def of_reach(self, reach: Reach, user: Any, *, with_public: bool) -> Self:
-        """The rows of a reach; an empty one is that of a role that covers nothing."""
+        """Return the rows within a reach. An empty one covers no rows of others."""
         reach = reach or (False,) * len(levels(self.model))
         access = access_of(self.model)
         return self.filter(access.condition(self.model, user, reach, with_public=with_public))
 
 
 def is_declared(queryset_class: type) -> bool:
-    """Whether nobody has written one of its conditions by hand."""
+    """Return whether no condition of the class is written by hand."""
     return all(getattr(queryset_class, name, None) is getattr(AccessQuerySet, name) for name in HOOKS)

@@ -1,11 +1,11 @@
 """The version of what a user owns: a token that the database replaces whenever a row of theirs changes.
 
-It is read with session and user, so a list whose client has this version is answered 304 without a look at its rows.
+It is read with session and user, so a client that has the list of this version gets a 304 without a query for its rows.
 The token is random. A database that is restored, or fails over to a copy that lags, gets none of those that it had
 issued after that point a second time, so nothing that a client or a cache has from then is believed.
 
 Every model whose `access` leads to one owner is watched, and so are the tables between two of these (`through`). A
-model whose rows change often, and are in no list with an ETag, says `moves_owner_version = False`. On PostgreSQL the
+model whose rows change often, and are in no list with an ETag, sets `moves_owner_version = False`. On PostgreSQL the
 triggers are deferred to the commit: a writer locks the version's row last and briefly, in no order with other locks.
 """
 
@@ -63,7 +63,7 @@ TRUNCATED_POSTGRESQL = """
         RETURN NULL;
     END $$
 """
-# An owner who is being deleted must get no new version: whoever has owned a row has one.
+# An owner who is being deleted must get no new version. Every owner of a row has one already.
 RENEW_SQLITE = {
     "OLD": "UPDATE {versions} SET token = lower(hex(randomblob(16))) WHERE user_id = {owner};",
     "NEW": """
@@ -107,17 +107,17 @@ def is_watched(model: Any) -> bool:
 def watched(models: Iterable[Any] | None = None) -> dict[Any, tuple[str, ...]]:
     """Return {model: path to the owner} of every model that is watched, and of every table on its way to the owner: a
     customer that gets another owner takes its invoices along."""
-    found: dict[Any, tuple[str, ...]] = {
+    paths: dict[Any, tuple[str, ...]] = {
         model: path_to_owner(model) for model in models or apps.get_models() if is_watched(model)
     }
-    for model, path in list(found.items()):
+    for model, path in list(paths.items()):
         for passed, field in enumerate(list(fields_of(model, path))[:-1], start=1):
-            found.setdefault(field.related_model, path[passed:])
-    for model in list(found):
+            paths.setdefault(field.related_model, path[passed:])
+    for model in list(paths):
         for many in model._meta.many_to_many:
             through = many.remote_field.through
-            found.setdefault(through, (many.m2m_field_name(), *found[model]))
-    return found
+            paths.setdefault(through, (many.m2m_field_name(), *paths[model]))
+    return paths
 
 
 def owner_of_row(model: Any, path: tuple[str, ...], row: str, name: Any) -> str:
@@ -215,7 +215,7 @@ def list_etag(user: Any, fields: tuple[str, ...], query: str) -> str:
 
 @lru_cache(maxsize=4096)
 def digest_of(user_id: UUID, fields: tuple[str, ...], query: str) -> str:
-    """Return what tells a list from those of other users, with other fields, of another release or another query.
+    """Return a digest that differs between users, fields, releases and queries.
 
     A client that has this ETag has sent just this query before, and it was valid.
     """

@@ -12,9 +12,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 PREFIX = "declared_"
-MIGRATIONS = (
-    "migrations"  # the tag of checks of what `migrate` must do, for the readiness (core/web/health.py)
-)
+MIGRATIONS = "migrations"  # the tag of checks of what `migrate` must do, for readiness (core/web/health.py)
 READ_POSTGRESQL = f"""
     SELECT relname, tgname FROM pg_trigger
     JOIN pg_class ON pg_class.oid = tgrelid

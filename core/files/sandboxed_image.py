@@ -16,6 +16,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from PIL import Image, ImageChops, ImageCms, ImageSequence, JpegImagePlugin, UnidentifiedImageError
@@ -144,20 +145,22 @@ def is_usable(kind: bytes, data: bytes) -> bool:
     return kind == b"eXIf"
 
 
-def frames_of(image: Image.Image) -> int:
-    """Return the number of frames. `n_frames` would read all of them, however many. Raises Refused."""
+def durations_of(image: Image.Image) -> list[int]:
+    """Return the duration of each frame. `n_frames` would read all of them, however many. Raises Refused."""
     if image.format == "MPO" or not getattr(image, "is_animated", False):
-        return 1  # the further pictures of a MPO are previews and depths
+        return [0]  # the further pictures of a MPO are previews and depths
     max_frames = min(MAX_FRAMES, MAX_PIXELS // (image.width * image.height))
-    try:
-        for number in range(max_frames + 1):
-            image.seek(number)
-    except EOFError:
-        image.seek(0)
-        return number
-    if max_frames == MAX_FRAMES:
+    durations = []
+    for frame in islice(ImageSequence.Iterator(image), max_frames + 1):
+        if image.format == "WEBP":
+            frame.load()  # which sets its duration
+        durations.append(max(10, min(60_000, int(frame.info.get("duration") or 100))))
+    if len(durations) > max_frames == MAX_FRAMES:
         raise Refused("too_many_frames", max=MAX_FRAMES)
-    raise Refused("too_many_pixels", max=MAX_PIXELS)
+    if len(durations) > max_frames:
+        raise Refused("too_many_pixels", max=MAX_PIXELS)
+    image.seek(0)
+    return durations
 
 
 def transposition_of(image: Image.Image) -> Image.Transpose | None:
@@ -207,19 +210,14 @@ def write_still(image: Image.Image, kind: str, options: dict[str, Any], output: 
     return picture
 
 
-def write_film(image: Image.Image, kind: str, options: dict[str, Any], output: Any) -> Image.Image:
-    durations, loop = [], image.info.get("loop")
-    for frame in ImageSequence.Iterator(image):
-        if kind == "WEBP":
-            frame.load()  # which sets its duration
-        durations.append(max(10, min(60_000, int(frame.info.get("duration") or 100))))
-    image.seek(0)
-    options |= {"save_all": True, "duration": durations}
+def write_animation(image: Image.Image, kind: str, options: dict[str, Any], output: Any) -> Image.Image:
+    loop = image.info.get("loop")
+    options["save_all"] = True
     if kind == "GIF":
         options["disposal"] = 2
     if kind == "PNG" and image.info.get("default_image"):
         options["default_image"] = True  # for programs without animations; not a frame
-        del durations[0]
+        del options["duration"][0]
     frames = clean_frames(image)
     first = next(frames)
     # PNG goes through them twice, so all are in memory at once: no more than MAX_PIXELS together.
@@ -249,9 +247,11 @@ def convert(content: bytes, image_out: Any, thumbnail_out: Any) -> dict[str, Any
     try:
         image = opened(content)
         kind = {"MPO": "JPEG"}.get(str(image.format), str(image.format))
-        frames = frames_of(image)
-        write = write_film if frames > 1 else write_still
-        picture = write(image, kind, options_of(image, kind, content), image_out)
+        durations, options = durations_of(image), options_of(image, kind, content)
+        if len(durations) > 1:
+            picture = write_animation(image, kind, {**options, "duration": durations}, image_out)
+        else:
+            picture = write_still(image, kind, options, image_out)
         result = {"content_type": TYPES[kind], "width": picture.width, "height": picture.height}
         return {**result, "thumbnail_type": write_thumbnail(picture, thumbnail_out)}
     except (Refused, MemoryError):

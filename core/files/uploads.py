@@ -35,17 +35,14 @@ class FileTooLarge(ApiError):
         super().__init__(message=message % {"max": settings.MAX_UPLOAD_BYTES})
 
 
-class Bounded:
-    """A stream that ends at its limit. Raises FileTooLarge at the first byte more."""
+class Body:
+    """The stream of a body, whose last bytes show whether it is complete. Django reads no more than Content-Length."""
 
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
-        self._stream, self._left, self.tail = stream, limit, b""
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self.tail = stream, b""
 
     def read(self, size: int) -> bytes:
-        chunk = self._stream.read(min(size, self._left + 1))
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise FileTooLarge
+        chunk = self._stream.read(size)
         self.tail = (self.tail + chunk)[-TAIL_BYTES:]
         return chunk
 
@@ -98,17 +95,17 @@ class UploadParser(BaseParser):
         declared = meta.get("CONTENT_LENGTH", "")
         if declared.isdecimal() and int(declared) > settings.MAX_BODY_BYTES:
             raise FileTooLarge
-        bounded, handler = Bounded(stream, settings.MAX_BODY_BYTES), TemporaryFileHandler()
+        body, handler = Body(stream), TemporaryFileHandler()
         with ExitStack() as on_error:
             on_error.callback(handler.close)
             try:
-                fields, files = Parser(meta, bounded, [handler], "utf-8").parse()  # type: ignore[arg-type]
+                fields, files = Parser(meta, body, [handler], "utf-8").parse()  # type: ignore[arg-type]
             except (MultiPartParserError, TooManyFilesSent) as error:
                 raise ParseError from error
             except OSError as error:
                 raise refusal(error) from error
             boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1]["boundary"].encode()
-            if handler.spool is not None and not (files and b"--" + boundary + b"--" in bounded.tail):
+            if handler.spool is not None and not (files and b"--" + boundary + b"--" in body.tail):
                 raise ParseError  # the body is not complete
             on_error.pop_all()
         known = QueryDict(mutable=True)

@@ -6,11 +6,11 @@ may have a hundred thumbnails. Its token is in the query, which no log holds.
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Callable
+from typing import IO
 
 from django.core.signing import BadSignature
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from core.files import services as files
@@ -65,11 +65,9 @@ def file_view(request: HttpRequest) -> HttpResponseBase:
     except FileNotFoundError:
         raise ApiError("NOT_FOUND") from None
     first, last = requested or (0, stored.size - 1)
-    content: Any = Part(source, first, last - first + 1)
-    if request.method == "HEAD":
-        content.close()
-        content = ()
-    response = StreamingHttpResponse(content, content_type=stored.served_type, headers=headers)
+    part = Part(source, first, 0 if request.method == "HEAD" else last - first + 1)
+    response = FileResponse(part, content_type=stored.served_type, headers=headers)
+    response.block_size = CHUNK_BYTES
     response["Content-Length"] = str(last - first + 1)
     if requested:
         response.status_code = 206
@@ -97,16 +95,16 @@ def requested_range(request: HttpRequest, etag: str, size: int) -> tuple[int, in
 
 
 class Part:
-    """The bytes of a range, in chunks. The server calls `close`, also when the client has disconnected."""
+    """A range of an open file. The server calls `close`, also when the client has disconnected."""
 
     def __init__(self, source: IO[bytes], first: int, length: int) -> None:
         self._source, self._left = source, length
         source.seek(first)
 
-    def __iter__(self) -> Iterator[bytes]:
-        while self._left > 0 and (chunk := self._source.read(min(CHUNK_BYTES, self._left))):
-            self._left -= len(chunk)
-            yield chunk
+    def read(self, size: int) -> bytes:
+        chunk = self._source.read(min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
 
     def close(self) -> None:
         self._source.close()

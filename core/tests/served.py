@@ -67,6 +67,8 @@ def routes(environ, start_response):
 
 django.setup()
 application = Server(routes, threads=1)
+if os.environ.get("SERVED") == "slots":
+    application = Server(routes, threads=2, slots={"/block": 1})
 if os.environ.get("SERVED") == "sentry":
     import sentry_sdk
 

@@ -139,9 +139,7 @@ def error_responses(registry: ComponentRegistry, codes: Collection[str], detaile
     for name, schema in (("ErrorCode", ERROR_CODE), ("ErrorDetail", ERROR_DETAIL), ("Error", ERROR)):
         register(registry, ResolvedComponent.SCHEMA, name, schema)
     by_status: dict[int, list[str]] = {}
-    for code in [
-        code for code in CATALOGUE if code in codes
-    ]:  # in the catalogue's order, so that names are stable
+    for code in filter(codes.__contains__, CATALOGUE):  # in the catalogue's order, so that names are stable
         by_status.setdefault(CATALOGUE[code][0], []).append(code)
     return {
         str(status): error_response(registry, status, group, bool({*group} & {*detailed}))
@@ -150,7 +148,7 @@ def error_responses(registry: ComponentRegistry, codes: Collection[str], detaile
 
 
 def has_conflict(codes: Iterable[str]) -> bool:
-    """Return whether the view says itself which 409 it gives."""
+    """Return whether the view itself names its 409."""
     return any(CATALOGUE[code][0] == 409 for code in codes)
 
 

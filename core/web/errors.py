@@ -35,7 +35,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "CSRF_FAILED": (403, "The CSRF token is missing or wrong."),
     "NOT_FOUND": (404, "There is nothing here."),
     "METHOD_NOT_ALLOWED": (405, "This method is not allowed here."),
-    "NOT_ACCEPTABLE": (406, "The answer is only available as application/json."),
+    "NOT_ACCEPTABLE": (406, "Responses are only available as application/json."),
     "REQUEST_TIMEOUT": (408, "The body of the request did not arrive in time."),
     "EMAIL_EXISTS": (409, "An account with this email exists."),
     "CONFLICT": (409, "This conflicts with something that exists."),

@@ -8,7 +8,7 @@ dropped: in CGI `X_Forwarded_For` and `X-Forwarded-For` have the same name.
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
@@ -88,9 +88,16 @@ async def send_part(transport: Any, part: bytes) -> None:
 
 
 class Server:
-    """Runs `application` in `threads` threads of each process."""
+    """Runs `application` in `threads` threads of each process.
 
-    def __init__(self, application: Application, threads: int) -> None:
+    Of the requests to a path in `slots` only so many run at once. The others wait on the loop, so that they do not
+    occupy the threads of other requests.
+    """
+
+    def __init__(
+        self, application: Application, threads: int, slots: Mapping[str, int] | None = None
+    ) -> None:
+        self.slots = {path: asyncio.Semaphore(number) for path, number in (slots or {}).items()}
         self.application = application
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self.limit = threads + MAX_WAITING
@@ -122,11 +129,18 @@ class Server:
             return refuse(protocol, environ, OVERLOADED)
         loop = asyncio.get_running_loop()
         exchange = Exchange(protocol, loop)
+        slots = self.slots.get(environ["PATH_INFO"].rstrip("/"))
         self.accepted += 1
-        running = self.threads.submit(exchange.run, self.application, environ)
-        timeout = loop.call_later(MAX_WAIT_SECONDS, running.cancel)  # does nothing once it runs
+        has_slot = False
         try:
+            if slots is not None:
+                has_slot = await acquire(slots)
+                if not has_slot:
+                    return refuse(protocol, environ, OVERLOADED)
+            running = self.threads.submit(exchange.run, self.application, environ)
+            timeout = loop.call_later(MAX_WAIT_SECONDS, running.cancel)  # does nothing once it runs
             result = await asyncio.wrap_future(running)
+            timeout.cancel()
         except asyncio.CancelledError:
             return refuse(protocol, environ, OVERLOADED)
         except Exception:
@@ -134,7 +148,8 @@ class Server:
             return None if exchange.streams else refuse(protocol, environ, ApiError("INTERNAL_ERROR"))
         finally:
             self.accepted -= 1
-            timeout.cancel()
+            if slots is not None and has_slot:
+                slots.release()
         if isinstance(result, bytes):
             protocol.response_bytes(exchange.status, exchange.headers, result)
         elif result is not None:
@@ -143,6 +158,15 @@ class Server:
             finally:
                 await loop.run_in_executor(self.threads, result.close)
         return None
+
+
+async def acquire(slots: asyncio.Semaphore) -> bool:
+    """Return whether a slot was free within MAX_WAIT_SECONDS."""
+    try:
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
+            return await slots.acquire()
+    except TimeoutError:
+        return False
 
 
 def environ_of(scope: Any) -> dict[str, Any]:

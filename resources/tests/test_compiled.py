@@ -21,7 +21,7 @@ on_postgresql = pytest.mark.skipif(
 
 
 @on_postgresql
-def test_stand_ins_are_found_again_in_the_parameters():
+def test_placeholders_become_slots():
     user, status = uuid4(), uuid4().hex
     rows = Resource.objects.filter(user_id=user, status=status, title="a title")
     statement = compiled.compiled(rows, {"user": user, "status": status})
@@ -31,13 +31,13 @@ def test_stand_ins_are_found_again_in_the_parameters():
 
 @on_postgresql
 @pytest.mark.parametrize("moment", [timezone.now(), uuid4()])
-def test_a_value_of_the_moment_is_not_kept_for_ever(moment):
+def test_a_value_of_the_moment_is_not_compiled(moment):
     rows = Resource.objects.filter(**{"pk" if hasattr(moment, "hex") else "created_at__lt": moment})
     with pytest.raises(UncompilableError):
         compiled.compiled(rows, {})
 
 
-def test_what_has_no_stand_in_is_refused():
+def test_a_type_without_a_placeholder_is_refused():
     with pytest.raises(UncompilableError):
         placeholder_for(object())
 
@@ -65,7 +65,7 @@ def test_the_total_comes_with_the_rows():
 
 
 def stored(row):
-    """Its columns, as they are in the database."""
+    """Return the columns of the row, as they are in the database."""
     return type(row).objects.filter(pk=row.pk).values().get()
 
 

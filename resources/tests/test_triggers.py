@@ -89,10 +89,10 @@ def test_a_column_can_be_added_and_nothing_is_lost(owner, app, model):
 def test_a_missing_trigger_is_named_and_migrate_installs_it(client):
     table, name = next(iter(sorted(triggers.missing(connection) or triggers.installed(connection))))
     triggers.drop(connection, {(table, name)})
-    said = StringIO()
-    call_command("check", databases=["default"], stderr=said)
+    output = StringIO()
+    call_command("check", databases=["default"], stderr=output)
 
-    assert f"The table {table} lacks its trigger {name}" in said.getvalue()
+    assert f"The table {table} lacks its trigger {name}" in output.getvalue()
     triggers.after_migrations(plan=[])
     assert triggers.missing(connection) == []
 

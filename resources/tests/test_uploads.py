@@ -3,10 +3,8 @@
 import pytest
 
 from core.files.names import clean_name
-from core.files.uploads import Bounded
 from core.tests.answers import code, problems
 from core.tests.normalisation import HOSTILE
-from core.web.errors import ApiError
 from resources.models import Attachment
 from resources.tests.factories import ResourceFactory
 
@@ -20,8 +18,9 @@ def send(disk, owner):
     """Return a function that sends a body written by hand."""
     path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
 
-    def post(body, content_type=f"multipart/form-data; boundary={BOUNDARY}", **headers):
-        return owner.generic("POST", path, body, content_type=content_type, headers=headers)
+    def post(body, content_type=f"multipart/form-data; boundary={BOUNDARY}", length=None, **headers):
+        declared = {} if length is None else {"CONTENT_LENGTH": length}
+        return owner.generic("POST", path, body, content_type=content_type, headers=headers, **declared)
 
     return post
 
@@ -49,20 +48,15 @@ def test_a_declared_length_over_the_limit_is_not_read(send, settings):
     assert code(send(part(b"a" * 200) + END)) == (413, "PAYLOAD_TOO_LARGE")
 
 
-def test_a_body_without_a_length_is_read_no_further_than_the_limit():
-    class Endless:
-        given = 0
+def test_a_body_without_a_length_is_not_read(send):
+    assert problems(send(part(b"a" * 200) + END, length="")) == {"file": "required"}
 
-        def read(self, size):
-            self.given += size
-            return b"a" * size
 
-    stream = Endless()
-    bounded = Bounded(stream, 1000)
-    bounded.read(990)
-    with pytest.raises(ApiError, match="too large"):
-        bounded.read(64)
-    assert stream.given == 1001
+def test_a_body_is_read_no_further_than_its_length(disk, send):
+    body = part(b"a" * 200) + END
+
+    assert code(send(body, length=str(len(body) - 100))) == (400, "MALFORMED_REQUEST")
+    assert disk.names() == []
 
 
 @pytest.mark.parametrize("cut", [1, 9, 12, 30])

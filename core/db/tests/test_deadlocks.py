@@ -22,13 +22,13 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _long_limits(monkeypatch):
-    """A deadlock is detected after a second of waiting, so on a loaded machine two take longer than the limits of a
-    request, and the response is a 503 as it should be."""
+    """Set long limits: PostgreSQL detects a deadlock after a second, so on a loaded machine two of them exceed the
+    limits of a request, and its response is rightly a 503."""
     monkeypatch.setattr(request_context, "REQUEST_LIMITS", request_context.DEFAULT_LIMITS)
 
 
 class Crossing(ApiView):
-    """Takes two rows, in the order given. At the first attempt both callers have one row before they ask for the
+    """View that locks two rows, in the order given. At the first attempt both callers hold one row before they lock the
     other."""
 
     schema = None  # it is in no document
@@ -72,11 +72,11 @@ def test_both_are_done_and_each_once(owner, log_in, url, key):
     one, two = (str(OutboxMessage.objects.create(kind="test.row").pk) for _ in range(2))
     headers = {"HTTP_IDEMPOTENCY_KEY": key} if key else {}
     others = log_in(owner.user)
-    answers = together(
+    responses = together(
         lambda: owner.post(url, {"first": one, "second": two}, **headers),
         lambda: others.post(url, {"first": two, "second": one}, **headers and {"HTTP_IDEMPOTENCY_KEY": "2"}),
     )
 
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert max(answer.json()["data"]["attempts"] for answer in answers) > 1
+    assert [response.status_code for response in responses] == [200, 200]
+    assert max(response.json()["data"]["attempts"] for response in responses) > 1
     assert OutboxMessage.objects.filter(kind="test.crossed").count() == 2

@@ -16,7 +16,7 @@ from core.files.attachments.serializers import AttachmentSerializer
 
 
 class BaseAttachmentAdmin(BaseAdmin):
-    """For a BaseAttachment. Its address in the list lives 5 minutes, as everywhere."""
+    """The admin of a BaseAttachment. The URL of a file in the list is valid for 5 minutes, as everywhere."""
 
     list_display = ("filename", "attached_to", "content_type", "size", "created_at", "opened")
     ordering = ("-id",)

@@ -66,7 +66,7 @@ class AttachmentSerializer(serializers.Serializer[Any]):
     url = SignedUrlField(
         source="file",
         read_only=True,
-        help_text="Hands the file out to anybody, for 5 minutes. Relative to this API.",
+        help_text="Returns the file without a token, for 5 minutes. Relative to this API.",
     )
     thumbnailUrl = SignedUrlField(
         source="thumbnail",

@@ -106,7 +106,7 @@ def refuse_more(to: Any) -> None:
 
 
 def detach(*, attachment: Any, actor: Any) -> None:
-    """The caller holds the row of what it is attached to. The bytes go after the commit."""
+    """Delete an attachment. Call it with the row of the object locked. The bytes are deleted after the commit."""
     to = getattr(attachment, attachment.parent)
     stored = [item for item in (attachment.file, attachment.thumbnail) if item is not None]
     with transaction.atomic():

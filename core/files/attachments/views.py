@@ -1,4 +1,4 @@
-"""Attachments of any object: a model (BaseAttachment), a viewset below that of the object, and its detail answers."""
+"""Attachments of any object: a model (BaseAttachment), its viewset below that of the object, and a part of its body."""
 
 import time
 from typing import Any, ClassVar

@@ -1,17 +1,19 @@
 """Downloads by signed URLs: their headers, their lifetime, ranges."""
 
 import re
+from contextlib import closing
 
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
-from django.test import Client
+from django.http import FileResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from core.files import services as files
 from core.files.models import StoredFile
 from core.files.tests.sample_files import stored_file
-from core.files.views import CHUNK_BYTES
+from core.files.views import CHUNK_BYTES, file_view
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]
 
@@ -171,6 +173,14 @@ def test_it_is_sent_in_chunks(url):
     response = Client().get(url)
 
     assert max(len(chunk) for chunk in response.streaming_content) <= CHUNK_BYTES
+
+
+def test_the_server_gets_a_file_so_that_a_slow_client_holds_no_thread(url):
+    response = file_view(RequestFactory().get(url, headers={"Range": "bytes=5-9"}))
+
+    assert isinstance(response, FileResponse)
+    with closing(response.file_to_stream) as part:  # given to `wsgi.file_wrapper`
+        assert part.read(100) == CONTENT[5:10]
 
 
 def test_a_page_of_thumbnails_is_not_limited(disk, url, rates):

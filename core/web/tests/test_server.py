@@ -228,6 +228,23 @@ def test_liveness_waits_for_no_thread_and_others_are_refused_in_time(server, blo
     assert server.get("/echo").status == 200
 
 
+def test_requests_to_a_slow_path_wait_without_a_thread(tmp_path, blocker, elsewhere):
+    with serving(tmp_path, SERVED="slots") as server:
+        first = elsewhere.submit(server.get, f"/block?{blocker.port}")
+        blocker.accept()
+        others = [elsewhere.submit(server.get, f"/block/?{blocker.port}") for _ in range(3)]
+
+        assert server.get("/echo").status == 200
+        refused = [other.result(SECONDS) for other in others]
+        assert [(answer.status, answer.headers["Retry-After"]) for answer in refused] == [(503, "2")] * 3
+        blocker.release(b"done")
+        assert first.result(SECONDS).content == b"done"
+        next_one = elsewhere.submit(server.get, f"/block?{blocker.port}")
+        blocker.accept()
+        blocker.release(b"again")
+        assert next_one.result(SECONDS).content == b"again"
+
+
 def test_a_failure_outside_of_django_is_a_500_in_the_envelope(server):
     answer = server.get("/broken")
 
