@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -11,6 +10,7 @@ from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.cookies import csrf_token
 from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
+from accounts.tokens import lifetime_seconds
 from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
 from core.api.serializers import ModelSerializer, StringField
 from core.web.demo import DEMO_PASSWORD
@@ -177,7 +177,7 @@ class TokensSerializer(serializers.Serializer[Any]):
             "accessToken": pair.access,
             "refreshToken": pair.refresh,
             "tokenType": "Bearer",
-            "expiresIn": round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
+            "expiresIn": lifetime_seconds(),
         }
 
 
@@ -225,7 +225,7 @@ class CookieTokensResponse(serializers.Serializer[Any]):
         return {
             "delivery": "cookie",
             "csrfToken": csrf_token(pair.session.pk),
-            "expiresIn": round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
+            "expiresIn": lifetime_seconds(),
         }
 
 

@@ -39,7 +39,9 @@ def erase(*, user: User) -> None:
         OutboxMessage.objects.filter(payload__user=str(user.pk)).delete()
         # The history of Django's admin stores the title of each edited object. A user's title is the address.
         LogEntry.objects.filter(object_id=str(user.pk)).delete()
-        files.schedule_deletion_of(StoredFile.objects.filter(user=user))  # the bytes go after the commit
+        files.schedule_deletion_of(
+            StoredFile.objects.filter(user=user)
+        )  # the bytes are deleted after the commit
         user.delete()
 
 

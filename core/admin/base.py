@@ -38,7 +38,7 @@ class BoundedPaginator(Paginator):
 class BaseAdmin(ListAdmin, BulkAdmin):
     """Services write, and leave the audit event with the staff user as its actor.
 
-    Django's own log of admin actions stays empty: it would keep people's addresses after they were erased.
+    Django's own log of admin actions is empty, because it would retain addresses of people after their erasure.
     Every admin must inherit this one: `manage.py check` refuses the others (config/admin.py).
     """
 
@@ -49,7 +49,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
     list_per_page = 50
     delete_confirmation_template = "admin/trash_confirmation.html"
     delete_consequence: ClassVar[Any] = ""
-    always_personal: ClassVar = False  # whether a page is recorded for a row that belongs to nobody too
+    always_personal: ClassVar = False  # whether a view is recorded also for a row without an owner
 
     # --- what a service refuses ---------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         return super().render_delete_form(request, context)
 
     def record_view(self, request: HttpRequest, row: Any) -> None:
-        """Record that a member of staff sees personal data on a page, also on one that shows a form again."""
+        """Record that a member of staff has viewed personal data, also in a form that is rendered again."""
         actor: Any = request.user
         target = self.personal(row) if row is not None else None
         if target is not None and (self.always_personal or audit.subject_of(target)):

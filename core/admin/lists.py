@@ -104,7 +104,7 @@ class ListAdmin(admin.ModelAdmin):
 
 
 def targets_of(request_id: str, **conditions: Any) -> list[UUID]:
-    """Return the targets of the audit events that a request has left, with these conditions."""
+    """Return the targets of the audit events of a request, with these conditions."""
     events = AuditEvent.objects.filter(request_id=request_id, **conditions)
     targets = events.values_list("target_id", flat=True).distinct()[:MAX_TARGETS]
     return [key for key in targets if key is not None]

@@ -99,7 +99,7 @@ class ExportViewSet(BaseViewSet):
         return accepted(enqueue_job(user=request.user, kind=kind, parameters=parameters))
 
     def export_query(self, body: dict[str, Any]) -> dict[str, list[str]]:
-        """Return the list's parameters in the body, as a query would hold them. Raises ApiError for a wrong one."""
+        """Return the list's parameters in the body, in the form of a query. Raises ApiError for an invalid one."""
         query = QueryDict(mutable=True)
         for name, value in body.items():
             if name != "format" and value is not None:
@@ -151,12 +151,12 @@ def export(run: Run) -> None:
     content_type, pieces = FORMATS[extension]
     meta = model_of(type(view))._meta
     filename = f"{meta.verbose_name_plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}".replace(" ", "-")
-    shown = Shown(run, view, rows)
-    with closing(pieces(columns, shown)) as chunks:  # type: ignore[type-var]
+    serialized = SerializedRows(run, view, rows)
+    with closing(pieces(columns, serialized)) as chunks:  # type: ignore[type-var]
         stored = files.store(chunks, user=user, content_type=content_type, filename=filename)
     result = {
         "format": extension,
-        "rows": shown.count,
+        "rows": serialized.count,
         "filename": stored.filename,
         "contentType": content_type,
         "size": stored.size,
@@ -165,7 +165,7 @@ def export(run: Run) -> None:
         with transaction.atomic():
             run.succeed(result, result_file=stored)
             files.keep(stored)
-            changes = {"rows": [None, shown.count], "format": [None, extension]}
+            changes = {"rows": [None, serialized.count], "format": [None, extension]}
             audit.record(f"{meta.model_name}.exported", actor_id=user.pk, target=run.job, changes=changes)
     except BaseException:
         files.delete_now(stored)
@@ -187,7 +187,7 @@ def may_export(job: Job, user: Any) -> bool:
 permits.register("*.export", may_export)
 
 
-class Shown:
+class SerializedRows:
     """The rows as the list serializes them, and their count. Only CHUNK of them are in memory."""
 
     def __init__(self, run: Run, view: Any, rows: QuerySet[Any]) -> None:
@@ -199,9 +199,8 @@ class Shown:
             total = self.rows.count()
             rows = filter(rows_permitted(self.view), self.rows.iterator(chunk_size=CHUNK))
             while chunk := list(islice(rows, CHUNK)):
-                shown = self.view.get_serializer(chunk, many=True).data
-                yield from shown
-                self.count += len(shown)
+                yield from self.view.get_serializer(chunk, many=True).data
+                self.count += len(chunk)
                 self.run.progress(self.count, total)
 
 

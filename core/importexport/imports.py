@@ -1,6 +1,6 @@
 """Imports: the rows of an uploaded table are written as objects, batch by batch, each with its audit event.
 
-A batch and the position after it are one transaction, so a worker that takes over continues after the last batch and
+A batch and the position after it are one transaction, so the next worker continues after the last batch and
 nothing is written twice. A row with an `id` changes that object, or creates it under this id; so the same file again
 changes nothing.
 """

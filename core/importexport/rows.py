@@ -72,14 +72,14 @@ class Importer:
                 keyed.append((number, key, row))
             except FieldError as error:
                 problems += problems_of(number, error)
-        mine, taken = self.existing([key for _number, key, _row in keyed if key is not None])
-        readable_only = self.readable_only(mine)
+        readable, taken = self.existing([key for _number, key, _row in keyed if key is not None])
+        readable_only = self.readable_only(readable)
         operations = []
         for number, key, row in keyed:
             try:
                 if key in readable_only:
                     raise FieldError(ID, "forbidden", "You may read this object, but not write it.")
-                operations.append(self.operation(number, key, row, mine, taken))
+                operations.append(self.operation(number, key, row, readable, taken))
             except ApiError as error:
                 problems += problems_of(number, error)
         return operations, sorted(problems, key=lambda problem: problem["row"])
@@ -96,21 +96,21 @@ class Importer:
     def existing(self, keys: list[UUID]) -> tuple[set[UUID], set[UUID]]:
         """Return the keys that the caller may read, and those that exist: also in the trash, or of another user."""
         rows = (self.writers["update"] or self.view).object_rows().filter(pk__in=keys).order_by()
-        everybodys = self.view.model._base_manager.filter(pk__in=keys)
-        return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
+        all_rows = self.view.model._base_manager.filter(pk__in=keys)
+        return set(rows.values_list("pk", flat=True)), set(all_rows.values_list("pk", flat=True))
 
     def readable_only(self, keys: set[UUID]) -> set[UUID]:
         rows = self.view.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
         return keys - set(rows.order_by().values_list("pk", flat=True))
 
     def operation(
-        self, number: int, key: UUID | None, row: Any, mine: set[UUID], taken: set[UUID]
+        self, number: int, key: UUID | None, row: Any, readable: set[UUID], taken: set[UUID]
     ) -> Operation:
         """Return the operation of a row. Raises ApiError for one that is not valid."""
-        if key in taken and key not in mine:
+        if key in taken and key not in readable:
             message = "An object with this id cannot be written: it is in the trash, or not yours."
             raise FieldError(ID, "conflict", message)
-        method = "update" if key in mine else "create"
+        method = "update" if key in readable else "create"
         writer = self.writers[method]
         if writer is None:
             raise FieldError(None, "forbidden", f"You may not {method} such objects.")
@@ -133,8 +133,8 @@ class Importer:
         before = self.versions(changing)
         self.view.run_operations(operations)
         after = self.versions(changing)
-        moved = sum(after[key] != version for key, version in before.items())
-        return len(operations) - len(changing), moved, len(changing) - moved
+        updated = sum(after[key] != version for key, version in before.items())
+        return len(operations) - len(changing), updated, len(changing) - updated
 
     def versions(self, keys: list[Any]) -> dict[Any, int]:
         """Lock the rows, in the order in which every service locks them, and return their versions."""
@@ -180,7 +180,7 @@ DEEP = (serializers.JSONField, serializers.DictField, serializers.BaseSerializer
 
 
 def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) -> Any:
-    """Return the value of a cell for this field. A value of JSON that is not a text stays as it is."""
+    """Return the value of a cell for this field. A value of JSON that is not a text is not changed."""
     if not isinstance(cell, str):
         return cell
     try:

@@ -138,7 +138,7 @@ def file_of_dry_run(*, user: Any, kind: str, pk: UUID | None) -> StoredFile:
         raise ApiError("CONFLICT", message=message)
     source: StoredFile | None = dry_run.source_file
     if source is None:
-        message = "This dry run was imported already, or its file is gone after seven days."
+        message = "This dry run was imported already, or its file was deleted after seven days."
         raise ApiError("CONFLICT", message=message)
     dry_run.source_file = None
     dry_run.save_changes("source_file")

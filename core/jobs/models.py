@@ -14,7 +14,7 @@ from core.db.leases import LeasedModel, LeasedRows
 
 
 class JobQuerySet(LeasedRows, BaseQuerySet):
-    """Claimed by workers, and shown to their owners."""
+    """Jobs, as workers claim and owners read them."""
 
 
 class Job(LeasedModel, BaseModel):
@@ -27,7 +27,7 @@ class Job(LeasedModel, BaseModel):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    # An admin too sees their own only: staff have the admin site.
+    # Admins read only their own here: staff have the admin site.
     access = Access(owner="user", read_all=(), write_all=())
     moves_owner_version = False  # each step of a running job writes its row
 
@@ -45,7 +45,7 @@ class Job(LeasedModel, BaseModel):
     parameters = models.JSONField(default=dict, help_text="Of the request; no secret")
     position = models.JSONField(default=dict, help_text="The last checkpoint, for the next run")
     result = models.JSONField(null=True, blank=True)
-    error = models.JSONField(null=True, blank=True, help_text="{code, message}, as its owner sees it")
+    error = models.JSONField(null=True, blank=True, help_text="{code, message}, for its owner")
     source_file = models.ForeignKey(
         "core_files.StoredFile", null=True, blank=True, on_delete=models.SET_NULL, related_name="read_by"
     )

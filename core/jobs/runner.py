@@ -1,7 +1,7 @@
 """The run of a job: progress, cancellation, and the lease.
 
 Each second a thread writes the progress and reads whether the job was cancelled, or its owner has lost the role or the
-account. So a step may take long, and a function may hold a transaction of its own.
+account. So a step may take long, and a function may use a transaction of its own.
 """
 
 import time
@@ -119,7 +119,7 @@ class Run(Lease):
     # --- for the thread ---------------------------------------------------------------------------
 
     def save(self, **values: Any) -> None:
-        """Write a change that the owner sees. Raises LeaseLost."""
+        """Write a change of what the API shows. Raises LeaseLost."""
         self.write(version=F("version") + 1, updated_at=timezone.now(), **values)
 
     def beat(self) -> None:

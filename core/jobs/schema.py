@@ -13,7 +13,7 @@ def count_of(description: str, example: int) -> Schema:
 EXPORT_RESULT = object_of(
     {
         "format": {"type": "string", "enum": ["csv", "json"]},
-        "rows": count_of("How many rows the file holds.", 2),
+        "rows": count_of("Rows in the file.", 2),
         "filename": {"type": "string", "examples": ["resources-2026-03-14.csv"]},
         "contentType": {"type": "string", "examples": ["text/csv; charset=utf-8"]},
         "size": count_of("Bytes.", 512),
@@ -45,7 +45,7 @@ IMPORT_RESULT = object_of(
             "type": "boolean",
             "description": "Nothing was written; the counts are those of an import.",
         },
-        "rows": count_of("How many rows were read, without empty ones.", 3),
+        "rows": count_of("Rows that were read, without empty ones.", 3),
         "created": count_of("New objects.", 1),
         "updated": count_of("Objects that a row has changed.", 1),
         "unchanged": count_of("Objects that were equal to their row already.", 0),

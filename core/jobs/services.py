@@ -214,7 +214,7 @@ def may_have_file(job: Job, user: Any) -> bool:
 
 def view_of_job(job: Job, user: Any) -> Any:
     """Return the viewset that has queued the job, as its route makes it, for this user. Its permissions are not yet
-    checked. Raises Http404 where the route has gone."""
+    checked. Raises Http404 if the route has gone."""
     view = routed_view(request_of(user, "POST", job.parameters["path"]))
     if kind_of(type(view), job.kind.rpartition(".")[2]) != job.kind:
         raise Http404

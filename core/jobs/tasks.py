@@ -28,21 +28,22 @@ def run_jobs() -> int:
 @purges_expired("job files")
 def purge_job_files() -> int:
     """Delete the files of jobs, earlier than the jobs themselves."""
-    over = Job.objects.filter(finished_at__lt=timezone.now() - FILE_RETENTION)
-    return without_files(over.exclude(result_file=None, source_file=None))
+    finished = Job.objects.filter(finished_at__lt=timezone.now() - FILE_RETENTION)
+    return delete_files(finished.exclude(result_file=None, source_file=None))
 
 
 @purges_expired("jobs")
 def purge_jobs() -> int:
-    over = Job.objects.filter(finished_at__lt=timezone.now() - RETENTION)
-    batch = list(over.values_list("pk", flat=True)[:BATCH])
+    finished = Job.objects.filter(finished_at__lt=timezone.now() - RETENTION)
+    batch = list(finished.values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
-        without_files(Job.objects.filter(pk__in=batch))
+        delete_files(Job.objects.filter(pk__in=batch))
         return Job.objects.filter(pk__in=batch).delete()[1].get("core_jobs.Job", 0)
 
 
-def without_files(over: Any) -> int:
-    batch = list(over.values_list("pk", flat=True)[:BATCH])
+def delete_files(finished: Any) -> int:
+    """Delete the files of one batch of these jobs, and return the number of jobs."""
+    batch = list(finished.values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
         files.schedule_deletion_of(StoredFile.objects.filter(Q(made_by__in=batch) | Q(read_by__in=batch)))
         return Job.objects.filter(pk__in=batch).update(

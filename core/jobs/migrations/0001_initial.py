@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ('parameters', models.JSONField(default=dict, help_text='Of the request; no secret')),
                 ('position', models.JSONField(default=dict, help_text='The last checkpoint, for the next run')),
                 ('result', models.JSONField(blank=True, null=True)),
-                ('error', models.JSONField(blank=True, help_text='{code, message}, as its owner sees it', null=True)),
+                ('error', models.JSONField(blank=True, help_text='{code, message}, for its owner', null=True)),
                 ('cancel_requested_at', models.DateTimeField(blank=True, null=True)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('result_file', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='made_by', to='core_files.storedfile')),
