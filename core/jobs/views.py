@@ -81,7 +81,8 @@ class JobViewSet(BaseViewSet):
     documented_errors: ClassVar = {"destroy": ("CONFLICT",)}
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Return the job. It is no 304 after a change of role, because the former response has the URL of the file."""
+        """Return the job, with the URL of its file if the caller may still read it."""
+        # No 304 after a change of role: the former response has the URL.
         job = self.get_object()
         unchanged = not_modified(request, job.etag) if may_have_file(job, request.user) else None
         return unchanged or self.respond(job)
