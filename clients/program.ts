@@ -6,7 +6,7 @@ import createClient from "openapi-fetch";
 
 import type { components, paths } from "./generated/schema.js";
 
-type Entered = components["schemas"]["AnyLoginAnswer"];
+type Entered = components["schemas"]["AnyLoginResponse"];
 
 const [baseUrl, password] = process.argv.slice(2);
 assert(baseUrl && password);

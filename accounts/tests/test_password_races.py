@@ -31,7 +31,7 @@ THIRD_PASSWORD = "Th1rd-staple-correct"
 @pytest.fixture(autouse=True)
 def _many_slots(monkeypatch):
     """What happens during a hash may hash too."""
-    monkeypatch.setattr(passwords, "gate", ConcurrencyLimit(slots=20, waiting=100, timeout=10))
+    monkeypatch.setattr(passwords, "hash_limit", ConcurrencyLimit(slots=20, waiting=100, timeout=10))
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def test_a_spent_or_ended_token_costs_its_user_nothing(rates, clock, owner, stra
 
 def test_an_admin_who_adds_accounts_spends_no_log_in_of_the_address(rates, admin, owner):
     rates(auth=1)
-    people = [ANN | {"email": f"person{number}@example.com"} for number in range(3)]
+    people = [ANN | {"email": f"added{number}@example.com"} for number in range(3)]
 
     assert [admin.post(f"{API}/users", person).status_code for person in people[:2]] == [201, 201]
     assert owner.post(f"{API}/users", people[2]).status_code == 201

@@ -178,7 +178,7 @@ def test_a_login_that_races_a_reset_leaves_no_session_behind():
 @pytest.mark.parametrize("slots", [1, 2])
 def test_100_wrong_passwords_cost_no_more_hashes_than_lock(hashes, monkeypatch, slots):
     """As many as lock, and one for each that was under way meanwhile: `slots` hash at once."""
-    monkeypatch.setattr(passwords, "gate", ConcurrencyLimit(slots=slots, waiting=100, timeout=5))
+    monkeypatch.setattr(passwords, "hash_limit", ConcurrencyLimit(slots=slots, waiting=100, timeout=5))
     user = UserFactory()
     hashes.runs.clear()
 

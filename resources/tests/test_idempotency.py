@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.sessions import open_session
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.api.models import StoredAnswer
+from core.api.models import StoredResponse
 from core.db.retention import purge_expired
 from resources.models import Resource
 
@@ -106,7 +106,7 @@ def test_what_an_admin_was_answered_is_not_repeated_under_another_role(admin, ow
 def test_what_fails_is_not_stored(owner):
     assert send(owner, {"title": ""}).status_code == 400
     assert send(owner).status_code == 201
-    assert StoredAnswer.objects.count() == 1
+    assert StoredResponse.objects.count() == 1
 
 
 @one_transaction
@@ -141,11 +141,11 @@ def test_after_a_day_the_key_is_new(owner):
 def test_what_is_a_day_old_is_purged(owner):
     send(owner)
     purge_expired()
-    assert StoredAnswer.objects.count() == 1
+    assert StoredResponse.objects.count() == 1
     with time_machine.travel(timezone.now() + datetime.timedelta(hours=25), tick=False):
         purge_expired()
 
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 @one_transaction
@@ -170,10 +170,10 @@ def test_a_repeated_registration_sets_the_same_cookies(anonymous):
 
 
 @one_transaction
-def test_the_stored_answer_does_not_tell_what_it_holds(anonymous):
+def test_the_stored_response_does_not_tell_what_it_holds(anonymous):
     answer = send(anonymous, PERSON, url="/api/v1/auth/register")
     tokens = answer.json()["data"]["tokens"]
-    stored = StoredAnswer.objects.get()
+    stored = StoredResponse.objects.get()
 
     for secret in (tokens["accessToken"], tokens["refreshToken"], "ann@example.com", "k-1"):
         assert secret.encode() not in bytes(stored.content)
@@ -186,7 +186,7 @@ def test_the_fingerprint_cannot_be_made_without_the_clients_key(owner):
     send(owner, key="k-1")
     send(owner, key="k-2")
     body = json.dumps(TITLE).encode()
-    first, second = StoredAnswer.objects.values_list("fingerprint", flat=True)
+    first, second = StoredResponse.objects.values_list("fingerprint", flat=True)
 
     assert first != second
     assert hashlib.sha256(f"POST {URL} ".encode() + body).hexdigest() not in {first, second}
@@ -197,7 +197,7 @@ def test_the_fingerprint_cannot_be_made_without_the_servers_key(owner, settings)
     send(owner)
     settings.SECRET_KEY = "another" * 10
     send(owner)
-    first, second = StoredAnswer.objects.values_list("fingerprint", flat=True)
+    first, second = StoredResponse.objects.values_list("fingerprint", flat=True)
 
     assert first != second
 
@@ -215,7 +215,7 @@ def test_an_effect_that_is_rolled_back_leaves_no_answer(owner):
     """As when the process dies before the commit: neither the effect nor the stored answer is there."""
 
     def die(execute, sql, params, many, context):
-        if "core_api_storedanswer" in sql and sql.startswith("INSERT"):
+        if "core_api_storedresponse" in sql and sql.startswith("INSERT"):
             raise KeyboardInterrupt
         return execute(sql, params, many, context)
 

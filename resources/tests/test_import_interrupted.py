@@ -30,16 +30,16 @@ def rows_of(number):
 
 def test_a_cancelled_one_says_what_it_has_done(owner, small_batches, monkeypatch):
     answer = upload(owner, rows_of(10))
-    take = importing.take
+    write_batch = importing.write_batch
 
     def cancelling(batch, importer, run, result):
-        result = take(batch, importer, run, result)
+        result = write_batch(batch, importer, run, result)
         if result.rows == 4:
             assert owner.delete(answer["Location"]).status_code == 204
             run.cancelled = True  # as the next beat would see
         return result
 
-    monkeypatch.setattr(importing, "take", cancelling)
+    monkeypatch.setattr(importing, "write_batch", cancelling)
     job = finished(owner, answer)
 
     assert (job["status"], job["result"]["rows"], counts(job["result"])) == ("cancelled", 4, (4, 0, 0, 0))
@@ -167,7 +167,7 @@ def test_a_job_that_never_ran_keeps_its_file(owner):
 
     with files.open_file(job.source_file) as stored:
         assert stored.read() == b"title\nOne\n"
-    assert job.source_file.state == "kept"
+    assert job.source_file.state == "in_use"
 
 
 @pytest.mark.parametrize("most", [0, 1000])
