@@ -1,5 +1,5 @@
-"""Two figures about log-in, from the running product: that answers tell nothing by their time, and that a storm
-of logins leaves the rest of the API alone.
+"""Two figures about log-in, from the running product: the time of a response does not depend on whether the account
+exists, and a storm of logins does not slow the rest of the API.
 
     python -m benchmarks.auth            SQLite; with TEST_DATABASE_URL and TEST_REDIS_URL the real services
 
@@ -45,9 +45,9 @@ class Client:
         )
         started = time.perf_counter()
         self.connection.request(method, f"/api/v1{path}", body and json.dumps(body), headers)
-        answer = self.connection.getresponse()
-        data = answer.read()
-        return time.perf_counter() - started, answer.status, data
+        response = self.connection.getresponse()
+        data = response.read()
+        return time.perf_counter() - started, response.status, data
 
 
 def accounts(client: Client, count: int) -> list[str]:
@@ -139,9 +139,9 @@ def storm(product: Product) -> None:
     over.set()
     for watcher in watchers:
         watcher.join()
-    answered = {status: statuses.count(status) for status in sorted(set(statuses))}
+    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
     print(
-        f"storm: {len(statuses)} logins in {seconds:.1f} s, answered {answered}: {answered[200] / seconds:.1f}/s good"
+        f"storm: {len(statuses)} logins in {seconds:.1f} s, responses {counts}: {counts[200] / seconds:.1f}/s good"
     )
     for name, values in (("before", calm), ("meanwhile", busy)):
         half, most = percentile(values, 0.5), percentile(values, 0.95)

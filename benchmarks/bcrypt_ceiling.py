@@ -9,7 +9,7 @@ ROUNDS = 10
 
 
 def hashes_per_second(seconds: int, workers: int) -> float:
-    """With as many threads as a server has processes: a hash lets go of the interpreter's lock."""
+    """Measure with as many threads as a server has processes: a hash releases the interpreter's lock."""
     salt = bcrypt.gensalt(ROUNDS)
     until = time.perf_counter() + seconds
 

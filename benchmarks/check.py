@@ -1,4 +1,4 @@
-"""Before anything is measured: does everybody give the same answers?"""
+"""The check before any measurement: every contender returns the same data."""
 
 from typing import Any
 
@@ -9,46 +9,46 @@ from benchmarks.servers import Running
 CHECKED = 3  # readers, and objects of each
 
 
-def answers(running: Running, readers: list[Caller], writer: Caller) -> dict[str, Any]:
-    """What this contender says, under names that tell where two of them differ."""
+def responses(running: Running, readers: list[Caller], writer: Caller) -> dict[str, Any]:
+    """Return what this contender returns, under names that show where two of them differ."""
     client, contender = running.client(), running.contender
-    said: dict[str, Any] = {}
+    returned: dict[str, Any] = {}
     for number, reader in enumerate(readers[:CHECKED]):
         token = running.tokens[reader.id]
         total, rows = page(client, contender, token)
-        said[f"L of reader {number}"] = (total, rows)
+        returned[f"L of reader {number}"] = (total, rows)
         for key in reader.resources[:CHECKED]:
-            said[f"D of reader {number}, {key}"] = detail(client, contender, token, key)
+            returned[f"D of reader {number}, {key}"] = detail(client, contender, token, key)
         for kind, word in (("rare", reader.rare), ("common", reader.common)):
             total, rows = page(client, contender, token, word)
             if not total:
                 raise Unexpected(f"{contender.name} finds nothing for the {kind} word {word!r}")
-            said[f"search of reader {number}, {kind} word {word!r}"] = (total, rows)
-    said["C"] = create(client, contender, running.tokens[writer.id], new_resource(writer, 0))
-    said["total after C"] = page(client, contender, running.tokens[writer.id])[0]
-    return said
+            returned[f"search of reader {number}, {kind} word {word!r}"] = (total, rows)
+    returned["C"] = create(client, contender, running.tokens[writer.id], new_resource(writer, 0))
+    returned["total after C"] = page(client, contender, running.tokens[writer.id])[0]
+    return returned
 
 
 def compare(everybody: list[Running], readers: list[Caller], writers: list[Caller]) -> int:
-    """How many answers were compared. Raises Unexpected at the first difference."""
+    """Return how many responses were compared. Raises Unexpected at the first difference."""
     first, *others = everybody
-    expected = answers(first, readers, writers[0])
+    expected = responses(first, readers, writers[0])
     for running in others:
-        for place, said in answers(running, readers, writers[0]).items():
-            if said != expected[place]:
+        for place, returned in responses(running, readers, writers[0]).items():
+            if returned != expected[place]:
                 raise Unexpected(
                     f"{running.name} and {first.name} differ in {place}:\n"
-                    f"  {str(said)[:1500]}\n  {str(expected[place])[:1500]}"
+                    f"  {str(returned)[:1500]}\n  {str(expected[place])[:1500]}"
                 )
     return len(expected)
 
 
-def etags(running: Running, asked: list[tuple[str, str]]) -> list[str]:
-    """The ETag of each of these (path, token); empty where there is none, or where it is not answered 304."""
-    client, found = running.client(), []
-    for path, token in asked:
+def etags(running: Running, requested: list[tuple[str, str]]) -> list[str]:
+    """Return the ETag of each of these (path, token); empty where there is none, or where the response is not 304."""
+    client, result = running.client(), []
+    for path, token in requested:
         etag = client.send("GET", path, token)[1].get("ETag")
         if not etag or client.send("GET", path, token, If_None_Match=etag)[0] != 304:
             return []
-        found.append(etag)
-    return found
+        result.append(etag)
+    return result

@@ -1,4 +1,4 @@
-"""One kept-alive connection to a contender, for what must be looked at and not only counted."""
+"""One keep-alive connection to a contender, for responses that are checked and not only counted."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from benchmarks.contenders import Contender
 
 
 class Unexpected(Exception):
-    """A contender answers otherwise than it should: what would be measured is not what is claimed."""
+    """A contender's response is not the expected one, so the figure would measure something else."""
 
 
 class Client:
@@ -26,13 +26,13 @@ class Client:
         sent |= {"Authorization": f"Bearer {token}"} if token else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         self.connection.request(method, path, None if body is None else json.dumps(body), sent)
-        answer = self.connection.getresponse()
-        return answer.status, answer.headers, answer.read()
+        response = self.connection.getresponse()
+        return response.status, response.headers, response.read()
 
-    def json(self, method: str, path: str, token: str = "", body: Any = None, wanted: int = 200) -> Any:
+    def json(self, method: str, path: str, token: str = "", body: Any = None, expected: int = 200) -> Any:
         status, _headers, data = self.send(method, path, token, body)
-        if status != wanted:
-            raise Unexpected(f"{method} {path}: {status} instead of {wanted}: {data[:300]!r}")
+        if status != expected:
+            raise Unexpected(f"{method} {path}: {status} instead of {expected}: {data[:300]!r}")
         return json.loads(data)
 
 
@@ -59,9 +59,9 @@ def detail(client: Client, contender: Contender, token: str, key: str) -> Any:
 
 
 def create(client: Client, contender: Contender, token: str, body: Any) -> Any:
-    """What has been made, but for its key, which each contender chooses itself."""
-    answer = client.json("POST", contender.list_path(), token, body, wanted=201)
-    made = contender.object_of(answer)
+    """Return what was created, without its key, which each contender chooses itself."""
+    response = client.json("POST", contender.list_path(), token, body, expected=201)
+    made = contender.object_of(response)
     stored = detail(client, contender, token, made["id"])
     return {"created": meaning(made) | {"id": ""}, "stored": stored | {"id": ""}}
 

@@ -12,7 +12,7 @@ PEERS = ROOT / "benchmarks" / "peers"
 BENCH_PYTHON = str(ROOT / ".venv-bench" / "bin" / "python")
 WORKERS = 2
 
-# What is copied out of our own database, once for each table; each contender says where it goes.
+# What is copied out of our own database, once for each table; each contender names its own table.
 USERS = "SELECT id, email, name, {password} FROM accounts_user ORDER BY id"
 ACTIVE_USERS = "SELECT id, email, name, {password}, true FROM accounts_user ORDER BY id"
 DJANGO_USERS = (

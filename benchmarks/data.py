@@ -14,7 +14,7 @@ from benchmarks.contenders import ROOT, Contender
 
 PASSWORD = "Corr3ct-horse-battery"
 MAX_CALLERS = 100  # each logs in once with each contender; half of them read, half of them write
-SAMPLE = 100  # resources of each reader that are asked for
+SAMPLE = 100  # requests for resources of each reader
 TAGS_OF_A_NEW_ONE = 2
 
 
@@ -58,13 +58,13 @@ def settle(url: str) -> None:
 
 
 def callers(url: str) -> tuple[list[Caller], list[Caller]]:
-    """(readers, writers). Writers are others, so that what is read stays the same to the end."""
+    """Return (readers, writers). No reader is a writer, so that the rows of the readers do not change."""
     with psycopg.connect(url) as connection:
         users: Any = connection.execute(
             "SELECT id::text, email FROM accounts_user ORDER BY email LIMIT %s", [MAX_CALLERS]
         ).fetchall()
-        found = [caller(connection, user_id, email) for user_id, email in users]
-    return found[::2], found[1::2]
+        selected = [caller(connection, user_id, email) for user_id, email in users]
+    return selected[::2], selected[1::2]
 
 
 def caller(connection: Any, user_id: str, email: str) -> Caller:
@@ -84,8 +84,8 @@ def caller(connection: Any, user_id: str, email: str) -> Caller:
 
 
 def searched_words(texts: list[str], tags: list[str]) -> tuple[str, str]:
-    """A rare word and a common one that every kind of search finds in the same rows: a peer looks for them
-    anywhere in the text, ours at the beginning of a word and among the tags too."""
+    """Return a rare word and a common one that every kind of search finds in the same rows: a peer searches
+    anywhere in the text, ours at the beginning of a word and in the tags too."""
     counts = Counter(
         word for text in texts for word in set(text.split()) if word.isascii() and word.isalpha()
     )

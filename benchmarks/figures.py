@@ -88,7 +88,7 @@ def figure(results: list[Result]) -> Figure:
 @dataclass(frozen=True)
 class Verdict:
     what: str
-    wanted: str
+    required: str
     got: str
     passed: bool
 
@@ -125,7 +125,7 @@ def ratio_verdicts(table: Table) -> list[Verdict]:
 
 
 def latency_verdicts(run: Run) -> list[Verdict]:
-    found = [
+    results = [
         Verdict(f"{scenario}, p99", f"≤ {limit:.0f} ms", f"{ours.p99:.1f} ms", ours.p99 <= limit)
         for scenario, limit in MAX_P99.items()
         if (ours := run.table.get(scenario, {}).get("ours_uncached"))
@@ -134,16 +134,16 @@ def latency_verdicts(run: Run) -> list[Verdict]:
         calm, meanwhile = run.storm["calm"].p95, run.storm["meanwhile"].p95
         limit = MAX_P99["L"]
         got = f"{meanwhile:.1f} ms (alone {calm:.1f})"
-        found.append(Verdict("L, p95 while others log in", f"≤ {limit:.0f} ms", got, meanwhile <= limit))
-    return found
+        results.append(Verdict("L, p95 while others log in", f"≤ {limit:.0f} ms", got, meanwhile <= limit))
+    return results
 
 
 def error_verdicts(run: Run) -> list[Verdict]:
     first = run.options["connections"][0]
-    found = []
+    results = []
     for connections, table in {first: run.table, **run.others}.items():
         errors = [by_name[name].errors for by_name in table.values() for name in OURS if name in by_name]
         if errors:
             number = sum(errors)
-            found.append(Verdict(f"errors at {connections} connections", "0", str(number), number == 0))
-    return found
+            results.append(Verdict(f"errors at {connections} connections", "0", str(number), number == 0))
+    return results

@@ -52,7 +52,7 @@ class Request:
 
 
 def quoted(text: str) -> str:
-    """A string of Lua. Bytes as numbers, so that nothing in it can mean anything."""
+    """Return a string of Lua. Bytes are written as numbers, so that nothing needs escaping."""
     return '"' + "".join(f"\\{byte:03d}" for byte in text.encode()) + '"'
 
 
@@ -77,7 +77,7 @@ class Result:
 
     @property
     def failures(self) -> dict[str, int]:
-        """How many errors of which kind."""
+        """Number of errors of each kind."""
         kinds = ("connect", "read", "write", "status", "timeout")
         return {kind: number for kind in kinds if (number := getattr(self, kind))}
 
@@ -138,12 +138,14 @@ def searches(running: Running, readers: list[Caller], _writers: list[Caller]) ->
     ]
 
 
-def unchanged(running: Running, asked: list[tuple[str, str]]) -> list[Request]:
-    """Empty where such a thing is not answered 304."""
-    etags = check.etags(running, asked)
+def unchanged(running: Running, requested: list[tuple[str, str]]) -> list[Request]:
+    """Return the conditional requests, or an empty list if one of them does not get a 304."""
+    etags = check.etags(running, requested)
     if not etags:
         return []
-    return [Request("GET", path, token, etag=etag) for (path, token), etag in zip(asked, etags, strict=True)]
+    return [
+        Request("GET", path, token, etag=etag) for (path, token), etag in zip(requested, etags, strict=True)
+    ]
 
 
 def unchanged_lists(running: Running, readers: list[Caller], _writers: list[Caller]) -> list[Request]:
@@ -152,10 +154,10 @@ def unchanged_lists(running: Running, readers: list[Caller], _writers: list[Call
 
 
 def unchanged_details(running: Running, readers: list[Caller], _writers: list[Caller]) -> list[Request]:
-    asked = [
+    requested = [
         (running.contender.object_path(reader.resources[0]), running.tokens[reader.id]) for reader in readers
     ]
-    return unchanged(running, asked)
+    return unchanged(running, requested)
 
 
 def logins(running: Running, readers: list[Caller], writers: list[Caller]) -> list[Request]:
@@ -209,13 +211,13 @@ def finish(process: "subprocess.Popen[str]") -> Result:
 def measure(
     running: Running, requests: list[Request], connections: int, seconds: int, folder: Path
 ) -> Result:
-    """Warm up, then measure; again if nothing at all was answered, which is the machine's doing."""
+    """Warm up, then measure; again if there was no response at all, which is the machine's doing."""
     warm_up = max(LEAST_WARM_UP, round(seconds * WARM_UP_SHARE))
     for _attempt in range(ATTEMPTS):
         finish(start(running, requests, connections, warm_up, folder))
-        # What the warm-up has left behind is answered to nobody, and would be in the way: a log-in takes its time.
+        # Responses of the warm-up may still be on the way, and would slow the measurement: a log-in takes its time.
         time.sleep(PAUSE_SECONDS)
         result = finish(start(running, requests, connections, seconds, folder))
         if result.requests:
             return result
-    raise Failed(f"{running.name} answered nothing in {ATTEMPTS} times {seconds} seconds: {result.failures}")
+    raise Failed(f"{running.name} sent no response in {ATTEMPTS} times {seconds} seconds: {result.failures}")

@@ -1,4 +1,4 @@
-"""What it was measured on: processors, memory and versions. Never a host name, an address or a path."""
+"""The machine of a measurement: processors, memory and versions. Never a host name, an address or a path."""
 
 import json
 import os
@@ -43,15 +43,17 @@ def memory_gib() -> int:
 
 def package_versions(python: str, names: tuple[str, ...]) -> dict[str, str]:
     done = subprocess.run([python, "-c", SHOW_VERSIONS, *names], capture_output=True, text=True, check=True)
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
+    versions: dict[str, str] = json.loads(done.stdout)
+    return versions
 
 
 def node_versions() -> dict[str, str]:
     folder = PEERS / "express" / "node_modules"
-    found = {name: json.loads((folder / name / "package.json").read_text())["version"] for name in NODE_PEERS}
+    versions = {
+        name: json.loads((folder / name / "package.json").read_text())["version"] for name in NODE_PEERS
+    }
     done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
-    return {"Node": done.stdout.strip().removeprefix("v")} | found
+    return {"Node": done.stdout.strip().removeprefix("v")} | versions
 
 
 def wrk_version() -> str:
@@ -61,15 +63,15 @@ def wrk_version() -> str:
 
 def services(database_url: str, redis_url: str) -> dict[str, str]:
     with psycopg.connect(urlsplit(database_url)._replace(path="/postgres").geturl()) as connection:
-        found = {
+        versions = {
             "PostgreSQL": f"{connection.info.server_version // 10000}.{connection.info.server_version % 10000}"
         }
         for name in DURABILITY:
             row = connection.execute(f"SHOW {name}").fetchone()
-            found[name] = row[0] if row else ""
+            versions[name] = row[0] if row else ""
     info: Any = redis.Redis.from_url(redis_url).info("server")
     name = "Valkey" if "valkey_version" in info else "Redis"
-    return found | {name: info[f"{name.lower()}_version"]}
+    return versions | {name: info[f"{name.lower()}_version"]}
 
 
 def describe(database_url: str, redis_url: str, names: list[str]) -> dict[str, Any]:

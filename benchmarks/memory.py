@@ -40,7 +40,7 @@ def children(pid: int) -> list[int]:
 
 
 def workers(pid: int) -> list[int]:
-    """The server's processes that answer requests: its children but for the one that cleans up after them."""
+    """Return the server's processes that serve requests: its children without the resource tracker."""
     return sorted(
         child
         for child in children(pid)
@@ -88,7 +88,7 @@ def growth(samples: list[Sample], pid: int) -> float:
     """Megabytes by 100,000 requests once it is warm, along the straight line that fits best."""
     warm = [sample for sample in samples if sample.requests >= WARM_UP_SHARE * samples[-1].requests]
     if len(warm) < 2:
-        raise Unexpected("too few samples to tell growth from noise: more --requests")
+        raise Unexpected("too few samples to distinguish growth from noise: use more --requests")
     line = statistics.linear_regression(
         [sample.requests for sample in warm], [sample.megabytes[pid] for sample in warm]
     )

@@ -1,4 +1,4 @@
-"""What can be asked of `make bench ARGS='…'`."""
+"""The options of `make bench ARGS='…'`."""
 
 import argparse
 import os

@@ -3,7 +3,7 @@
     python -m benchmarks.profile L --requests 500
 
 L is the first page of the caller's resources, D one of them, C a new one with two tags, S a search, N a list
-that is answered 304. In the shape of production, on PostgreSQL and Redis, on a database of its own that is kept
+with a 304 response. Configured as in production, on PostgreSQL and Redis, on a database of its own that is kept
 for the next time (`--fresh` makes it anew). The figures of one machine compare with each other, not with another's.
 """
 
@@ -109,7 +109,7 @@ def requests(scenario: str) -> Iterator[dict[str, Any]]:
     tokens = {str(key): open_session(user).access for key, user in users.items()}
     etags = {key: send(environ("GET", path, token))[1].get("ETag", "") for key, token in tokens.items()}
     if scenario == "N" and not all(etags.values()):
-        raise SystemExit("Lists carry no ETag, so there is nothing to be answered 304.")
+        raise SystemExit("Lists carry no ETag, so no response can be a 304.")
     for number in itertools.count():
         caller = people[number % len(people)]
         token = tokens[caller.id]
@@ -141,7 +141,7 @@ def statements(one: Callable[[], object]) -> list[str]:
 
 
 def microseconds(one: Callable[[], object], batches: int = 5) -> float:
-    """Of one request without the profiler: the best of five batches, which the neighbours disturbed least."""
+    """Time one request without the profiler: the best of five batches, which other processes disturbed least."""
     size = max(1, options.requests // batches)
     best = float("inf")
     for _ in range(batches):
@@ -156,12 +156,12 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     call_command(Command(), users=options.users, resources=options.resources, password=data.PASSWORD)
     data.settle(database_url)
-    wanted = {"C": 201, "N": 304}.get(options.scenario, 200)
+    expected = {"C": 201, "N": 304}.get(options.scenario, 200)
     started_at = timezone.now()
 
     def one() -> None:
         status, _headers, body = send(next(stream))
-        assert status == wanted, (status, body[:500])
+        assert status == expected, (status, body[:500])
 
     # The lines are written, but not shown.
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):

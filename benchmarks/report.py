@@ -34,7 +34,7 @@ def against_base(figure: Figure, scenario: str, table: Table) -> str:
 
 
 def base_of(scenario: str, table: Table) -> Figure | None:
-    """Stock DRF never answers 304: there it sends everything again."""
+    """Return the result of stock DRF, which never responds with 304: there it sends everything again."""
     return table.get(scenario.removesuffix("304"), {}).get(BASE)
 
 
@@ -80,7 +80,7 @@ def terminal(run: Run) -> str:
     for connections, table in {first: run.table, **run.others}.items():
         parts.append(f"\n{connections} connections\n" + aligned([HEADINGS, *rows(table)]))
     judged = [
-        [verdict.what, "pass" if verdict.passed else "MISS", verdict.got, verdict.wanted]
+        [verdict.what, "pass" if verdict.passed else "MISS", verdict.got, verdict.required]
         for verdict in verdicts(run)
     ]
     return "\n".join([*parts, "\nTargets", aligned(judged)])
@@ -95,7 +95,7 @@ def markdown_table(headings: list[str], lines: list[list[str]], names: int) -> s
 
 
 def overview(table: Table) -> str:
-    """One line for each contender: requests per second, and what that is of stock DRF."""
+    """Return one line for each contender: requests per second, and their ratio to stock DRF."""
     scenarios = list(table)
     lines = []
     for name in (*ALL, "bcrypt"):
@@ -128,7 +128,7 @@ def markdown(run: Run) -> str:
     chosen = run.options
     first = chosen["connections"][0]
     judged = [
-        [verdict.what, verdict.wanted, verdict.got, "pass" if verdict.passed else "**miss**"]
+        [verdict.what, verdict.required, verdict.got, "pass" if verdict.passed else "**miss**"]
         for verdict in verdicts(run)
     ]
     parts = [

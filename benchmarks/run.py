@@ -30,7 +30,7 @@ Rounds = dict[str, dict[str, list[Result]]]  # by scenario, then by contender
 People = tuple[list[Caller], list[Caller]]  # readers and writers
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     print(text, flush=True)
 
 
@@ -50,17 +50,17 @@ def redis_as_before(url: str) -> Iterator[None]:
 
 
 def start(stack: ExitStack, chosen: argparse.Namespace, folder: Path) -> tuple[list[Running], People]:
-    """Everybody, each with a database of its own, with equal rows."""
+    """Start every contender, each with a database of its own, with equal rows."""
     for name in chosen.only:
         require(contenders.ALL[name])
     ours_url = stack.enter_context(database(chosen.database_url, "ours"))
-    say(f"Filling {chosen.users} users × {chosen.resources} resources")
+    show(f"Filling {chosen.users} users × {chosen.resources} resources")
     data.seed(shell() | settings.ours(ours_url, chosen.redis_url), chosen.users, chosen.resources)
     ready = []
     for name in chosen.only:
         contender, secret, url = contenders.ALL[name], new_secret(), ours_url
         if contender is not contenders.OURS:
-            say(f"Filling {name}")
+            show(f"Filling {name}")
             ours_too = contender.folder == contenders.ROOT
             url = stack.enter_context(database(chosen.database_url, name, ours_url if ours_too else ""))
             if not ours_too:
@@ -76,7 +76,7 @@ def start(stack: ExitStack, chosen: argparse.Namespace, folder: Path) -> tuple[l
     for running in everybody:
         running.log_in([caller for group in people for caller in group])
     compared = check.compare(everybody, *people)
-    say(f"{len(everybody)} contenders agree in {compared} answers")
+    show(f"{len(everybody)} contenders agree in {compared} responses")
     return everybody, people
 
 
@@ -91,7 +91,7 @@ def one_round(
     seconds: int,
     folder: Path,
 ) -> Iterator[tuple[str, str, Result]]:
-    """(scenario, contender, result), one after the other."""
+    """Yield (scenario, contender, result), one after the other."""
     for scenario in scenarios:
         for running in everybody:
             requests = SCENARIOS[scenario](running, *people)
@@ -99,7 +99,7 @@ def one_round(
                 continue  # this contender has no such thing
             result = load.measure(running, requests, connections, seconds, folder)
             if scenario in UNCHANGED and SCENARIOS[scenario](running, *people) != requests:
-                raise Unexpected(f"{running.name} has not answered 304 to the end: an ETag is another now")
+                raise Unexpected(f"{running.name} stopped responding with 304: an ETag has changed")
             yield scenario, running.name, result
         if scenario == "login":
             rate = bcrypt_ceiling.hashes_per_second(seconds, contenders.WORKERS)
@@ -115,25 +115,25 @@ def rounds(
     seconds: int,
     folder: Path,
 ) -> Table:
-    """Interleaved, every second round in the other direction, so that nobody always comes after the same one."""
-    found: Rounds = {}
+    """Run the rounds interleaved, every second one in reverse, so that no contender always follows the same one."""
+    measured: Rounds = {}
     for index in range(number):
-        say(f"\nRound {index + 1} of {number}, {connections} connections")
+        show(f"\nRound {index + 1} of {number}, {connections} connections")
         order = everybody if index % 2 == 0 else everybody[::-1]
         for scenario, name, result in one_round(order, people, scenarios, connections, seconds, folder):
-            found.setdefault(scenario, {}).setdefault(name, []).append(result)
-            say(
+            measured.setdefault(scenario, {}).setdefault(name, []).append(result)
+            show(
                 f"  {scenario:7} {name:20} {result.rate:8.1f}/s   p50 {result.p50:7.1f}   p99 {result.p99:7.1f} ms"
                 f"   errors {result.failures or 0}"
             )
     return {
         scenario: {name: figure(results) for name, results in by_name.items()}
-        for scenario, by_name in found.items()
+        for scenario, by_name in measured.items()
     }
 
 
 def login_storm(running: Running, people: People, seconds: int, folder: Path) -> dict[str, Result]:
-    """The list on two connections: alone, and while sixteen others log in without a pause."""
+    """Measure the list on two connections: alone, and while sixteen others log in without a pause."""
     requests = SCENARIOS["L"](running, *people)
     calm = load.measure(running, requests, STORM_WATCHERS, seconds, folder)
     logins = SCENARIOS["login"](running, *people)
@@ -141,7 +141,7 @@ def login_storm(running: Running, people: People, seconds: int, folder: Path) ->
     time.sleep(STORM_START_SECONDS)
     meanwhile = load.finish(load.start(running, requests, STORM_WATCHERS, seconds, folder))
     stormed = load.finish(storm)
-    say(
+    show(
         f"\nL before a storm of log-ins: p95 {calm.p95:.1f} ms, during {stormed.rate:.1f}/s: {meanwhile.p95:.1f}"
     )
     return {"calm": calm, "meanwhile": meanwhile, "logins": stormed}
@@ -188,14 +188,14 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    say(report.terminal(run))
+    show(report.terminal(run))
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "latest.json").write_text(report.as_json(run))
     (chosen.out / "latest.svg").write_text(plot.draw(run))
     if chosen.complete:
         report.rewrite(report.PAGE, run)
     else:
-        say("\nNot a complete run: docs/performance.md stays as it is.")
+        show("\nNot a complete run: docs/performance.md stays as it is.")
     return 0
 
 

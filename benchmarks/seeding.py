@@ -24,7 +24,7 @@ from resources.models import Resource, ResourceTag, Tag
 COMMON_WORDS = (
     "the of and to in is for that with on as by this from at are be or an it was not which have has one more we "
     "all can new may other will work time report meeting project notes plan budget review draft team market data "
-    "release customer change week draft idea summary question answer list travel office letter design test"
+    "release customer change week draft idea summary question reply list travel office letter design test"
 )
 ACCENTED_WORDS = "café zürich montréal naïve crème señor über façade"
 TAG_NAMES = [

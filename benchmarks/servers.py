@@ -21,7 +21,7 @@ from benchmarks.contenders import PEERS, ROOT, Contender, libpq
 from benchmarks.data import Caller
 
 START_SECONDS, STOP_SECONDS = 60, 40
-KEPT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")  # what a server may know of the shell
+INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")  # what a server may know of the shell
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Running:
         return Client(self.port)
 
     def log_in(self, callers: list[Caller]) -> None:
-        """A token for each; by the contender's own log-in where it has one."""
+        """Get a token for each caller; by the contender's own log-in where it has one."""
         client = self.client()
         for caller in callers:
             if self.contender.login is None:
@@ -54,7 +54,7 @@ class Running:
 
 
 def shell() -> dict[str, str]:
-    return {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def free_port() -> int:
@@ -65,7 +65,7 @@ def free_port() -> int:
 
 
 def require(contender: Contender) -> None:
-    """Before anything is filled: is there what it runs on?"""
+    """Raise an error if the contender's program or packages are not installed, before any table is filled."""
     program = contender.command[0]
     if shutil.which(program) is None:
         raise Unexpected(
@@ -119,21 +119,19 @@ def server(contender: Contender, url: str, redis_url: str, secret: str, folder: 
             stderr=lines,
         )
         try:
-            wait_until_it_answers(contender, port, process, log)
+            wait_until_ready(contender, port, process, log)
             yield Running(contender, port, process, secret, log)
         finally:
             stop(process)
 
 
-def wait_until_it_answers(
-    contender: Contender, port: int, process: "subprocess.Popen[bytes]", log: Path
-) -> None:
+def wait_until_ready(contender: Contender, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         if process.poll() is not None or time.monotonic() > deadline:
             raise Unexpected(f"{contender.name} did not start:\n{log.read_text(errors='replace')[-3000:]}")
         try:
-            Client(port).send("GET", contender.list_path())  # any answer: it has no token
+            Client(port).send("GET", contender.list_path())  # any response: there is no token
             return
         except OSError:
             time.sleep(0.1)

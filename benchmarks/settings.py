@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 
 
 def ours(database_url: str, redis_url: str) -> dict[str, str]:
-    """Every variable by name, so that neither the shell nor a .env file changes what is measured."""
+    """Return every variable by name, so that neither the shell nor a .env file changes what is measured."""
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "false",
@@ -44,7 +44,7 @@ def administer(server_url: str, *statements: str) -> None:
 
 
 def create_database(server_url: str, name: str, template: str = "template1") -> str:
-    """A new one, empty or a copy; what a run before has left goes."""
+    """Create a database, empty or a copy, and drop the one of an earlier run."""
     drop_database(server_url, name)
     administer(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return database_url(server_url, name)

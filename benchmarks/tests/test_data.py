@@ -41,9 +41,9 @@ def test_words_of_a_search_are_quoted_in_the_path():
 
 
 def test_an_address_becomes_libpq_s_variables():
-    found = libpq("postgres://me:s%23cret@db.example:5433/name")
+    variables = libpq("postgres://me:s%23cret@db.example:5433/name")
 
-    assert found == {
+    assert variables == {
         "PGHOST": "db.example",
         "PGPORT": "5433",
         "PGUSER": "me",

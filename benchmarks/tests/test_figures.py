@@ -4,8 +4,8 @@ from benchmarks.figures import RATIOS, Target, figure, ratio, verdicts
 from benchmarks.tests.runs import result, run
 
 
-def judged(found):
-    return {verdict.what: verdict for verdict in found}
+def judged(verdict_list):
+    return {verdict.what: verdict for verdict in verdict_list}
 
 
 def test_rounds_are_summed_up_by_their_median_and_spread():
@@ -30,22 +30,22 @@ def test_a_ratio_with_somebody_who_did_not_run_is_none():
 
 
 def test_targets_are_passed_or_missed():
-    found = judged(verdicts(run()))
+    by_name = judged(verdicts(run()))
 
-    assert (found["L against stock DRF"].passed, found["L against stock DRF"].got) == (True, "4.00 ×")
-    assert not found["goal: L against stock DRF"].passed
-    assert not found["goal: L, cached against stock DRF"].passed
-    assert found["L304, cached against stock DRF (L)"].passed
-    assert found["login against bcrypt alone"].passed
-    assert found["L, p99"].passed
-    assert "D, p99" not in found
+    assert (by_name["L against stock DRF"].passed, by_name["L against stock DRF"].got) == (True, "4.00 ×")
+    assert not by_name["goal: L against stock DRF"].passed
+    assert not by_name["goal: L, cached against stock DRF"].passed
+    assert by_name["L304, cached against stock DRF (L)"].passed
+    assert by_name["login against bcrypt alone"].passed
+    assert by_name["L, p99"].passed
+    assert "D, p99" not in by_name
 
 
 def test_one_error_misses_the_target_of_its_number_of_connections():
-    found = judged(verdicts(run()))
+    by_name = judged(verdicts(run()))
 
-    assert found["errors at 16 connections"].passed
-    assert not found["errors at 64 connections"].passed
+    assert by_name["errors at 16 connections"].passed
+    assert not by_name["errors at 64 connections"].passed
 
 
 def test_a_storm_that_holds_up_the_others_misses():

@@ -24,7 +24,7 @@ def test_a_part_of_it_is_not(part):
     assert chosen.out == options.PARTIAL
 
 
-def test_names_are_taken_in_the_order_of_the_house():
+def test_orders_contenders_as_the_product_lists_them():
     assert read("--only", "express, ours").only == ["ours", "express"]
 
 
@@ -37,13 +37,13 @@ def test_names_are_taken_in_the_order_of_the_house():
         (["--seconds=0"], "from 1, not '0'"),
     ],
 )
-def test_what_is_wrong_is_said(arguments, reason, capsys):
+def test_an_invalid_option_is_named_with_the_reason(arguments, reason, capsys):
     with pytest.raises(SystemExit):
         read(*arguments)
     assert reason in capsys.readouterr().err
 
 
-def test_without_services_it_says_who_finds_them(monkeypatch, capsys):
+def test_without_services_the_error_names_make_bench(monkeypatch, capsys):
     monkeypatch.delenv("TEST_DATABASE_URL", raising=False)
     with pytest.raises(SystemExit):
         options.read([], "")

@@ -77,7 +77,7 @@ def test_bars_are_as_long_as_their_figures():
     assert stock / bare == pytest.approx(0.125, abs=0.01)
 
 
-def test_every_bar_says_its_figure():
+def test_every_bar_is_labelled_with_its_value():
     texts = [text.text for text in ET.fromstring(plot.draw(run())).iter(f"{SVG}text")]
 
     assert {"1,000/s · 4.0 ×", "250/s", "2,500/s · 10.0 ×"} <= set(texts)

@@ -34,7 +34,7 @@ def columns(row, *, without=frozenset()):
 
 
 def texts():
-    """What does not depend on the keys that a database gives."""
+    """Return what does not depend on the keys that a database generates."""
     rows = Resource.objects.order_by("user__email", "created_at").with_tags()
     return [
         (row.user.email, row.title, row.content, row.status, row.created_at, row.tag_list) for row in rows
@@ -42,12 +42,12 @@ def texts():
 
 
 def test_makes_users_resources_and_tags():
-    said = seed("--users=3", "--resources=4")
+    output = seed("--users=3", "--resources=4")
 
     assert sorted(User.objects.values_list("email", flat=True)) == [
         f"seed000{number}@example.com" for number in (1, 2, 3)
     ]
-    assert "3 users and 12 resources" in said
+    assert "3 users and 12 resources" in output
     assert Resource.objects.count() == 12
     assert ResourceTag.objects.count() == 24
     assert all(row.links.count() == 2 for row in Resource.objects.all())
@@ -85,9 +85,9 @@ def test_keys_are_in_the_order_of_time():
 def test_every_user_logs_in_with_the_password(anonymous):
     seed("--users=2", "--resources=0")
     for email in ("seed0001@example.com", "seed0002@example.com"):
-        answer = anonymous.post("/api/v1/auth/login", {"email": email, "password": PASSWORD})
-        assert answer.status_code == 200
-        assert answer.json()["data"]["user"]["emailVerified"] is True
+        response = anonymous.post("/api/v1/auth/login", {"email": email, "password": PASSWORD})
+        assert response.status_code == 200
+        assert response.json()["data"]["user"]["emailVerified"] is True
 
 
 def test_a_second_run_adds_nothing():
