@@ -70,7 +70,7 @@ def series(running: Running, people: run.People, total: int, folder: Path) -> li
     def look() -> Sample:
         sample = Sample(sent, {pid: resident_megabytes(pid) for pid in pids})
         numbers = "   ".join(f"{size:6.1f} MB" for size in sample.megabytes.values())
-        run.say(f"  {sent:8,} requests   {numbers}")
+        run.show(f"  {sent:8,} requests   {numbers}")
         return sample
 
     samples, rate = [look()], 0.0
@@ -101,7 +101,7 @@ def judge(samples: list[Sample]) -> bool:
         grown = growth(samples, pid)
         small, flat = last < MAX_MB, grown < FLAT_MB
         passed = passed and small and flat
-        run.say(
+        run.show(
             f"worker: {last:.1f} MB (below {MAX_MB:.0f}: {'pass' if small else 'MISS'}), {grown:+.1f} MB by 100,000 "
             f"requests (below {FLAT_MB:.0f}: {'pass' if flat else 'MISS'})"
         )

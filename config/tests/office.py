@@ -21,15 +21,16 @@ def row_of(model, **values):
 
 
 def rows_of_all(user):
-    """{model: a row}, the user's where rows have an owner, with the request id `asked-1` where they have one."""
-    found = {}
+    """Create {model: a row}, the user's where rows have an owner, with the request id `asked-1` where they have
+    one."""
+    result = {}
     for model in registered():
         names = {field.name for field in model._meta.fields}
         values = {"user": user} if "user" in names else {}
         if model in {Job, OutboxMessage}:
             values["request_id"] = "asked-1"
-        found[model] = row_of(model, **values)
-    return found
+        result[model] = row_of(model, **values)
+    return result
 
 
 def paths(model, depth=3):

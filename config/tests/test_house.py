@@ -1,4 +1,4 @@
-"""The rules of the house, so that nobody has to remember them."""
+"""The project conventions, as tests."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ def models_behind():
     return {model_of(view) for view in viewsets().values()}
 
 
-# --- what stands behind a route -------------------------------------------------------------------
+# --- routes ---------------------------------------------------------------------------------------
 
 
 def test_there_is_something_to_walk_through():
@@ -37,21 +37,23 @@ def test_there_is_something_to_walk_through():
 
 
 def test_every_api_view_is_limited_and_strict():
-    found = [path for path, view in house.api_views().items() if not issubclass(view, ApiView)]
+    missing = [path for path, view in house.api_views().items() if not issubclass(view, ApiView)]
 
-    assert not found, f"Let the views of {found} inherit core.api.views.ApiView in place of APIView."
+    assert not missing, f"Let the views of {missing} inherit core.api.views.ApiView in place of APIView."
 
 
-def test_every_viewset_is_of_the_house():
-    found = [path for path, view in viewsets().items() if not issubclass(view, BaseViewSet)]
+def test_every_viewset_inherits_the_base_viewset():
+    missing = [path for path, view in viewsets().items() if not issubclass(view, BaseViewSet)]
 
-    assert not found, f"Let the viewsets of {found} inherit core.api.viewsets.BaseViewSet."
+    assert not missing, f"Let the viewsets of {missing} inherit core.api.viewsets.BaseViewSet."
 
 
 def test_every_model_behind_one_knows_who_may_see_it():
-    found = [model for model in models_behind() if not hasattr(model.objects.all(), "visible_to")]
+    missing = [model for model in models_behind() if not hasattr(model.objects.all(), "visible_to")]
 
-    assert not found, f"Let {found} inherit core.db.base.BaseModel, and declare `access = Access(owner=…)`."
+    assert not missing, (
+        f"Let {missing} inherit core.db.base.BaseModel, and declare `access = Access(owner=…)`."
+    )
 
 
 FACTORY = """
@@ -74,16 +76,16 @@ def test_every_model_behind_one_has_a_factory():
     assert not missing, "\n".join(missing)
 
 
-def test_every_model_behind_one_says_what_it_is():
-    found = [model._meta.label for model in models_behind() if model.__str__ is models.Model.__str__]
+def test_every_model_of_a_viewset_has_a_str():
+    missing = [model._meta.label for model in models_behind() if model.__str__ is models.Model.__str__]
 
-    assert not found, f"Give {found} a `__str__`: the admin and the audit log show it."
+    assert not missing, f"Give {missing} a `__str__`: the admin and the audit log show it."
 
 
-def test_every_resource_says_what_it_is():
-    found = [view.__name__ for view in viewsets().values() if not view.__dict__.get("__doc__")]
+def test_every_viewset_has_a_docstring():
+    missing = [view.__name__ for view in viewsets().values() if not view.__dict__.get("__doc__")]
 
-    assert not found, f"Give {found} a docstring: it describes their tag in the OpenAPI document."
+    assert not missing, f"Give {missing} a docstring: it describes their tag in the OpenAPI document."
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -103,7 +105,7 @@ def rows_of(viewset, action, user, number, below):
 
 
 def cost(caller, path):
-    """(queries, rows) of one page."""
+    """Return (queries, rows) of one page."""
     with CaptureQueriesContext(connection) as queries:
         rows = caller.get(f"{path}?limit=100").json()["data"]
     return len(queries), len(rows)
@@ -116,7 +118,7 @@ GROWS = "{path} needs {few} queries for few rows and {many} for many. Add prefet
 
 
 @pytest.mark.django_db
-def test_no_list_asks_the_database_more_often_for_more_rows(admin):
+def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin):
     lists = house.lists()
     assert {"/api/v1/jobs", "/api/v1/users"} <= set(lists)
     for route, (viewset, action) in lists.items():
@@ -180,7 +182,7 @@ def test_no_function_is_longer_than_60_lines():
     assert long == []
 
 
-def test_nothing_is_promised_to_a_queue_but_by_the_dispatcher():
+def test_only_the_dispatcher_publishes_to_a_queue():
     publishing = {"delay", "apply_async", "send_task", "delay_on_commit", "apply_async_on_commit"}
     publishers = {
         path for path, tree in TREES.items() for name, _call in house.calls(tree) if name in publishing
@@ -207,7 +209,7 @@ def test_no_model_sends_signals():
     assert [path for path, text in SOURCES.items() if signal.search(text)] == []
 
 
-def test_no_file_has_a_name_that_says_nothing():
+def test_no_file_has_a_generic_name():
     empty = {"utils", "helpers", "common", "misc", "constants", "selectors", "signals"}
 
     assert [path for path in SOURCES if empty & set(path.removesuffix(".py").split("/"))] == []

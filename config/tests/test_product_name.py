@@ -34,8 +34,8 @@ def has_the_name(text):
     return settings.PRODUCT_NAME in text
 
 
-def text_of(answer):
-    return b"".join(answer).decode()
+def text_of(response):
+    return b"".join(response).decode()
 
 
 def test_the_tests_run_under_another_name():
@@ -44,9 +44,9 @@ def test_the_tests_run_under_another_name():
 
 @pytest.mark.parametrize("path", [path for path in house.routes() if "{" not in path] + ["/none"])
 def test_every_page_has_the_name(client, path):
-    answer = client.get(path, headers={"accept": "text/html,application/json"}, follow=True)
+    response = client.get(path, headers={"accept": "text/html,application/json"}, follow=True)
 
-    assert has_the_name(text_of(answer)) or not answer["Content-Type"].startswith("text/html")
+    assert has_the_name(text_of(response)) or not response["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("path", ADMIN)

@@ -2,7 +2,7 @@ import pytest
 
 from accounts.tests.factories import UserFactory
 from core.audit.models import AuditEvent
-from core.tests.office import act, allow, browser_of, errors, queries_of, rows, said, url_of
+from core.tests.office import act, allow, browser_of, errors, messages_of, queries_of, rows, url_of
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory, TagFactory
 
@@ -130,10 +130,10 @@ def test_what_its_owner_changed_meanwhile_is_not_overwritten(browser, owner):
     resource = ResourceFactory(user=owner.user, title="Old", content="old")
     sent = form_of(browser, resource)
     owner.patch(f"/api/v1/resources/{resource.pk}", {"content": "newer"})
-    answer = browser.post(url_of(resource, "change"), {**sent, "title": "New"}, follow=True)
+    response = browser.post(url_of(resource, "change"), {**sent, "title": "New"}, follow=True)
 
     assert (stored(resource).title, stored(resource).content) == ("Old", "newer")
-    assert "saved this meanwhile" in errors(answer)["__all__"][0]
+    assert "saved this meanwhile" in errors(response)["__all__"][0]
 
 
 def test_the_owner_of_a_resource_does_not_change(browser, owner):
@@ -165,9 +165,9 @@ def test_owners_are_offered_by_address_and_only_the_living(browser):
     living, gone = UserFactory(email="ann@example.com"), UserFactory(email="anna@example.com")
     gone.soft_delete()
     query = {"app_label": "resources", "model_name": "resource", "field_name": "user", "term": "ann"}
-    answer = browser.get("/admin/autocomplete/", query)
+    response = browser.get("/admin/autocomplete/", query)
 
-    assert [row["id"] for row in answer.json()["results"]] == [str(living.pk)]
+    assert [row["id"] for row in response.json()["results"]] == [str(living.pk)]
 
 
 # --- the trash ------------------------------------------------------------------------------------
@@ -185,9 +185,9 @@ def test_deleting_moves_to_the_trash(browser, owner):
 def test_many_are_moved_to_the_trash_at_once(browser):
     trashed, other = ResourceFactory(), ResourceFactory()
     trashed.soft_delete()
-    answer = act(browser, "move_to_trash", trashed, other)
+    response = act(browser, "move_to_trash", trashed, other)
 
-    assert said(answer) == ["Moved to the trash: 1.", "Nothing to do for 1 of the chosen."]
+    assert messages_of(response) == ["Moved to the trash: 1.", "Nothing to do for 1 of the chosen."]
     assert stored(other).deleted_at
 
 
@@ -261,18 +261,18 @@ def test_a_tag_is_renamed_wherever_it_is_borne(browser, red, owner):
 
 def test_a_name_that_is_taken_is_refused_in_words(browser, red):
     TagFactory(user=red.user, name="crimson")
-    answer = browser.post(url_of(red, "change"), {"name": "crimson"}, follow=True)
+    response = browser.post(url_of(red, "change"), {"name": "crimson"}, follow=True)
     red.refresh_from_db()
 
     assert red.name == "red"
-    assert len(errors(answer)["__all__"]) == 1
-    assert "tag of this name" in errors(answer)["__all__"][0]
+    assert len(errors(response)["__all__"]) == 1
+    assert "tag of this name" in errors(response)["__all__"][0]
 
 
 def test_a_tag_in_use_stays(browser, red):
-    answer = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
+    response = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
 
-    assert said(answer) == ["A resource still has this tag."]
+    assert messages_of(response) == ["A resource still has this tag."]
     assert Tag.objects.filter(pk=red.pk).exists()
 
 

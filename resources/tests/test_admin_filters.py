@@ -55,15 +55,15 @@ def admin_of(model):
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_a_filter_that_is_not_declared_is_refused(model, browser):
     for path in paths(model, depth=1):
-        answer = browser.get(url_of(model), {f"{path}__startswith": "a"})
-        assert (path, answer.status_code) == (path, 400)
+        response = browser.get(url_of(model), {f"{path}__startswith": "a"})
+        assert (path, response.status_code) == (path, 400)
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_no_secret_is_reached_however_far_away(model, browser):
     for path in filter(is_secret, paths(model)):
-        answer = browser.get(url_of(model), {f"{path}__startswith": "a"})
-        assert (path, answer.status_code) == (path, 400)
+        response = browser.get(url_of(model), {f"{path}__startswith": "a"})
+        assert (path, response.status_code) == (path, 400)
 
 
 def test_secrets_are_found_by_the_walk():
@@ -141,10 +141,10 @@ def test_only_who_may_fill_in_a_field_is_offered_values(staff):
 
 
 def test_sessions_of_one_user_are_listed_by_a_declared_filter(browser, owner, stranger):
-    answer = browser.get(url_of(Session), {"user__id__exact": owner.user.pk})
+    response = browser.get(url_of(Session), {"user__id__exact": owner.user.pk})
 
-    assert [session.user_id for session in rows(answer)] == [owner.user.pk]
-    assert owner.user.email in answer.content.decode()
+    assert [session.user_id for session in rows(response)] == [owner.user.pk]
+    assert owner.user.email in response.content.decode()
 
 
 # --- admins of others -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from core.audit.models import AuditEvent
 from core.jobs.models import Job
 from core.outbox.models import OutboxMessage
 from core.tests.factories import AuditEventFactory, OutboxMessageFactory
-from core.tests.office import browser_of, rows, said, url_of
+from core.tests.office import browser_of, messages_of, rows, url_of
 from resources.models import Attachment, Resource, Tag
 from resources.tests.factories import AttachmentFactory, ResourceFactory
 
@@ -107,11 +107,11 @@ def test_an_attachment_is_found_by_the_event_about_its_resource(browser):
 
 
 def test_a_resource_is_found_by_the_id_of_the_answer_to_its_creation(browser, owner):
-    answer = owner.post(
+    response = owner.post(
         "/api/v1/resources", {"title": "New", "tags": ["ideas"]}, headers={"X-Request-ID": "asked-1"}
     )
 
-    assert [str(row.pk) for row in found(browser, Resource, "asked-1")] == [answer.json()["data"]["id"]]
+    assert [str(row.pk) for row in found(browser, Resource, "asked-1")] == [response.json()["data"]["id"]]
 
 
 def test_a_key_in_a_text_is_found_too_when_it_is_nobodys(browser):
@@ -123,10 +123,10 @@ def test_a_key_in_a_text_is_found_too_when_it_is_nobodys(browser):
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_a_search_that_is_too_long_finds_nothing_and_says_so(model, browser, stored):
-    answer = browser.get(url_of(model), {"q": "x" * 201})
+    response = browser.get(url_of(model), {"q": "x" * 201})
 
-    assert rows(answer) == []
-    assert said(answer) == ["A search has at most 200 characters, and few combining marks in a row."]
+    assert rows(response) == []
+    assert messages_of(response) == ["A search has at most 200 characters, and few combining marks in a row."]
 
 
 def test_an_owner_is_found_by_autocomplete(admin):

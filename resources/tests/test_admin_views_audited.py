@@ -102,9 +102,9 @@ def test_a_list_leaves_no_event(browser):
 def test_a_form_that_is_shown_again_is_a_look(browser, owner, model):
     """With an error, or when the row has moved on: the page shows all that it shows to a GET."""
     row = rows_of_all(owner.user)[model]
-    answer = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
+    response = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert (views().get().event, views().get().target_id) == (f"{model._meta.model_name}.viewed", row.pk)
 
 

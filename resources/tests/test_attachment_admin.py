@@ -22,10 +22,10 @@ def browser(admin):
 
 def test_staff_with_permission_see_what_there_is(staff, attachment):
     allow(staff.user, "resources.view_attachment")
-    answer = browser_of(staff.user).get(url_of(Attachment), {"q": "a.txt"})
+    response = browser_of(staff.user).get(url_of(Attachment), {"q": "a.txt"})
 
-    assert rows(answer) == [attachment]
-    assert b"/api/v1/files?token=" in answer.content
+    assert rows(response) == [attachment]
+    assert b"/api/v1/files?token=" in response.content
 
 
 def test_staff_without_it_see_nothing(staff, attachment):

@@ -82,12 +82,12 @@ def test_statements(ask, what):
     ask[what]()()  # what is found out once
     act = ask[what]()
     with CaptureQueriesContext(connection) as queries:
-        answer = act()
+        response = act()
 
-    assert answer.status_code < 400
-    said = [query["sql"][:60] for query in queries if "SAVEPOINT" not in query["sql"]]
+    assert response.status_code < 400
+    messages_of = [query["sql"][:60] for query in queries if "SAVEPOINT" not in query["sql"]]
     plain = 2 if connection.vendor == "sqlite" else 0  # the count apart, the tags apart
-    assert len(said) <= BUDGETS[what][0] + plain, said
+    assert len(messages_of) <= BUDGETS[what][0] + plain, messages_of
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="the budgets are those of production")

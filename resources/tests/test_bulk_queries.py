@@ -44,17 +44,17 @@ def mixed(user, number):
 
 def cost(caller, operations):
     with CaptureQueriesContext(connection) as queries:
-        answer = bulk(caller, *operations)
-    assert answer.status_code == 200, answer.content
+        response = bulk(caller, *operations)
+    assert response.status_code == 200, response.content
     return len(queries), "\n".join(query["sql"][:200] for query in queries)
 
 
 @pytest.mark.parametrize("kind", [plain_creates, creates, plain_updates, updates, deletes, mixed])
 def test_2_and_100_operations_ask_equally_often(owner, kind):
     few, _said = cost(owner, kind(owner.user, 4 if kind is mixed else 2))
-    many, said = cost(owner, kind(owner.user, 99 if kind is mixed else 100))
+    many, messages_of = cost(owner, kind(owner.user, 99 if kind is mixed else 100))
 
-    assert many == few, said
+    assert many == few, messages_of
     assert many <= 22
 
 
@@ -64,6 +64,6 @@ def test_an_admin_asks_equally_often_for_the_resources_of_many(admin):
         return [update(row, tags=["new", "old"]) for row in rows]
 
     few, _said = cost(admin, of_many(2))
-    many, said = cost(admin, of_many(20))
+    many, messages_of = cost(admin, of_many(20))
 
-    assert many == few, said
+    assert many == few, messages_of

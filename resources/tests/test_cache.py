@@ -43,8 +43,8 @@ def resource(owner):
 
 def queries_of(caller, path, **headers):
     with CaptureQueriesContext(connection) as queries:
-        answer = caller.get(path, **headers)
-    return len(queries), answer
+        response = caller.get(path, **headers)
+    return len(queries), response
 
 
 def hot(caller, path):

@@ -66,10 +66,10 @@ def random_query(chance, moments):
     return query
 
 
-def told(answer):
-    body = answer.json()
+def told(response):
+    body = response.json()
     body.get("error", {}).pop("requestId", None)
-    return answer.status_code, body, answer.headers.get("ETag")
+    return response.status_code, body, response.headers.get("ETag")
 
 
 def both(monkeypatch, ask):

@@ -29,8 +29,8 @@ def send(caller, body=TITLE, key="k-1", url=URL):
     return caller.post(url, body, HTTP_IDEMPOTENCY_KEY=key)
 
 
-def code(answer):
-    return answer.json()["error"]["code"]
+def code(response):
+    return response.json()["error"]["code"]
 
 
 @one_transaction
@@ -55,9 +55,9 @@ def test_without_a_key_every_post_creates(owner):
 @one_transaction
 def test_another_body_under_the_same_key_is_refused(owner):
     send(owner)
-    answer = send(owner, {"title": "Other"})
+    response = send(owner, {"title": "Other"})
 
-    assert (answer.status_code, code(answer)) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert (response.status_code, code(response)) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert Resource.objects.count() == 1
 
 
@@ -112,10 +112,10 @@ def test_what_fails_is_not_stored(owner):
 @one_transaction
 @pytest.mark.parametrize("key", ["", "x" * 256, "with space", "é", "tab\t"])
 def test_a_key_that_is_none_is_refused(owner, key):
-    answer = send(owner, key=key)
+    response = send(owner, key=key)
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == "Idempotency-Key"
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "Idempotency-Key"
 
 
 @one_transaction
@@ -171,8 +171,8 @@ def test_a_repeated_registration_sets_the_same_cookies(anonymous):
 
 @one_transaction
 def test_the_stored_answer_does_not_tell_what_it_holds(anonymous):
-    answer = send(anonymous, PERSON, url="/api/v1/auth/register")
-    tokens = answer.json()["data"]["tokens"]
+    response = send(anonymous, PERSON, url="/api/v1/auth/register")
+    tokens = response.json()["data"]["tokens"]
     stored = StoredAnswer.objects.get()
 
     for secret in (tokens["accessToken"], tokens["refreshToken"], "ann@example.com", "k-1"):
@@ -231,13 +231,13 @@ def test_parallel_requests_of_one_key_have_one_effect(log_in):
     user = UserFactory()
     header = log_in(user).authorization
     for number in range(5):
-        start, answers = threading.Barrier(10), []
+        start, responses = threading.Barrier(10), []
 
-        def request(key=f"race-{number}", start=start, answers=answers):
+        def request(key=f"race-{number}", start=start, responses=responses):
             caller = APIClient()
             caller.credentials(HTTP_AUTHORIZATION=header)
             start.wait(20)
-            answers.append(send(caller, key=key))
+            responses.append(send(caller, key=key))
             connections.close_all()
 
         threads = [threading.Thread(target=request) for _ in range(10)]
@@ -247,10 +247,10 @@ def test_parallel_requests_of_one_key_have_one_effect(log_in):
             thread.join(60)
 
         assert Resource.objects.count() == number + 1
-        created = [answer.content for answer in answers if answer.status_code == 201]
-        refused = [answer for answer in answers if answer.status_code != 201]
-        assert len(answers) == 10
+        created = [response.content for response in responses if response.status_code == 201]
+        refused = [response for response in responses if response.status_code != 201]
+        assert len(responses) == 10
         assert len(set(created)) == 1
-        assert {(code(answer), answer["Retry-After"]) for answer in refused} <= {
+        assert {(code(response), response["Retry-After"]) for response in refused} <= {
             ("IDEMPOTENCY_IN_PROGRESS", "1")
         }

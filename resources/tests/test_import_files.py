@@ -43,10 +43,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
         (b"sep=;\n" + b"\n" * 9_000_000, (413, "PAYLOAD_TOO_LARGE")),
     ],
 )
-def test_what_is_no_table_is_refused_at_once(owner, body, answer):
+def test_what_is_no_table_is_refused_at_once(owner, body, response):
     refused = upload(owner, body)
 
-    assert code(refused) == answer
+    assert code(refused) == response
     assert not Job.objects.exists()
     assert not StoredFile.objects.exists()
 
@@ -67,11 +67,11 @@ def test_what_is_no_table_is_refused_at_once(owner, body, answer):
         (b'[{"title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "JSON"),
     ],
 )
-def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, said):
+def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, messages_of):
     job = finished(owner, upload(owner, body))
     assert (job["status"], job["result"], titles()) == ("failed", None, [])
     assert job["error"]["code"] == "VALIDATION_ERROR"
-    assert said in job["error"]["message"]
+    assert messages_of in job["error"]["message"]
 
 
 def test_a_row_too_many_fails(owner, monkeypatch):

@@ -27,8 +27,8 @@ def become(log_in):
 
     def change(caller, role):
         path = f"/api/v1/users/{caller.user.pk}"
-        answer = chief.delete(path) if role is None else chief.patch(path, {"role": role})
-        assert answer.status_code in {200, 204}
+        response = chief.delete(path) if role is None else chief.patch(path, {"role": role})
+        assert response.status_code in {200, 204}
 
     return change
 
@@ -105,7 +105,7 @@ def test_one_that_waits_fails_under_another_role(disk, log_in, become, first, th
     become(caller, then)
     jobs.run_due()
 
-    found = Job.objects.filter(pk__in=[answer.json()["data"]["id"] for answer in asked])
+    found = Job.objects.filter(pk__in=[response.json()["data"]["id"] for response in asked])
     assert [(job.status, job.error["code"]) for job in found] == [("failed", "FORBIDDEN")] * 2
     assert (titles(), StoredFile.objects.filter(made_by__isnull=False).count()) == ([], 0)
 

@@ -55,9 +55,9 @@ def post_file(product, token, content):
             "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
         },
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 202
-        return json.load(answer)["data"]["id"]
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert response.status == 202
+        return json.load(response)["data"]["id"]
 
 
 def look(product, token, job):

@@ -21,8 +21,8 @@ class Visitor:
         self.product = product
 
     def post(self, path, request_id, body=None, token=""):
-        answer = self.product.api("POST", path, body, token, X_Request_ID=request_id)
-        return answer.body and answer.json().get("data")
+        response = self.product.api("POST", path, body, token, X_Request_ID=request_id)
+        return response.body and response.json().get("data")
 
     def log_in_to_the_admin(self):
         jar = http.cookiejar.CookieJar()

@@ -26,11 +26,15 @@ def call(caller, method, path):
     return getattr(caller, method)(path, {"title": "Two", "name": "two"} if method != "get" else None)
 
 
-def anonymised(answer):
+def anonymised(response):
     """What a client sees, without what differs between any two answers."""
-    body = {**answer.json()["error"], "requestId": ""}
+    body = {**response.json()["error"], "requestId": ""}
     varying = {"X-Request-ID", "RateLimit-Remaining", "RateLimit-Reset"}
-    return answer.status_code, body, {name: value for name, value in answer.items() if name not in varying}
+    return (
+        response.status_code,
+        body,
+        {name: value for name, value in response.items() if name not in varying},
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -83,9 +87,9 @@ def test_lists_hold_only_ones_own(stranger, resource):
 
 
 def test_two_users_have_tags_of_one_name(stranger, resource):
-    answer = stranger.post("/api/v1/resources", {"title": "x", "tags": ["red"]})
+    response = stranger.post("/api/v1/resources", {"title": "x", "tags": ["red"]})
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert Tag.objects.filter(name="red").count() == 2
 
 

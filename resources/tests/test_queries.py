@@ -37,9 +37,9 @@ def asked(caller, url):
     with connection.cursor():  # new rows that wait for company go now
         pass
     with CaptureQueriesContext(connection) as queries:
-        answer = caller.get(url)
-    assert answer.status_code == 200, answer.content
-    return len(queries), len(answer.json()["data"])
+        response = caller.get(url)
+    assert response.status_code == 200, response.content
+    return len(queries), len(response.json()["data"])
 
 
 LISTS = [
@@ -93,8 +93,10 @@ def test_a_write_asks_as_often_for_20_tags_as_for_one(owner, method):
     def cost(tags):
         resource = ResourceFactory(user=owner.user, tags=["old"])
         with CaptureQueriesContext(connection) as queries:
-            answer = getattr(owner, method)(f"/api/v1/resources/{resource.pk}", {"title": "x", "tags": tags})
-        assert answer.status_code == 200
+            response = getattr(owner, method)(
+                f"/api/v1/resources/{resource.pk}", {"title": "x", "tags": tags}
+            )
+        assert response.status_code == 200
         return len(queries)
 
     assert cost(["new"]) == cost([f"t{number}" for number in range(20)])

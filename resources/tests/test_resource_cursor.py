@@ -21,9 +21,9 @@ def many(owner):
 
 
 def page(caller, cursor, **query):
-    answer = caller.get(URL, {"limit": 3, "cursor": cursor, **query})
-    assert answer.status_code == 200, answer.content
-    body = answer.json()
+    response = caller.get(URL, {"limit": 3, "cursor": cursor, **query})
+    assert response.status_code == 200, response.content
+    body = response.json()
     return [row["id"] for row in body["data"]], body["meta"]
 
 
@@ -100,10 +100,10 @@ def test_filters_go_along(owner, many):
 
 @pytest.mark.parametrize("cursor", ["x", "WyJuIl0:abc:def", "n" * 3000])
 def test_a_cursor_of_no_list_is_refused(owner, many, cursor):
-    answer = owner.get(URL, {"cursor": cursor})
+    response = owner.get(URL, {"cursor": cursor})
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == "cursor"
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "cursor"
 
 
 def test_one_character_changed_is_refused(owner, many):

@@ -21,9 +21,9 @@ def url(resource):
 
 
 def test_answers_204_without_a_body(owner, url):
-    answer = owner.delete(url)
+    response = owner.delete(url)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (response.status_code, response.content) == (204, b"")
 
 
 def test_it_vanishes_from_every_read(owner, admin, url):

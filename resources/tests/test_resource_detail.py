@@ -17,10 +17,10 @@ def test_shows_the_resource(owner):
     resource = ResourceFactory(
         user=owner.user, title="One", content="text", status="published", tags=["b", "a"]
     )
-    answer = owner.get(f"{URL}/{resource.pk}")
+    response = owner.get(f"{URL}/{resource.pk}")
 
-    assert answer.status_code == 200
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == {
         "success": True,
         "data": {
             "id": str(resource.pk),
@@ -83,10 +83,10 @@ def test_takes_no_other_parameter_than_fields(owner):
 @pytest.mark.parametrize("query", ["fields=title,tags", "fields=title&fields=tags", "fields=tags, title,id"])
 def test_fields_narrows_it_and_keeps_the_id(owner, query):
     resource = ResourceFactory(user=owner.user, title="One", tags=["red"])
-    answer = owner.get(f"{URL}/{resource.pk}?{query}")
+    response = owner.get(f"{URL}/{resource.pk}?{query}")
 
-    assert answer.json()["data"] == {"id": str(resource.pk), "title": "One", "tags": ["red"]}
-    assert answer["ETag"] == resource.etag
+    assert response.json()["data"] == {"id": str(resource.pk), "title": "One", "tags": ["red"]}
+    assert response["ETag"] == resource.etag
 
 
 def test_attachments_are_looked_up_only_where_they_are_asked_for(owner):
@@ -131,9 +131,9 @@ def test_the_answer_to_a_write_is_whole(owner):
 
 def test_head_has_the_headers_and_no_body(owner):
     resource = ResourceFactory(user=owner.user)
-    answer = owner.head(f"{URL}/{resource.pk}")
+    response = owner.head(f"{URL}/{resource.pk}")
 
-    assert (answer.status_code, answer.content, answer["ETag"]) == (200, b"", resource.etag)
+    assert (response.status_code, response.content, response["ETag"]) == (200, b"", resource.etag)
 
 
 def test_is_kept_by_nobody_but_the_caller(owner):

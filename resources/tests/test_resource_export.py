@@ -31,11 +31,11 @@ def table(written):
 
 
 def test_the_answer_is_a_job_that_waits(owner):
-    answer = owner.post(URL, {"format": "csv"})
-    job = answer.json()["data"]
+    response = owner.post(URL, {"format": "csv"})
+    job = response.json()["data"]
 
-    assert answer.status_code == 202
-    assert answer["Location"] == f"/api/v1/jobs/{job['id']}"
+    assert response.status_code == 202
+    assert response["Location"] == f"/api/v1/jobs/{job['id']}"
     assert (job["kind"], job["status"], job["progress"]) == ("resource.export", "queued", 0)
     assert (job["result"], job["error"], job["startedAt"], job["finishedAt"]) == (None,) * 4
 
@@ -126,10 +126,10 @@ def test_it_takes_what_the_list_takes(owner, wanted):
     ],
 )
 def test_what_the_list_would_refuse_is_refused_at_once(owner, body, field, problem):
-    answer = owner.post(URL, body)
+    response = owner.post(URL, body)
 
-    assert code(answer) == (400, "VALIDATION_ERROR")
-    assert problems(answer)[field] == problem
+    assert code(response) == (400, "VALIDATION_ERROR")
+    assert problems(response)[field] == problem
     assert not Job.objects.exists()
 
 
@@ -202,10 +202,10 @@ def change(owner):
 
 
 def test_many_unknown_keys_are_answered_by_the_first_hundred(owner):
-    answer = owner.post(URL, {"format": "csv", **{f"{n:05}": 1 for n in range(70_000)}})
+    response = owner.post(URL, {"format": "csv", **{f"{n:05}": 1 for n in range(70_000)}})
 
-    assert list(problems(answer)) == [f"{n:05}" for n in range(100)]
-    assert len(answer.content) < 20_000
+    assert list(problems(response)) == [f"{n:05}" for n in range(100)]
+    assert len(response.content) < 20_000
 
 
 @pytest.mark.parametrize("name", ["tag", "status", "sort", "fields"])
@@ -227,6 +227,6 @@ def test_a_list_of_names_is_bounded_in_length(owner, name):
 @pytest.mark.parametrize("scope", [{}, {"scope": "all"}])
 def test_a_hundred_tags_are_looked_for(admin, scope):
     ResourceFactory(user=admin.user, tags=["t1"])
-    answer = admin.get("/api/v1/resources", {"tag": [f"t{n}" for n in range(100)], **scope})
+    response = admin.get("/api/v1/resources", {"tag": [f"t{n}" for n in range(100)], **scope})
 
-    assert (answer.status_code, answer.json()["data"]) == (200, [])
+    assert (response.status_code, response.json()["data"]) == (200, [])

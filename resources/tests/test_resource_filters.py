@@ -40,10 +40,10 @@ def three(owner):
     ],
 )
 def test_any_of_the_statuses_and_all_of_the_tags(owner, three, query, found):
-    answer = owner.get(f"{URL}?sort=title&{query}")
+    response = owner.get(f"{URL}?sort=title&{query}")
 
-    assert names(answer) == found
-    assert answer.json()["meta"]["total"] == len(found)
+    assert names(response) == found
+    assert response.json()["meta"]["total"] == len(found)
 
 
 @pytest.mark.parametrize("query", ["status=", "status=draft&status=x", "status=Draft", "status=%00"])
@@ -83,9 +83,9 @@ def moments(owner):
 )
 def test_after_includes_its_moment_and_before_does_not(owner, moments, field, bound, shift, found):
     moment = moments + timedelta(microseconds=shift)
-    answer = owner.get(URL, {f"{field}{bound}": moment.isoformat(), "sort": "title"})
+    response = owner.get(URL, {f"{field}{bound}": moment.isoformat(), "sort": "title"})
 
-    assert names(answer) == found
+    assert names(response) == found
 
 
 def test_both_bounds_make_a_window(owner, moments):

@@ -24,26 +24,26 @@ def test_the_newest_come_first(owner):
 
 def test_a_page_has_20_rows_unless_told_otherwise(owner):
     make(owner.user, *map(str, range(21)))
-    answer = owner.get(URL)
+    response = owner.get(URL)
 
-    assert len(names(answer)) == 20
-    assert answer.json()["meta"] == {"page": 1, "limit": 20, "total": 21, "totalPages": 2}
+    assert len(names(response)) == 20
+    assert response.json()["meta"] == {"page": 1, "limit": 20, "total": 21, "totalPages": 2}
 
 
 def test_the_last_page_holds_the_rest(owner):
     make(owner.user, *map(str, range(5)))
-    answer = owner.get(URL, {"page": 3, "limit": 2})
+    response = owner.get(URL, {"page": 3, "limit": 2})
 
-    assert names(answer) == ["0"]
-    assert answer.json()["meta"] == {"page": 3, "limit": 2, "total": 5, "totalPages": 3}
+    assert names(response) == ["0"]
+    assert response.json()["meta"] == {"page": 3, "limit": 2, "total": 5, "totalPages": 3}
 
 
 def test_a_page_past_the_end_is_empty(owner):
     make(owner.user, "one")
-    answer = owner.get(URL, {"page": 10**14})
+    response = owner.get(URL, {"page": 10**14})
 
-    assert names(answer) == []
-    assert answer.json()["meta"] == {"page": 10**14, "limit": 20, "total": 1, "totalPages": 1}
+    assert names(response) == []
+    assert response.json()["meta"] == {"page": 10**14, "limit": 20, "total": 1, "totalPages": 1}
 
 
 def test_an_empty_list_has_no_pages(owner):
@@ -148,10 +148,10 @@ def test_a_hundred_times_the_same_key_sorts_by_it_once(owner):
 def test_lists_only_the_callers_own(owner, stranger):
     make(owner.user, "mine")
     make(stranger.user, "theirs")
-    answer = owner.get(URL)
+    response = owner.get(URL)
 
-    assert names(answer) == ["mine"]
-    assert answer.json()["meta"]["total"] == 1
+    assert names(response) == ["mine"]
+    assert response.json()["meta"]["total"] == 1
 
 
 def test_an_admin_too_sees_only_their_own_at_first(owner, admin):
@@ -193,9 +193,9 @@ def test_what_is_in_the_trash_is_not_listed_whatever_the_scope(admin):
 
 def test_fields_narrows_the_rows_and_keeps_the_id(owner):
     [row] = make(owner.user, "one", tags=["red"])
-    answer = owner.get(URL, {"fields": "title, tags"})
+    response = owner.get(URL, {"fields": "title, tags"})
 
-    assert answer.json()["data"] == [{"id": str(row.pk), "title": "one", "tags": ["red"]}]
+    assert response.json()["data"] == [{"id": str(row.pk), "title": "one", "tags": ["red"]}]
 
 
 def test_repeated_names_are_one_list(owner):

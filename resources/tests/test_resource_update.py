@@ -19,9 +19,9 @@ def url(resource):
     return f"{URL}/{resource.pk}"
 
 
-def values(answer):
-    assert answer.status_code == 200, answer.content
-    data = answer.json()["data"]
+def values(response):
+    assert response.status_code == 200, response.content
+    data = response.json()["data"]
     return data["title"], data["content"], data["status"], data["tags"]
 
 

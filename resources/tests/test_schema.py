@@ -14,9 +14,9 @@ NAMES = {
 }
 
 
-def assert_described(answer, status):
-    assert answer.status_code == status, answer.content
-    assert contradictions(answer) == []
+def assert_described(response, status):
+    assert response.status_code == status, response.content
+    assert contradictions(response) == []
 
 
 def test_operations_have_the_names_that_clients_know():
@@ -48,8 +48,8 @@ def test_objects_are_answered_as_described(owner, stranger):
 
 def test_a_repetition_is_answered_as_described(owner):
     for title, status in (("One", 201), ("One", 201), ("Two", 422)):
-        answer = owner.post(RESOURCES, {"title": title}, HTTP_IDEMPOTENCY_KEY="key")
-        assert_described(answer, status)
+        response = owner.post(RESOURCES, {"title": title}, HTTP_IDEMPOTENCY_KEY="key")
+        assert_described(response, status)
 
 
 def test_lists_are_answered_as_described(owner):

@@ -19,9 +19,9 @@ def red(owner):
 # --- names, as they come with a resource ----------------------------------------------------------
 
 
-def tags_of(answer):
-    assert answer.status_code == 201, answer.content
-    return answer.json()["data"]["tags"]
+def tags_of(response):
+    assert response.status_code == 201, response.content
+    return response.json()["data"]["tags"]
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def tags_of(answer):
     ],
 )
 def test_names_are_trimmed_lower_cased_and_kept_once_in_order(owner, given, kept):
-    answer = owner.post(RESOURCES, {"title": "x", "tags": given})
+    response = owner.post(RESOURCES, {"title": "x", "tags": given})
 
-    assert tags_of(answer) == kept
-    assert owner.get(answer["Location"]).json()["data"]["tags"] == kept
+    assert tags_of(response) == kept
+    assert owner.get(response["Location"]).json()["data"]["tags"] == kept
 
 
 def test_one_name_in_two_spellings_of_unicode_is_one_tag(owner):
@@ -53,8 +53,8 @@ def test_one_name_in_two_spellings_of_unicode_is_one_tag(owner):
 
 def test_there_are_up_to_20(owner):
     assert len(tags_of(owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(20)]}))) == 20
-    answer = owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(21)]})
-    assert problems(answer) == {"tags": "max_length"}
+    response = owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(21)]})
+    assert problems(response) == {"tags": "max_length"}
 
 
 @pytest.mark.parametrize(
@@ -136,16 +136,16 @@ def test_tags_come_into_being_with_resources_only(owner):
 def test_shows_one(owner):
     ResourceFactory(user=owner.user, tags=["red"])
     row = owner.get(URL).json()["data"][0]
-    answer = owner.get(f"{URL}/{row['id']}")
+    response = owner.get(f"{URL}/{row['id']}")
 
-    assert answer.json()["data"] == row
-    assert answer["ETag"]
+    assert response.json()["data"] == row
+    assert response["ETag"]
 
 
 def test_renames(owner, red):
-    answer = owner.patch(f"{URL}/{red.pk}", {"name": "  BLUE "})
+    response = owner.patch(f"{URL}/{red.pk}", {"name": "  BLUE "})
 
-    assert (answer.status_code, answer.json()["data"]["name"]) == (200, "blue")
+    assert (response.status_code, response.json()["data"]["name"]) == (200, "blue")
     assert names(owner.get(URL), "name") == ["blue"]
     assert AuditEvent.objects.get(event__startswith="tag.").changes == {"name": ["red", "blue"]}
 
@@ -183,9 +183,9 @@ def test_a_name_that_is_taken_is_a_conflict_and_changes_nothing(owner, red):
 
 
 def test_the_same_name_again_changes_nothing(owner, red):
-    answer = owner.patch(f"{URL}/{red.pk}", {"name": "RED"})
+    response = owner.patch(f"{URL}/{red.pk}", {"name": "RED"})
 
-    assert answer["ETag"] == red.etag
+    assert response["ETag"] == red.etag
     assert not AuditEvent.objects.filter(event__startswith="tag.").exists()
 
 
