@@ -1,4 +1,4 @@
-"""No list of the admin tells anything but what its declared filters, its search and its columns tell."""
+"""The lists of the admin show nothing but their declared filters, search and columns."""
 
 import pytest
 from django.contrib import admin
@@ -86,14 +86,14 @@ def test_a_popup_refers_to_keys_only(browser, name):
 
 def test_no_list_shows_searches_or_sorts_by_a_secret():
     for model in registered():
-        found = admin_of(model)
-        shown = (*found.list_display, *found.ordering, *found.search_fields, *found.search_keys)
+        options = admin_of(model)
+        shown = (*options.list_display, *options.ordering, *options.search_fields, *options.search_keys)
         known = (
             {"payload"} if model is OutboxMessage else set()
         )  # holds no secret; see core/outbox/services.py
         assert {name for name in shown if is_secret(str(name).strip("-=^"))} <= known
-        assert not found.list_editable
-        assert found.date_hierarchy is None
+        assert not options.list_editable
+        assert options.date_hierarchy is None
 
 
 def test_sorting_goes_by_the_columns_of_the_list_only(browser):
@@ -113,7 +113,7 @@ def test_the_search_finds_no_hash(browser):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "field",
     [
         ("accounts", "session", "user"),
         ("accounts", "onetimetoken", "user"),
@@ -124,8 +124,8 @@ def test_the_search_finds_no_hash(browser):
         ("nothing", "resource", "user"),
     ],
 )
-def test_only_declared_fields_are_completed(browser, asked):
-    query = dict(zip(("app_label", "model_name", "field_name"), asked, strict=True), term="a")
+def test_only_declared_fields_are_completed(browser, field):
+    query = dict(zip(("app_label", "model_name", "field_name"), field, strict=True), term="a")
 
     assert browser.get("/admin/autocomplete/", query).status_code == 403
 
@@ -157,6 +157,6 @@ def test_every_registered_admin_is_one_of_ours():
 def test_the_check_names_an_admin_that_is_not():
     site = Site("other")
     site.register(ContentType, admin.ModelAdmin)
-    [problem] = [found for found in site.check(None) if found.id == "config.E001"]
+    [problem] = [options for options in site.check(None) if options.id == "config.E001"]
 
     assert "contenttypes.ContentType" in problem.msg

@@ -19,7 +19,7 @@ def browser(admin):
 
 
 def values(response):
-    """What the browser would send from this page."""
+    """Return what the browser would send from this page."""
     form = response.context["adminform"].form
     return {name: form[name].value() or "" for name in form.fields if name != "user"}
 
@@ -31,7 +31,7 @@ def resource(owner):
 
 @pytest.fixture
 def stale(browser, owner, resource):
-    """The page after a save that came too late."""
+    """Save a form that is out of date; return the page."""
     sent = values(browser.get(url_of(resource, "change")))
     changes = {"title": "Theirs", "content": "their text", "tags": ["a", "theirs"]}
     assert owner.patch(f"/api/v1/resources/{resource.pk}", changes).status_code == 200
@@ -90,7 +90,7 @@ def test_who_typed_what_is_stored_already_is_not_bothered(browser, owner, resour
     assert browser.post(url_of(resource, "change"), {**sent, "title": "Same"}).status_code == 302
 
 
-def test_what_is_wrong_beside_it_stays_as_it_was_typed(browser, owner, resource):
+def test_an_invalid_value_in_the_form_stays_as_it_was_typed(browser, owner, resource):
     sent = values(browser.get(url_of(resource, "change")))
     owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Theirs"})
     response = browser.post(url_of(resource, "change"), {**sent, "title": "x" * 256})

@@ -63,7 +63,7 @@ def test_an_image_comes_with_a_thumbnail(storage, owner, path):
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "shown", "said"),
+    ("content", "name", "shown", "disposition"),
     [
         (b"@echo off", "invoice.bat", "invoice.txt", 'attachment; filename="invoice.txt"'),
         (b"@echo off", "invoice%2Ebat", "invoice_2Ebat", 'attachment; filename="invoice_2Ebat"'),
@@ -73,13 +73,13 @@ def test_an_image_comes_with_a_thumbnail(storage, owner, path):
         (samples.png(), "a.html", "a.png", 'inline; filename="a.png"'),
     ],
 )
-def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name, shown, messages_of):
+def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name, shown, disposition):
     data = attach(owner, path, content, name).json()["data"]
 
     assert data["filename"] == shown
     assert (
         storage.fetch(data["url"])[1]["Content-Disposition"]
-        == f"{messages_of}; filename*=utf-8''{quote(shown)}"
+        == f"{disposition}; filename*=utf-8''{quote(shown)}"
     )
     assert AuditEvent.objects.get(event="attachment.created").changes == {"attachments": [None, shown]}
 
@@ -92,7 +92,7 @@ def test_a_thumbnail_has_the_ending_of_its_own_type(storage, owner, path):
     assert headers["Content-Disposition"] == "inline; filename=\"a.jpg\"; filename*=utf-8''a.jpg"
 
 
-def test_a_part_of_it_may_be_asked_for(storage, owner, path):
+def test_serves_a_range_of_the_file(storage, owner, path):
     url = attach(owner, path, b"0123456789", "digits.txt").json()["data"]["url"]
     status, headers, body = storage.fetch(url, Range="bytes=2-5")
 
@@ -119,7 +119,7 @@ def test_deleting_takes_the_bytes_along(storage, owner, path):
 
     assert (response.status_code, response.content) == (204, b"")
     assert owner.get(path).json()["data"]["attachments"] == []
-    assert storage.fetch(item["url"])[0] in {403, 404}  # a bucket may not say what it does not have
+    assert storage.fetch(item["url"])[0] in {403, 404}  # a bucket may not reveal what it does not have
     assert (storage.names(), StoredFile.objects.count()) == ([], 0)
 
 
@@ -191,7 +191,7 @@ def test_they_move_the_version_and_are_in_the_history(disk, owner, resource, pat
     ]
 
 
-def test_writes_answer_with_them_and_do_not_call_them_changed(disk, owner, path):
+def test_writes_return_attachments_and_do_not_audit_them_as_changed(disk, owner, path):
     attach(owner, path)
     response = owner.patch(path, {"title": "New"})
 
@@ -200,7 +200,7 @@ def test_writes_answer_with_them_and_do_not_call_them_changed(disk, owner, path)
     assert set(changes) == {"title"}
 
 
-def test_the_etag_holds_as_long_as_the_addresses_in_the_answer(disk, owner, path):
+def test_the_etag_is_valid_as_long_as_the_urls_in_the_response(disk, owner, path):
     attach(owner, path)
     with time_machine.travel(timezone.now(), tick=False) as clock:
         first, same = owner.get(path), owner.get(path)

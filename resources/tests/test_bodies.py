@@ -69,7 +69,7 @@ def test_a_body_that_stops_is_a_timeout(monkeypatch):
         asyncio.run(read_body(stopped(), 10))
 
 
-def test_a_body_for_which_the_disk_has_no_room_says_so_when_it_is_read(settings, tmp_path):
+def test_a_body_that_cannot_be_stored_on_disk_fails_when_it_is_read(settings, tmp_path):
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "gone")
     body, length = asyncio.run(read_body(in_parts(b"x" * (MAX_IN_MEMORY + 1)), None))
 

@@ -1,5 +1,5 @@
-"""No text reaches normalisation before it is bounded, whatever door it comes in by. What is measured is what
-`unicodedata.normalize` is called with: its cost grows with the square of a run of combining marks."""
+"""No text reaches normalisation before its length is checked, by any endpoint. The tests check the arguments of
+`unicodedata.normalize`: its cost grows with the square of a run of combining marks."""
 
 import ast
 
@@ -28,7 +28,7 @@ CODES = {"invalid_characters", "max_length"}
 
 
 def refused_fields(response):
-    """The fields that were refused for what is measured here."""
+    """Return the fields that were refused for the length or the combining marks of their text."""
     return {field for field, code in problems(response) if code in CODES}
 
 
@@ -37,27 +37,27 @@ def refused_fields(response):
 
 def test_only_one_module_normalises():
     forbidden = {"normalize", "casefold", "is_normalized"}
-    found = set()
+    callers = set()
     for path, text in house.sources().items():
         for name, node in house.calls(ast.parse(text)):
             owner = getattr(getattr(node.func, "value", None), "id", "")
             if (name in forbidden and isinstance(node.func, ast.Attribute)) or owner == "idna":
-                found.add(path)
+                callers.add(path)
 
-    assert found == {"core/web/text.py"}
+    assert callers == {"core/web/text.py"}
 
 
 def test_no_other_module_imports_what_normalises():
-    found = set()
+    callers = set()
     for path, text in house.sources().items():
         for node in ast.walk(ast.parse(text)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module]
-            found |= {(path, name) for name in names if name in {"idna", "unicodedata"}}
+            callers |= {(path, name) for name in names if name in {"idna", "unicodedata"}}
 
-    # The others ask for the category of a single character.
-    assert found == {
+    # The others look up the category of a single character.
+    assert callers == {
         ("core/web/text.py", "idna"),
         *(
             (f"{module}.py", "unicodedata")

@@ -1,4 +1,4 @@
-"""POST /resources/bulk: what is wrong is named by operation, and nothing is done."""
+"""POST /resources/bulk: the errors are named by operation, and nothing is done."""
 
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ GOOD = create(title="Good", tags=["tag"])
 
 
 def refused(response):
-    """(status, code, the fields)"""
+    """Return (status, code, the fields)."""
     error = response.json()["error"]
     return response.status_code, error["code"], [detail["field"] for detail in error["details"]]
 
@@ -92,7 +92,7 @@ def test_all_that_is_wrong_is_told_at_once(owner):
     ]
 
 
-def test_a_refusal_of_the_body_asks_nothing_but_who_it_is(owner, django_assert_num_queries):
+def test_a_refusal_of_the_body_needs_one_query_for_the_session(owner, django_assert_num_queries):
     with django_assert_num_queries(1):
         bulk(owner, GOOD, create(title=""))
 

@@ -39,7 +39,7 @@ def test_the_etag_is_strong(owner, url):
     assert etag.endswith('"')
 
 
-# As nginx, Apache and Caddy change the ETag of an answer that they compress.
+# As nginx, Apache and Caddy change the ETag of a response that they compress.
 COMPRESSED = ['W/"v1"', '"v1-gzip"', 'W/"v1-br"', '"v0", W/"v1"']
 
 
@@ -60,7 +60,7 @@ def test_who_holds_another_version_gets_this_one(owner, url, at, held):
     assert response.json()["data"]["title"] == "One"
 
 
-def test_head_answers_304_too(owner, url, at):
+def test_head_returns_304_too(owner, url, at):
     assert owner.head(url, HTTP_IF_NONE_MATCH=at('"v1"')).status_code == 304
 
 

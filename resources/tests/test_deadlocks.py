@@ -26,14 +26,14 @@ def version(response):
 
 
 def consistent(caller, *names):
-    """A search for the name of a tag finds the resources that show it, and no other."""
+    """Check that a search for the name of a tag returns the resources that show it, and no other."""
     shown = caller.get(f"{URL}?limit=100").json()["data"]
     for name in {*names, *(name for row in shown for name in row["tags"])}:
-        found = caller.get(f"{URL}?limit=100&search={name}").json()["data"]
-        assert {row["id"] for row in found} == {row["id"] for row in shown if name in row["tags"]}, name
+        matching = caller.get(f"{URL}?limit=100&search={name}").json()["data"]
+        assert {row["id"] for row in matching} == {row["id"] for row in shown if name in row["tags"]}, name
 
 
-def test_a_tag_is_renamed_while_resources_that_bear_it_are_written(owner, log_in):
+def test_a_tag_is_renamed_while_its_resources_are_written(owner, log_in):
     """Every round, in threads of their own: two renames, four resources that get the tags anew."""
     resources = [ResourceFactory(user=owner.user, title="x", tags=["namex", "namey"]) for _ in range(4)]
     clients = callers(log_in, owner.user, 6)
@@ -163,7 +163,7 @@ def test_of_parallel_bulks_on_one_version_one_wins(owner, log_in):
 
 
 def test_what_was_waited_for_is_what_is_changed(owner, log_in):
-    """One writer sets the tags while another sets the title: the answer of the later one shows both."""
+    """One writer sets the tags while another sets the title: the response of the later one shows both."""
     resource = ResourceFactory(user=owner.user, title="x", tags=["name0z"])
     url = f"{URL}/{resource.pk}"
     tagger, titler, bulker = callers(log_in, owner.user, 3)

@@ -53,7 +53,7 @@ def test_the_newest_comes_first(owner):
     assert listed == sorted(listed, key=lambda entry: entry["createdAt"], reverse=True)
 
 
-def test_an_entry_says_what_changed_from_what_to_what(owner, resource):
+def test_an_entry_shows_old_and_new_values(owner, resource):
     owner.patch(f"{URL}/{resource.pk}", {"title": "New", "tags": ["a"]})
     [entry] = entries(owner, resource)
 
@@ -180,7 +180,7 @@ def test_it_takes_pages_and_no_other_parameter(owner, resource, query):
 
 
 @pytest.mark.parametrize("reader", ["owner", "admin"])
-def test_it_asks_as_often_for_50_events_as_for_one(request, reader, owner, admin, resource):
+def test_the_queries_do_not_grow_with_the_events(request, reader, owner, admin, resource):
     caller = request.getfixturevalue(reader)
 
     def cost():

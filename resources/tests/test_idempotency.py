@@ -1,4 +1,4 @@
-"""A retried POST that carries its key has its effect once, and gets the first answer again."""
+"""A retried POST with its key has its effect once, and gets the first response again."""
 
 import datetime
 import hashlib
@@ -34,7 +34,7 @@ def code(response):
 
 
 @one_transaction
-def test_a_retry_gets_the_first_answer_and_no_second_effect(owner):
+def test_a_retry_gets_the_first_response_and_no_second_effect(owner):
     first, again = send(owner), send(owner)
 
     assert (again.status_code, again.content) == (first.status_code, first.content)
@@ -91,7 +91,7 @@ def test_two_users_may_use_one_key(owner, stranger):
 
 @one_transaction
 @pytest.mark.parametrize("role", ["user", "staff"])
-def test_what_an_admin_was_answered_is_not_repeated_under_another_role(admin, owner, role):
+def test_a_response_to_an_admin_is_not_repeated_under_another_role(admin, owner, role):
     theirs = Resource.objects.create(user=owner.user, title="Theirs")
     change = {"method": "update", "id": str(theirs.pk), "data": {"content": "New"}}
     sent = [({"operations": [change]}, "b", f"{URL}/bulk"), (PERSON, "u", USERS)]
@@ -170,7 +170,7 @@ def test_a_repeated_registration_sets_the_same_cookies(anonymous):
 
 
 @one_transaction
-def test_the_stored_answer_does_not_tell_what_it_holds(anonymous):
+def test_the_stored_response_is_encrypted(anonymous):
     response = send(anonymous, PERSON, url="/api/v1/auth/register")
     tokens = response.json()["data"]["tokens"]
     stored = StoredAnswer.objects.get()
@@ -211,8 +211,8 @@ def test_a_revoked_caller_gets_no_replay(owner):
 
 
 @real_transactions
-def test_an_effect_that_is_rolled_back_leaves_no_answer(owner):
-    """As when the process dies before the commit: neither the effect nor the stored answer is there."""
+def test_a_rolled_back_effect_stores_no_response(owner):
+    """As when the process is killed before the commit: there is neither the effect nor the stored response."""
 
     def die(execute, sql, params, many, context):
         if "core_api_storedanswer" in sql and sql.startswith("INSERT"):

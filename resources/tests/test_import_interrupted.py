@@ -28,7 +28,7 @@ def rows_of(number):
     return "title\n" + "".join(f"Row {n:03}\n" for n in range(number))
 
 
-def test_a_cancelled_one_says_what_it_has_done(owner, small_batches, monkeypatch):
+def test_a_cancelled_import_reports_its_progress(owner, small_batches, monkeypatch):
     response = upload(owner, rows_of(10))
     take = importing.take
 
@@ -47,7 +47,7 @@ def test_a_cancelled_one_says_what_it_has_done(owner, small_batches, monkeypatch
 
 
 def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_batches, monkeypatch):
-    """A worker dies between two batches, in one, and before its position is written."""
+    """A worker is killed between two batches, in one, and before its position is written."""
     response = upload(owner, rows_of(9))
     deaths = iter([4, 4, 8])
     dying = [next(deaths)]
@@ -87,9 +87,9 @@ def test_a_batch_that_the_database_refuses_loses_only_the_row_to_blame(owner, mo
     existing = importing.Importer.existing
     calls = []
 
-    def blind(importer, wanted):
-        calls.append(wanted)
-        return (set(), set()) if len(calls) == 1 else existing(importer, wanted)
+    def blind(importer, requested):
+        calls.append(requested)
+        return (set(), set()) if len(calls) == 1 else existing(importer, requested)
 
     ResourceFactory(title="Somebody's").__class__.objects.update(id=keys[1])
     monkeypatch.setattr(importing.Importer, "existing", blind)

@@ -46,8 +46,8 @@ def test_from_registration_to_a_new_password(product):
 
     created = product.api("POST", "/resources", {"title": "Ada Lovelace", "tags": ["people"]}, access)
     assert created.status == 201
-    found = product.api("GET", "/resources?search=lovel", token=access).json()
-    assert [row["title"] for row in found["data"]] == ["Ada Lovelace"]
+    page = product.api("GET", "/resources?search=lovel", token=access).json()
+    assert [row["title"] for row in page["data"]] == ["Ada Lovelace"]
 
     assert product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"}).status == 202
     reset = {"token": token_in(product.sink.next_email()), "password": NEW}

@@ -54,7 +54,7 @@ def rotations(tmp_path_factory):
 
 @pytest.fixture(params=list(STEPS))
 def servers(request, rotations):
-    """The URLs of four web servers, one for each step."""
+    """Start four web servers, one for each step; return their URLs."""
     return rotations(request.param)
 
 

@@ -22,7 +22,7 @@ def resource(owner):
 
 
 def again(caller, path, response):
-    """The status for a client that holds this answer."""
+    """Return the status for a client that has cached this response."""
     return caller.get(path, HTTP_IF_NONE_MATCH=response["ETag"]).status_code
 
 

@@ -1,4 +1,5 @@
-"""Who may see and touch whose. `missing` is the id of nothing: a stranger must not tell it from a foreign one."""
+"""The permissions on the rows of others. `missing` is the id of no row: a stranger must not be able to distinguish
+it from a foreign one."""
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -27,7 +28,7 @@ def call(caller, method, path):
 
 
 def anonymised(response):
-    """What a client sees, without what differs between any two answers."""
+    """Return what a client sees, without what differs between any two responses."""
     body = {**response.json()["error"], "requestId": ""}
     varying = {"X-Request-ID", "RateLimit-Remaining", "RateLimit-Reset"}
     return (
@@ -61,7 +62,7 @@ def test_for_others_it_does_not_exist(request, resource, path, who, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_anonymous_caller_is_asked_who_they_are(anonymous, path, method):
+def test_an_anonymous_caller_gets_401(anonymous, path, method):
     foreign = call(anonymous, method, path)
 
     assert code(foreign) == (401, "UNAUTHORIZED")

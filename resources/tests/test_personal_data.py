@@ -17,7 +17,7 @@ URL = f"{API}/users/me/export"
 
 def test_holds_everything_about_the_caller(owner):
     tag = TagFactory(user=owner.user, name="spare")
-    kept = ResourceFactory(user=owner.user, title="Kept", tags=["red"])
+    present = ResourceFactory(user=owner.user, title="Kept", tags=["red"])
     deleted = ResourceFactory(user=owner.user, title="Deleted")
     deleted.soft_delete()
     link = OneTimeTokenFactory(user=owner.user)
@@ -28,7 +28,7 @@ def test_holds_everything_about_the_caller(owner):
     assert [row["id"] for row in export["sessions"]] == [str(owner.session_id)]
     assert [row["email"] for row in export["mailedLinks"]] == [link.email]
     assert [(row["id"], row["title"], row["tags"]) for row in export["resources"]] == [
-        (str(kept.pk), "Kept", ["red"]),
+        (str(present.pk), "Kept", ["red"]),
         (str(deleted.pk), "Deleted", []),
     ]
     assert {row["name"] for row in export["tags"]} == {tag.name, "red"}
@@ -38,12 +38,12 @@ def test_holds_what_was_done_by_and_to_the_caller(owner, admin):
     owner.patch(f"{API}/users/me", {"name": "Olive Oyl"})
     admin.patch(f"{API}/users/{owner.user.pk}", {"role": "staff"})
 
-    found = [(row["event"], row["changes"]) for row in data(owner.get(URL))["auditEvents"]]
+    events = [(row["event"], row["changes"]) for row in data(owner.get(URL))["auditEvents"]]
 
-    assert found == [
+    assert events == [
         ("user.updated", {"name": ["Olive Owner", "Olive Oyl"]}),
         ("user.role_changed", {"role": ["user", "staff"]}),
-        ("user.viewed", {}),  # the answer shows the person
+        ("user.viewed", {}),  # the response shows the person
     ]
 
 

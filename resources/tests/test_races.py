@@ -13,7 +13,8 @@ URL = "/api/v1/resources"
 
 
 def callers(log_in, user, number):
-    """So many clients of one user, each with a session of its own: they share no connection and no cookie."""
+    """Return this many clients of one user, each with a session of its own: they share no connection and no
+    cookie."""
     return [log_in(user) for _ in range(number)]
 
 

@@ -19,7 +19,7 @@ def test_creates_for_the_caller(owner):
     assert response.json()["data"]["userId"] == str(owner.user.pk)
 
 
-def test_answers_with_exactly_the_fields_of_the_contract(owner):
+def test_returns_exactly_the_documented_fields(owner):
     data = owner.post(URL, {"title": "First"}).json()["data"]
 
     fields = ["id", "userId", "title", "content", "status", "tags", "attachments", "createdAt", "updatedAt"]
@@ -37,9 +37,9 @@ def test_optional_fields_have_defaults(owner):
 def test_location_and_etag_lead_to_what_was_created(owner):
     response = owner.post(URL, {"title": "First", "content": " kept as it is \n", "tags": ["x"]})
 
-    found = owner.get(response["Location"])
-    assert found.json()["data"] == response.json()["data"]
-    assert found["ETag"] == response["ETag"]
+    detail = owner.get(response["Location"])
+    assert detail.json()["data"] == response.json()["data"]
+    assert detail["ETag"] == response["ETag"]
     assert response["Location"] == f"{URL}/{response.json()['data']['id']}"
 
 
@@ -98,7 +98,7 @@ def test_content_has_up_to_100_000_characters(owner):
     assert problems(owner.post(URL, {"title": "x", "content": "é" * 100_001})) == {"content": "max_length"}
 
 
-def test_content_is_kept_as_it_is(owner):
+def test_content_is_stored_unchanged(owner):
     content = "  <script>alert('{{ 1 }}')</script>\r\n\t%s ' \" \\ "
     response = owner.post(URL, {"title": "x", "content": content})
 
@@ -130,7 +130,7 @@ def test_every_problem_is_named_at_once_with_nested_fields_dotted(owner):
     }
 
 
-def test_a_known_tag_is_borne_and_not_made_again(owner):
+def test_an_existing_tag_is_not_created_again(owner):
     tag = TagFactory(user=owner.user, name="red")
     owner.post(URL, {"title": "x", "tags": ["Red"]})
 

@@ -28,7 +28,7 @@ def page(caller, cursor, **query):
 
 
 def walk(caller, **query):
-    """Every page from the start to the end."""
+    """Return every page from the start to the end."""
     pages, cursor = [], ""
     while cursor is not None:
         ids, meta = page(caller, cursor, **query)
@@ -84,7 +84,7 @@ def test_an_empty_list_ends_at_once(owner):
 def test_rows_that_come_and_go_repeat_and_hide_no_other(owner, many):
     first, meta = page(owner, "")
     ResourceFactory(user=owner.user)  # before the page: the newest comes first
-    Resource.objects.get(pk=first[-1]).soft_delete()  # the very row where the cursor stands
+    Resource.objects.get(pk=first[-1]).soft_delete()  # the row of the cursor itself
     rest, cursor = [], meta["nextCursor"]
     while cursor is not None:
         ids, meta = page(owner, cursor)

@@ -20,7 +20,7 @@ def url(resource):
     return f"{URL}/{resource.pk}"
 
 
-def test_answers_204_without_a_body(owner, url):
+def test_returns_204_without_a_body(owner, url):
     response = owner.delete(url)
 
     assert (response.status_code, response.content) == (204, b"")

@@ -102,7 +102,7 @@ def test_sorts_by_several_fields(owner):
 @pytest.mark.parametrize("sort", ["title", "-title", "status,title", "-createdAt"])
 def test_rows_with_equal_values_are_seen_once_each_over_all_pages(owner, sort):
     rows = make(owner.user, *["same"] * 30)
-    # Every other row moves in the table, which is what shuffles the answers of a database without a tie-breaker.
+    # Every other row moves in the table, which shuffles the rows of a database without a tie-breaker.
     moment = rows[0].created_at
     Resource.objects.filter(pk__in=[row.pk for row in rows[::2]]).update(created_at=moment, updated_at=moment)
     Resource.objects.update(created_at=moment)
@@ -180,12 +180,12 @@ def test_any_other_scope_is_refused(request, who, scope):
 
 
 def test_what_is_in_the_trash_is_not_listed_whatever_the_scope(admin):
-    kept, gone = make(admin.user, "kept", "gone")
+    present, gone = make(admin.user, "kept", "gone")
     gone.soft_delete()
 
     assert names(admin.get(URL)) == ["kept"]
     assert names(admin.get(URL, {"scope": "all"})) == ["kept"]
-    assert kept.deleted_at is None
+    assert present.deleted_at is None
 
 
 # --- parts ----------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def test_a_parameter_that_is_given_twice_is_refused(owner, name):
     assert problems(owner.get(f"{URL}?{name}=1&{name}=1")) == {name: "repeated_parameter"}
 
 
-def test_head_answers_as_get_without_the_body(owner):
+def test_head_returns_the_headers_of_get_without_the_body(owner):
     make(owner.user, "one")
     head, get = owner.head(URL), owner.get(URL)
 

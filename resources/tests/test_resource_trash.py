@@ -111,7 +111,7 @@ def aged(resource, age):
     Resource.objects.filter(pk=resource.pk).update(deleted_at=timezone.now() - age)
 
 
-def test_is_kept_for_30_days(owner, gone):
+def test_is_stored_for_30_days(owner, gone):
     aged(gone, timedelta(days=30) - timedelta(minutes=1))
     purge_expired()
 

@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def shelve(user, *books):
-    """Each newer than the one before."""
+    """Create books, each newer than the one before."""
     for number, (title, content) in enumerate(books):
         ResourceFactory(user=user, title=title, content=content, created_at=START + timedelta(hours=number))
 
