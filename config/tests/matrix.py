@@ -11,7 +11,7 @@ from pathlib import Path
 from rest_framework import serializers
 
 from accounts.models import Role
-from config.tests import house
+from config.tests import inventory
 from core.api.row_access import has_model, model_of
 from core.db.access import levels, target_of
 from core.jobs.services import kind_of
@@ -70,7 +70,7 @@ def owned_operations():
     """Return {"GET /path": (viewset, action)} of the rows of an owner, own actions of the viewsets included."""
     return {
         f"{method.upper()} {path}": (callback.cls, action)
-        for path, callback in house.routes().items()
+        for path, callback in inventory.routes().items()
         if hasattr(callback, "actions") and owner_path(model_of_access(callback.cls))
         for method, action in callback.actions.items()
     }
@@ -80,7 +80,7 @@ def owned_operations():
 def declared_operations():
     """Return {"GET /path": (viewset, action)} of the rows that follow from a declaration."""
     operations = {operation: item for operation, item in owned_operations().items() if item[1] in STATUSES}
-    for path, callback in house.routes().items():
+    for path, callback in inventory.routes().items():
         if not hasattr(callback, "actions") or not owner_path(model_of_access(callback.cls)):
             continue
         if callback.actions.get("get") == "list" and callback.cls.has_scope():
@@ -138,7 +138,7 @@ def owner_path(model):
 
 def row_of(model, user):
     """Create a row of the user."""
-    return house.factories()[model](**{owner_path(model): user})
+    return inventory.factories()[model](**{owner_path(model): user})
 
 
 def keys(operation, user):
@@ -150,7 +150,9 @@ def keys(operation, user):
             row.soft_delete()
         return (row.pk,)
     model = view_class.queryset.model
-    row = house.factories()[model](**{f"{model.parent}__{owner_path(model_of(view_class.parents))}": user})
+    row = inventory.factories()[model](
+        **{f"{model.parent}__{owner_path(model_of(view_class.parents))}": user}
+    )
     return getattr(row, f"{model.parent}_id"), row.pk
 
 

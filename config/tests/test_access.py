@@ -3,13 +3,14 @@
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from accounts.models import OneTimeToken, Role
 from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
-from config.tests import house, matrix
+from config.tests import inventory, matrix
 from core.files import services as files
 from core.tests.answers import code
 
@@ -63,9 +64,9 @@ def samples(owner, log_in):
         tokens={
             purpose: issue_token(owner.user, purpose, owner.user.email, lifetime)
             for purpose, lifetime in (
-                (Purpose.PASSWORD_RESET, house.settings.PASSWORD_RESET_LIFETIME),
-                (Purpose.EMAIL_PROOF, house.settings.EMAIL_PROOF_LIFETIME),
-                (Purpose.EMAIL_UNDO, house.settings.EMAIL_UNDO_LIFETIME),
+                (Purpose.PASSWORD_RESET, settings.PASSWORD_RESET_LIFETIME),
+                (Purpose.EMAIL_PROOF, settings.EMAIL_PROOF_LIFETIME),
+                (Purpose.EMAIL_UNDO, settings.EMAIL_UNDO_LIFETIME),
             )
         },
     )
@@ -149,7 +150,7 @@ def test_every_role_gets_the_status_of_the_matrix(samples, callers, operation):
 def test_the_matrix_holds_every_route_and_method_and_no_other(samples, callers):
     served = {
         f"{method} {path}"
-        for path in house.routes()
+        for path in inventory.routes()
         for method in callers["admin"].options(concrete(samples, f"GET {path}"))["Allow"].split(", ")
         if method not in {"OPTIONS", "HEAD"}
     }

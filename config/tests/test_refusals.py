@@ -5,7 +5,7 @@ import re
 import pytest
 from uuid_utils.compat import uuid7
 
-from config.tests import house
+from config.tests import inventory
 from core.tests.answers import code, problems
 from core.tests.contract import operations
 
@@ -53,7 +53,7 @@ def test_a_body_of_another_type_is_refused(admin, name):
     assert code(response) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-@pytest.mark.parametrize("path", sorted(house.api_views().keys() - {BY_COOKIE}))
+@pytest.mark.parametrize("path", sorted(inventory.api_views().keys() - {BY_COOKIE}))
 def test_405_lists_the_allowed_methods(admin, path):
     path = path.replace("{id}", str(uuid7()))
     allowed = admin.options(path)["Allow"]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config.tests import house
+from config.tests import inventory
 
 SOURCES = {
     str(path.relative_to(settings.BASE_DIR)): ast.parse(path.read_text())
-    for folder in (*house.APPS, "benchmarks", "clients")
+    for folder in (*inventory.APPS, "benchmarks", "clients")
     for path in sorted(Path(settings.BASE_DIR, folder).rglob("*.py"))
     if folder == "clients" or "tests" in path.parts[len(settings.BASE_DIR.parts) :]
     if "generated" not in path.parts and "node_modules" not in path.parts
@@ -58,7 +58,7 @@ def test_no_test_uses_a_private_name():
 
 def test_only_one_helper_polls():
     sleeping = {
-        path for path, tree in SOURCES.items() for name, _call in house.calls(tree) if name == "sleep"
+        path for path, tree in SOURCES.items() for name, _call in inventory.calls(tree) if name == "sleep"
     }
 
     assert sleeping == WAITING

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, NEW_PASSWORD, problems
 from accounts.tests.factories import PASSWORD, UserFactory
-from config.tests import house
+from config.tests import inventory
 from config.tests.office import registered
 from core.tests.normalisation import HOSTILE
 from core.tests.office import browser_of, errors, messages_of, url_of
@@ -38,8 +38,8 @@ def refused_fields(response):
 def test_only_one_module_normalises():
     forbidden = {"normalize", "casefold", "is_normalized"}
     callers = set()
-    for path, text in house.sources().items():
-        for name, node in house.calls(ast.parse(text)):
+    for path, text in inventory.sources().items():
+        for name, node in inventory.calls(ast.parse(text)):
             owner = getattr(getattr(node.func, "value", None), "id", "")
             if (name in forbidden and isinstance(node.func, ast.Attribute)) or owner == "idna":
                 callers.add(path)
@@ -49,7 +49,7 @@ def test_only_one_module_normalises():
 
 def test_no_other_module_imports_what_normalises():
     callers = set()
-    for path, text in house.sources().items():
+    for path, text in inventory.sources().items():
         for node in ast.walk(ast.parse(text)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):

@@ -197,9 +197,9 @@ def test_the_index_takes_owner_and_words_at_once(many):
     with connection.cursor() as cursor:
         for way in ("seqscan", "indexscan", "indexonlyscan"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
-    found = many.matching("zozozo gara")
-    found.query.indexed_words = ["zozozo", "gara"]
-    [scan] = [node for node in plan(found) if node.get("Index Name") == "resource_words"]
+    rows = many.matching("zozozo gara")
+    rows.query.indexed_words = ["zozozo", "gara"]
+    [scan] = [node for node in plan(rows) if node.get("Index Name") == "resource_words"]
 
     assert "user_id =" in scan["Index Cond"]
     assert "@@" in scan["Index Cond"]

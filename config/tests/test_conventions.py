@@ -8,18 +8,18 @@ from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from rest_framework.viewsets import ViewSetMixin
 
-from config.tests import house, matrix
+from config.tests import inventory, matrix
 from core.api.row_access import model_of
 from core.api.views import ApiView
 from core.api.viewsets import BaseViewSet
 from core.web.errors import CATALOGUE, ApiError
 
-SOURCES = house.sources()
+SOURCES = inventory.sources()
 TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
 
 
 def viewsets():
-    return {path: view for path, view in house.api_views().items() if issubclass(view, ViewSetMixin)}
+    return {path: view for path, view in inventory.api_views().items() if issubclass(view, ViewSetMixin)}
 
 
 def models_behind():
@@ -30,14 +30,14 @@ def models_behind():
 
 
 def test_there_is_something_to_walk_through():
-    assert {"/api/v1/users", "/api/v1/users/{id}", "/health/ready", "/"} <= set(house.routes())
+    assert {"/api/v1/users", "/api/v1/users/{id}", "/health/ready", "/"} <= set(inventory.routes())
     assert len(viewsets()) >= 5
     assert len(models_behind()) >= 3
     assert len(SOURCES) > 40
 
 
 def test_every_api_view_is_limited_and_strict():
-    missing = [path for path, view in house.api_views().items() if not issubclass(view, ApiView)]
+    missing = [path for path, view in inventory.api_views().items() if not issubclass(view, ApiView)]
 
     assert not missing, f"Let the views of {missing} inherit core.api.views.ApiView in place of APIView."
 
@@ -70,7 +70,7 @@ with a value for each field that has no default, such as `user = factory.SubFact
 def test_every_model_behind_one_has_a_factory():
     missing = [
         FACTORY.format(label=model._meta.label, app=model._meta.app_label, model=model.__name__)
-        for model in models_behind() - set(house.factories())
+        for model in models_behind() - set(inventory.factories())
     ]
 
     assert not missing, "\n".join(missing)
@@ -99,7 +99,7 @@ def rows_of(viewset, action, user, number, below):
     if below is not None:
         values = {model.parent: below}
     for _ in range(number):
-        row = house.factories()[model](**values)
+        row = inventory.factories()[model](**values)
         if action == "trash":
             row.soft_delete()
 
@@ -119,7 +119,7 @@ GROWS = "{path} needs {few} queries for few rows and {many} for many. Add prefet
 
 @pytest.mark.django_db
 def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin):
-    lists = house.lists()
+    lists = inventory.lists()
     assert {"/api/v1/jobs", "/api/v1/users"} <= set(lists)
     for route, (viewset, action) in lists.items():
         below = matrix.row_of(model_of(viewset.parents), admin.user) if "{id}" in route else None
@@ -148,14 +148,14 @@ def test_every_code_that_is_written_down_is_in_the_catalogue():
     raised = {
         argument.value
         for tree in TREES.values()
-        for name, call in house.calls(tree)
+        for name, call in inventory.calls(tree)
         if name == "ApiError"
         for argument in call.args[:1]
         if isinstance(argument, ast.Constant)
     }
     documented = {
         code
-        for view in house.api_views().values()
+        for view in inventory.api_views().values()
         for codes in getattr(view, "documented_errors", {}).values()
         for code in codes
     }
@@ -175,7 +175,7 @@ def test_no_function_is_longer_than_60_lines():
     long = [
         f"{path}: {function.name}"
         for path, tree in TREES.items()
-        for function in house.functions(tree)
+        for function in inventory.functions(tree)
         if function.end_lineno - function.lineno >= 60
     ]
 
@@ -185,7 +185,7 @@ def test_no_function_is_longer_than_60_lines():
 def test_only_the_dispatcher_publishes_to_a_queue():
     publishing = {"delay", "apply_async", "send_task", "delay_on_commit", "apply_async_on_commit"}
     publishers = {
-        path for path, tree in TREES.items() for name, _call in house.calls(tree) if name in publishing
+        path for path, tree in TREES.items() for name, _call in inventory.calls(tree) if name in publishing
     }
 
     assert publishers == {"core/outbox/dispatcher.py"}
@@ -195,7 +195,7 @@ def test_no_function_imports_anything():
     hidden = [
         f"{path}: {function.name}"
         for path, tree in TREES.items()
-        for function in house.functions(tree)
+        for function in inventory.functions(tree)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
