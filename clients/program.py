@@ -1,4 +1,4 @@
-"""What an application does with the generated client: log in, create, walk a list, change, read errors by code."""
+"""An application's use of the generated client: log in, create, walk a list, change, read errors by code."""
 
 import sys
 from collections.abc import Iterator
@@ -92,11 +92,11 @@ def change(client: AuthenticatedClient, key: UUID) -> None:
 
 
 def refusal(client: AuthenticatedClient) -> str:
-    answer = create_resource.sync(client=client, body=ResourceDetailRequest(title=" "))
-    assert isinstance(answer, BadRequestResponse)
-    if answer.error.code is BadRequestResponseErrorCode.VALIDATION_ERROR:
-        return ",".join(f"{detail.field}: {detail.code}" for detail in answer.error.details)
-    return answer.error.message
+    response = create_resource.sync(client=client, body=ResourceDetailRequest(title=" "))
+    assert isinstance(response, BadRequestResponse)
+    if response.error.code is BadRequestResponseErrorCode.VALIDATION_ERROR:
+        return ",".join(f"{detail.field}: {detail.code}" for detail in response.error.details)
+    return response.error.message
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
     change(client, first)
     assert list(titles(client)) == ["Three", "Two", "One"]
     assert refusal(client) == "title: blank"
-    print("Python: every call answered as typed")
+    print("Python: every response was as typed")
 
 
 main()

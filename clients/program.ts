@@ -90,4 +90,4 @@ assert.deepEqual(await titles(), ["One", "Three", "Two"]);
 await change(first);
 assert.deepEqual(await titles(), ["Three", "Two", "One"]);
 assert.equal(await refusal(), "title: blank");
-console.log("TypeScript: every call answered as typed");
+console.log("TypeScript: every response was as typed");

@@ -1,4 +1,4 @@
-"""What the tests of accounts ask again and again."""
+"""Checks that the tests of accounts share."""
 
 import re
 
@@ -11,39 +11,39 @@ API = "/api/v1"
 NEW_PASSWORD = "An0ther-battery-staple"
 
 
-def refusal(answer):
-    """(status, code) of an answer that must be the error envelope."""
-    body = answer.json()
+def refusal(response):
+    """Check the error envelope of a response; return (status, code)."""
+    body = response.json()
     error = body["error"]
     assert body.keys() == {"success", "error"}
     assert body["success"] is False
     assert error.keys() == {"code", "message", "details", "requestId"}
     assert error["message"]
-    assert error["requestId"] == answer["X-Request-ID"]
-    return answer.status_code, error["code"]
+    assert error["requestId"] == response["X-Request-ID"]
+    return response.status_code, error["code"]
 
 
-def problems(answer):
-    """[(field, code), …] of a validation error."""
-    assert refusal(answer) == (400, "VALIDATION_ERROR")
-    details = answer.json()["error"]["details"]
+def problems(response):
+    """Return [(field, code), …] of a validation error."""
+    assert refusal(response) == (400, "VALIDATION_ERROR")
+    details = response.json()["error"]["details"]
     assert all(detail.keys() - {"params"} == {"field", "code", "message"} for detail in details)
     assert all(detail["message"] for detail in details)
     return [(detail["field"], detail["code"]) for detail in details]
 
 
-def data(answer, status=200):
-    """The data of an answer that must be a success."""
-    assert answer.status_code == status, answer.content
-    body = answer.json()
+def data(response, status=200):
+    """Return the data of a successful response."""
+    assert response.status_code == status, response.content
+    body = response.json()
     assert body["success"] is True
     return body["data"]
 
 
-def fate(access):
-    """What becomes of an access token that is used now: "alive", or the code of its refusal."""
-    answer = APIClient().get(f"{API}/users/me", headers={"Authorization": f"Bearer {access}"})
-    return "alive" if answer.status_code == 200 else refusal(answer)[1]
+def try_token(access):
+    """Use an access token now; return "accepted", or the code of its refusal."""
+    response = APIClient().get(f"{API}/users/me", headers={"Authorization": f"Bearer {access}"})
+    return "accepted" if response.status_code == 200 else refusal(response)[1]
 
 
 def access_of(caller):
@@ -51,7 +51,7 @@ def access_of(caller):
 
 
 def log_in_with(email, password=PASSWORD):
-    """The answer to a log-in from nowhere in particular."""
+    """Log in from no address in particular; return the response."""
     return APIClient().post(f"{API}/auth/login", {"email": email, "password": password})
 
 
@@ -60,21 +60,21 @@ def refresh_with(token):
 
 
 def token_in(mail):
-    """The secret of the link in a mail's text."""
+    """Return the secret of the link in an email's text."""
     return re.search(r"[?&]token=([\w-]+)", mail.body)[1]
 
 
 def event(name):
-    """The one audit event of this name."""
+    """Return the one audit event of this name."""
     return AuditEvent.objects.get(event=name)
 
 
 def events():
-    """The names of all audit events, oldest first."""
+    """Return the names of all audit events, oldest first."""
     return list(AuditEvent.objects.order_by("id").values_list("event", flat=True))
 
 
 def audit_holds(*secrets):
-    """Whether any of these stands anywhere in the audit log."""
+    """Return whether any of these occurs anywhere in the audit log."""
     written = str(list(AuditEvent.objects.values()))
     return any(secret in written for secret in secrets)

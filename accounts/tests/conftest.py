@@ -10,7 +10,7 @@ from accounts.tests.checks import token_in
 
 @pytest.fixture
 def clock(time_machine):
-    """Time stands still, and moves by `clock.shift(seconds or timedelta)`. Name it before the cast."""
+    """Stop the time; `clock.shift(seconds or timedelta)` moves it. Request it before the fixtures of callers."""
     time_machine.move_to(datetime.now(UTC).replace(microsecond=0), tick=False)
     return time_machine
 
@@ -52,7 +52,7 @@ def hashes(monkeypatch):
 
 @pytest.fixture
 def just_before(db):
-    """`with just_before(beginning of a statement, act)`: somebody acts between a read and that write."""
+    """Yield a context manager that runs a function between a read and the write whose statement begins so."""
 
     @contextmanager
     def interleave(beginning, act):

@@ -102,7 +102,7 @@ def test_what_is_no_address(text):
 
 
 def of_length(length):
-    """An address of so many characters, of labels that are each short enough."""
+    """Return an address of this many characters, of labels that are each short enough."""
     rest = length - len("a" * 64 + "@")
     labels = ["b" * 60] * (rest // 61) + ["c" * (rest % 61 - 4)]
     return f"{'a' * 64}@{'.'.join(labels)}.com"
@@ -132,13 +132,13 @@ def test_254_characters_can_be_registered(anonymous):
 def test_what_is_no_address_is_never_a_5xx(anonymous, kind):
     """At the doors that store an address, and at those that only look for one."""
     text = NONE[kind]
-    answers = [
+    responses = [
         anonymous.post(f"{API}/auth/{path}", {"email": text, "password": PASSWORD, "name": "Ann Able"})
         for path in ("register", "forgot-password", "login")
     ]
 
-    assert [answer.status_code for answer in answers[:2]] == [400, 400]
-    assert answers[2].status_code in {400, 401}
+    assert [response.status_code for response in responses[:2]] == [400, 400]
+    assert responses[2].status_code in {400, 401}
 
 
 @pytest.mark.parametrize(("spelling", "canonical"), SAME.items(), ids=ascii)

@@ -35,7 +35,7 @@ def edit(browser, user, **changes):
 # --- the list -------------------------------------------------------------------------------------
 
 
-def found(browser, **query):
+def search(browser, **query):
     return {user.pk for user in rows(browser.get(url_of(User), query))}
 
 
@@ -55,16 +55,16 @@ def test_email_and_name_are_searched(browser):
     ann, bob = UserFactory(email="ann@example.com"), UserFactory(name="Bob Annson")
     UserFactory(name="Carl")
 
-    assert found(browser, q="ann") == {ann.pk, bob.pk}
+    assert search(browser, q="ann") == {ann.pk, bob.pk}
 
 
 def test_who_was_deleted_is_shown_and_can_be_told_apart(browser, owner):
     gone = UserFactory()
     gone.soft_delete()
 
-    assert {gone.pk, owner.user.pk} <= found(browser)
-    assert found(browser, deleted="yes") == {gone.pk}
-    assert gone.pk not in found(browser, deleted="no")
+    assert {gone.pk, owner.user.pk} <= search(browser)
+    assert search(browser, deleted="yes") == {gone.pk}
+    assert gone.pk not in search(browser, deleted="no")
 
 
 def test_role_and_verification_narrow_the_list(browser):
@@ -72,7 +72,7 @@ def test_role_and_verification_narrow_the_list(browser):
     UserFactory(role="staff")
     UserFactory(email_verified_at=timezone.now())
 
-    assert found(browser, role__exact="staff", verified="yes") == {proven.pk}
+    assert search(browser, role__exact="staff", verified="yes") == {proven.pk}
 
 
 def test_who_is_locked_now_can_be_listed(browser, clock):
@@ -84,7 +84,7 @@ def test_who_is_locked_now_can_be_listed(browser, clock):
     lock(opened)
     act(browser, "unlock", opened)
 
-    assert found(browser, locked="yes") == {locked.pk}
+    assert search(browser, locked="yes") == {locked.pk}
 
 
 def test_the_list_costs_the_same_however_long(browser):
@@ -104,10 +104,10 @@ def test_the_list_costs_the_same_however_long(browser):
 # --- adding ---------------------------------------------------------------------------------------
 
 
-def test_a_new_account_can_log_in_and_is_asked_to_prove_its_address(browser, deliver):
-    answer = browser.post(url_of(User, "add"), {**NEW, "email": " New@Example.com"})
+def test_a_new_account_can_log_in_and_gets_a_verification_email(browser, deliver):
+    response = browser.post(url_of(User, "add"), {**NEW, "email": " New@Example.com"})
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert log_in_with("new@example.com").status_code == 200
     assert [mail.to for mail in deliver()] == [["new@example.com"]]
 
@@ -132,11 +132,11 @@ def test_adding_is_audited_with_who_did_it(browser):
         ("role", "king", "valid choice"),
     ],
 )
-def test_what_the_api_refuses_is_refused_beside_its_field(browser, field, value, problem):
+def test_a_value_that_the_api_refuses_is_an_error_of_its_field(browser, field, value, problem):
     UserFactory(email="taken@example.com")
-    answer = browser.post(url_of(User, "add"), {**NEW, field: value})
+    response = browser.post(url_of(User, "add"), {**NEW, field: value})
 
-    assert problem in " ".join(errors(answer)[field])
+    assert problem in " ".join(errors(response)[field])
     assert not User.objects.filter(email="new@example.com").exists()
 
 
@@ -163,13 +163,13 @@ def test_saving_without_a_change_changes_nothing(browser, owner):
 def test_what_somebody_else_changed_meanwhile_is_not_overwritten(browser, owner):
     seen = browser.get(url_of(owner.user, "change")).context["adminform"].form["seen_version"].value()
     owner.patch("/api/v1/users/me", {"name": "Newer Name"})
-    answer = edit(browser, owner.user, role="staff", seen_version=seen)
+    response = edit(browser, owner.user, role="staff", seen_version=seen)
 
     assert (User.objects.get(pk=owner.user.pk).name, User.objects.get(pk=owner.user.pk).role) == (
         "Newer Name",
         "user",
     )
-    assert "saved this meanwhile" in errors(answer)["__all__"][0]
+    assert "saved this meanwhile" in errors(response)["__all__"][0]
 
 
 def test_a_role_is_changed_by_its_service(browser, owner):
@@ -180,10 +180,10 @@ def test_a_role_is_changed_by_its_service(browser, owner):
     assert (changed.actor_id, changed.changes) == (browser.user.pk, {"role": ["user", "staff"]})
 
 
-def test_the_last_admin_stays_and_the_page_says_why(browser):
-    answer = edit(browser, browser.user, role="user")
+def test_the_last_admin_keeps_the_role_and_the_page_shows_why(browser):
+    response = edit(browser, browser.user, role="user")
 
-    assert errors(answer)["__all__"] == ["The last admin can neither be demoted nor deleted."]
+    assert errors(response)["__all__"] == ["The last admin can neither be demoted nor deleted."]
     assert User.objects.get(pk=browser.user.pk).is_superuser
 
 

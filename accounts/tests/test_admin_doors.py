@@ -5,7 +5,7 @@ from django.test import Client
 
 from accounts.models import Session
 from accounts.services.lockout import locks
-from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, fate, log_in_with
+from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, log_in_with, try_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.tests.office import browser_of, errors
 
@@ -19,16 +19,16 @@ def enter(email, password=PASSWORD, browser=None):
     return (browser or Client()).post(LOG_IN, {"username": email, "password": password})
 
 
-def refusals(answer):
-    return [problem for problems in errors(answer).values() for problem in problems]
+def refusals(response):
+    return [problem for problems in errors(response).values() for problem in problems]
 
 
 @pytest.mark.parametrize("role", ["staff", "admin"])
 def test_staff_come_in(role):
     user = UserFactory(role=role)
-    answer = enter(user.email)
+    response = enter(user.email)
 
-    assert (answer.status_code, answer.url) == (302, "/admin/")
+    assert (response.status_code, response.url) == (302, "/admin/")
     assert event("admin.logged_in").actor_id == user.pk
 
 
@@ -57,7 +57,7 @@ def test_who_was_deleted_is_refused():
     assert refusals(enter(user.email))
 
 
-def test_five_failures_lock_and_the_form_says_for_how_long():
+def test_five_failures_lock_and_the_form_shows_for_how_long():
     user = UserFactory(role="staff")
     for _ in range(5):
         enter(user.email, "Wr0ng-password")
@@ -86,10 +86,10 @@ def test_the_lock_is_one_with_the_apis():
 def test_too_many_tries_from_one_address_are_refused_in_the_form(settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (2, 600)}
     users = [UserFactory(role="staff") for _ in range(3)]
-    answers = [enter(user.email) for user in users]
+    responses = [enter(user.email) for user in users]
 
-    assert [answer.status_code for answer in answers] == [302, 302, 200]
-    assert refusals(answers[2]) == ["Too many failed attempts. Try again in 10 minutes."]
+    assert [response.status_code for response in responses] == [302, 302, 200]
+    assert refusals(responses[2]) == ["Too many failed attempts. Try again in 10 minutes."]
 
 
 def test_a_password_that_would_take_long_to_hash_is_refused(hashes):
@@ -101,9 +101,9 @@ def test_a_password_that_would_take_long_to_hash_is_refused(hashes):
 
 
 def test_a_form_without_the_csrf_token_is_refused():
-    answer = enter(UserFactory(role="staff").email, browser=Client(enforce_csrf_checks=True))
+    response = enter(UserFactory(role="staff").email, browser=Client(enforce_csrf_checks=True))
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
 
 
 def test_leaving_is_recorded(staff):
@@ -139,9 +139,9 @@ def change(browser, old=PASSWORD, new=NEW_PASSWORD, again=None):
 
 def test_the_own_password_is_changed_and_this_browser_stays(staff):
     browser = browser_of(staff.user)
-    answer = change(browser)
+    response = change(browser)
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert browser.get("/admin/").status_code == 200
     assert log_in_with(staff.user.email, NEW_PASSWORD).status_code == 200
 
@@ -150,19 +150,19 @@ def test_every_other_session_ends_with_it(staff):
     elsewhere = browser_of(staff.user)
     change(browser_of(staff.user))
 
-    assert fate(access_of(staff)) == "TOKEN_REVOKED"
+    assert try_token(access_of(staff)) == "TOKEN_REVOKED"
     assert Session.objects.get(pk=staff.session_id).end_reason == "password_changed"
     assert elsewhere.get("/admin/").status_code == 302
 
 
-def test_the_change_is_audited_and_mailed(staff, deliver):
+def test_the_change_is_audited_and_emailed(staff, deliver):
     change(browser_of(staff.user))
 
     assert event("password.changed").actor_id == staff.user.pk
     assert [mail.subject for mail in deliver()] == ["Your password was changed"]
 
 
-def test_a_wrong_old_password_is_said_and_counted(staff):
+def test_a_wrong_old_password_is_an_error_and_counted(staff):
     browser = browser_of(staff.user)
 
     for _ in range(5):
@@ -183,7 +183,7 @@ def test_a_wrong_old_password_is_said_and_counted(staff):
     ],
 )
 def test_a_weak_password_is_refused_in_the_form(staff, new, problem):
-    answer = change(browser_of(staff.user), new=new)
+    response = change(browser_of(staff.user), new=new)
 
-    assert problem in " ".join(refusals(answer))
+    assert problem in " ".join(refusals(response))
     assert staff.user.check_password(PASSWORD)

@@ -3,9 +3,9 @@ from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from accounts.models import Session
-from accounts.tests.checks import access_of, event, events, fate
+from accounts.tests.checks import access_of, event, events, try_token
 from accounts.tests.factories import SessionFactory
-from core.tests.office import act, allow, browser_of, queries_of, rows, said, url_of
+from core.tests.office import act, allow, browser_of, messages_of, queries_of, rows, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ def support(staff):
 # --- sessions -------------------------------------------------------------------------------------
 
 
-def found(browser, **query):
+def search(browser, **query):
     return {session.pk for session in rows(browser.get(url_of(Session), query))}
 
 
@@ -32,23 +32,23 @@ def test_live_and_ended_sessions_are_told_apart(browser, admin):
     ended = SessionFactory(ended_at=timezone.now(), end_reason="logout")
     expired = SessionFactory(expires_at=timezone.now())
 
-    assert found(browser, state="live") == {live.pk, admin.session_id}
-    assert found(browser, state="over") == {ended.pk, expired.pk}
+    assert search(browser, state="live") == {live.pk, admin.session_id}
+    assert search(browser, state="over") == {ended.pk, expired.pk}
 
 
 def test_sessions_are_found_by_address_and_owner(browser):
     mine = SessionFactory(user__email="ann@example.com")
     there = SessionFactory(ip_address="192.0.2.77")
 
-    assert found(browser, q="ann@") == {mine.pk}
-    assert found(browser, q="192.0.2.7") == {there.pk}
-    assert found(browser, user__id__exact=mine.user_id) == {mine.pk}
+    assert search(browser, q="ann@") == {mine.pk}
+    assert search(browser, q="192.0.2.7") == {there.pk}
+    assert search(browser, user__id__exact=mine.user_id) == {mine.pk}
 
 
 def test_a_session_is_ended_at_once(browser, owner):
     act(browser, "end", Session.objects.get(pk=owner.session_id))
 
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert (event("session.ended").actor_id, event("session.ended").target_id) == (
         browser.user.pk,
         owner.session_id,
@@ -58,23 +58,23 @@ def test_a_session_is_ended_at_once(browser, owner):
 def test_one_that_is_over_is_left_alone(browser):
     ended = SessionFactory(ended_at=timezone.now(), end_reason="logout")
 
-    assert said(act(browser, "end", ended)) == ["Nothing to do for 1 of the chosen."]
+    assert messages_of(act(browser, "end", ended)) == ["Nothing to do for 1 of the chosen."]
     assert events() == []
 
 
 def test_staff_end_sessions_of_users_only(support, owner, admin):
     mine, theirs = (Session.objects.get(pk=caller.session_id) for caller in (owner, admin))
-    answer = act(support, "end", mine, theirs)
+    response = act(support, "end", mine, theirs)
 
-    assert (fate(access_of(owner)), fate(access_of(admin))) == ("TOKEN_REVOKED", "alive")
-    assert any("Only an admin" in message for message in said(answer))
+    assert (try_token(access_of(owner)), try_token(access_of(admin))) == ("TOKEN_REVOKED", "accepted")
+    assert any("Only an admin" in message for message in messages_of(response))
 
 
 def test_who_may_only_look_ends_nothing(staff, owner):
     browser = browser_of(allow(staff.user, "accounts.view_session"))
     act(browser, "end", Session.objects.get(pk=owner.session_id))
 
-    assert fate(access_of(owner)) == "alive"
+    assert try_token(access_of(owner)) == "accepted"
 
 
 @pytest.mark.parametrize("page", ["add", "delete"])

@@ -96,7 +96,7 @@ def test_a_forged_or_expired_token_is_not_recorded(anonymous, owner):
 
 
 @pytest.mark.parametrize("over", ["used_at", "expires_at"])
-def test_a_mailed_link_that_is_over_is_recorded_once_a_minute(anonymous, over):
+def test_a_used_or_expired_link_is_recorded_once_a_minute(anonymous, over):
     user = UserFactory()
     secret = issue_token(user, OneTimeToken.Purpose.PASSWORD_RESET, user.email, timedelta(hours=1))
     OneTimeToken.objects.update(**{over: timezone.now()})
@@ -107,7 +107,7 @@ def test_a_mailed_link_that_is_over_is_recorded_once_a_minute(anonymous, over):
     assert events("link.refused").get().subject_id == user.pk
 
 
-def test_a_link_that_nobody_has_mailed_is_not_recorded(anonymous):
+def test_an_invented_link_is_not_recorded(anonymous):
     anonymous.post(f"{API}/auth/reset-password", {"token": "x" * 43, "password": PASSWORD})
 
     assert not AuditEvent.objects.exists()
@@ -168,15 +168,20 @@ def test_a_request_for_a_reset_is_recorded_without_its_address(anonymous, email)
         assert (
             anonymous.post(f"{API}/auth/forgot-password", {"email": email}, **FROM_THERE).status_code == 202
         )
-    asked = AuditEvent.objects.get()
+    recorded = AuditEvent.objects.get()
 
-    assert (asked.event, asked.ip_address, asked.request_id) == (
+    assert (recorded.event, recorded.ip_address, recorded.request_id) == (
         "password.reset_requested",
         "203.0.113.9",
         "req-1",
     )
-    assert (asked.actor_id, asked.subject_id, asked.target_id, asked.changes) == (None, None, None, {})
-    assert asked.user_agent == ""  # nobody could find it when its person is erased
+    assert (recorded.actor_id, recorded.subject_id, recorded.target_id, recorded.changes) == (
+        None,
+        None,
+        None,
+        {},
+    )
+    assert recorded.user_agent == ""  # nobody could find it when its person is erased
 
 
 def test_the_mail_that_follows_is_recorded_under_the_same_request_id(anonymous, deliver):

@@ -1,4 +1,4 @@
-"""`manage.py changepassword`: what it sets is set as staff would set it."""
+"""`manage.py changepassword`: the command sets a password as staff would set it."""
 
 import getpass
 from datetime import timedelta
@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.services.passwords import issue_token
-from accounts.tests.checks import API, NEW_PASSWORD, access_of, event, fate, log_in_with, problems
+from accounts.tests.checks import API, NEW_PASSWORD, access_of, event, log_in_with, problems, try_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.tests.office import browser_of
 
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def typed(monkeypatch):
-    """What the operator types when asked for a password; each twice."""
+    """Type passwords at the operator's prompts; each twice."""
 
     def type_(*texts):
-        answers = [text for text in texts for _ in range(2)]
-        monkeypatch.setattr(getpass, "getpass", lambda prompt="": answers.pop(0))
+        inputs = [text for text in texts for _ in range(2)]
+        monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))
 
     return type_
 
@@ -44,10 +44,10 @@ def test_ends_every_session_and_voids_reset_links(typed, owner, anonymous):
 
     call_command("changepassword", owner.user.email)
 
-    assert fate(access_of(owner)) == "TOKEN_REVOKED"
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert browser.get("/admin/").status_code == 302
-    answer = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": PASSWORD})
-    assert problems(answer) == [("token", "invalid_token")]
+    response = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": PASSWORD})
+    assert problems(response) == [("token", "invalid_token")]
 
 
 def test_opens_the_lock(typed):
@@ -91,7 +91,7 @@ def test_of_an_address_that_was_deleted_and_registered_again_it_is_the_account_t
     ["short", "no-digit-Here", "Passw0rd", "A1" + "\u0301" * 40, "A1" * 1000],
     ids=["short", "digit", "common", "marks", "long"],
 )
-def test_a_weak_password_is_asked_for_again_three_times(typed, weak, capsys):
+def test_prompts_three_times_for_a_strong_password(typed, weak, capsys):
     user = UserFactory()
     typed(weak, weak, weak)
 
@@ -115,10 +115,10 @@ def test_an_address_that_is_not_utf8_is_refused():
         call_command("changepassword", "r\udce4t@example.com")
 
 
-def test_two_different_passwords_are_asked_for_again(monkeypatch):
+def test_prompts_again_after_two_different_passwords(monkeypatch):
     user = UserFactory()
-    answers = [NEW_PASSWORD, PASSWORD, NEW_PASSWORD, NEW_PASSWORD]
-    monkeypatch.setattr(getpass, "getpass", lambda prompt="": answers.pop(0))
+    inputs = [NEW_PASSWORD, PASSWORD, NEW_PASSWORD, NEW_PASSWORD]
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))
 
     call_command("changepassword", user.email)
 

@@ -16,10 +16,10 @@ class Browser(APIClient):
     csrf = ""
 
     def log_in(self, user):
-        answer = self.post(LOGIN, {"email": user.email, "password": PASSWORD})
-        assert answer.status_code == 200
-        self.csrf = answer.json()["data"]["csrfToken"]
-        return answer
+        response = self.post(LOGIN, {"email": user.email, "password": PASSWORD})
+        assert response.status_code == 200
+        self.csrf = response.json()["data"]["csrfToken"]
+        return response
 
 
 @pytest.fixture(autouse=True)
@@ -35,26 +35,26 @@ def user():
 @pytest.fixture
 def browser(user):
     client = Browser()
-    client.answer = client.log_in(user)
+    client.response = client.log_in(user)
     return client
 
 
 CLEARED = [("", 0)] * 3
 
 
-def cleared(answer):
-    """(value, max-age) of every cookie that the answer sets."""
-    return [(cookie.value, cookie["max-age"]) for cookie in answer.cookies.values()]
+def cleared(response):
+    """Return (value, max-age) of every cookie that the response sets."""
+    return [(cookie.value, cookie["max-age"]) for cookie in response.cookies.values()]
 
 
-def refused(answer):
-    return answer.status_code == 403 and answer.json()["error"]["code"] == "CSRF_FAILED"
+def refused(response):
+    return response.status_code == 403 and response.json()["error"]["code"] == "CSRF_FAILED"
 
 
 def test_the_body_holds_no_token(browser):
-    assert browser.answer.json()["data"].keys() == {"delivery", "user", "csrfToken", "expiresIn"}
+    assert browser.response.json()["data"].keys() == {"delivery", "user", "csrfToken", "expiresIn"}
     for cookie in (ACCESS, REFRESH):
-        assert browser.cookies[cookie.name].value not in browser.answer.content.decode()
+        assert browser.cookies[cookie.name].value not in browser.response.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_the_csrf_token_of_another_session_does_not_fit(browser, user):
     "origin", ["https://evil.example", "null", "http://testserver.evil.example", "https://["]
 )
 def test_a_foreign_origin_is_refused(browser, origin):
-    answer = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
+    response = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
 
-    assert refused(answer)
+    assert refused(response)
 
 
 def test_trusted_origins_are_let_in(browser, settings):
@@ -108,8 +108,8 @@ def test_trusted_origins_are_let_in(browser, settings):
         "https://a.b.example.com",
         "capacitor://localhost",
     ):
-        answer = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
-        assert answer.status_code == 200
+        response = browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin)
+        assert response.status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["http://app.example.com", "https://example.com.evil.example"])
@@ -120,27 +120,27 @@ def test_a_pattern_lets_in_its_own_scheme_and_subdomains_only(browser, settings,
 
 
 def test_a_foreign_site_cannot_log_a_browser_in(user):
-    answer = APIClient().post(
+    response = APIClient().post(
         LOGIN, {"email": user.email, "password": PASSWORD}, HTTP_ORIGIN="https://evil.example"
     )
 
-    assert refused(answer)
+    assert refused(response)
     assert not user.sessions.exists()
 
 
 def test_a_bearer_token_wins_and_needs_no_csrf_token(browser, owner):
     header = owner.authorization
-    answer = browser.patch(ME, {"name": "Newer"}, HTTP_AUTHORIZATION=header)
+    response = browser.patch(ME, {"name": "Newer"}, HTTP_AUTHORIZATION=header)
 
-    assert answer.json()["data"]["id"] == str(owner.user.pk)
+    assert response.json()["data"]["id"] == str(owner.user.pk)
 
 
 def test_refresh_by_cookie_rotates_the_cookies(browser, user):
     before = browser.cookies[REFRESH.name].value
-    answer = browser.post("/api/v1/auth/refresh", HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post("/api/v1/auth/refresh", HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert answer.status_code == 200
-    assert answer.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
+    assert response.status_code == 200
+    assert response.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
     assert browser.cookies[REFRESH.name].value != before
     assert browser.get(ME).status_code == 200
 
@@ -150,9 +150,9 @@ def test_refresh_by_cookie_needs_the_csrf_token(browser):
 
 
 def test_a_token_from_a_cookie_never_moves_into_a_body(browser):
-    answer = browser.post("/api/v1/auth/refresh?delivery=body", HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post("/api/v1/auth/refresh?delivery=body", HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert answer.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
+    assert response.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
 
 
 def test_a_refresh_moves_a_token_from_the_body_into_cookies_from_an_own_origin_only(owner):
@@ -173,19 +173,22 @@ def test_register_delivers_cookies_too():
 
 
 def test_logout_clears_every_cookie(browser, user):
-    answer = browser.post("/api/v1/auth/logout", HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post("/api/v1/auth/logout", HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert answer.status_code == 204
-    assert cleared(answer) == CLEARED
+    assert response.status_code == 204
+    assert cleared(response) == CLEARED
     assert not user.sessions.live().exists()
 
 
 def test_logout_clears_them_when_the_rate_is_used_up_too(browser, user, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (1, 60), "anon": (1, 60)}
     user.sessions.end("reset")
-    answers = [browser.post("/api/v1/auth/logout", HTTP_COOKIE=f"{REFRESH.name}=x") for _ in range(2)]
+    responses = [browser.post("/api/v1/auth/logout", HTTP_COOKIE=f"{REFRESH.name}=x") for _ in range(2)]
 
-    assert [(answer.status_code, cleared(answer)) for answer in answers] == [(204, CLEARED), (429, CLEARED)]
+    assert [(response.status_code, cleared(response)) for response in responses] == [
+        (204, CLEARED),
+        (429, CLEARED),
+    ]
 
 
 def test_a_login_makes_a_new_session_whatever_cookie_came_along(browser, user):
@@ -197,9 +200,9 @@ def test_a_login_makes_a_new_session_whatever_cookie_came_along(browser, user):
 
 
 def test_another_delivery_is_refused(user):
-    answer = APIClient().post(
+    response = APIClient().post(
         "/api/v1/auth/login?delivery=pigeon", {"email": user.email, "password": PASSWORD}
     )
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == "delivery"
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "delivery"

@@ -127,7 +127,7 @@ def test_a_lock_of_the_address_is_opened(create):
     assert log_in_with(EMAIL).status_code == 200
 
 
-def test_without_a_terminal_it_says_so(monkeypatch):
+def test_without_a_terminal_it_fails_with_the_reason(monkeypatch):
     with pytest.raises(CommandError, match="not a terminal"):
         call_command("createsuperuser")
 
@@ -136,5 +136,5 @@ def test_the_managers_own_way_makes_the_same_hash():
     """`create_superuser` is what Django documents for scripts."""
     User.objects.create_superuser(EMAIL, "Root", "A\u030angstro\u0308m-n0w")
 
-    answer = APIClient().post(f"{API}/auth/login", {"email": EMAIL, "password": "Ångström-n0w"})
-    assert answer.status_code == 200
+    response = APIClient().post(f"{API}/auth/login", {"email": EMAIL, "password": "Ångström-n0w"})
+    assert response.status_code == 200

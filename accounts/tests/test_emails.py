@@ -1,4 +1,4 @@
-"""What each mail says, in both of its forms."""
+"""The content of each email, in both of its forms."""
 
 from datetime import datetime
 from html.parser import HTMLParser
@@ -74,7 +74,7 @@ def html_of(message):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_the_subject_says_what_it_is_about(template):
+def test_the_subject_names_the_purpose(template):
     message = written(template)
 
     assert message.subject == TEMPLATES[template][0]
@@ -103,7 +103,7 @@ def test_the_html_has_the_link_to_press_and_to_copy(template):
     ("template", "life"),
     [("password_reset", "hour"), ("email_proof", "24 hours"), ("email_changed", "7 days")],
 )
-def test_a_link_says_how_long_it_works(template, life):
+def test_a_link_comes_with_its_lifetime(template, life):
     message = written(template)
 
     assert f"within the next {life}" in message.body
@@ -123,7 +123,7 @@ def test_a_link_says_how_long_it_works(template, life):
         ("new_device", "If it was not"),
     ],
 )
-def test_every_mail_says_what_to_do_if_it_was_not_you(template, advice):
+def test_every_email_explains_what_to_do_if_it_was_not_you(template, advice):
     message = written(template)
 
     assert advice in message.body
@@ -142,7 +142,7 @@ def test_a_hostile_name_is_text_and_no_markup(template):
     assert "https://evil.example" not in page.links
 
 
-def test_what_a_device_says_of_itself_is_text_and_no_markup():
+def test_the_name_of_a_device_is_escaped():
     page = Page(html_of(written("new_device")))
 
     assert "<i>Firefox</i>" in page.text
@@ -151,7 +151,7 @@ def test_what_a_device_says_of_itself_is_text_and_no_markup():
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_an_address_that_is_not_proven_is_not_greeted_by_name(template):
-    """Whoever signs up with a foreign address could send its owner a text of their own, as the name."""
+    """A person who signs up with a foreign address could send its owner a text of their own, as the name."""
     message = written(template, name="Win at casino.example", verified=False)
 
     assert "casino" not in message.body

@@ -19,15 +19,15 @@ def ann():
     return UserFactory(email="ann@example.com", name="Ann Able")
 
 
-def ask(client, email="ann@example.com", **extra):
-    answer = client.post(URL, {"email": email}, **extra)
-    assert answer.status_code == 202
-    return answer
+def send(client, email="ann@example.com", **extra):
+    response = client.post(URL, {"email": email}, **extra)
+    assert response.status_code == 202
+    return response
 
 
-def test_mails_one_link_to_the_front_end(anonymous, ann, deliver):
-    answer = ask(anonymous)
-    assert answer.json() == {"success": True, "data": None}
+def test_emails_one_link_to_the_front_end(anonymous, ann, deliver):
+    response = send(anonymous)
+    assert response.json() == {"success": True, "data": None}
 
     [mail] = deliver()
 
@@ -37,36 +37,36 @@ def test_mails_one_link_to_the_front_end(anonymous, ann, deliver):
 
 
 def test_sends_nothing_in_the_request(anonymous, ann, mailoutbox):
-    ask(anonymous)
+    send(anonymous)
 
     assert mailoutbox == []
     assert not ann.one_time_tokens.exists()
 
 
 @pytest.mark.parametrize("kind", ["unknown", "deleted"])
-def test_nobody_gets_the_same_answer_for_the_same_work(anonymous, ann, deliver, kind):
+def test_an_unknown_address_gets_the_same_response_for_the_same_work(anonymous, ann, deliver, kind):
     UserFactory(email="deleted@example.com").soft_delete()
     with CaptureQueriesContext(
         connection,
     ) as known_queries:
-        known = ask(anonymous, headers={"X-Request-ID": "same"})
+        known = send(anonymous, headers={"X-Request-ID": "same"})
     deliver()
 
     with CaptureQueriesContext(connection) as queries:
         # From elsewhere: the audit log has one request a minute of each address.
-        answer = ask(
+        response = send(
             anonymous, f"{kind}@example.com", headers={"X-Request-ID": "same"}, REMOTE_ADDR="203.0.113.9"
         )
 
-    assert answer.content == known.content
-    assert answer.headers.keys() == known.headers.keys()
+    assert response.content == known.content
+    assert response.headers.keys() == known.headers.keys()
     assert len(queries) == len(known_queries)
     assert deliver() == []
 
 
 @pytest.mark.parametrize("spelling", ["ANN@EXAMPLE.COM", " ann@example.com ", "ａnn@example.com"])
 def test_the_mail_goes_to_the_stored_address(anonymous, ann, deliver, spelling):
-    ask(anonymous, spelling)
+    send(anonymous, spelling)
 
     assert [mail.to for mail in deliver()] == [["ann@example.com"]]
 
@@ -82,7 +82,7 @@ def test_wants_an_address(anonymous, address):
 
 
 def test_the_link_never_follows_the_request(anonymous, ann, deliver):
-    ask(
+    send(
         anonymous,
         headers={
             "Host": "localhost",
@@ -98,9 +98,9 @@ def test_the_link_never_follows_the_request(anonymous, ann, deliver):
 
 
 def test_a_forged_host_is_refused(anonymous, ann, deliver):
-    answer = anonymous.post(URL, {"email": "ann@example.com"}, headers={"Host": "evil.example"})
+    response = anonymous.post(URL, {"email": "ann@example.com"}, headers={"Host": "evil.example"})
 
-    assert refusal(answer) == (400, "MALFORMED_REQUEST")
+    assert refusal(response) == (400, "MALFORMED_REQUEST")
     assert deliver() == []
 
 
@@ -111,18 +111,18 @@ def test_a_redirect_in_the_body_is_ignored(anonymous, ann, deliver):
     assert "evil.example" not in mail.body
 
 
-def test_a_flood_of_requests_is_five_mails_an_hour(clock, anonymous, ann, deliver):
+def test_sends_at_most_five_emails_an_hour(clock, anonymous, ann, deliver):
     for _ in range(7):
-        ask(anonymous)
+        send(anonymous)
     assert len(deliver()) == 5
 
     clock.shift(timedelta(hours=1, seconds=1))
-    ask(anonymous)
+    send(anonymous)
     assert len(deliver()) == 1
 
 
-def test_a_promise_that_comes_too_late_is_not_kept(clock, anonymous, ann, deliver):
-    ask(anonymous)
+def test_an_expired_outbox_message_is_not_sent(clock, anonymous, ann, deliver):
+    send(anonymous)
 
     clock.shift(timedelta(hours=1, seconds=1))
 
@@ -131,13 +131,13 @@ def test_a_promise_that_comes_too_late_is_not_kept(clock, anonymous, ann, delive
 
 
 def test_delivering_twice_sends_once(anonymous, ann, deliver):
-    ask(anonymous)
+    send(anonymous)
 
     assert (len(deliver()), len(deliver())) == (1, 0)
 
 
-def test_neither_promise_nor_database_holds_the_secret(anonymous, ann, emailed_token):
-    ask(anonymous)
+def test_neither_outbox_nor_database_contains_the_secret(anonymous, ann, emailed_token):
+    send(anonymous)
     token = emailed_token("ann@example.com")
 
     assert OutboxMessage.objects.get().payload == {"email": "ann@example.com"}
@@ -149,7 +149,7 @@ def test_an_outage_of_the_mail_server_does_not_use_the_hour_up(clock, anonymous,
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     for _ in range(6):
-        ask(anonymous)
+        send(anonymous)
     assert deliver() == []
 
     settings.EMAIL_BACKEND = works

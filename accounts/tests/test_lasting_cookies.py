@@ -26,7 +26,7 @@ def browser(clock, user):
 
 
 def drop(browser, *cookies):
-    """As a browser does when they expire, or as another tab that logged in elsewhere."""
+    """Delete cookies, as a browser does when they expire, or as another tab that logged in elsewhere."""
     for cookie in cookies:
         del browser.cookies[cookie.name]
 
@@ -38,9 +38,9 @@ def drop(browser, *cookies):
 def test_logout_finds_the_session_by_either_cookie(browser, user, gone):
     drop(browser, gone)
 
-    answer = browser.post(LOGOUT, HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post(LOGOUT, HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert (answer.status_code, cleared(answer)) == (204, CLEARED)
+    assert (response.status_code, cleared(response)) == (204, CLEARED)
     assert user.sessions.get().end_reason == "logout"
 
 
@@ -56,35 +56,35 @@ def test_logout_works_with_an_expired_access_cookie(browser, user, clock):
 def test_logout_needs_the_csrf_token_by_either_cookie(browser, user, gone):
     drop(browser, gone)
 
-    answer = browser.post(LOGOUT)
+    response = browser.post(LOGOUT)
 
-    assert refused(answer)
-    assert not answer.cookies
+    assert refused(response)
+    assert not response.cookies
     assert user.sessions.get().is_live
 
 
 def test_logout_clears_cookies_that_name_no_session(browser, user):
     user.sessions.all().delete()
-    answer = browser.post(LOGOUT)
-    assert (answer.status_code, cleared(answer)) == (204, CLEARED)
+    response = browser.post(LOGOUT)
+    assert (response.status_code, cleared(response)) == (204, CLEARED)
 
     browser.cookies[ACCESS.name] = browser.cookies[REFRESH.name] = "forged"
-    answer = browser.post(LOGOUT)
-    assert (answer.status_code, cleared(answer)) == (204, CLEARED)
+    response = browser.post(LOGOUT)
+    assert (response.status_code, cleared(response)) == (204, CLEARED)
 
 
 def test_a_foreign_site_cannot_clear_cookies(browser, user):
     user.sessions.all().delete()
-    answer = browser.post(LOGOUT, HTTP_ORIGIN="https://evil.example")
+    response = browser.post(LOGOUT, HTTP_ORIGIN="https://evil.example")
 
-    assert refused(answer)
-    assert not answer.cookies
+    assert refused(response)
+    assert not response.cookies
 
 
 def test_a_bearer_logout_leaves_the_cookies_of_another_session(browser, owner):
-    answer = browser.post(LOGOUT, HTTP_AUTHORIZATION=owner.authorization)
+    response = browser.post(LOGOUT, HTTP_AUTHORIZATION=owner.authorization)
 
-    assert (answer.status_code, list(answer.cookies)) == (204, [])
+    assert (response.status_code, list(response.cookies)) == (204, [])
     assert browser.get(ME).status_code == 200
 
 
@@ -122,10 +122,10 @@ def test_without_a_live_session_there_is_no_token_and_no_cookie_stays(browser, u
     if value is not None:
         browser.cookies[ACCESS.name] = browser.cookies[REFRESH.name] = value
 
-    answer = browser.get(CSRF_TOKEN)
+    response = browser.get(CSRF_TOKEN)
 
-    assert refusal(answer) == (401, code)
-    assert cleared(answer) == CLEARED
+    assert refusal(response) == (401, code)
+    assert cleared(response) == CLEARED
 
 
 def test_a_bearer_token_has_no_csrf_token(owner):
@@ -138,27 +138,27 @@ def test_a_bearer_token_has_no_csrf_token(owner):
 def test_the_401_of_an_ended_session_clears_every_cookie(browser, user):
     user.sessions.end("logout")
 
-    answer = browser.get(ME)
+    response = browser.get(ME)
 
-    assert refusal(answer) == (401, "TOKEN_REVOKED")
-    assert cleared(answer) == CLEARED
+    assert refusal(response) == (401, "TOKEN_REVOKED")
+    assert cleared(response) == CLEARED
 
 
 def test_the_401_of_a_forged_access_cookie_leaves_the_refresh_cookie(browser):
     browser.cookies[ACCESS.name] = "forged"
 
-    answer = browser.get(ME)
+    response = browser.get(ME)
 
-    assert (refusal(answer), list(answer.cookies)) == ((401, "UNAUTHORIZED"), [ACCESS.name])
+    assert (refusal(response), list(response.cookies)) == ((401, "UNAUTHORIZED"), [ACCESS.name])
     assert browser.post(REFRESHING, HTTP_X_CSRFTOKEN=browser.csrf).status_code == 200
 
 
 def test_an_expired_access_cookie_is_left_for_the_refresh_to_replace(browser, clock):
     clock.shift(timedelta(hours=1))
 
-    answer = browser.get(ME)
+    response = browser.get(ME)
 
-    assert (refusal(answer), list(answer.cookies)) == ((401, "TOKEN_EXPIRED"), [])
+    assert (refusal(response), list(response.cookies)) == ((401, "TOKEN_EXPIRED"), [])
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_an_expired_access_cookie_is_left_for_the_refresh_to_replace(browser, cl
 def test_a_refused_refresh_clears_every_cookie(browser, user, clock, spoil, code):
     spoil(browser, user, clock)
 
-    answer = browser.post(REFRESHING, HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post(REFRESHING, HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert refusal(answer) == (401, code)
-    assert cleared(answer) == CLEARED
+    assert refusal(response) == (401, code)
+    assert cleared(response) == CLEARED
 
 
 def test_a_reused_refresh_cookie_clears_every_cookie(browser, user, clock):
@@ -184,16 +184,16 @@ def test_a_reused_refresh_cookie_clears_every_cookie(browser, user, clock):
     clock.shift(11)
     browser.cookies[REFRESH.name] = spent
 
-    answer = browser.post(REFRESHING, HTTP_X_CSRFTOKEN=browser.csrf)
+    response = browser.post(REFRESHING, HTTP_X_CSRFTOKEN=browser.csrf)
 
-    assert refusal(answer) == (401, "TOKEN_REVOKED")
-    assert cleared(answer) == CLEARED
+    assert refusal(response) == (401, "TOKEN_REVOKED")
+    assert cleared(response) == CLEARED
 
 
 def test_a_missing_csrf_token_clears_nothing(browser):
-    for answer in (browser.post(REFRESHING), browser.patch(ME, {"name": "Newer"})):
-        assert refused(answer)
-        assert not answer.cookies
+    for response in (browser.post(REFRESHING), browser.patch(ME, {"name": "Newer"})):
+        assert refused(response)
+        assert not response.cookies
 
 
 def test_two_tabs_that_refresh_at_once_both_go_on(browser):

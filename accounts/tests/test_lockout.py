@@ -1,4 +1,4 @@
-"""Five failures within 15 minutes lock an address for 15 minutes, whoever and wherever they come from."""
+"""Five failures within 15 minutes lock an address for 15 minutes, from any caller and any IP address."""
 
 from datetime import timedelta
 
@@ -16,10 +16,10 @@ from accounts.tests.checks import (
     audit_holds,
     event,
     events,
-    fate,
     log_in_with,
     refresh_with,
     refusal,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit.models import AuditEvent
@@ -49,11 +49,11 @@ def is_locked(email=ANN):
 def test_five_failures_lock_the_right_password_out_too(clock, ann):
     fail(5)
 
-    answer = log_in_with(ANN)
+    response = log_in_with(ANN)
 
-    assert refusal(answer) == LOCKED
-    assert answer["Retry-After"] == "900"
-    assert answer.json()["error"]["details"] == []
+    assert refusal(response) == LOCKED
+    assert response["Retry-After"] == "900"
+    assert response.json()["error"]["details"] == []
 
 
 def test_four_do_not(ann):
@@ -84,8 +84,8 @@ def test_the_lock_opens_after_fifteen_minutes(clock, ann):
     fail(5)
 
     clock.shift(timedelta(minutes=15, seconds=-1))
-    answer = log_in_with(ANN)
-    assert (refusal(answer), answer["Retry-After"]) == (LOCKED, "1")
+    response = log_in_with(ANN)
+    assert (refusal(response), response["Retry-After"]) == (LOCKED, "1")
 
     clock.shift(1)
     assert log_in_with(ANN).status_code == 200
@@ -115,13 +115,13 @@ def test_tries_during_a_lock_neither_extend_it_nor_count_nor_cost_a_hash(clock, 
 
 def test_an_unknown_address_is_locked_just_the_same(clock, anonymous, ann):
     def course(email):
-        """The answers to six attempts, without what counts requests."""
+        """Yield the responses to six attempts, without the headers of the rate limit."""
         for _ in range(6):
             body, headers = {"email": email, "password": "Wr0ng-password"}, {"X-Request-ID": "same"}
-            answer = anonymous.post(f"{API}/auth/login", body, headers=headers)
-            for name in ("RateLimit-Remaining", "RateLimit-Reset"):  # that clock does not stand still
-                answer.headers.pop(name)
-            yield answer.status_code, answer.content, dict(answer.items())
+            response = anonymous.post(f"{API}/auth/login", body, headers=headers)
+            for name in ("RateLimit-Remaining", "RateLimit-Reset"):  # the clock of these is not stopped
+                response.headers.pop(name)
+            yield response.status_code, response.content, dict(response.items())
 
     assert list(course("nobody@example.com")) == list(course(ANN))
 
@@ -170,7 +170,7 @@ def test_who_is_logged_in_stays_logged_in(log_in, ann):
 
     fail(5)
 
-    assert fate(access_of(caller)) == "alive"
+    assert try_token(access_of(caller)) == "accepted"
     assert refresh_with(caller.refresh_token).status_code == 200
 
 
@@ -221,9 +221,9 @@ def test_keeps_no_address(ann):
     fail(1)
     fail(1, "nobody@example.com")
 
-    kept = str(list(Lockout.objects.values()) + list(AuditEvent.objects.values()))
-    assert ANN not in kept
-    assert "nobody" not in kept
+    stored = str(list(Lockout.objects.values()) + list(AuditEvent.objects.values()))
+    assert ANN not in stored
+    assert "nobody" not in stored
 
 
 @pytest.mark.parametrize(("password", "outcome"), [(PASSWORD, "success"), ("Wr0ng-password", "failure")])

@@ -17,10 +17,10 @@ from accounts.tests.checks import (
     data,
     event,
     events,
-    fate,
     problems,
     refresh_with,
     refusal,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
 
@@ -35,31 +35,31 @@ def ann():
     return UserFactory(email="ann@example.com", name="Ann Able")
 
 
-def test_answers_with_the_user_and_a_pair_of_tokens(anonymous, ann):
-    answer = data(anonymous.post(URL, ANN))
+def test_returns_the_user_and_a_pair_of_tokens(anonymous, ann):
+    response = data(anonymous.post(URL, ANN))
 
-    assert answer.keys() == {"delivery", "user", "tokens"}
-    assert answer["user"].keys() == {
+    assert response.keys() == {"delivery", "user", "tokens"}
+    assert response["user"].keys() == {
         *("id", "email", "pendingEmail", "name", "role", "emailVerified", "createdAt", "updatedAt")
     }
-    assert (answer["user"]["id"], answer["user"]["email"]) == (str(ann.pk), "ann@example.com")
-    assert answer["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}
-    assert (answer["tokens"]["tokenType"], answer["tokens"]["expiresIn"]) == ("Bearer", 900)
+    assert (response["user"]["id"], response["user"]["email"]) == (str(ann.pk), "ann@example.com")
+    assert response["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}
+    assert (response["tokens"]["tokenType"], response["tokens"]["expiresIn"]) == ("Bearer", 900)
 
 
 def test_both_tokens_work(anonymous, ann):
     tokens = data(anonymous.post(URL, ANN))["tokens"]
 
-    assert fate(tokens["accessToken"]) == "alive"
+    assert try_token(tokens["accessToken"]) == "accepted"
     assert refresh_with(tokens["refreshToken"]).status_code == 200
 
 
-def test_the_answer_is_never_stored_on_the_way(anonymous, ann):
+def test_the_response_is_not_cacheable(anonymous, ann):
     for path in ("login", "login/"):
-        answer = anonymous.post(f"{API}/auth/{path}", ANN)
+        response = anonymous.post(f"{API}/auth/{path}", ANN)
 
-        assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
-        assert answer["Referrer-Policy"] == "no-referrer"
+        assert (response.status_code, response["Cache-Control"]) == (200, "no-store")
+        assert response["Referrer-Policy"] == "no-referrer"
 
 
 def test_expires_in_is_the_life_of_the_access_token(clock, anonymous, ann, settings):
@@ -68,16 +68,16 @@ def test_expires_in_is_the_life_of_the_access_token(clock, anonymous, ann, setti
     assert tokens["expiresIn"] == 120
 
     clock.shift(119)
-    assert fate(tokens["accessToken"]) == "alive"
+    assert try_token(tokens["accessToken"]) == "accepted"
     clock.shift(1)
-    assert fate(tokens["accessToken"]) == "TOKEN_EXPIRED"
+    assert try_token(tokens["accessToken"]) == "TOKEN_EXPIRED"
 
 
 @pytest.mark.parametrize("spelling", ["ANN@example.com", " ann@Example.com ", "ａｎｎ@example.com"])
 def test_every_spelling_of_the_address_is_the_account(anonymous, ann, spelling):
-    answer = anonymous.post(URL, ANN | {"email": spelling})
+    response = anonymous.post(URL, ANN | {"email": spelling})
 
-    assert data(answer)["user"]["id"] == str(ann.pk)
+    assert data(response)["user"]["id"] == str(ann.pk)
 
 
 @pytest.mark.parametrize("lookalike", ["ann@example.com.", "a nn@example.com", "anñ@example.com", "ann"])
@@ -90,16 +90,16 @@ def test_a_letter_that_only_folds_alike_is_another(anonymous, lookalike):
     """The dotless i is upper-cased to the same letter as i; the o is a Cyrillic one (CVE-2019-19844)."""
     UserFactory(email="mike@example.com")
 
-    answer = anonymous.post(URL, {"email": lookalike, "password": PASSWORD})
+    response = anonymous.post(URL, {"email": lookalike, "password": PASSWORD})
 
-    assert refusal(answer) == (401, "INVALID_CREDENTIALS")
+    assert refusal(response) == (401, "INVALID_CREDENTIALS")
 
 
 def test_a_wrong_password_is_refused_and_opens_nothing(anonymous, ann):
-    answer = anonymous.post(URL, ANN | {"password": PASSWORD + "x"})
+    response = anonymous.post(URL, ANN | {"password": PASSWORD + "x"})
 
-    assert refusal(answer) == (401, "INVALID_CREDENTIALS")
-    assert answer["WWW-Authenticate"]
+    assert refusal(response) == (401, "INVALID_CREDENTIALS")
+    assert response["WWW-Authenticate"]
     assert not Session.objects.exists()
 
 
@@ -140,7 +140,7 @@ def test_each_login_is_a_session_of_its_own(anonymous, ann):
 
     ann.sessions.order_by("id").first().delete()
 
-    assert (fate(first), fate(second)) == ("TOKEN_REVOKED", "alive")
+    assert (try_token(first), try_token(second)) == ("TOKEN_REVOKED", "accepted")
 
 
 def test_the_session_remembers_device_and_address(anonymous, ann):
@@ -216,7 +216,7 @@ def test_a_hash_of_another_cost_is_renewed_and_other_sessions_stay(anonymous, lo
 
     ann.refresh_from_db()
     assert "$04$" in ann.password
-    assert fate(access_of(elsewhere)) == "alive"
+    assert try_token(access_of(elsewhere)) == "accepted"
 
 
 # What comes after the slow hash of a right password: the count of failures is cleared.
@@ -228,27 +228,27 @@ def test_a_password_replaced_meanwhile_opens_no_session(anonymous, ann, just_bef
     token = issue_token(ann, "password_reset", ann.email, timedelta(hours=1))
     anonymous.post(URL, WRONG)
     with just_before(AFTER_THE_HASH, lambda: reset_password(token=token, password=NEW_PASSWORD)):
-        answer = anonymous.post(URL, ANN)
+        response = anonymous.post(URL, ANN)
 
-    assert refusal(answer) == (401, "INVALID_CREDENTIALS")
+    assert refusal(response) == (401, "INVALID_CREDENTIALS")
     assert not ann.sessions.exists()
 
 
 def test_an_account_deleted_meanwhile_opens_no_session(anonymous, ann, just_before):
     anonymous.post(URL, WRONG)
     with just_before(AFTER_THE_HASH, ann.soft_delete):
-        answer = anonymous.post(URL, ANN)
+        response = anonymous.post(URL, ANN)
 
-    assert refusal(answer) == (401, "INVALID_CREDENTIALS")
+    assert refusal(response) == (401, "INVALID_CREDENTIALS")
     assert not ann.sessions.exists()
 
 
 def test_a_stale_token_in_the_header_is_no_obstacle(owner):
     owner.post(f"{API}/auth/logout")
 
-    answer = owner.post(URL, {"email": owner.user.email, "password": PASSWORD})
+    response = owner.post(URL, {"email": owner.user.email, "password": PASSWORD})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -287,11 +287,11 @@ def test_the_open_doors_share_one_limit_per_address(anonymous, settings, path):
     for _ in range(2):
         assert anonymous.post(f"{API}/auth/{path}", {}, REMOTE_ADDR="203.0.113.9")["RateLimit-Limit"] == "2"
 
-    answer = anonymous.post(URL, ANN, REMOTE_ADDR="203.0.113.9")
+    response = anonymous.post(URL, ANN, REMOTE_ADDR="203.0.113.9")
 
-    assert refusal(answer) == (429, "RATE_LIMITED")
-    assert answer["RateLimit-Remaining"] == "0"
-    assert 1 <= int(answer["Retry-After"]) <= 900
+    assert refusal(response) == (429, "RATE_LIMITED")
+    assert response["RateLimit-Remaining"] == "0"
+    assert 1 <= int(response["Retry-After"]) <= 900
     assert anonymous.post(URL, {}, REMOTE_ADDR="203.0.113.10").status_code == 400
 
 

@@ -23,7 +23,7 @@ ME = f"{API}/users/me"
 
 @pytest.fixture
 def name_by(log_in):
-    """A new account asks to be moved to the victim's address."""
+    """Return a function by which a new account changes its address to the victim's."""
 
     def pend():
         caller = log_in(UserFactory())
@@ -33,37 +33,37 @@ def name_by(log_in):
     return pend
 
 
-def to_victim(mails):
-    return [mail for mail in mails if mail.to == [VICTIM]]
+def to_victim(messages):
+    return [mail for mail in messages if mail.to == [VICTIM]]
 
 
-def test_seven_accounts_that_name_one_address_are_four_mails(name_by, deliver):
+def test_seven_accounts_with_one_address_send_four_emails(name_by, deliver):
     for _ in range(7):
         name_by()
 
     assert len(to_victim(deliver())) == 4
 
 
-def test_calling_a_change_off_and_asking_again_wins_nothing(name_by, deliver):
-    caller, mails = name_by(), []
+def test_a_change_that_is_cancelled_and_requested_again_counts(name_by, deliver):
+    caller, messages = name_by(), []
     for _ in range(7):
-        mails += deliver()
+        messages += deliver()
         caller.patch(ME, {"email": caller.user.email})
         caller.patch(ME, {"email": VICTIM, "currentPassword": PASSWORD})
 
-    assert len(to_victim(mails + deliver())) == 4
+    assert len(to_victim(messages + deliver())) == 4
 
 
 def test_deleting_the_account_and_registering_again_wins_nothing(anonymous, deliver):
-    mails = []
+    messages = []
     body = {"email": VICTIM, "password": PASSWORD, "name": "Some Body"}
     for _ in range(7):
         token = anonymous.post(f"{API}/auth/register", body).json()["data"]["tokens"]["accessToken"]
-        mails += deliver()
+        messages += deliver()
         headers = {"Authorization": f"Bearer {token}"}
         anonymous.delete(ME, {"currentPassword": PASSWORD}, headers=headers)
 
-    assert len(to_victim(mails)) == 4
+    assert len(to_victim(messages)) == 4
 
 
 def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
@@ -76,19 +76,19 @@ def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
     assert len(to_victim(deliver())) == 5
 
 
-def test_the_answers_do_not_show_it(anonymous, deliver):
+def test_the_response_does_not_reveal_the_limit(anonymous, deliver):
     UserFactory(email=VICTIM)
 
-    def ask():
-        answer = anonymous.post(
+    def send():
+        response = anonymous.post(
             f"{API}/auth/forgot-password", {"email": VICTIM}, headers={"X-Request-ID": "same"}
         )
-        return answer.status_code, answer.content
+        return response.status_code, response.content
 
-    answers = {ask() for _ in range(5)}
+    responses = {send() for _ in range(5)}
     deliver()
 
-    assert answers == {ask()}
+    assert responses == {send()}
     assert deliver() == []
 
 
@@ -124,7 +124,7 @@ def test_a_notice_to_a_proven_address_uses_nothing_up(log_in, deliver):
 
 
 def test_a_pending_address_that_somebody_has_registered_gets_no_verification(name_by, anonymous, deliver):
-    """Its owner's reset link must come, however often the other account asks."""
+    """The reset link must reach the address's owner, however many emails the other account requests."""
     caller = name_by()
     UserFactory(email=VICTIM, email_verified_at=timezone.now())
     for _ in range(6):
@@ -186,13 +186,13 @@ def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
 def test_a_new_secret_key_begins_no_new_hour(anonymous, deliver, settings):
     UserFactory(email=VICTIM)
     old, new = settings.SECRET_KEY, "x" * 60
-    mails = []
+    messages = []
     for key, other in [(old, new), (new, old)] * 4:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, [other]
         anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
-        mails += deliver()
+        messages += deliver()
 
-    assert len(to_victim(mails)) == 5
+    assert len(to_victim(messages)) == 5
 
 
 @pytest.mark.django_db(transaction=True)

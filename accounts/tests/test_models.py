@@ -48,7 +48,7 @@ def test_a_constraint_holds(name):
         BROKEN[name]()
 
 
-def test_a_deleted_user_keeps_the_address_of_a_living_one():
+def test_the_address_of_a_deleted_user_can_be_used_again():
     UserFactory(email="ann@example.com").soft_delete()
     UserFactory(email="ann@example.com").soft_delete()
 
@@ -139,7 +139,7 @@ def test_create_superuser_makes_a_verified_admin():
     assert (user.role, user.is_staff, user.is_superuser, user.email_verified) == ("admin", True, True, True)
 
 
-def test_the_natural_key_finds_the_living():
+def test_the_natural_key_finds_users_that_are_not_deleted():
     UserFactory(email="ann@example.com").soft_delete()
     with pytest.raises(User.DoesNotExist):
         User.objects.get_by_natural_key("ann@example.com")
@@ -188,7 +188,7 @@ def test_clean_makes_the_address_canonical():
     assert user.email == "ann@example.com"
 
 
-def test_with_email_finds_the_living():
+def test_with_email_finds_users_that_are_not_deleted():
     user = UserFactory(email="ann@example.com")
     UserFactory(email="bob@example.com").soft_delete()
 

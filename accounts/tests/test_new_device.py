@@ -69,8 +69,8 @@ def test_a_device_of_long_ago_is_known(log_in_from, deliver):
 
 def test_a_refresh_before_the_notice_goes_out_hides_neither_device_nor_address(log_in_from, deliver):
     log_in_from("curl/8.5.0")
-    answer = log_in_from("thief/1.0", REMOTE_ADDR="203.0.113.9")
-    body = {"refreshToken": answer.json()["data"]["tokens"]["refreshToken"]}
+    response = log_in_from("thief/1.0", REMOTE_ADDR="203.0.113.9")
+    body = {"refreshToken": response.json()["data"]["tokens"]["refreshToken"]}
     refreshed = APIClient().post("/api/v1/auth/refresh", body, HTTP_USER_AGENT="curl/8.5.0")
     assert refreshed.status_code == 200
 

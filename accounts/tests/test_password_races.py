@@ -30,7 +30,7 @@ THIRD_PASSWORD = "Th1rd-staple-correct"
 
 @pytest.fixture(autouse=True)
 def _many_slots(monkeypatch):
-    """What happens during a hash may hash too."""
+    """Raise the concurrency limit: a function that runs during a hash may hash too."""
     monkeypatch.setattr(passwords, "hash_limit", ConcurrencyLimit(slots=20, waiting=100, timeout=10))
 
 
@@ -62,21 +62,21 @@ def during_hash(monkeypatch):
 
 @pytest.fixture
 def cheap(monkeypatch):
-    """A user whose hash is from before BCRYPT_ROUNDS was raised."""
+    """Create a user whose hash is from before BCRYPT_ROUNDS was raised."""
     user = UserFactory()
     monkeypatch.setattr(BCryptHasher, "rounds", BCryptHasher.rounds + 1)
     return user
 
 
 def reset(user, password=NEW_PASSWORD):
-    """The owner resets the password by mail."""
+    """Reset the password as its owner, by the emailed link."""
     token = issue_token(user, "password_reset", user.email, timedelta(hours=1))
-    answer = APIClient().post(f"{API}/auth/reset-password", {"token": token, "password": password})
-    assert answer.status_code == 204
+    response = APIClient().post(f"{API}/auth/reset-password", {"token": token, "password": password})
+    assert response.status_code == 204
 
 
 def is_new(user, password=NEW_PASSWORD):
-    """Whether the reset has the last word: its password is the only one, and no session is left."""
+    """Return whether the reset won: its password is the only valid one, and no session is left."""
     user.refresh_from_db()
     return (
         user.check_password(password)
@@ -121,9 +121,9 @@ def test_djangos_own_check_does_not_undo_a_reset(cheap, during_hash, is_async):
 def test_parallel_logins_with_a_cheap_hash_all_succeed(cheap):
     for _ in range(3):
         User.objects.filter(pk=cheap.pk).update(password=cheap.password)
-        answers = together(*[partial(log_in_with, cheap.email)] * 10)
+        responses = together(*[partial(log_in_with, cheap.email)] * 10)
 
-        assert [answer.status_code for answer in answers] == [200] * 10
+        assert [response.status_code for response in responses] == [200] * 10
         stored = User.objects.get(pk=cheap.pk).password
         assert f"${BCryptHasher.rounds:02}$" in stored
     assert cheap.sessions.live().count() == 30
@@ -156,9 +156,9 @@ def test_a_change_does_not_undo_a_reset(owner, during_hash, hash_number):
     during_hash(hash_number, partial(reset, owner.user))
 
     body = {"currentPassword": PASSWORD, "newPassword": THIRD_PASSWORD}
-    answer = owner.post(f"{API}/auth/change-password", body)
+    response = owner.post(f"{API}/auth/change-password", body)
 
-    assert problems(answer) == [("currentPassword", "wrong_password")]
+    assert problems(response) == [("currentPassword", "wrong_password")]
     assert is_new(owner.user)
 
 
@@ -166,7 +166,7 @@ def test_of_two_changes_at_once_one_counts(log_in):
     user = UserFactory()
     one, other = log_in(user), log_in(user)
 
-    answers = together(
+    responses = together(
         *(
             partial(
                 caller.post, f"{API}/auth/change-password", {"currentPassword": PASSWORD, "newPassword": new}
@@ -175,9 +175,9 @@ def test_of_two_changes_at_once_one_counts(log_in):
         )
     )
 
-    assert sorted(answer.status_code for answer in answers) == [204, 400]
+    assert sorted(response.status_code for response in responses) == [204, 400]
     user.refresh_from_db()
-    winner = NEW_PASSWORD if answers[0].status_code == 204 else THIRD_PASSWORD
+    winner = NEW_PASSWORD if responses[0].status_code == 204 else THIRD_PASSWORD
     assert user.check_password(winner)
 
 
@@ -188,9 +188,9 @@ def test_a_change_in_the_admin_does_not_undo_a_reset(during_hash, hash_number):
     during_hash(hash_number, partial(reset, user))
 
     new = {"new_password1": THIRD_PASSWORD, "new_password2": THIRD_PASSWORD}
-    answer = browser.post("/admin/password_change/", {"old_password": PASSWORD, **new})
+    response = browser.post("/admin/password_change/", {"old_password": PASSWORD, **new})
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
     assert is_new(user)
 
 
@@ -198,18 +198,18 @@ def test_a_new_address_is_refused_when_the_password_is_reset_meanwhile(owner, du
     during_hash(1, partial(reset, owner.user))
 
     body = {"email": "thief@example.com", "currentPassword": PASSWORD}
-    answer = owner.patch(f"{API}/users/me", body)
+    response = owner.patch(f"{API}/users/me", body)
 
-    assert problems(answer) == [("currentPassword", "wrong_password")]
+    assert problems(response) == [("currentPassword", "wrong_password")]
     assert User.objects.get().pending_email is None
 
 
 def test_an_account_is_not_deleted_when_the_password_is_reset_meanwhile(owner, during_hash):
     during_hash(1, partial(reset, owner.user))
 
-    answer = owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
+    response = owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
 
-    assert problems(answer) == [("currentPassword", "wrong_password")]
+    assert problems(response) == [("currentPassword", "wrong_password")]
     assert User.objects.not_deleted().exists()
 
 
@@ -234,9 +234,9 @@ def test_staff_set_no_password_of_who_outranks_them_by_the_end_of_the_hash(durin
 
     during_hash(1, partial(User.objects.filter(pk=changed.pk).update, role=role))
     body = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
-    answer = browser.post(url_of(user, "password"), body)
+    response = browser.post(url_of(user, "password"), body)
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert events() == ["access.refused"]
     user.refresh_from_db()
     assert user.check_password(PASSWORD)

@@ -61,10 +61,10 @@ def test_characters_are_counted_and_not_bytes(anonymous):
     ],
 )
 def test_names_each_rule_that_is_broken(anonymous, password, expected):
-    found = problems(register(anonymous, password))
+    refused = problems(register(anonymous, password))
 
-    assert set(found) >= {("password", code) for code in expected}
-    assert {field for field, _code in found} == {"password"}
+    assert set(refused) >= {("password", code) for code in expected}
+    assert {field for field, _code in refused} == {"password"}
     assert not User.objects.exists()
 
 
@@ -155,9 +155,9 @@ def test_the_rules_hold_for_what_is_hashed(anonymous):
 def test_what_cannot_be_stored_is_refused(anonymous, escape):
     body = json.dumps({"email": EMAIL, "name": "Ann Able", "password": "Corr3ct-horse"}).replace("-", escape)
 
-    answer = anonymous.generic("POST", f"{API}/auth/register", body, content_type="application/json")
+    response = anonymous.generic("POST", f"{API}/auth/register", body, content_type="application/json")
 
-    assert [field for field, _code in problems(answer)] == ["password"]
+    assert [field for field, _code in problems(response)] == ["password"]
 
 
 def test_only_a_salted_bcrypt_hash_is_stored(anonymous):

@@ -43,8 +43,8 @@ def test_a_public_endpoint_ignores_credentials_that_are_refused(anonymous, stale
     plain = getattr(anonymous, method)(f"{API}/{path}", {}).status_code
 
     for header in stale:
-        answer = getattr(anonymous, method)(f"{API}/{path}", {}, headers={"Authorization": header})
-        assert (header, answer.status_code) == (header, plain)
+        response = getattr(anonymous, method)(f"{API}/{path}", {}, headers={"Authorization": header})
+        assert (header, response.status_code) == (header, plain)
 
 
 @pytest.mark.parametrize("cookie", ["dead", "live"])
@@ -70,15 +70,15 @@ def test_the_cookie_of_an_admin_gives_a_role_with_its_csrf_token_only():
     browser.log_in(UserFactory(role="admin"))
 
     assert refused(browser.post(f"{API}/users", ANN | {"role": "staff"}))
-    answer = browser.post(f"{API}/users", ANN | {"role": "staff"}, HTTP_X_CSRFTOKEN=browser.csrf)
-    assert data(answer, 201)["role"] == "staff"
+    response = browser.post(f"{API}/users", ANN | {"role": "staff"}, HTTP_X_CSRFTOKEN=browser.csrf)
+    assert data(response, 201)["role"] == "staff"
 
 
-def test_a_protected_path_answers_another_scheme_with_401(anonymous):
-    answer = anonymous.get(f"{API}/users/me", headers={"Authorization": BASIC})
+def test_a_protected_path_refuses_another_scheme_with_401(anonymous):
+    response = anonymous.get(f"{API}/users/me", headers={"Authorization": BASIC})
 
-    assert refusal(answer) == (401, "UNAUTHORIZED")
-    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert refusal(response) == (401, "UNAUTHORIZED")
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 def test_another_authenticator_may_follow(rf):
@@ -87,14 +87,14 @@ def test_another_authenticator_may_follow(rf):
     assert SessionTokenAuthentication().authenticate(request) is None
 
 
-def test_the_cookies_work_behind_a_proxy_that_asks_for_basic(log_in):
+def test_the_cookies_work_behind_a_proxy_with_basic_authentication(log_in):
     browser = Browser()
     user = UserFactory()
     browser.log_in(user)
 
-    answer = browser.get(f"{API}/users/me", HTTP_AUTHORIZATION=BASIC)
+    response = browser.get(f"{API}/users/me", HTTP_AUTHORIZATION=BASIC)
 
-    assert data(answer)["id"] == str(user.pk)
+    assert data(response)["id"] == str(user.pk)
 
 
 # --- by whose rate --------------------------------------------------------------------------------
@@ -103,12 +103,12 @@ def test_the_cookies_work_behind_a_proxy_that_asks_for_basic(log_in):
 def test_a_genuine_refresh_counts_in_the_rate_of_its_user(rates, owner):
     rates(auth=1, user=3)
     token = owner.refresh_token
-    answers = []
+    responses = []
     for _ in range(3):
-        answers.append(refresh_with(token))
-        token = data(answers[-1])["tokens"]["refreshToken"]
+        responses.append(refresh_with(token))
+        token = data(responses[-1])["tokens"]["refreshToken"]
 
-    assert [answer["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0"]
+    assert [response["RateLimit-Remaining"] for response in responses] == ["2", "1", "0"]
     assert refusal(refresh_with(token)) == (429, "RATE_LIMITED")
     assert refusal(owner.get(f"{API}/users/me")) == (429, "RATE_LIMITED")
 

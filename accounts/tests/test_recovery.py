@@ -18,11 +18,11 @@ from accounts.tests.checks import (
     data,
     event,
     events,
-    fate,
     log_in_with,
     problems,
     refusal,
     token_in,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD
 from core.outbox.models import OutboxMessage
@@ -52,9 +52,9 @@ def log_out_everywhere(owner, **_):
 
 def reuse(owner, clock, **_):
     for _ in range(2):
-        answer = owner.post(f"{API}/auth/refresh", {"refreshToken": owner.refresh_token})
+        response = owner.post(f"{API}/auth/refresh", {"refreshToken": owner.refresh_token})
         clock.shift(timedelta(seconds=11))
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
 def set_by_staff(owner, admin, **_):
@@ -75,7 +75,8 @@ DOORS = [reset, change, log_out_everywhere, reuse, set_by_staff, set_in_the_admi
 
 @pytest.fixture(params=DOORS, ids=lambda door: door.__name__)
 def recover(request, clock, owner, admin):
-    """What the owner, or staff for them, does after a thief has prepared a way in."""
+    """Return the function by which the owner, or staff for them, recovers the account after a thief has prepared
+    access."""
     return lambda: request.param(owner=owner, admin=admin, clock=clock)
 
 
@@ -83,8 +84,8 @@ def pend(owner, address=THIEF):
     return data(owner.patch(ME, {"email": address, "currentPassword": PASSWORD}))
 
 
-def emails_to(address, mails):
-    [mail] = [mail for mail in mails if mail.to == [address]]
+def emails_to(address, messages):
+    [mail] = [mail for mail in messages if mail.to == [address]]
     return token_in(mail)
 
 
@@ -92,7 +93,7 @@ def verify(client, token):
     return client.post(f"{API}/auth/verify-email", {"token": token})
 
 
-def test_a_mailed_link_to_a_new_address_is_void(recover, owner, anonymous, deliver):
+def test_an_emailed_link_to_a_new_address_is_void(recover, owner, anonymous, deliver):
     pend(owner)
     token = emails_to(THIEF, deliver())
     recover()
@@ -102,7 +103,7 @@ def test_a_mailed_link_to_a_new_address_is_void(recover, owner, anonymous, deliv
     assert (user.email, user.pending_email) == (owner.user.email, None)
 
 
-def test_a_link_that_waits_to_be_mailed_is_never_mailed(recover, owner, deliver):
+def test_a_link_in_the_outbox_is_not_emailed(recover, owner, deliver):
     pend(owner)
     recover()
 
@@ -110,7 +111,7 @@ def test_a_link_that_waits_to_be_mailed_is_never_mailed(recover, owner, deliver)
     assert not owner.user.one_time_tokens.filter(email=THIEF).exists()
 
 
-def test_the_warning_that_waits_to_be_mailed_is_mailed(recover, owner, deliver):
+def test_the_warning_in_the_outbox_is_emailed(recover, owner, deliver):
     pend(owner)
     recover()
 
@@ -121,18 +122,18 @@ def test_an_unused_reset_link_is_void(recover, owner, anonymous):
     link = issue_token(owner.user, OneTimeToken.Purpose.PASSWORD_RESET, owner.user.email, HOUR)
     recover()
 
-    answer = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": "Th1ef-was-here"})
-    assert problems(answer) == SPENT
+    response = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": "Th1ef-was-here"})
+    assert problems(response) == SPENT
 
 
-def test_a_reset_link_that_waits_to_be_mailed_is_never_mailed(recover, owner, deliver):
+def test_a_reset_link_in_the_outbox_is_not_emailed(recover, owner, deliver):
     owner.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     recover()
 
     assert "Reset your password" not in {mail.subject for mail in deliver()}
 
 
-def test_the_same_address_asked_for_again_needs_a_new_link(recover, owner, anonymous, deliver, log_in):
+def test_the_same_address_requested_again_needs_a_new_link(recover, owner, anonymous, deliver, log_in):
     pend(owner)
     token = emails_to(THIEF, deliver())
     recover()
@@ -176,12 +177,12 @@ def test_a_deleted_account_has_no_open_link(owner, anonymous, deliver):
 def test_the_takeover_of_the_report_fails(owner, anonymous, deliver):
     """A thief with the password prepares a change; the owner resets by mail and logs out everywhere."""
     pend(owner)
-    mails = deliver()
+    messages = deliver()
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     body = {"token": emails_to(owner.user.email, deliver()), "password": NEW_PASSWORD}
     assert anonymous.post(f"{API}/auth/reset-password", body).status_code == 204
 
-    assert problems(verify(anonymous, emails_to(THIEF, mails))) == SPENT
+    assert problems(verify(anonymous, emails_to(THIEF, messages))) == SPENT
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
 
 
@@ -226,9 +227,9 @@ def test_is_not_overtaken_by_a_request_whose_password_was_checked_before(
     owner, logged_out_after_the_hash, method, path, body
 ):
     with logged_out_after_the_hash(owner.user):
-        answer = getattr(owner, method)(path, body)
+        response = getattr(owner, method)(path, body)
 
-    assert refusal(answer) == (401, "TOKEN_REVOKED")
+    assert refusal(response) == (401, "TOKEN_REVOKED")
     user = User.objects.get(pk=owner.user.pk)
     assert user.check_password(PASSWORD)
     assert (user.pending_email, user.deleted_at) == (None, None)
@@ -238,16 +239,16 @@ def test_is_not_overtaken_by_staff_who_gave_their_old_password_before(admin, log
     browser = browser_of(admin.user)
     body = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     with logged_out_after_the_hash(admin.user):
-        answer = browser.post("/admin/password_change/", body)
+        response = browser.post("/admin/password_change/", body)
 
-    assert answer.status_code == 401
+    assert response.status_code == 401
     assert User.objects.get(pk=admin.user.pk).check_password(PASSWORD)
 
 
 @pytest.mark.parametrize(
     "recover_by", [end_all_sessions, partial(passwords.set_password, password=NEW_PASSWORD)]
 )
-def test_voids_what_was_asked_for_after_the_caller_had_read_the_user(owner, admin, recover_by):
+def test_voids_links_requested_after_the_caller_had_read_the_user(owner, admin, recover_by):
     seen_before = User.objects.get(pk=owner.user.pk)
     pend(owner)
     recover_by(user=seen_before, actor=admin.user)
@@ -276,10 +277,10 @@ def test_staff_cancel_a_pending_address(owner, admin, anonymous, deliver):
     assert problems(verify(anonymous, token)) == SPENT
     assert data(owner.get(ME))["pendingEmail"] is None
     assert event("email.change_cancelled").actor_id == admin.user.pk
-    assert fate(access_of(owner)) == "alive"
+    assert try_token(access_of(owner)) == "accepted"
 
 
-def test_staff_are_told_where_nothing_is_pending(owner, admin):
+def test_staff_get_a_message_where_nothing_is_pending(owner, admin):
     page = act(browser_of(admin.user), "cancel_email_change", owner.user)
 
     assert "Nothing to do for 1" in page.content.decode()

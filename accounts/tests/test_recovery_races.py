@@ -22,7 +22,7 @@ THIEF = "thief@example.com"
 
 @pytest.fixture
 def victim(log_in):
-    """A caller with a pending address, and the link to verify it."""
+    """Create a caller with a pending address, and the link to verify it."""
 
     def prepare():
         user = UserFactory(pending_email=THIEF)
@@ -75,16 +75,16 @@ def test_a_verification_never_wins_after_a_recovery(victim, door):
 
 
 @pytest.mark.parametrize("door", [reset, change, log_out_everywhere], ids=lambda door: door.__name__)
-def test_a_change_that_is_asked_for_during_a_recovery_is_cancelled_or_refused(log_in, door):
+def test_a_change_requested_during_a_recovery_is_cancelled_or_refused(log_in, door):
     for _ in range(ROUNDS):
         caller, thief = (log_in(user) for user in [UserFactory()] * 2)
         body = {"email": THIEF, "currentPassword": PASSWORD}
 
-        asked, recovered = together(partial(thief.patch, f"{API}/users/me", body), door(caller))
+        changed, recovered = together(partial(thief.patch, f"{API}/users/me", body), door(caller))
 
         assert recovered.status_code == 204
         # 400: the password is no longer the current one; 401: the session ended while it was checked.
-        assert asked.status_code in {200, 400, 401}
+        assert changed.status_code in {200, 400, 401}
         assert User.objects.get(pk=caller.user.pk).pending_email is None
 
 
@@ -96,16 +96,16 @@ def test_two_links_that_undo_used_at_once_leave_the_older_address(log_in):
         older = issue_token(user, purpose, f"first{number}@example.com", HOUR, created_at=now)
         newer = issue_token(user, purpose, f"second{number}@example.com", HOUR, created_at=now + HOUR)
 
-        answers = together(
+        responses = together(
             partial(post, "undo-email-change", token=older), partial(post, "undo-email-change", token=newer)
         )
 
-        assert answers[0].status_code == 204
-        assert answers[1].status_code in {204, 400}
+        assert responses[0].status_code == 204
+        assert responses[1].status_code in {204, 400}
         assert User.objects.get(pk=user.pk).email == f"first{number}@example.com"
 
 
-def test_a_link_that_is_mailed_during_a_recovery_is_void(log_in, settings, mailoutbox):
+def test_a_link_emailed_during_a_recovery_is_void(log_in, settings, mailoutbox):
     for _ in range(ROUNDS):
         caller = log_in(UserFactory())
         APIClient().post(f"{API}/auth/forgot-password", {"email": caller.user.email})

@@ -7,11 +7,11 @@ from accounts.tests.checks import (
     data,
     event,
     events,
-    fate,
     log_in_with,
     problems,
     refresh_with,
     refusal,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit.models import AuditEvent
@@ -23,12 +23,12 @@ URL = f"{API}/auth/register"
 ANN = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
 
 
-def test_answers_with_the_user_and_a_pair_of_tokens(anonymous):
-    answer = data(anonymous.post(URL, ANN), 201)
+def test_returns_the_user_and_a_pair_of_tokens(anonymous):
+    response = data(anonymous.post(URL, ANN), 201)
 
-    assert answer.keys() == {"delivery", "user", "tokens"}
+    assert response.keys() == {"delivery", "user", "tokens"}
     user = User.objects.get()
-    assert answer["user"] == {
+    assert response["user"] == {
         "id": str(user.pk),
         "email": "ann@example.com",
         "pendingEmail": None,
@@ -38,14 +38,14 @@ def test_answers_with_the_user_and_a_pair_of_tokens(anonymous):
         "createdAt": user.created_at.isoformat().replace("+00:00", "Z"),
         "updatedAt": user.updated_at.isoformat().replace("+00:00", "Z"),
     }
-    assert answer["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}
-    assert (answer["tokens"]["tokenType"], answer["tokens"]["expiresIn"]) == ("Bearer", 900)
+    assert response["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}
+    assert (response["tokens"]["tokenType"], response["tokens"]["expiresIn"]) == ("Bearer", 900)
 
 
 def test_the_tokens_work(anonymous):
     tokens = data(anonymous.post(URL, ANN), 201)["tokens"]
 
-    assert fate(tokens["accessToken"]) == "alive"
+    assert try_token(tokens["accessToken"]) == "accepted"
     assert refresh_with(tokens["refreshToken"]).status_code == 200
 
 
@@ -56,20 +56,20 @@ def test_the_password_works(anonymous):
 
 
 def test_trims_and_lowers_the_address_and_trims_the_name(anonymous):
-    answer = anonymous.post(URL, ANN | {"email": "  Ann@Example.COM ", "name": "  Ann Able\t"})
+    response = anonymous.post(URL, ANN | {"email": "  Ann@Example.COM ", "name": "  Ann Able\t"})
 
-    assert data(answer, 201)["user"]["email"] == "ann@example.com"
-    assert data(answer, 201)["user"]["name"] == "Ann Able"
+    assert data(response, 201)["user"]["email"] == "ann@example.com"
+    assert data(response, 201)["user"]["name"] == "Ann Able"
 
 
-def test_promises_one_verification_mail_and_sends_none_itself(anonymous, mailoutbox, emailed_token):
+def test_enqueues_one_verification_email_and_sends_none_itself(anonymous, mailoutbox, emailed_token):
     anonymous.post(URL, ANN)
 
     assert mailoutbox == []
     assert emailed_token("ann@example.com")
 
 
-def test_the_promise_holds_no_secret(anonymous):
+def test_the_outbox_message_contains_no_secret(anonymous):
     anonymous.post(URL, ANN)
 
     assert OutboxMessage.objects.get().payload == {
@@ -84,10 +84,10 @@ def test_the_promise_holds_no_secret(anonymous):
 def test_an_address_is_taken_in_every_spelling(anonymous, spelling):
     UserFactory(email="ann@example.com")
 
-    answer = anonymous.post(URL, ANN | {"email": spelling})
+    response = anonymous.post(URL, ANN | {"email": spelling})
 
-    assert refusal(answer) == (409, "EMAIL_EXISTS")
-    assert answer.json()["error"]["details"] == []
+    assert refusal(response) == (409, "EMAIL_EXISTS")
+    assert response.json()["error"]["details"] == []
 
 
 def test_a_taken_address_leaves_no_trace(anonymous):
@@ -114,9 +114,9 @@ def test_the_address_of_a_deleted_account_is_free(anonymous):
 
 
 def test_names_every_missing_field(anonymous):
-    answer = anonymous.post(URL, {})
+    response = anonymous.post(URL, {})
 
-    assert problems(answer) == [("email", "required"), ("password", "required"), ("name", "required")]
+    assert problems(response) == [("email", "required"), ("password", "required"), ("name", "required")]
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_names_every_missing_field(anonymous):
     ],
 )
 def test_refuses_a_wrong_value_by_its_field(anonymous, field, value, code):
-    answer = anonymous.post(URL, ANN | {field: value})
+    response = anonymous.post(URL, ANN | {field: value})
 
-    assert problems(answer) == [(field, code)]
+    assert problems(response) == [(field, code)]
     assert not User.objects.exists()
 
 
@@ -174,7 +174,7 @@ def test_nothing_but_the_three_fields_can_be_set(anonymous):
 
 
 def test_is_audited_with_origin_and_without_secrets(anonymous):
-    answer = anonymous.post(
+    response = anonymous.post(
         URL, ANN, headers={"User-Agent": "Firefox", "X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9"
     )
 
@@ -183,5 +183,5 @@ def test_is_audited_with_origin_and_without_secrets(anonymous):
     created = event("user.created")
     assert (created.actor_id, created.target_type, created.target_id) == (user.pk, "accounts.user", user.pk)
     assert (created.ip_address, created.user_agent, created.request_id) == ("203.0.113.9", "Firefox", "req-1")
-    tokens = data(answer, 201)["tokens"]
+    tokens = data(response, 201)["tokens"]
     assert not audit_holds(PASSWORD, tokens["accessToken"], tokens["refreshToken"])

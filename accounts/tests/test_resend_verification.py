@@ -12,14 +12,14 @@ pytestmark = pytest.mark.django_db
 URL = f"{API}/auth/resend-verification"
 
 
-def test_mails_a_link_again(owner, emailed_token):
-    answer = owner.post(URL)
+def test_emails_a_link_again(owner, emailed_token):
+    response = owner.post(URL)
 
-    assert (answer.status_code, answer.json()) == (202, {"success": True, "data": None})
+    assert (response.status_code, response.json()) == (202, {"success": True, "data": None})
     assert emailed_token(owner.user.email)
 
 
-def test_a_verified_user_gets_the_same_answer_and_no_mail(owner, deliver):
+def test_a_verified_user_gets_the_same_response_and_no_email(owner, deliver):
     waiting = owner.post(URL, headers={"X-Request-ID": "same"})
     deliver()
     owner.user.email_verified_at = timezone.now()
@@ -52,7 +52,7 @@ def test_is_not_sent_when_the_proof_comes_first(owner, deliver):
     assert deliver() == []
 
 
-def test_a_flood_of_requests_is_four_mails_an_hour(clock, owner, deliver):
+def test_sends_at_most_four_emails_an_hour(clock, owner, deliver):
     for _ in range(7):
         assert owner.post(URL).status_code == 202
     assert len(deliver()) == 4
@@ -64,7 +64,7 @@ def test_a_flood_of_requests_is_four_mails_an_hour(clock, owner, deliver):
     assert len(deliver()) == 1
 
 
-def test_the_promise_holds_no_secret(owner):
+def test_the_outbox_message_contains_no_secret(owner):
     owner.post(URL)
 
     assert OutboxMessage.objects.get().payload == {"user": str(owner.user.pk), "email": owner.user.email}
@@ -73,6 +73,10 @@ def test_the_promise_holds_no_secret(owner):
 def test_is_audited(owner):
     owner.post(URL, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
 
-    asked = event("email.proof_requested")
-    assert (asked.actor_id, asked.ip_address, asked.request_id) == (owner.user.pk, "203.0.113.9", "req-1")
+    recorded = event("email.proof_requested")
+    assert (recorded.actor_id, recorded.ip_address, recorded.request_id) == (
+        owner.user.pk,
+        "203.0.113.9",
+        "req-1",
+    )
     assert access_of(owner) not in str(events())

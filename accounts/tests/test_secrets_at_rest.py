@@ -1,4 +1,4 @@
-"""Who reads a dump of the database can neither log in, nor refresh, nor follow a mailed link."""
+"""The reader of a database dump can neither log in, nor refresh, nor follow an emailed link."""
 
 import pytest
 from django.apps import apps
@@ -16,22 +16,22 @@ def dump():
 
 @pytest.fixture
 def used(anonymous):
-    """Every secret of an account in use: what was typed, handed out or mailed."""
+    """Collect every secret of an account in use: typed, returned or emailed."""
     ann = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
     first = data(anonymous.post(f"{API}/auth/register", ann), 201)["tokens"]
     second = data(refresh_with(first["refreshToken"]))["tokens"]
     third = data(log_in_with("ann@example.com"))["tokens"]
     anonymous.post(f"{API}/auth/forgot-password", {"email": "ann@example.com"})
     log_in_with("ann@example.com", "Wr0ng-password")
-    handed_out = [pair[name] for pair in (first, second, third) for name in ("accessToken", "refreshToken")]
-    return [PASSWORD, "Wr0ng-password", *handed_out, *(token.split(".")[2] for token in handed_out)]
+    returned = [pair[name] for pair in (first, second, third) for name in ("accessToken", "refreshToken")]
+    return [PASSWORD, "Wr0ng-password", *returned, *(token.split(".")[2] for token in returned)]
 
 
 def test_the_database_holds_only_hashes(used, deliver):
-    mailed = [token_in(mail) for mail in deliver()]
-    assert len(mailed) == 2
+    emailed = [token_in(mail) for mail in deliver()]
+    assert len(emailed) == 2
 
-    kept = dump()
+    stored = dump()
 
-    assert "ann@example.com" in kept
-    assert [secret for secret in (*used, *mailed) if secret in kept] == []
+    assert "ann@example.com" in stored
+    assert [secret for secret in (*used, *emailed) if secret in stored] == []

@@ -20,9 +20,9 @@ ANN = {"email": "Ann@Example.com", "password": PASSWORD, "name": "Ann Able"}
 
 
 def test_anybody_may_create_an_account(anonymous):
-    answer = anonymous.post(URL, ANN)
+    response = anonymous.post(URL, ANN)
 
-    user = data(answer, 201)
+    user = data(response, 201)
     assert user.keys() == {
         *("id", "email", "pendingEmail", "name", "role", "emailVerified", "createdAt", "updatedAt")
     }
@@ -30,22 +30,22 @@ def test_anybody_may_create_an_account(anonymous):
     assert log_in_with("ann@example.com").status_code == 200
 
 
-def test_says_where_it_is_and_in_which_version(anonymous, admin):
-    answer = anonymous.post(f"{URL}/", ANN)
+def test_returns_location_and_etag(anonymous, admin):
+    response = anonymous.post(f"{URL}/", ANN)
 
-    assert answer["Location"] == f"{URL}/{data(answer, 201)['id']}"
-    assert admin.get(answer["Location"])["ETag"] == answer["ETag"]
+    assert response["Location"] == f"{URL}/{data(response, 201)['id']}"
+    assert admin.get(response["Location"])["ETag"] == response["ETag"]
 
 
 def test_logs_nobody_in(anonymous):
-    answer = anonymous.post(URL, ANN)
+    response = anonymous.post(URL, ANN)
 
-    assert "tokens" not in data(answer, 201)
-    assert not answer.cookies
+    assert "tokens" not in data(response, 201)
+    assert not response.cookies
     assert not Session.objects.exists()
 
 
-def test_promises_one_verification_mail(anonymous, emailed_token):
+def test_enqueues_one_verification_email(anonymous, emailed_token):
     anonymous.post(URL, ANN)
 
     assert emailed_token("ann@example.com")

@@ -18,15 +18,15 @@ def people(admin):
     UserFactory(email="dan@example.com", name="Dan Gone").soft_delete()
 
 
-def names(answer):
-    return [row["name"] for row in data(answer)]
+def names(response):
+    return [row["name"] for row in data(response)]
 
 
 def test_an_admin_sees_everybody(admin, people):
-    answer = admin.get(URL, {"sort": "name"})
+    response = admin.get(URL, {"sort": "name"})
 
-    assert names(answer) == ["Ada Admin", "Bob Builder", "Cyd Charisse"]
-    assert answer.json()["meta"] == {"page": 1, "limit": 20, "total": 3, "totalPages": 1}
+    assert names(response) == ["Ada Admin", "Bob Builder", "Cyd Charisse"]
+    assert response.json()["meta"] == {"page": 1, "limit": 20, "total": 3, "totalPages": 1}
 
 
 def test_shows_the_user_of_the_contract_and_no_more(admin):
@@ -38,7 +38,7 @@ def test_shows_the_user_of_the_contract_and_no_more(admin):
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ({"role": "staff"}, ["Cyd Charisse"]),
         ({"role": "admin"}, ["Ada Admin"]),
@@ -57,8 +57,8 @@ def test_shows_the_user_of_the_contract_and_no_more(admin):
         ({"search": "' OR 1=1 --"}, []),
     ],
 )
-def test_filters(admin, people, query, found):
-    assert names(admin.get(URL, {"sort": "name", **query})) == found
+def test_filters(admin, people, query, expected):
+    assert names(admin.get(URL, {"sort": "name", **query})) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_comes_in_pages(admin, people):
     assert second.json()["meta"] == {"page": 2, "limit": 2, "total": 3, "totalPages": 2}
 
 
-def test_shows_only_the_fields_that_are_asked_for(admin):
+def test_shows_only_the_requested_fields(admin):
     [row] = data(admin.get(URL, {"fields": "email"}))
 
     assert row == {"id": str(admin.user.pk), "email": admin.user.email}

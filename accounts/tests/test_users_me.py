@@ -72,9 +72,9 @@ def test_a_deleted_account_does_not_exist(owner, admin):
 
 @pytest.mark.parametrize("method", ["put", "patch"])
 def test_changes_the_name(owner, own, method):
-    answer = getattr(owner, method)(own, {"name": "  Olive Oyl "})
+    response = getattr(owner, method)(own, {"name": "  Olive Oyl "})
 
-    assert data(answer)["name"] == "Olive Oyl"
+    assert data(response)["name"] == "Olive Oyl"
     assert User.objects.get(pk=owner.user.pk).name == "Olive Oyl"
 
 
@@ -144,8 +144,8 @@ def test_no_change_is_no_new_version(owner):
 def test_a_version_that_is_known_is_not_sent_again(owner):
     etag = owner.get(ME)["ETag"]
 
-    answer = owner.get(ME, headers={"If-None-Match": etag})
-    assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", etag)
+    response = owner.get(ME, headers={"If-None-Match": etag})
+    assert (response.status_code, response.content, response["ETag"]) == (304, b"", etag)
 
     owner.patch(ME, {"name": "Olive Oyl"})
     assert owner.get(ME, headers={"If-None-Match": etag}).status_code == 200
@@ -157,26 +157,26 @@ def test_a_stale_version_is_not_overwritten(owner, method):
     owner.patch(ME, {"name": "Olive Oyl"})
     body = {"name": "Too late", "currentPassword": PASSWORD}
 
-    answer = getattr(owner, method)(ME, body, headers={"If-Match": stale})
+    response = getattr(owner, method)(ME, body, headers={"If-Match": stale})
 
-    assert refusal(answer) == (412, "PRECONDITION_FAILED")
+    assert refusal(response) == (412, "PRECONDITION_FAILED")
     assert data(owner.get(ME))["name"] == "Olive Oyl"
 
 
 def test_the_tag_of_another_account_is_not_good_for_a_read(owner, stranger):
     """A browser keeps what it holds of /users/me when somebody else logs in."""
-    answer = stranger.get(ME, headers={"If-None-Match": owner.get(ME)["ETag"]})
+    response = stranger.get(ME, headers={"If-None-Match": owner.get(ME)["ETag"]})
 
-    assert data(answer)["id"] == str(stranger.user.pk)
+    assert data(response)["id"] == str(stranger.user.pk)
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 def test_nor_is_it_for_a_write(owner, stranger, method):
     body = {"name": "Too late", "currentPassword": PASSWORD}
-    answer = getattr(stranger, method)(ME, body, headers={"If-Match": owner.get(ME)["ETag"]})
+    response = getattr(stranger, method)(ME, body, headers={"If-Match": owner.get(ME)["ETag"]})
 
-    assert refusal(answer) == (412, "PRECONDITION_FAILED")
-    assert answer["ETag"] == stranger.get(ME)["ETag"]
+    assert refusal(response) == (412, "PRECONDITION_FAILED")
+    assert response["ETag"] == stranger.get(ME)["ETag"]
 
 
 def test_both_addresses_of_an_account_have_one_tag(owner):
@@ -193,9 +193,9 @@ def test_the_current_version_is(owner, match):
 
 
 def test_a_refusal_carries_the_current_version(owner):
-    answer = owner.patch(ME, {"name": "Olive Oyl"}, headers={"If-Match": '"v9"'})
+    response = owner.patch(ME, {"name": "Olive Oyl"}, headers={"If-Match": '"v9"'})
 
-    assert (refusal(answer), answer["ETag"]) == ((412, "PRECONDITION_FAILED"), owner.get(ME)["ETag"])
+    assert (refusal(response), response["ETag"]) == ((412, "PRECONDITION_FAILED"), owner.get(ME)["ETag"])
 
 
 def test_a_new_name_is_audited(owner):

@@ -43,9 +43,9 @@ def test_nobody_raises_themselves(request, who, method):
     caller = request.getfixturevalue(who)
     before = caller.user.role
 
-    answer = getattr(caller, method)(f"{API}/users/me", {"role": "admin", "name": caller.user.name})
+    response = getattr(caller, method)(f"{API}/users/me", {"role": "admin", "name": caller.user.name})
 
-    assert data(answer)["role"] == before
+    assert data(response)["role"] == before
     assert User.objects.get(pk=caller.user.pk).role == before
     assert events() == []
 
@@ -59,9 +59,9 @@ def test_a_role_must_be_one_of_three(admin, owner):
 def test_the_last_admin_stays_one(admin, role):
     UserFactory(role="admin").soft_delete()  # does not count
 
-    answer = admin.patch(path_of(admin), {"role": role, "name": "Not an Admin"})
+    response = admin.patch(path_of(admin), {"role": role, "name": "Not an Admin"})
 
-    assert refusal(answer) == (409, "CONFLICT")
+    assert refusal(response) == (409, "CONFLICT")
     assert User.objects.get(pk=admin.user.pk).role == "admin"
     assert User.objects.get(pk=admin.user.pk).name == "Ada Admin"
 

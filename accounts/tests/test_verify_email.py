@@ -28,9 +28,9 @@ def verify(client, token, **extra):
 
 
 def test_proves_the_address(anonymous, owner, token):
-    answer = verify(anonymous, token)
+    response = verify(anonymous, token)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (response.status_code, response.content) == (204, b"")
     assert data(owner.get(f"{API}/users/me"))["emailVerified"] is True
 
 
@@ -160,8 +160,8 @@ def test_a_refusal_is_no_event(anonymous, owner, token):
     assert events() == []
 
 
-def test_every_link_of_several_mails_works(anonymous):
-    """Whoever asks twice opens either mail."""
+def test_every_link_of_several_emails_works(anonymous):
+    """A user who requests two emails may open either."""
     user = UserFactory()
     older, newer = new_token(user), new_token(user)
 

@@ -46,7 +46,7 @@ def test_a_path_that_leads_nowhere_is_named(monkeypatch, access):
     assert ids(Invoice) == ["core.E003"]
 
 
-def test_the_command_says_what_is_compiled_and_why_not():
+def test_the_command_lists_compiled_reads_and_why_others_are_not():
     printed = StringIO()
     call_command("show_access", stdout=printed)
     text = printed.getvalue()

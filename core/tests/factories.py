@@ -17,7 +17,7 @@ class OutboxMessageFactory(DjangoModelFactory):
     kind = "test.nothing"
 
 
-class KeptMessageFactory(OutboxMessageFactory):
+class SampleMessageFactory(OutboxMessageFactory):
     """Handled by the fixture `handled`."""
 
     kind = "test.kept"

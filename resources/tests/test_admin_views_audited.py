@@ -102,9 +102,9 @@ def test_a_list_leaves_no_event(browser):
 def test_a_form_that_is_shown_again_is_a_look(browser, owner, model):
     """With an error, or when the row has moved on: the page shows all that it shows to a GET."""
     row = rows_of_all(owner.user)[model]
-    answer = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
+    response = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert (views().get().event, views().get().target_id) == (f"{model._meta.model_name}.viewed", row.pk)
 
 
@@ -122,10 +122,10 @@ def test_and_the_pages_of_what_may_name_people(browser, owner, model):
     assert (views().get().event, views().get().target_id) == (f"{model._meta.model_name}.viewed", row.pk)
 
 
-@pytest.mark.parametrize("ask", ["get", "patch"])
-def test_and_a_person_read_through_the_api(admin, owner, ask):
+@pytest.mark.parametrize("method", ["get", "patch"])
+def test_and_a_person_read_through_the_api(admin, owner, method):
     for _ in range(2):
-        assert getattr(admin, ask)(f"/api/v1/users/{owner.user.pk}").status_code == 200
+        assert getattr(admin, method)(f"/api/v1/users/{owner.user.pk}").status_code == 200
     event = views().get()
 
     assert (event.event, event.actor_id, event.subject_id) == ("user.viewed", admin.user.pk, owner.user.pk)

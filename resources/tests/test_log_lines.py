@@ -21,8 +21,8 @@ class Visitor:
         self.product = product
 
     def post(self, path, request_id, body=None, token=""):
-        answer = self.product.api("POST", path, body, token, X_Request_ID=request_id)
-        return answer.body and answer.json().get("data")
+        response = self.product.api("POST", path, body, token, X_Request_ID=request_id)
+        return response.body and response.json().get("data")
 
     def log_in_to_the_admin(self):
         jar = http.cookiejar.CookieJar()
@@ -39,7 +39,7 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What a day's work leaves in the log, after everything has stopped; and the secrets that were used."""
+    """Return the log lines of typical use, after every process has stopped; and the secrets that were used."""
     with Product(tmp_path_factory.mktemp("logs")) as product:
         visitor = Visitor(product)
         created = ("createsuperuser", "--noinput", "--email", "root@example.com", "--name", "Root")
@@ -57,16 +57,16 @@ def run(tmp_path_factory):
         job = visitor.post("/resources/export", "export", {"format": "csv"}, pair["accessToken"])["id"]
 
         def finished():
-            found = product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"]
-            return found if found["finishedAt"] else None
+            current = product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"]
+            return current if current["finishedAt"] else None
 
         link = wait_until(finished)["result"]["url"]
         urllib.request.urlopen(product.url + link if link.startswith("/") else link, timeout=30).close()
         for _ in range(5):
             visitor.post("/auth/login", "lock-out", person | {"password": "wrong-Passw0rd"})
         visitor.log_in_to_the_admin()
-        mailed = proof.get_body(("plain",)).get_content().split("token=")[1].split()[0]
-        visitor.post("/auth/verify-email", "verification", {"token": mailed})
+        emailed = proof.get_body(("plain",)).get_content().split("token=")[1].split()[0]
+        visitor.post("/auth/verify-email", "verification", {"token": emailed})
         visitor.post("/auth/refresh", "refresh", {"refreshToken": pair["refreshToken"]})
         product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"})
         reset = product.sink.next_email().get_body(("plain",)).get_content().split("token=")[1].split()[0]
@@ -76,7 +76,7 @@ def run(tmp_path_factory):
             pair["accessToken"],
             pair["refreshToken"],
             link.split("token=")[1],
-            mailed,
+            emailed,
             *visitor.cookies,
         ]
         sink = {"message_id": proof["Message-ID"]}
