@@ -52,7 +52,7 @@ def copy(source_url: str, target_url: str, contender: Contender) -> None:
 
 
 def settle(url: str) -> None:
-    """Statistics and the visibility map now, not in the middle of a measurement."""
+    """Update the statistics and the visibility map now, not in the middle of a measurement."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
 

@@ -85,7 +85,7 @@ def series(running: Running, people: run.People, total: int, folder: Path) -> li
 
 
 def growth(samples: list[Sample], pid: int) -> float:
-    """Megabytes by 100,000 requests once it is warm, along the straight line that fits best."""
+    """Return the megabytes by 100,000 requests after the warm-up, along the straight line that fits best."""
     warm = [sample for sample in samples if sample.requests >= WARM_UP_SHARE * samples[-1].requests]
     if len(warm) < 2:
         raise Unexpected("too few samples to distinguish growth from noise: use more --requests")

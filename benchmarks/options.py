@@ -45,7 +45,7 @@ def add_services(parser: argparse.ArgumentParser) -> None:
 
 
 def with_services(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
-    """`.ci/services.py` names its servers in the environment."""
+    """Parse the options; `.ci/services.py` names its servers in the environment."""
     chosen = parser.parse_args(arguments)
     chosen.database_url = chosen.database_url or os.environ.get("TEST_DATABASE_URL")
     chosen.redis_url = chosen.redis_url or os.environ.get("TEST_REDIS_URL")

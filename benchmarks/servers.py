@@ -78,7 +78,7 @@ def require(contender: Contender) -> None:
 
 @contextmanager
 def database(server_url: str, name: str, copy_of: str = "") -> Iterator[str]:
-    """`copy_of` is the URL of one that nobody is connected to."""
+    """Create a database; `copy_of` is the URL of one without connections."""
     template = urlsplit(copy_of).path.lstrip("/") or "template1"
     full_name = f"bench_{name}_{os.getpid()}"
     try:

@@ -37,7 +37,7 @@ def database_url(server_url: str, name: str) -> str:
 
 
 def administer(server_url: str, *statements: str) -> None:
-    """Outside of any transaction, through the database that always exists."""
+    """Run a statement outside of any transaction, through the database that always exists."""
     with psycopg.connect(database_url(server_url, "postgres"), autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement)
