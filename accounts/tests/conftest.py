@@ -28,7 +28,7 @@ def emailed_token(deliver):
 
 
 class Hashes:
-    """Counts the runs of the slow hash."""
+    """Counter of the runs of the slow hash."""
 
     def __init__(self):
         self.runs = []

@@ -58,7 +58,7 @@ def test_email_and_name_are_searched(browser):
     assert search(browser, q="ann") == {ann.pk, bob.pk}
 
 
-def test_who_was_deleted_is_shown_and_can_be_told_apart(browser, owner):
+def test_deleted_users_are_listed_and_can_be_filtered(browser, owner):
     gone = UserFactory()
     gone.soft_delete()
 
@@ -160,7 +160,7 @@ def test_saving_without_a_change_changes_nothing(browser, owner):
     assert events() == before
 
 
-def test_what_somebody_else_changed_meanwhile_is_not_overwritten(browser, owner):
+def test_a_concurrent_change_is_not_overwritten(browser, owner):
     seen = browser.get(url_of(owner.user, "change")).context["adminform"].form["seen_version"].value()
     owner.patch("/api/v1/users/me", {"name": "Newer Name"})
     response = edit(browser, owner.user, role="staff", seen_version=seen)

@@ -114,7 +114,7 @@ def test_leaving_is_recorded(staff):
     assert browser.get("/admin/").status_code == 302
 
 
-def test_a_role_that_is_lost_shuts_the_door_at_once(staff):
+def test_a_lost_role_ends_access_at_once(staff):
     browser = browser_of(staff.user)
     type(staff.user).objects.filter(pk=staff.user.pk).update(role="user")
 

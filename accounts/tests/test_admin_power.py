@@ -46,7 +46,7 @@ def set_password(browser, user, password=NEW_PASSWORD):
     return browser.post(url_of(user, "password"), body, follow=True)
 
 
-def test_a_password_set_by_staff_ends_every_session_and_is_told(browser, owner, deliver):
+def test_a_password_set_by_staff_ends_every_session_and_is_emailed(browser, owner, deliver):
     set_password(browser, owner.user)
 
     assert try_token(access_of(owner)) == "TOKEN_REVOKED"
@@ -130,7 +130,7 @@ def test_a_lock_is_opened(browser, owner):
     assert event("account.unlocked").actor_id == browser.user.pk
 
 
-def test_verification_is_sent_again_to_who_waits_for_it(browser, owner, deliver):
+def test_verification_is_sent_again_to_an_unverified_user(browser, owner, deliver):
     response = act(browser, "resend_verification", owner.user, UserFactory(email_verified_at=timezone.now()))
 
     assert [mail.to for mail in deliver()] == [[owner.user.email]]
@@ -139,7 +139,7 @@ def test_verification_is_sent_again_to_who_waits_for_it(browser, owner, deliver)
 
 
 @pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification"])
-def test_nothing_is_done_for_who_was_deleted(browser, action):
+def test_nothing_is_done_for_a_deleted_user(browser, action):
     gone = UserFactory()
     gone.soft_delete()
 
@@ -174,7 +174,7 @@ def test_staff_cannot_touch_their_like_or_above(support, role):
     assert set(events()) == {"access.refused"}
 
 
-def test_staff_give_nobody_power(support, owner):
+def test_staff_cannot_grant_permissions(support, owner):
     group = Group.objects.create(name="Everything")
     edit(support, owner.user, role="admin", groups=[group.pk])
     support.post(url_of(User, "add"), {**NEW, "role": "admin"})

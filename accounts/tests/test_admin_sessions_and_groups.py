@@ -27,7 +27,7 @@ def search(browser, **query):
     return {session.pk for session in rows(browser.get(url_of(Session), query))}
 
 
-def test_live_and_ended_sessions_are_told_apart(browser, admin):
+def test_live_and_ended_sessions_can_be_filtered(browser, admin):
     live = SessionFactory()
     ended = SessionFactory(ended_at=timezone.now(), end_reason="logout")
     expired = SessionFactory(expires_at=timezone.now())

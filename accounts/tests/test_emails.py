@@ -177,14 +177,14 @@ def test_every_notice_leads_to_where_one_can_act(template):
     assert ACT in Page(html_of(message)).links
 
 
-def test_who_was_in_between_is_told_without_a_link_to_undo():
+def test_an_intermediate_address_is_notified_without_an_undo_link():
     message = written("email_changed", link=None, is_change_back=True)
 
     assert "token=" not in message.body + html_of(message)
     assert "This undid an earlier change" in message.body
 
 
-def test_an_address_that_was_not_proven_is_told_without_a_link_to_undo():
+def test_an_unverified_address_is_notified_without_an_undo_link():
     message = written("email_changed", link=None, is_change_back=False, verified=False)
 
     assert "token=" not in message.body + html_of(message)

@@ -174,7 +174,7 @@ def test_who_is_logged_in_stays_logged_in(log_in, ann):
     assert refresh_with(caller.refresh_token).status_code == 200
 
 
-def test_the_admins_door_has_the_same_lock(ann):
+def test_the_login_of_the_admin_has_the_same_lock(ann):
     for _ in range(3):
         assert authenticate(username=ANN, password="Wr0ng-password") is None
     fail(2)
@@ -183,13 +183,13 @@ def test_the_admins_door_has_the_same_lock(ann):
         authenticate(username=ANN, password=PASSWORD)
 
 
-def test_the_admins_door_knows_the_right_password(ann):
+def test_the_login_of_the_admin_accepts_the_right_password(ann):
     assert authenticate(username=" ANN@example.com", password=PASSWORD) == ann
     assert authenticate(email=ANN, password=PASSWORD) == ann
 
 
 @pytest.mark.parametrize("given", [{}, {"username": ANN}, {"password": PASSWORD}])
-def test_the_admins_door_wants_both(ann, given):
+def test_the_login_of_the_admin_requires_both(ann, given):
     assert authenticate(**given) is None
     assert not Lockout.objects.exists()
 

@@ -104,7 +104,7 @@ def test_a_wrong_password_is_refused_and_opens_nothing(anonymous, ann):
 
 
 @pytest.mark.parametrize("kind", ["unknown", "deleted", "without a password"])
-def test_why_a_login_fails_is_not_told(anonymous, ann, kind):
+def test_the_reason_of_a_failed_login_is_not_revealed(anonymous, ann, kind):
     UserFactory(email="deleted@example.com").soft_delete()
     UserFactory(email="without@example.com", password=make_password(None))
     known = anonymous.post(URL, ANN | {"password": "wrong"}, headers={"X-Request-ID": "same"})
@@ -198,7 +198,7 @@ def test_a_failure_is_audited_with_its_target(anonymous, ann):
     assert not audit_holds("S3cret-typo", "ann@example.com")
 
 
-def test_a_failure_for_nobody_is_audited_without_the_guess(anonymous):
+def test_a_failure_for_an_unknown_address_is_audited_without_the_address(anonymous):
     anonymous.post(URL, ANN)
 
     assert event("login.failed").target_id is None
@@ -282,7 +282,7 @@ def test_a_malformed_attempt_is_no_attempt(anonymous, ann, hashes, body, expecte
         "undo-email-change",
     ],
 )
-def test_the_open_doors_share_one_limit_per_address(anonymous, settings, path):
+def test_the_public_endpoints_share_one_limit_per_address(anonymous, settings, path):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (2, 900)}
     for _ in range(2):
         assert anonymous.post(f"{API}/auth/{path}", {}, REMOTE_ADDR="203.0.113.9")["RateLimit-Limit"] == "2"

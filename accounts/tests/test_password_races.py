@@ -36,7 +36,7 @@ def _many_slots(monkeypatch):
 
 @pytest.fixture
 def during_hash(monkeypatch):
-    """`during_hash(number, act)`: `act` is called, once, while this hash from now on is made."""
+    """Return a function `during_hash(number, act)`: `act` is called, once, while this hash from now on is made."""
     original, lock = bcrypt.hashpw, Lock()
     plan = {"left": 0, "act": None}
 

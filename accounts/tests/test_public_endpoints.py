@@ -30,7 +30,7 @@ PUBLIC = [
 
 @pytest.fixture
 def stale(clock, log_in):
-    """Credentials of every kind that are refused where one is needed."""
+    """Return credentials of every kind that are refused where one is needed."""
     ended, expired = log_in(UserFactory()), log_in(UserFactory())
     ended.user.sessions.end("logout")
     clock.shift(timedelta(hours=1))

@@ -191,7 +191,7 @@ def test_the_takeover_of_the_report_fails(owner, anonymous, deliver):
 
 @pytest.fixture
 def logged_out_after_the_hash(hashes):
-    """`with …(user)`: they log out everywhere between the check of a password and the lock of the row."""
+    """Return `with …(user)`: the user logs out everywhere between the check of a password and the lock of the row."""
 
     @contextmanager
     def interleave(user):

@@ -176,7 +176,7 @@ def test_a_link_for_another_purpose_resets_nothing(anonymous, owner):
 
 
 @pytest.mark.parametrize("guess", ["x", "' OR 1=1 --", "ü" * 40, "x" * 200, "%00", "../../etc/passwd"])
-def test_a_guess_is_told_nothing(anonymous, token, guess, hashes):
+def test_a_guessed_token_reveals_nothing(anonymous, token, guess, hashes):
     assert problems(reset(anonymous, guess)) == SPENT
     assert hashes.count == 0
 

@@ -229,7 +229,7 @@ def test_deep_nesting_is_refused(owner, part):
     assert try_token(".".join(parts)) == "UNAUTHORIZED"
 
 
-def test_the_tokens_of_a_deleted_user_are_dead_whatever_became_of_the_session(owner):
+def test_the_tokens_of_a_deleted_user_are_refused_even_with_a_live_session(owner):
     owner.user.soft_delete()
 
     assert owner.user.sessions.get().is_live

@@ -42,7 +42,7 @@ def owner(log_in):
 
 @pytest.fixture
 def move(owner, anonymous, deliver, log_in):
-    """Change the address and complete it; the link in the mail to the address that was left, or None."""
+    """Change the address and complete it; return the link in the email to the old address, or None."""
 
     def complete(address):
         user = User.objects.get(pk=owner.user.pk)
@@ -177,7 +177,7 @@ def test_the_link_of_an_earlier_change_still_works_after_a_later_one_was_undone(
     assert email_of(owner) == owner.user.email
 
 
-def test_a_later_change_that_is_not_told_yet_is_void_too(owner, anonymous, deliver, log_in, move):
+def test_a_later_change_not_notified_yet_is_void_too(owner, anonymous, deliver, log_in, move):
     first = move(NEW)
     log_in(owner.user).patch(ME, {"email": NEWER, "currentPassword": PASSWORD})
     [proof] = [mail for mail in deliver() if mail.to == [NEWER]]
@@ -221,7 +221,7 @@ def test_after_a_week_a_change_back_is_a_change_like_any_other(clock, owner, mov
 # --- an address that was never proven -------------------------------------------------------------------
 
 
-def test_an_address_that_was_not_proven_is_told_without_a_link_and_without_the_name(owner, deliver, move):
+def test_an_unverified_address_is_notified_without_a_link_and_without_the_name(owner, deliver, move):
     """It may be a stranger's, given by mistake."""
     User.objects.filter(pk=owner.user.pk).update(email_verified_at=None, name="Win at casino")
 
@@ -253,7 +253,7 @@ def test_proving_the_own_address_is_no_change(anonymous, log_in, deliver):
     assert deliver() == []
 
 
-def test_the_address_that_lost_the_account_is_told(anonymous, deliver, move):
+def test_the_address_that_lost_the_account_is_notified(anonymous, deliver, move):
     undo(anonymous, move(NEW))
 
     [mail] = deliver()
@@ -261,7 +261,7 @@ def test_the_address_that_lost_the_account_is_told(anonymous, deliver, move):
     assert "token=" not in mail.body
 
 
-def test_a_deleted_user_is_not_told_and_undoes_nothing(owner, anonymous, move):
+def test_a_deleted_user_is_not_notified_and_undoes_nothing(owner, anonymous, move):
     token = move(NEW)
     owner.delete(ME, {"currentPassword": PASSWORD})
 
@@ -278,7 +278,7 @@ def test_a_link_for_another_purpose_undoes_nothing(owner, anonymous, purpose):
 
 
 @pytest.mark.parametrize("guess", ["x", "' OR 1=1 --", "ü" * 40, "x" * 200])
-def test_a_guess_is_told_nothing(anonymous, guess):
+def test_a_guessed_token_reveals_nothing(anonymous, guess):
     assert problems(undo(anonymous, guess)) == SPENT
 
 

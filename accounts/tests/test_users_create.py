@@ -113,13 +113,13 @@ def test_is_audited_as_the_users_own_doing(anonymous):
     assert not audit_holds(PASSWORD)
 
 
-def test_is_audited_as_the_doing_of_who_is_logged_in(admin):
+def test_is_audited_with_the_logged_in_user_as_actor(admin):
     admin.post(URL, ANN)
 
     assert event("user.created").actor_id == admin.user.pk
 
 
-def test_counts_against_the_limit_of_the_open_doors(anonymous, settings):
+def test_counts_against_the_limit_of_the_public_endpoints(anonymous, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (1, 900)}
     anonymous.post(f"{API}/auth/login", {})
 

@@ -25,7 +25,7 @@ OWN_PASSWORD = {"currentPassword": PASSWORD}
 
 @pytest.fixture(params=["me", "id"])
 def own(request, owner):
-    """Both names of the owner's account."""
+    """Return both paths of the owner's account."""
     return ME if request.param == "me" else f"{API}/users/{owner.user.pk}"
 
 

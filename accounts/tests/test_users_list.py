@@ -12,7 +12,7 @@ URL = f"{API}/users"
 
 @pytest.fixture
 def people(admin):
-    """Besides the admin, who is Ada Admin."""
+    """Create users in addition to the admin, who is Ada Admin."""
     UserFactory(email="bob@example.com", name="Bob Builder")
     UserFactory(email="cyd@example.org", name="Cyd Charisse", role="staff")
     UserFactory(email="dan@example.com", name="Dan Gone").soft_delete()

@@ -16,7 +16,7 @@ ME = f"{API}/users/me"
 
 @pytest.fixture(params=["me", "id"])
 def own(request, owner):
-    """Both names of the owner's account."""
+    """Return both paths of the owner's account."""
     return ME if request.param == "me" else f"{API}/users/{owner.user.pk}"
 
 
@@ -78,7 +78,7 @@ def test_changes_the_name(owner, own, method):
     assert User.objects.get(pk=owner.user.pk).name == "Olive Oyl"
 
 
-def test_put_wants_the_name_and_patch_does_not(owner):
+def test_put_requires_the_name_and_patch_does_not(owner):
     assert problems(owner.put(ME, {})) == [("name", "required")]
     assert data(owner.patch(ME, {}))["name"] == "Olive Owner"
 

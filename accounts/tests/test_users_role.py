@@ -39,7 +39,7 @@ def test_so_does_a_demotion(admin, log_in):
 
 @pytest.mark.parametrize("who", ["owner", "staff"])
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_nobody_raises_themselves(request, who, method):
+def test_no_user_can_raise_their_own_role(request, who, method):
     caller = request.getfixturevalue(who)
     before = caller.user.role
 

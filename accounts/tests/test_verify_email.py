@@ -127,7 +127,7 @@ def test_only_the_tokens_own_user_is_verified(anonymous, owner, stranger, token)
 
 
 @pytest.mark.parametrize("guess", ["x", "' OR 1=1 --", "ü" * 40, "x" * 200])
-def test_a_guess_is_told_nothing(anonymous, owner, guess):
+def test_a_guessed_token_reveals_nothing(anonymous, owner, guess):
     assert problems(verify(anonymous, guess)) == SPENT
 
 

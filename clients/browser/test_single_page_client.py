@@ -132,7 +132,7 @@ def test_log_out_ends_it_for_good(client: Chrome, site: Site, access: str) -> No
     assert "Log in" in seen(client, "#login")
 
 
-def test_a_wrong_password_is_told(browser: Chrome, address: str) -> None:
+def test_a_wrong_password_shows_the_error(browser: Chrome, address: str) -> None:
     browser.get(address)
     assert "Log in" in seen(browser, "#login")
     browser.find_element(By.NAME, "email").send_keys("nobody@example.com")

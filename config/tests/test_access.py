@@ -74,7 +74,7 @@ def samples(owner, log_in):
 
 @pytest.fixture
 def callers(owner, stranger, anonymous, log_in):
-    """{role: client}, in the order of the matrix."""
+    """Return {role: client}, in the order of the matrix."""
     revoked = log_in(owner.user)
     revoked.user.sessions.filter(pk=revoked.session_id).end("logout")
     named = {"anonymous": anonymous, "stranger": stranger, "owner": owner, "revoked": revoked}

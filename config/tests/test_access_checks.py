@@ -65,7 +65,7 @@ def test_a_tree_is_named_with_its_field():
     assert (problem.id, "Branch.above" in problem.msg) == ("core.E006", True)
 
 
-def test_a_tree_lets_nobody_in(sample_tables):
+def test_a_tree_grants_no_access(sample_tables):
     user = UserFactory()
     root = Branch.objects.create()
     Branch.objects.create(above=root)

@@ -48,7 +48,7 @@ def test_every_viewset_inherits_the_base_viewset():
     assert not missing, f"Let the viewsets of {missing} inherit core.api.viewsets.BaseViewSet."
 
 
-def test_every_model_behind_one_knows_who_may_see_it():
+def test_every_model_of_a_viewset_declares_its_access():
     missing = [model for model in models_behind() if not hasattr(model.objects.all(), "visible_to")]
 
     assert not missing, (

@@ -23,7 +23,7 @@ def ann():
 
 @pytest.fixture
 def invoices(ann):
-    """Two of Ann's, and one of somebody else's."""
+    """Create two invoices of Ann's, and one of another user's."""
     theirs = Customer.objects.create(name="Theirs", user=UserFactory())
     Invoice.objects.create(number="9", customer=theirs)
     customer = Customer.objects.create(name="Blue Bikes", user=ann)

@@ -57,7 +57,7 @@ def problems_of(value, schema):
 
 @cache
 def patterns():
-    """(regular expression, path) of every path, those without variables first."""
+    """Return (regular expression, path) of every path, those without variables first."""
     paths = sorted(document()["paths"], key=lambda path: path.count("{"))
     return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in paths]
 

@@ -72,7 +72,7 @@ def bucket_at(endpoint):
 
 @pytest.fixture(params=["disk", "bucket"])
 def storage(request):
-    """One after the other."""
+    """Run the test with each storage, one after the other."""
     return request.getfixturevalue(request.param)
 
 

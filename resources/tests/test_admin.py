@@ -200,7 +200,7 @@ def test_a_resource_is_restored(browser, owner):
     assert event("resource.restored").actor_id == browser.user.pk
 
 
-def test_nothing_is_restored_for_who_was_deleted(browser):
+def test_nothing_is_restored_for_a_deleted_user(browser):
     resource = ResourceFactory()
     resource.soft_delete()
     resource.user.soft_delete()

@@ -130,7 +130,7 @@ def test_only_declared_fields_are_completed(browser, field):
     assert browser.get("/admin/autocomplete/", query).status_code == 403
 
 
-def test_only_who_may_fill_in_a_field_is_offered_values(staff):
+def test_autocomplete_requires_the_permission_to_edit_the_field(staff):
     browser = browser_of(allow(staff.user, "accounts.view_user"))
     query = {"app_label": "resources", "model_name": "resource", "field_name": "user", "term": "a"}
     assert browser.get("/admin/autocomplete/", query).status_code == 403

@@ -83,7 +83,7 @@ def test_another_change_in_between_is_shown_again(stale, browser, resource, owne
     assert values(response)["title"] == "Mine"
 
 
-def test_who_typed_what_is_stored_already_is_not_bothered(browser, owner, resource):
+def test_values_that_are_stored_already_are_no_conflict(browser, owner, resource):
     sent = values(browser.get(url_of(resource, "change")))
     owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Same"})
 

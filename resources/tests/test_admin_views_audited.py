@@ -131,7 +131,7 @@ def test_and_a_person_read_through_the_api(admin, owner, method):
     assert (event.event, event.actor_id, event.subject_id) == ("user.viewed", admin.user.pk, owner.user.pk)
 
 
-def test_but_nobody_views_themselves_through_the_api(admin, owner):
+def test_but_not_the_own_account_read_through_the_api(admin, owner):
     for path in ("me", str(owner.user.pk)):
         owner.get(f"/api/v1/users/{path}")
     admin.get("/api/v1/users/01890000-0000-7000-8000-000000000000")
@@ -139,7 +139,7 @@ def test_but_nobody_views_themselves_through_the_api(admin, owner):
     assert not views().exists()
 
 
-def test_the_owner_is_not_told_in_the_history_of_an_object(browser, owner):
+def test_the_history_of_an_object_does_not_show_views(browser, owner):
     resource = ResourceFactory(user=owner.user)
     browser.get(url_of(resource, "change"))
 

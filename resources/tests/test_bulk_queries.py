@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_batches(monkeypatch):
-    """Django splits statements for the SQLite of long ago, which took 999 parameters."""
+    """Lift the limit of 999 parameters, for which Django splits statements on SQLite."""
     if connection.vendor == "sqlite":
         monkeypatch.setattr(connection.features, "max_query_params", 30_000)
 

@@ -73,7 +73,7 @@ def test_an_operation_that_is_wrong_is_named(owner, operation, field):
     assert nothing_happened()
 
 
-def test_all_that_is_wrong_is_told_at_once(owner):
+def test_all_errors_are_returned_at_once(owner):
     response = bulk(
         owner,
         create(title=""),

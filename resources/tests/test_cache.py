@@ -95,7 +95,7 @@ def test_every_write_is_seen(owner, resource, write):
     assert owner.get(LIST).content == owner.get(LIST).content == after
 
 
-def test_nobody_is_given_another_s(owner, stranger, resource):
+def test_no_caller_gets_the_response_of_another(owner, stranger, resource):
     mine = hot(owner, LIST)
 
     assert stranger.get(LIST).json()["data"] == []
@@ -198,7 +198,7 @@ def test_a_read_after_a_concurrent_write_shows_it(owner, resource, log_in):
 # --- the command ----------------------------------------------------------------------------------
 
 
-def test_the_first_who_comes_finds_it_warm(owner, resource, capsys):
+def test_the_first_request_is_cached(owner, resource, capsys):
     call_command("warm_cache")
 
     for path in (LIST, f"{LIST}/trash", "/api/v1/tags"):
@@ -217,7 +217,7 @@ def test_warming_caches_the_same_response_as_a_request(owner, resource):
     assert (number, warm.content) == (1, cold)
 
 
-def test_those_who_were_here_last_come_first(owner, stranger, resource):
+def test_the_most_recent_users_are_warmed_first(owner, stranger, resource):
     call_command("warm_cache", "--users", "1")
 
     assert queries_of(stranger, LIST)[0] == 1  # logged in after the owner
@@ -243,7 +243,7 @@ def test_the_command_fails_if_the_cache_is_disabled(settings):
         call_command("warm_cache")
 
 
-def test_a_wrong_query_is_told(owner, capsys):
+def test_a_wrong_query_is_reported(owner, capsys):
     call_command("warm_cache", "--path", f"{LIST}?limit=0")
 
     assert "1 were refused" in capsys.readouterr().err

@@ -25,7 +25,7 @@ def walk(caller, sort, way="nextCursor", cursor=""):
 
 
 def disturb(user, passing, done):
-    """Rows come, go, move to the trash and back, and change where no sort looks, until the walk is over."""
+    """Change rows until the walk is over: new and deleted ones, the trash, and columns that no sort reads."""
     number = 0
     while not done.is_set():
         number += 1

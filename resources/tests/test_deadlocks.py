@@ -162,7 +162,7 @@ def test_of_parallel_bulks_on_one_version_one_wins(owner, log_in):
         assert len(set(Resource.objects.values_list("title", flat=True))) == 1
 
 
-def test_what_was_waited_for_is_what_is_changed(owner, log_in):
+def test_a_change_applies_to_the_row_read_after_the_lock(owner, log_in):
     """One writer sets the tags while another sets the title: the response of the later one shows both."""
     resource = ResourceFactory(user=owner.user, title="x", tags=["name0z"])
     url = f"{URL}/{resource.pk}"

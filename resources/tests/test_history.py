@@ -104,7 +104,7 @@ def test_an_admin_reads_who_it_was(owner, admin, resource):
     assert by_owner == {"kind": "owner", "id": str(owner.user.pk), "name": "Olive Owner"}
 
 
-def test_what_nobody_did_has_no_actor(owner, resource):
+def test_an_event_of_the_system_has_no_actor(owner, resource):
     happen(resource, None)
 
     assert entries(owner, resource)[0]["actor"] is None
@@ -123,7 +123,7 @@ def test_from_where_somebody_acted_is_not_in_it(owner, resource):
 
 
 @pytest.mark.parametrize("reader", ["owner", "admin"])
-def test_who_was_erased_is_nobody_and_what_they_did_is_gone(request, reader, owner, staff, resource):
+def test_an_erased_user_has_no_name_and_no_changes(request, reader, owner, staff, resource):
     happen(resource, staff.user, title=["secret", "words"])
     audit.redact(staff.user.pk)
     [entry] = entries(request.getfixturevalue(reader), resource)

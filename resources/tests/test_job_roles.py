@@ -22,7 +22,7 @@ EVERYBODYS = {"format": "json", "scope": "all"}
 
 @pytest.fixture
 def become(log_in):
-    """Give somebody a role, as an admin does it. `None` deletes the account."""
+    """Change a user's role, as an admin does it. `None` deletes the account."""
     chief = log_in(UserFactory(role="admin"))
 
     def change(caller, role):

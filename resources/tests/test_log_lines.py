@@ -118,7 +118,7 @@ def test_no_line_holds_a_secret_or_an_address(run):
     assert "ann@example.com" not in run["text"]
 
 
-def test_a_refused_mail_is_told_by_its_code_and_without_the_address(run, lines):
+def test_a_refused_email_is_logged_with_its_code_and_without_the_address(run, lines):
     line = one(lines, "outbox_attempt_failed", "refused")
 
     assert (line["error"], line["smtpCode"], line["final"]) == ("PermanentError", 550, True)
@@ -145,7 +145,7 @@ def test_who_shows_a_token_instead_of_a_password_is_named_too(run, lines, reques
     assert one(lines, "request", request_id)["userId"] == run["user"]
 
 
-def test_a_lock_out_is_told_once(run, lines):
+def test_a_lockout_is_logged_once(run, lines):
     line = one(lines, "account_locked", "lock-out")
 
     assert (line["level"], line["userId"]) == ("info", run["user"])

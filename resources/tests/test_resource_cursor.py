@@ -13,7 +13,7 @@ URL = "/api/v1/resources"
 
 @pytest.fixture
 def many(owner):
-    """Eleven rows, with ties in title and status."""
+    """Create eleven rows, with ties in title and status."""
     return [
         ResourceFactory(user=owner.user, title=f"t{number % 3}", status=Resource.Status.values[number % 2])
         for number in range(11)

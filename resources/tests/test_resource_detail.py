@@ -103,7 +103,7 @@ def test_attachments_are_queried_only_if_requested(owner):
 
 @pytest.mark.parametrize("held", ['"v1"', "*", None])
 @pytest.mark.parametrize("fields", ["", "title,", "password", "created_at"])
-def test_an_unknown_field_is_refused_whatever_the_client_holds(owner, fields, held):
+def test_an_unknown_field_is_refused_with_any_etag(owner, fields, held):
     resource = ResourceFactory(user=owner.user)
     headers = {} if held is None else {"If-None-Match": held}
 

@@ -67,7 +67,7 @@ def test_another_users_tag_of_the_same_name_counts_for_nothing(owner, stranger, 
 
 @pytest.fixture
 def moments(owner):
-    """Three rows an hour apart, `createdAt` and `updatedAt` alike."""
+    """Create three rows an hour apart, `createdAt` and `updatedAt` alike."""
     rows = [ResourceFactory(user=owner.user, title=title) for title in "abc"]
     middle = rows[1].created_at
     for hours, row in zip((-1, 0, 1), rows, strict=True):

@@ -22,7 +22,7 @@ def test_the_newest_come_first(owner):
     assert names(owner.get(URL)) == ["three", "two", "one"]
 
 
-def test_a_page_has_20_rows_unless_told_otherwise(owner):
+def test_a_page_has_20_rows_by_default(owner):
     make(owner.user, *map(str, range(21)))
     response = owner.get(URL)
 

@@ -15,7 +15,7 @@ def search(caller, text, **query):
 
 @pytest.fixture
 def shelf(owner):
-    """Four resources to look among."""
+    """Create four resources to search."""
     for title, content, tags in [
         ("Analytical Engine", "Notes by Ada Lovelace", ["history"]),
         ("Café Zürich", "Crème brûlée, from 7 to 12", ["food"]),

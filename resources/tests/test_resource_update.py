@@ -107,7 +107,7 @@ def test_what_changes_nothing_moves_nothing(owner, url, same):
     assert not AuditEvent.objects.filter(event="resource.updated").exists()
 
 
-def test_put_of_what_is_there_changes_nothing(owner, url):
+def test_put_of_equal_values_changes_nothing(owner, url):
     before = owner.get(url)
 
     assert owner.put(url, before.json()["data"])["ETag"] == before["ETag"]

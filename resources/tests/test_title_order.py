@@ -53,7 +53,7 @@ def titles(response):
 
 @pytest.fixture
 def listed(owner):
-    """Titles in the reverse of their order, so that no order of insertion is right by chance."""
+    """Create titles in the reverse of their order, so that no order of insertion is right by chance."""
     for title in reversed(ORDER):
         ResourceFactory(user=owner.user, title=title)
     return owner
