@@ -28,7 +28,7 @@ STEP_SECONDS = 400
 # On SQLite the whole suite of the copy; on PostgreSQL the app's own tests, the project's conventions and the access
 # matrix, which walk through every app.
 PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "8", "--dist", "worksteal")
-TESTS = ("billing", "config/tests/test_house.py", "config/tests/test_access.py")
+TESTS = ("billing", "config/tests/test_conventions.py", "config/tests/test_access.py")
 PAY = "POST    /api/v1/invoices/{id}/pay                    401      404   200   404   200   401\n"
 
 Contents = dict[str, bytes]

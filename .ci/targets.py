@@ -15,12 +15,13 @@ from threading import Timer
 
 MINUTES = {
     "check": 6,
-    "test": 14,
-    "test-services": 15,
-    "test-clients": 5,
-    "test-browser": 7,
+    "test": 8,
+    "test-services": 13,
+    "test-clients": 4,
+    "test-browser": 6,
     "test-proxy": 4,
-    "test-adoption": 8,
+    "test-adoption": 7,
+    "coverage": 11,
 }
 SUMMARY = re.compile(r"\d+ (passed|failed|error)")  # of pytest
 GRACE_SECONDS = 60

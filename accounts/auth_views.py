@@ -31,16 +31,10 @@ DELIVERY = OpenApiParameter(
     enum=["cookie", "body"],
     description="`cookie` puts the tokens into HttpOnly cookies, and a CSRF token into the body.",
 )
-LOGIN_SERIALIZERS = {False: serializers.LoginAnswer, True: serializers.CookieLoginAnswer}
-REFRESH_SERIALIZERS = {False: serializers.TokensAnswer, True: serializers.CookieTokensAnswer}
-LOGIN_RESPONSES = PolymorphicProxySerializer(
-    "AnyLoginAnswer", {"body": serializers.LoginAnswer, "cookie": serializers.CookieLoginAnswer}, "delivery"
-)
-REFRESH_RESPONSES = PolymorphicProxySerializer(
-    "AnyTokensAnswer",
-    {"body": serializers.TokensAnswer, "cookie": serializers.CookieTokensAnswer},
-    "delivery",
-)
+LOGIN_SERIALIZERS: Any = {"body": serializers.LoginResponse, "cookie": serializers.CookieLoginResponse}
+REFRESH_SERIALIZERS: Any = {"body": serializers.TokensResponse, "cookie": serializers.CookieTokensResponse}
+LOGIN_RESPONSES = PolymorphicProxySerializer("AnyLoginResponse", LOGIN_SERIALIZERS, "delivery")
+REFRESH_RESPONSES = PolymorphicProxySerializer("AnyTokensResponse", REFRESH_SERIALIZERS, "delivery")
 
 
 def validated(serializer_class: Any, request: Request) -> dict[str, Any]:
@@ -50,7 +44,8 @@ def validated(serializer_class: Any, request: Request) -> dict[str, Any]:
     return values
 
 
-def respond(pair: TokenPair, serializer_class: Any, *, in_cookies: bool, status: int = 200) -> Response:
+def respond(pair: TokenPair, by_delivery: Any, *, in_cookies: bool, status: int = 200) -> Response:
+    serializer_class = by_delivery["cookie" if in_cookies else "body"]
     response = Response(serializer_class(pair).data, status=status)
     if in_cookies:
         cookies.set_cookies(response, pair)
@@ -85,7 +80,7 @@ class RegisterView(TokenView):
         """Create an account and log in. A verification email is sent."""
         in_cookies = cookies.wants_cookies(request)
         pair = accounts.register(user=prepared)
-        return respond(pair, LOGIN_SERIALIZERS[in_cookies], in_cookies=in_cookies, status=201)
+        return respond(pair, LOGIN_SERIALIZERS, in_cookies=in_cookies, status=201)
 
 
 class LoginView(TokenView):
@@ -96,7 +91,7 @@ class LoginView(TokenView):
         """Open a session. Five failures within 15 minutes lock the address for 15 minutes."""
         in_cookies = cookies.wants_cookies(request)
         pair = sessions.login(**validated(serializers.LoginSerializer, request))
-        return respond(pair, LOGIN_SERIALIZERS[in_cookies], in_cookies=in_cookies)
+        return respond(pair, LOGIN_SERIALIZERS, in_cookies=in_cookies)
 
 
 class RefreshView(TokenView):
@@ -124,7 +119,7 @@ class RefreshView(TokenView):
             in_cookies = True
             with clearing_refused_refresh():
                 pair = sessions.refresh(token=token)
-        return respond(pair, REFRESH_SERIALIZERS[in_cookies], in_cookies=in_cookies)
+        return respond(pair, REFRESH_SERIALIZERS, in_cookies=in_cookies)
 
 
 class ForgotPasswordView(PublicAuthView):
@@ -194,7 +189,7 @@ class LogoutView(ApiView):
 class CsrfView(ApiView):
     authentication_classes = (CookieAuthentication,)
 
-    @extend_schema(responses=serializers.CsrfAnswer, auth=CSRF_AUTH)
+    @extend_schema(responses=serializers.CsrfResponse, auth=CSRF_AUTH)
     def get(self, request: UserRequest) -> Response:
         """Return the CSRF token of the session of the cookies, for a page after a reload."""
         token = cookies.csrf_token(request.auth.pk)

@@ -21,6 +21,7 @@ from rest_framework.request import Request
 
 from accounts.models import Session
 from accounts.services.sessions import TokenPair
+from accounts.tokens import lifetime_seconds
 from core.web import keys
 from core.web.errors import ApiError, FieldError
 
@@ -123,7 +124,7 @@ def is_trusted(origin: str) -> bool:
 
 def set_cookies(response: HttpResponseBase, pair: TokenPair) -> None:
     session = pair.session
-    ACCESS.set(response, pair.access, round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()))
+    ACCESS.set(response, pair.access, lifetime_seconds())
     age = round((session.expires_at - session.rotated_at).total_seconds())
     REFRESH.set(response, pair.refresh, age)
     CSRF.set(response, csrf_token(session.pk), age)

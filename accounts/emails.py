@@ -37,7 +37,7 @@ def send_password_reset(message: OutboxMessage) -> None:
             return
         secret = issue_token(user, Purpose.PASSWORD_RESET, user.email, settings.PASSWORD_RESET_LIFETIME)
     context = {"user": user, "link": page_link("reset-password", secret)}
-    send_link("password_reset", to=user.email, context=context, cause=message)
+    send_counted(Kind.LINK, "password_reset", to=user.email, context=context, cause=message)
     audit.record("password.reset_link_sent", target=user)
 
 
@@ -51,7 +51,7 @@ def send_email_verification(message: OutboxMessage) -> None:
     address = message.payload["email"]
     with transaction.atomic():
         user = users_of(message).select_for_update().first()
-        if user is None or not (address == user.pending_email or address == unverified_email(user)):
+        if user is None or (user.email_verified if address == user.email else address != user.pending_email):
             return
         if User.objects.with_email(address).exclude(pk=user.pk).exists():
             return
@@ -59,11 +59,7 @@ def send_email_verification(message: OutboxMessage) -> None:
             return
         secret = issue_token(user, Purpose.EMAIL_PROOF, address, settings.EMAIL_PROOF_LIFETIME)
     context = {"user": user, "link": page_link("verify-email", secret), "changing": address != user.email}
-    send_link("email_proof", to=address, context=context, cause=message)
-
-
-def unverified_email(user: User) -> str | None:
-    return None if user.email_verified else user.email
+    send_counted(Kind.LINK, "email_proof", to=address, context=context, cause=message)
 
 
 def may_send_link(message: OutboxMessage, address: str, *, limit: int = mailboxes.MAX_PER_HOUR) -> bool:
@@ -73,10 +69,6 @@ def may_send_link(message: OutboxMessage, address: str, *, limit: int = mailboxe
 
 def is_queued(message: OutboxMessage) -> bool:
     return OutboxMessage.objects.filter(pk=message.pk, lease_id=message.lease_id).exists()
-
-
-def send_link(template: str, *, to: str, context: dict[str, Any], cause: OutboxMessage) -> None:
-    send_counted(Kind.LINK, template, to=to, context=context, cause=cause)
 
 
 def send_counted(
@@ -126,19 +118,10 @@ def send_email_changed(message: OutboxMessage) -> None:
 
 
 @outbox.handles("accounts.email_change_undone")
-def send_email_change_undone(message: OutboxMessage) -> None:
-    """Notify the address that the account lost by an undo."""
-    notify(message, "email_change_undone")
-
-
 @outbox.handles("accounts.password_changed")
-def send_password_changed(message: OutboxMessage) -> None:
-    notify(message, "password_changed")
-
-
 @outbox.handles("accounts.session_closed")
-def send_session_closed(message: OutboxMessage) -> None:
-    notify(message, "session_closed")
+def send_notice(message: OutboxMessage) -> None:
+    notify(message, message.kind.removeprefix("accounts."))
 
 
 @outbox.handles("accounts.new_device")

@@ -262,16 +262,35 @@ class OneTimeToken(models.Model):
         return free.update(used_at=now) == 1
 
 
-class Lockout(models.Model):
-    """The failed logins of one address, known or not. The key is a hash, so that guesses store no addresses."""
+class AddressQuerySet(models.QuerySet["AddressModel"]):
+    def locked(self, hashes: list[str]) -> tuple[Any, list[Any]]:
+        """Lock the row of the first hash, created if missing, and the existing rows of the others."""
+        matches = self.select_for_update().filter(address_hash__in=hashes).order_by("address_hash")
+        rows = {row.address_hash: row for row in matches}
+        own: Any = rows.pop(hashes[0], None)
+        if own is None:
+            own, _ = self.select_for_update().get_or_create(address_hash=hashes[0])
+        return own, list(rows.values())
+
+
+class AddressModel(models.Model):
+    """A count for one address, known or not. The key is a hash, so that no address is stored."""
 
     address_hash = models.CharField(max_length=64, primary_key=True)
-    failed_at = models.JSONField(default=list, help_text="Unix times within the window, oldest first")
-    locked_until = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects: ClassVar = AddressQuerySet.as_manager()
+
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["updated_at"], name="lockout_by_update")]
+        abstract = True
+        indexes: ClassVar = [models.Index(fields=["updated_at"], name="%(class)s_by_update")]
+
+
+class Lockout(AddressModel):
+    """The failed logins of one address."""
+
+    failed_at = models.JSONField(default=list, help_text="Unix times within the window, oldest first")
+    locked_until = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{len(self.failed_at)} failures"
@@ -285,15 +304,10 @@ class Lockout(models.Model):
         return -(-left // timedelta(seconds=1)) if left > timedelta(0) else 0
 
 
-class Mailbox(models.Model):
-    """The recent emails of one kind to one address, from all accounts. The key is a hash, as for a lockout."""
+class Mailbox(AddressModel):
+    """The recent emails of one kind to one address, from all accounts."""
 
-    address_hash = models.CharField(max_length=64, primary_key=True)
-    mailed_at = models.JSONField(default=list, help_text="Unix times within the last hour, oldest first")
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["updated_at"], name="mailbox_by_update")]
+    sent_at = models.JSONField(default=list, help_text="Unix times within the last hour, oldest first")
 
     def __str__(self) -> str:
-        return f"{len(self.mailed_at)} emails"
+        return f"{len(self.sent_at)} emails"

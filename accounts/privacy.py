@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.db.models import F
 
 from accounts.models import OneTimeToken, Session, User
 from accounts.serializers import UserSerializer
@@ -23,33 +24,28 @@ def account(user: User) -> Any:
 
 @exports("sessions", Session)
 def sessions(user: User) -> Any:
-    return [
-        {
-            "id": session.pk,
-            "userAgent": session.user_agent,
-            "ipAddress": session.ip_address,
-            "createdAt": session.created_at,
-            "lastUsedAt": session.last_used_at,
-            "expiresAt": session.expires_at,
-            "endedAt": session.ended_at,
-            "endReason": session.end_reason,
-        }
-        for session in user.sessions.order_by("id")
-    ]
+    columns = {
+        "userAgent": F("user_agent"),
+        "ipAddress": F("ip_address"),
+        "createdAt": F("created_at"),
+        "lastUsedAt": F("last_used_at"),
+        "expiresAt": F("expires_at"),
+        "endedAt": F("ended_at"),
+        "endReason": F("end_reason"),
+    }
+    return list(user.sessions.order_by("id").values("id", **columns))
 
 
 @exports("mailedLinks", OneTimeToken)
 def links(user: User) -> Any:
-    return [
-        {"purpose": link.purpose, "email": link.email, "createdAt": link.created_at, "usedAt": link.used_at}
-        for link in user.one_time_tokens.order_by("id")
-    ]
+    dates = {"createdAt": F("created_at"), "usedAt": F("used_at")}
+    return list(user.one_time_tokens.order_by("id").values("purpose", "email", **dates))
 
 
 @exports("auditEvents", AuditEvent)
 def audit_events(user: User) -> Any:
-    """Return the events of the user. The IP address and device of another actor, such as staff, are left out, and so
-    are the values of another user's object."""
+    """Return the events of the user, without the IP address and device of another actor, such as staff, and without
+    the values of another user's object."""
     return [
         {
             "event": event.event,

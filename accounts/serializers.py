@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -11,6 +10,7 @@ from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.cookies import csrf_token
 from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
+from accounts.tokens import lifetime_seconds
 from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
 from core.api.serializers import ModelSerializer, StringField
 from core.web.demo import DEMO_PASSWORD
@@ -177,7 +177,7 @@ class TokensSerializer(serializers.Serializer[Any]):
             "accessToken": pair.access,
             "refreshToken": pair.refresh,
             "tokenType": "Bearer",
-            "expiresIn": round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
+            "expiresIn": lifetime_seconds(),
         }
 
 
@@ -191,7 +191,7 @@ class InCookieField(serializers.ReadOnlyField):
     """The discriminator of the response with tokens in cookies."""
 
 
-class TokensAnswer(serializers.Serializer[Any]):
+class TokensResponse(serializers.Serializer[Any]):
     delivery = InBodyField()
     tokens = TokensSerializer()
 
@@ -199,21 +199,21 @@ class TokensAnswer(serializers.Serializer[Any]):
         return {"delivery": "body", "tokens": TokensSerializer(pair).data}
 
 
-class LoginAnswer(TokensAnswer):
+class LoginResponse(TokensResponse):
     user = UserSerializer()
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:
         return {"user": UserSerializer(pair.session.user).data, **super().to_representation(pair)}
 
 
-class CsrfAnswer(serializers.Serializer[Any]):
+class CsrfResponse(serializers.Serializer[Any]):
     """The CSRF token, for the header `X-CSRFToken`."""
 
     csrfToken = serializers.CharField()
     examples: ClassVar = {"csrfToken": EXAMPLE_SECRET}
 
 
-class CookieTokensAnswer(serializers.Serializer[Any]):
+class CookieTokensResponse(serializers.Serializer[Any]):
     """The response with `delivery=cookie`: the tokens are in cookies. Send `csrfToken` as `X-CSRFToken`."""
 
     delivery = InCookieField()
@@ -225,11 +225,11 @@ class CookieTokensAnswer(serializers.Serializer[Any]):
         return {
             "delivery": "cookie",
             "csrfToken": csrf_token(pair.session.pk),
-            "expiresIn": round(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
+            "expiresIn": lifetime_seconds(),
         }
 
 
-class CookieLoginAnswer(CookieTokensAnswer):
+class CookieLoginResponse(CookieTokensResponse):
     user = UserSerializer()
 
     def to_representation(self, pair: TokenPair) -> dict[str, Any]:

@@ -66,9 +66,9 @@ class UserViewSet(BaseViewSet):
         ]
 
     def list(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
-        return self.list_response(self.everybody)
+        return self.list_response(self.listed_users)
 
-    def everybody(self) -> QuerySet[User]:
+    def listed_users(self) -> QuerySet[User]:
         """Return the accounts for the list, with deleted ones if the query has a status."""
         return User.objects.all() if "status" in self.request.query_params else User.objects.not_deleted()
 
@@ -82,11 +82,11 @@ class UserViewSet(BaseViewSet):
             raise self.refused_credentials  # an admin with an expired token must not create a user by mistake
         return values
 
-    def answer(self, instance: User, status: int = 200, **headers: str) -> Response:
+    def respond(self, instance: User, status: int = 200, **headers: str) -> Response:
         """Record that an admin views another user, as in the admin site."""
         if status != 201 and instance.pk != self.request.user.pk:
             audit.record_view(actor_id=self.request.user.pk, target=instance)
-        return super().answer(instance, status, **headers)
+        return super().respond(instance, status, **headers)
 
     def new_user(self, request: UserRequest, *args: Any, **kwargs: Any) -> User:
         return accounts.new_user(**self.input())
@@ -95,7 +95,7 @@ class UserViewSet(BaseViewSet):
     def create(self, request: UserRequest, *args: Any, prepared: User, **kwargs: Any) -> Response:
         actor = request.user if request.user.is_authenticated else None
         user = accounts.add_account(user=prepared, actor=actor)
-        return self.answer(user, 201, Location=f"{request.path}/{user.pk}")
+        return self.respond(user, 201, Location=f"{request.path}/{user.pk}")
 
     def update(self, request: UserRequest, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
         changes = self.input(partial=partial)
@@ -105,13 +105,18 @@ class UserViewSet(BaseViewSet):
             user=user, actor=request.user, changes=changes, password=password
         )
         with transaction.atomic():
-            accounts.lock_admins(user)
-            user = self.locked_object()
-            passwords.refuse_replaced(user, verified)
-            sessions.require_live(request.auth)
-            check_if_match(request, user)
+            user = self.lock_user(user, verified)
             accounts.update_account(user=user, actor=request.user, changes=changes)
-        return self.answer(user)
+        return self.respond(user)
+
+    def lock_user(self, user: User, verified: str | None) -> User:
+        """Lock the row and return it. Raise ApiError if its password or version, or the session, was replaced."""
+        accounts.lock_admins(user)
+        user = self.locked_object()
+        passwords.refuse_replaced(user, verified)
+        sessions.require_live(self.request.auth)
+        check_if_match(self.request, user)
+        return user
 
     def partial_update(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         return self.update(request, *args, partial=True, **kwargs)
@@ -121,11 +126,7 @@ class UserViewSet(BaseViewSet):
         user = self.get_object()
         verified = accounts.authorize_deletion(user=user, actor=request.user, password=password)
         with transaction.atomic():
-            accounts.lock_admins(user)
-            user = self.locked_object()
-            passwords.refuse_replaced(user, verified)
-            sessions.require_live(request.auth)
-            check_if_match(request, user)
+            user = self.lock_user(user, verified)
             accounts.delete_account(user=user, actor=request.user)
         return Response(status=204)
 

@@ -1,4 +1,4 @@
-"""What an application does with the generated client: log in, create, walk a list, change, read errors by code."""
+"""An application's use of the generated client: log in, create, walk a list, change, read errors by code."""
 
 import sys
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ from api_client import AuthenticatedClient, Client
 from api_client.api.auth import login, register
 from api_client.api.resources import create_resource, get_resource, list_resources, update_resource
 from api_client.models import (
-    AnyLoginAnswerEnvelope,
-    BadRequestAnswer,
-    BadRequestAnswerErrorCode,
-    CookieLoginAnswer,
+    AnyLoginResponseEnvelope,
+    BadRequestResponse,
+    BadRequestResponseErrorCode,
+    CookieLoginResponse,
     CursorMeta,
     ListResourcesFieldsItem,
     ListResourcesSortItem,
-    LoginAnswer,
     LoginDelivery,
     LoginRequest,
+    LoginResponse,
     PatchedResourceDetailRequest,
-    PreconditionFailedAnswer,
-    PreconditionFailedAnswerErrorCode,
+    PreconditionFailedResponse,
+    PreconditionFailedResponseErrorCode,
     RegisterRequest,
     ResourceDetail,
     ResourceDetailEnvelope,
@@ -38,12 +38,12 @@ def enter(base: str, password: str) -> AuthenticatedClient:
     register.sync(client=client, body=RegisterRequest(email=EMAIL, password=password, name="Pat Python"))
     account = LoginRequest(email=EMAIL, password=password)
     in_cookies = login.sync(client=client, body=account, delivery=LoginDelivery.COOKIE)
-    assert isinstance(in_cookies, AnyLoginAnswerEnvelope)
-    assert isinstance(in_cookies.data, CookieLoginAnswer)
+    assert isinstance(in_cookies, AnyLoginResponseEnvelope)
+    assert isinstance(in_cookies.data, CookieLoginResponse)
     assert in_cookies.data.delivery == "cookie"
     in_body = login.sync(client=client, body=account)
-    assert isinstance(in_body, AnyLoginAnswerEnvelope)
-    assert isinstance(in_body.data, LoginAnswer)
+    assert isinstance(in_body, AnyLoginResponseEnvelope)
+    assert isinstance(in_body.data, LoginResponse)
     return AuthenticatedClient(base_url=base, token=in_body.data.tokens.access_token)
 
 
@@ -86,17 +86,17 @@ def change(client: AuthenticatedClient, key: UUID) -> None:
     assert isinstance(changed.parsed, ResourceDetailEnvelope)
     assert changed.parsed.data.status is ResourceStatus.PUBLISHED
     stale = update_resource.sync_detailed(key, client=client, body=published, if_match=held)
-    assert isinstance(stale.parsed, PreconditionFailedAnswer)
-    assert stale.parsed.error.code is PreconditionFailedAnswerErrorCode.PRECONDITION_FAILED
+    assert isinstance(stale.parsed, PreconditionFailedResponse)
+    assert stale.parsed.error.code is PreconditionFailedResponseErrorCode.PRECONDITION_FAILED
     assert stale.headers["ETag"] == changed.headers["ETag"]
 
 
 def refusal(client: AuthenticatedClient) -> str:
-    answer = create_resource.sync(client=client, body=ResourceDetailRequest(title=" "))
-    assert isinstance(answer, BadRequestAnswer)
-    if answer.error.code is BadRequestAnswerErrorCode.VALIDATION_ERROR:
-        return ",".join(f"{detail.field}: {detail.code}" for detail in answer.error.details)
-    return answer.error.message
+    response = create_resource.sync(client=client, body=ResourceDetailRequest(title=" "))
+    assert isinstance(response, BadRequestResponse)
+    if response.error.code is BadRequestResponseErrorCode.VALIDATION_ERROR:
+        return ",".join(f"{detail.field}: {detail.code}" for detail in response.error.details)
+    return response.error.message
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
     change(client, first)
     assert list(titles(client)) == ["Three", "Two", "One"]
     assert refusal(client) == "title: blank"
-    print("Python: every call answered as typed")
+    print("Python: every response was as typed")
 
 
 main()

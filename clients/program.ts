@@ -6,7 +6,7 @@ import createClient from "openapi-fetch";
 
 import type { components, paths } from "./generated/schema.js";
 
-type Entered = components["schemas"]["AnyLoginAnswer"];
+type Entered = components["schemas"]["AnyLoginResponse"];
 
 const [baseUrl, password] = process.argv.slice(2);
 assert(baseUrl && password);
@@ -90,4 +90,4 @@ assert.deepEqual(await titles(), ["One", "Three", "Two"]);
 await change(first);
 assert.deepEqual(await titles(), ["Three", "Two", "One"]);
 assert.equal(await refusal(), "title: blank");
-console.log("TypeScript: every call answered as typed");
+console.log("TypeScript: every response was as typed");

@@ -2,12 +2,12 @@
 
 from django.conf import settings
 
-from accounts.hash_gate import gate
+from accounts.hash_limit import hash_limit
 from config.wsgi import application as wsgi_application
 from core.web.server import Server
 
 # A request to one of these hashes a password: one more than can hash at once, which is read and written meanwhile.
 SLOW_PATHS = ("login", "register", "change-password", "reset-password")
-SLOTS = {f"/api/v1/auth/{name}": gate.slots + 1 for name in SLOW_PATHS}
+SLOTS = {f"/api/v1/auth/{name}": hash_limit.slots + 1 for name in SLOW_PATHS}
 
 application = Server(wsgi_application, settings.WEB_THREADS, SLOTS)

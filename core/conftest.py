@@ -6,25 +6,27 @@ from core.outbox import services as outbox
 
 @pytest.fixture
 def handled(monkeypatch):
-    """What the kind `test.kept` was given; set `handled.error` and it is kept no longer."""
+    """Return the payloads that the handler of the kind `test.kept` received; set `handled.error` and it raises
+    this error."""
 
     class Handled(list):
         error = None
 
     calls = Handled()
 
-    def keep(message):
+    def record(message):
         calls.append(message.payload)
         if calls.error is not None:
             raise calls.error
 
-    monkeypatch.setitem(outbox.handlers, "test.kept", keep)
+    monkeypatch.setitem(outbox.handlers, "test.kept", record)
     return calls
 
 
 @pytest.fixture
 def work(monkeypatch):
-    """What jobs of the kind `test.job` do: `work.act(run)`. `work.done` holds those that came to their end."""
+    """Register a function for jobs of the kind `test.job`: `work.act(run)`. `work.done` holds the ids of the
+    finished ones."""
 
     class Work:
         done: list = []

@@ -17,14 +17,10 @@ class GroupAdmin(BaseAdmin, DjangoGroupAdmin):
 
     delete_consequence = "Its members lose its permissions."
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser
-
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return request.user.is_superuser
 
-    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return request.user.is_superuser
+    has_add_permission = has_delete_permission = has_change_permission
 
     def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
         actor: Any = request.user

@@ -23,20 +23,13 @@ from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import User
 from accounts.services import accounts, email_changes, groups, lockout, passwords, sessions
 from core.admin.base import BaseAdmin, TrashFilter
+from core.admin.lists import NullFilter
 from core.web.errors import ApiError
 
 
-class VerifiedFilter(admin.SimpleListFilter):
-    title = "verified"
-    parameter_name = "verified"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() in {"yes", "no"}:
-            return queryset.filter(email_verified_at__isnull=self.value() == "no")
-        return queryset
+class VerifiedFilter(NullFilter):
+    title = parameter_name = "verified"
+    column = "email_verified_at"
 
 
 class LockedFilter(admin.SimpleListFilter):
@@ -121,12 +114,12 @@ class UserAdmin(BaseAdmin):
         return UserChangeList
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and self.may_touch(request, obj)
+        return super().has_change_permission(request, obj) and self.may_change(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and self.may_touch(request, obj)
+        return super().has_delete_permission(request, obj) and self.may_change(request, obj)
 
-    def may_touch(self, request: HttpRequest, user: User | None) -> bool:
+    def may_change(self, request: HttpRequest, user: User | None) -> bool:
         actor: Any = request.user
         return user is None or (user.is_active and actor.outranks(user))
 
@@ -201,9 +194,7 @@ class UserAdmin(BaseAdmin):
         if form.is_valid():
             actor: Any = request.user
             passwords.set_password(user=user, password=form.cleaned_data["new_password1"], actor=actor)
-            update_session_auth_hash(
-                request, user
-            )  # the actor stays logged in here after a change of the own password
+            update_session_auth_hash(request, user)  # an actor who changes the own password stays logged in
             messages.success(request, f"{user} has a new password, and has been logged out everywhere.")
             return redirect("admin:accounts_user_change", user.pk)
         self.record_view(request, user)
@@ -220,12 +211,12 @@ class UserAdmin(BaseAdmin):
 
     # --- actions ------------------------------------------------------------------------------
 
-    def for_each_in_reach(
+    def for_each_outranked(
         self, request: HttpRequest, chosen: QuerySet[Any], act: Any, done: Any, consequence: Any = ""
     ) -> Any:
         actor: Any = request.user
 
-        def within_reach(user: User) -> bool | None:
+        def act_if_outranked(user: User) -> bool | None:
             if not user.is_active:
                 return False
             if not actor.outranks(user):
@@ -233,7 +224,7 @@ class UserAdmin(BaseAdmin):
             result: bool | None = act(user=user, actor=actor)
             return result
 
-        return self.on_each(request, chosen, within_reach, done, consequence=consequence)
+        return self.on_each(request, chosen, act_if_outranked, done, consequence=consequence)
 
     @admin.action(description="End sessions", permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -241,19 +232,19 @@ class UserAdmin(BaseAdmin):
             sessions.end_all_sessions(user=user, actor=actor, reason="ended")
 
         consequence = _("They are logged out on every device at once, and have to log in again.")
-        return self.for_each_in_reach(request, queryset, end, _("Logged out everywhere"), consequence)
+        return self.for_each_outranked(request, queryset, end, _("Logged out everywhere"), consequence)
 
     @admin.action(description="Unlock", permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        return self.for_each_in_reach(request, queryset, accounts.unlock, _("Unlocked"))
+        return self.for_each_outranked(request, queryset, accounts.unlock, _("Unlocked"))
 
     @admin.action(description="Resend verification", permissions=["change"])
     def resend_verification(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         done = _("Verification emails enqueued")
-        return self.for_each_in_reach(request, queryset, email_changes.resend_email_verification, done)
+        return self.for_each_outranked(request, queryset, email_changes.resend_email_verification, done)
 
     @admin.action(description=_("Cancel the change of address"), permissions=["change"])
     def cancel_email_change(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         consequence = _("The new address is deleted, and the link sent to it no longer works.")
         cancel, done = email_changes.cancel_email_change, _("Changes cancelled")
-        return self.for_each_in_reach(request, queryset, cancel, done, consequence)
+        return self.for_each_outranked(request, queryset, cancel, done, consequence)

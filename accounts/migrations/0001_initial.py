@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
             name='Mailbox',
             fields=[
                 ('address_hash', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('mailed_at', models.JSONField(default=list, help_text='Unix times within the last hour, oldest first')),
+                ('sent_at', models.JSONField(default=list, help_text='Unix times within the last hour, oldest first')),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],
             options={

@@ -32,14 +32,16 @@ def erase_deleted() -> int:
 def erase(*, user: User) -> None:
     with transaction.atomic():
         audit.record("user.erased", target=user)
-        audit.forget(user.pk)
+        audit.redact(user.pk)
         clear_failures(user.email)
         for address in filter(None, (user.email, user.pending_email)):
             OutboxMessage.objects.filter(payload__email=address).delete()
         OutboxMessage.objects.filter(payload__user=str(user.pk)).delete()
         # The history of Django's admin stores the title of each edited object. A user's title is the address.
         LogEntry.objects.filter(object_id=str(user.pk)).delete()
-        files.schedule_deletion_of(StoredFile.objects.filter(user=user))  # the bytes go after the commit
+        files.schedule_deletion_of(
+            StoredFile.objects.filter(user=user)
+        )  # the bytes are deleted after the commit
         user.delete()
 
 

@@ -46,7 +46,7 @@ def count_failure(email: str, user: User | None) -> None:
     """
     now = timezone.now()
     with transaction.atomic():
-        lockout, others = locked_rows(address_hashes(email))
+        lockout, others = Lockout.objects.locked(address_hashes(email))
         if not any(row.seconds_left for row in (lockout, *others)):
             oldest = (now - settings.LOCKOUT_WINDOW).timestamp()
             # After an expired lock a new count begins.
@@ -62,16 +62,6 @@ def count_failure(email: str, user: User | None) -> None:
                 seconds = int(settings.LOCKOUT_DURATION.total_seconds())
                 log_on_commit("account_locked", userId=str(user.pk) if user else None, seconds=seconds)
     metrics.logins_total.labels("failure").inc()
-
-
-def locked_rows(hashes: list[str]) -> tuple[Lockout, list[Lockout]]:
-    """Lock the row of the first hash, created if missing, and the existing rows of the others."""
-    matches = Lockout.objects.select_for_update().filter(address_hash__in=hashes).order_by("address_hash")
-    rows = {row.address_hash: row for row in matches}
-    own = rows.pop(hashes[0], None)
-    if own is None:
-        own, _ = Lockout.objects.select_for_update().get_or_create(address_hash=hashes[0])
-    return own, list(rows.values())
 
 
 def clear_failures(email: str) -> None:

@@ -38,25 +38,15 @@ def address_hashes(address: str, kind: Kind) -> list[str]:
 def reserve(address: str, kind: Kind, *, limit: int = MAX_PER_HOUR) -> bool:
     """Count an email to `address`. Return False if the hour has `limit` of them. The caller is in a transaction."""
     now = timezone.now()
-    mailbox, others = locked_rows(address_hashes(address, kind))
+    mailbox, others = Mailbox.objects.locked(address_hashes(address, kind))
     since = (now - HOUR).timestamp()
-    recent = [at for at in mailbox.mailed_at if at > since]
-    elsewhere = sum(at > since for row in others for at in row.mailed_at)
+    recent = [at for at in mailbox.sent_at if at > since]
+    elsewhere = sum(at > since for row in others for at in row.sent_at)
     if len(recent) + elsewhere >= limit:
         return False
-    mailbox.mailed_at = [*recent, now.timestamp()]
+    mailbox.sent_at = [*recent, now.timestamp()]
     mailbox.save()
     return True
-
-
-def locked_rows(hashes: list[str]) -> tuple[Mailbox, list[Mailbox]]:
-    """Lock the row of the first hash, created if missing, and the existing rows of the others."""
-    matches = Mailbox.objects.select_for_update().filter(address_hash__in=hashes).order_by("address_hash")
-    rows = {row.address_hash: row for row in matches}
-    own = rows.pop(hashes[0], None)
-    if own is None:
-        own, _ = Mailbox.objects.select_for_update().get_or_create(address_hash=hashes[0])
-    return own, list(rows.values())
 
 
 def release(address: str, kind: Kind) -> None:
@@ -64,6 +54,6 @@ def release(address: str, kind: Kind) -> None:
     with transaction.atomic():
         name, *_others = address_hashes(address, kind)
         mailbox = Mailbox.objects.select_for_update().filter(address_hash=name).first()
-        if mailbox is not None and mailbox.mailed_at:
-            mailbox.mailed_at = mailbox.mailed_at[:-1]
+        if mailbox is not None and mailbox.sent_at:
+            mailbox.sent_at = mailbox.sent_at[:-1]
             mailbox.save()

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.addresses import lookup_email
-from accounts.hash_gate import gate
+from accounts.hash_limit import hash_limit
 from accounts.models import OneTimeToken, Session, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.services.notices import enqueue_notice
@@ -41,7 +41,7 @@ class InvalidToken(FieldError):
 
 
 def hash_password(password: str) -> str:
-    with gate.slot():
+    with hash_limit.slot():
         return make_password(normalize_password(password))
 
 
@@ -70,7 +70,7 @@ def check_credentials(email: str, password: str) -> User:
     are hashed as lock the address, and one for each process.
     """
     address = lookup_email(email)
-    with gate.slot():
+    with hash_limit.slot():
         failed_before = refuse_locked(address)
         user = User.objects.with_email(address).first()
         if user is None:
@@ -88,7 +88,7 @@ def check_current_password(user: User, password: str, *, field: str = "currentPa
     """Verify the password of a logged-in user. Raise FieldError, or AccountLocked.
 
     The caller then locks the row and calls `refuse_replaced`, because the hash is slow."""
-    with gate.slot():
+    with hash_limit.slot():
         failed_before = refuse_locked(user.email)
         if user.check_password(password):
             if failed_before:

@@ -1,4 +1,4 @@
-"""Requests and checks that the tests of accounts share."""
+"""Checks that the tests of accounts share."""
 
 import re
 
@@ -12,7 +12,7 @@ NEW_PASSWORD = "An0ther-battery-staple"
 
 
 def refusal(response):
-    """Return (status, code) of a response that must be the error envelope."""
+    """Check the error envelope of a response; return (status, code)."""
     body = response.json()
     error = body["error"]
     assert body.keys() == {"success", "error"}
@@ -33,17 +33,17 @@ def problems(response):
 
 
 def data(response, status=200):
-    """Return the data of a response that must be a success."""
+    """Return the data of a successful response."""
     assert response.status_code == status, response.content
     body = response.json()
     assert body["success"] is True
     return body["data"]
 
 
-def token_state(access):
-    """Send a request with an access token. Return "valid", or the code of its refusal."""
+def try_token(access):
+    """Use an access token now; return "accepted", or the code of its refusal."""
     response = APIClient().get(f"{API}/users/me", headers={"Authorization": f"Bearer {access}"})
-    return "valid" if response.status_code == 200 else refusal(response)[1]
+    return "accepted" if response.status_code == 200 else refusal(response)[1]
 
 
 def access_of(caller):
@@ -51,7 +51,7 @@ def access_of(caller):
 
 
 def log_in_with(email, password=PASSWORD):
-    """Log in with a new client, and return the response."""
+    """Log in from no address in particular; return the response."""
     return APIClient().post(f"{API}/auth/login", {"email": email, "password": password})
 
 
@@ -60,12 +60,12 @@ def refresh_with(token):
 
 
 def token_in(mail):
-    """Return the token of the link in the text of an email."""
+    """Return the secret of the link in an email's text."""
     return re.search(r"[?&]token=([\w-]+)", mail.body)[1]
 
 
 def event(name):
-    """Return the only audit event of this name."""
+    """Return the one audit event of this name."""
     return AuditEvent.objects.get(event=name)
 
 
@@ -75,6 +75,6 @@ def events():
 
 
 def audit_holds(*secrets):
-    """Return whether the audit log contains any of these texts."""
+    """Return whether any of these occurs anywhere in the audit log."""
     written = str(list(AuditEvent.objects.values()))
     return any(secret in written for secret in secrets)

@@ -10,7 +10,7 @@ from accounts.tests.checks import token_in
 
 @pytest.fixture
 def clock(time_machine):
-    """Stop the time, which `clock.shift(seconds or timedelta)` moves. Name it before the fixtures of callers."""
+    """Stop the time; `clock.shift(seconds or timedelta)` moves it. Request it before the fixtures of callers."""
     time_machine.move_to(datetime.now(UTC).replace(microsecond=0), tick=False)
     return time_machine
 
@@ -28,7 +28,7 @@ def emailed_token(deliver):
 
 
 class Hashes:
-    """A counter of the runs of the slow hash."""
+    """Counter of the runs of the slow hash."""
 
     def __init__(self):
         self.runs = []
@@ -52,7 +52,7 @@ def hashes(monkeypatch):
 
 @pytest.fixture
 def just_before(db):
-    """Return a context manager, `just_before(beginning, act)`: `act` runs before the statement with this beginning."""
+    """Yield a context manager that runs a function between a read and the write whose statement begins so."""
 
     @contextmanager
     def interleave(beginning, act):

@@ -102,7 +102,7 @@ def test_invalid_addresses_are_refused(text):
 
 
 def of_length(length):
-    """Return an address of so many characters, with labels of a valid length."""
+    """Return an address of this many characters, of labels that are each short enough."""
     rest = length - len("a" * 64 + "@")
     labels = ["b" * 60] * (rest // 61) + ["c" * (rest % 61 - 4)]
     return f"{'a' * 64}@{'.'.join(labels)}.com"

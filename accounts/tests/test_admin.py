@@ -35,7 +35,7 @@ def edit(browser, user, **changes):
 # --- the list -------------------------------------------------------------------------------------
 
 
-def listed(browser, **query):
+def search(browser, **query):
     return {user.pk for user in rows(browser.get(url_of(User), query))}
 
 
@@ -55,16 +55,16 @@ def test_email_and_name_are_searched(browser):
     ann, bob = UserFactory(email="ann@example.com"), UserFactory(name="Bob Annson")
     UserFactory(name="Carl")
 
-    assert listed(browser, q="ann") == {ann.pk, bob.pk}
+    assert search(browser, q="ann") == {ann.pk, bob.pk}
 
 
-def test_deleted_users_are_listed_and_marked(browser, owner):
+def test_deleted_users_are_listed_and_can_be_filtered(browser, owner):
     gone = UserFactory()
     gone.soft_delete()
 
-    assert {gone.pk, owner.user.pk} <= listed(browser)
-    assert listed(browser, deleted="yes") == {gone.pk}
-    assert gone.pk not in listed(browser, deleted="no")
+    assert {gone.pk, owner.user.pk} <= search(browser)
+    assert search(browser, deleted="yes") == {gone.pk}
+    assert gone.pk not in search(browser, deleted="no")
 
 
 def test_the_list_filters_by_role_and_verification(browser):
@@ -72,7 +72,7 @@ def test_the_list_filters_by_role_and_verification(browser):
     UserFactory(role="staff")
     UserFactory(email_verified_at=timezone.now())
 
-    assert listed(browser, role__exact="staff", verified="yes") == {proven.pk}
+    assert search(browser, role__exact="staff", verified="yes") == {proven.pk}
 
 
 def test_the_list_filters_by_locked_users(browser, clock):
@@ -84,7 +84,7 @@ def test_the_list_filters_by_locked_users(browser, clock):
     lock(opened)
     act(browser, "unlock", opened)
 
-    assert listed(browser, locked="yes") == {locked.pk}
+    assert search(browser, locked="yes") == {locked.pk}
 
 
 def test_the_number_of_queries_of_the_list_does_not_grow(browser):
@@ -132,7 +132,7 @@ def test_adding_is_audited_with_its_actor(browser):
         ("role", "king", "valid choice"),
     ],
 )
-def test_values_that_the_api_refuses_are_errors_of_their_field(browser, field, value, problem):
+def test_a_value_that_the_api_refuses_is_an_error_of_its_field(browser, field, value, problem):
     UserFactory(email="taken@example.com")
     response = browser.post(url_of(User, "add"), {**NEW, field: value})
 
@@ -180,7 +180,7 @@ def test_a_role_is_changed_by_its_service(browser, owner):
     assert (changed.actor_id, changed.changes) == (browser.user.pk, {"role": ["user", "staff"]})
 
 
-def test_the_last_admin_cannot_be_demoted_and_the_page_names_the_reason(browser):
+def test_the_last_admin_keeps_the_role_and_the_page_shows_why(browser):
     response = edit(browser, browser.user, role="user")
 
     assert errors(response)["__all__"] == ["The last admin can neither be demoted nor deleted."]

@@ -1,4 +1,4 @@
-"""Actions of staff on accounts in the admin, and their permissions."""
+"""The actions of staff on another person's account in the admin, and their permissions."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -6,10 +6,10 @@ from django.utils import timezone
 
 from accounts.models import Session, User
 from accounts.services.lockout import count_failure, locks
-from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, log_in_with, token_state
+from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, log_in_with, try_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit.models import AuditEvent
-from core.tests.office import act, allow, browser_of, errors, said, url_of
+from core.tests.office import act, allow, browser_of, errors, messages_of, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ def browser(admin):
 
 @pytest.fixture
 def support(staff):
-    """Log a staff member in who has every permission of users."""
+    """Return a browser of a staff member with every permission on users that a group can give."""
     codes = [f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")]
     return browser_of(allow(staff.user, *codes, "accounts.change_session", "accounts.view_session"))
 
@@ -49,7 +49,7 @@ def set_password(browser, user, password=NEW_PASSWORD):
 def test_a_password_set_by_staff_ends_every_session_and_is_emailed(browser, owner, deliver):
     set_password(browser, owner.user)
 
-    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
     assert deliver()[0].subject == "Your password was changed"
     assert event("password.changed").actor_id == browser.user.pk
@@ -85,11 +85,11 @@ def test_deleting_is_soft_and_ends_the_sessions(browser, owner):
     delete(browser, owner.user)
 
     assert User.objects.get(pk=owner.user.pk).deleted_at
-    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert event("user.deleted").actor_id == browser.user.pk
 
 
-def test_the_confirmation_page_names_the_consequences(browser, owner):
+def test_the_confirmation_page_shows_what_will_happen(browser, owner):
     page = browser.get(url_of(owner.user, "delete")).content.decode()
 
     assert "erased 30 days later" in page
@@ -97,7 +97,9 @@ def test_the_confirmation_page_names_the_consequences(browser, owner):
 
 
 def test_the_last_admin_cannot_be_deleted(browser):
-    assert said(delete(browser, browser.user)) == ["The last admin can neither be demoted nor deleted."]
+    assert messages_of(delete(browser, browser.user)) == [
+        "The last admin can neither be demoted nor deleted."
+    ]
     assert User.objects.not_deleted().filter(pk=browser.user.pk).exists()
 
 
@@ -114,8 +116,8 @@ def test_the_list_has_no_action_that_deletes_for_good(browser, owner):
 def test_sessions_are_ended_everywhere(browser, owner):
     response = act(browser, "end_sessions", owner.user)
 
-    assert said(response) == ["Logged out everywhere: 1."]
-    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
+    assert messages_of(response) == ["Logged out everywhere: 1."]
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert Session.objects.get(pk=owner.session_id).end_reason == "ended"
     assert event("session.all_ended").actor_id == browser.user.pk
 
@@ -128,20 +130,20 @@ def test_a_lock_is_removed(browser, owner):
     assert event("account.unlocked").actor_id == browser.user.pk
 
 
-def test_verification_is_sent_again_to_unverified_users(browser, owner, deliver):
+def test_verification_is_sent_again_to_an_unverified_user(browser, owner, deliver):
     response = act(browser, "resend_verification", owner.user, UserFactory(email_verified_at=timezone.now()))
 
     assert [mail.to for mail in deliver()] == [[owner.user.email]]
     assert event("email.proof_requested").actor_id == browser.user.pk
-    assert said(response) == ["Verification emails enqueued: 1.", "Nothing to do for 1 of the chosen."]
+    assert messages_of(response) == ["Verification emails enqueued: 1.", "Nothing to do for 1 of the chosen."]
 
 
 @pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification"])
-def test_actions_skip_deleted_users(browser, action):
+def test_nothing_is_done_for_a_deleted_user(browser, action):
     gone = UserFactory()
     gone.soft_delete()
 
-    assert said(act(browser, action, gone)) == ["Nothing to do for 1 of the chosen."]
+    assert messages_of(act(browser, action, gone)) == ["Nothing to do for 1 of the chosen."]
     assert AuditEvent.objects.count() == 0
 
 
@@ -166,11 +168,13 @@ def test_staff_cannot_change_staff_or_admins(support, role):
     assert edit(support, target, name="Other Name").status_code == 403
     assert set_password(support, target).status_code == 403
     assert delete(support, target).status_code == 403
-    assert said(act(support, "end_sessions", target)) == [f"{target}: Only an admin may do this to staff."]
+    assert messages_of(act(support, "end_sessions", target)) == [
+        f"{target}: Only an admin may do this to staff."
+    ]
     assert set(events()) == {"access.refused"}
 
 
-def test_staff_cannot_give_roles_or_groups(support, owner):
+def test_staff_cannot_grant_permissions(support, owner):
     group = Group.objects.create(name="Everything")
     edit(support, owner.user, role="admin", groups=[group.pk])
     support.post(url_of(User, "add"), {**NEW, "role": "admin"})

@@ -3,9 +3,9 @@ from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from accounts.models import Session
-from accounts.tests.checks import access_of, event, events, token_state
+from accounts.tests.checks import access_of, event, events, try_token
 from accounts.tests.factories import SessionFactory
-from core.tests.office import act, allow, browser_of, queries_of, rows, said, url_of
+from core.tests.office import act, allow, browser_of, messages_of, queries_of, rows, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,32 +23,32 @@ def support(staff):
 # --- sessions -------------------------------------------------------------------------------------
 
 
-def listed(browser, **query):
+def search(browser, **query):
     return {session.pk for session in rows(browser.get(url_of(Session), query))}
 
 
-def test_the_list_filters_by_live_and_ended_sessions(browser, admin):
+def test_live_and_ended_sessions_can_be_filtered(browser, admin):
     live = SessionFactory()
     ended = SessionFactory(ended_at=timezone.now(), end_reason="logout")
     expired = SessionFactory(expires_at=timezone.now())
 
-    assert listed(browser, state="live") == {live.pk, admin.session_id}
-    assert listed(browser, state="over") == {ended.pk, expired.pk}
+    assert search(browser, state="live") == {live.pk, admin.session_id}
+    assert search(browser, state="over") == {ended.pk, expired.pk}
 
 
 def test_sessions_are_searched_by_ip_address_and_owner(browser):
     mine = SessionFactory(user__email="ann@example.com")
     there = SessionFactory(ip_address="192.0.2.77")
 
-    assert listed(browser, q="ann@") == {mine.pk}
-    assert listed(browser, q="192.0.2.7") == {there.pk}
-    assert listed(browser, user__id__exact=mine.user_id) == {mine.pk}
+    assert search(browser, q="ann@") == {mine.pk}
+    assert search(browser, q="192.0.2.7") == {there.pk}
+    assert search(browser, user__id__exact=mine.user_id) == {mine.pk}
 
 
 def test_a_session_is_ended_at_once(browser, owner):
     act(browser, "end", Session.objects.get(pk=owner.session_id))
 
-    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert (event("session.ended").actor_id, event("session.ended").target_id) == (
         browser.user.pk,
         owner.session_id,
@@ -58,7 +58,7 @@ def test_a_session_is_ended_at_once(browser, owner):
 def test_an_ended_session_is_not_ended_again(browser):
     ended = SessionFactory(ended_at=timezone.now(), end_reason="logout")
 
-    assert said(act(browser, "end", ended)) == ["Nothing to do for 1 of the chosen."]
+    assert messages_of(act(browser, "end", ended)) == ["Nothing to do for 1 of the chosen."]
     assert events() == []
 
 
@@ -66,15 +66,15 @@ def test_staff_end_sessions_of_users_only(support, owner, admin):
     mine, theirs = (Session.objects.get(pk=caller.session_id) for caller in (owner, admin))
     response = act(support, "end", mine, theirs)
 
-    assert (token_state(access_of(owner)), token_state(access_of(admin))) == ("TOKEN_REVOKED", "valid")
-    assert any("Only an admin" in message for message in said(response))
+    assert (try_token(access_of(owner)), try_token(access_of(admin))) == ("TOKEN_REVOKED", "accepted")
+    assert any("Only an admin" in message for message in messages_of(response))
 
 
 def test_the_view_permission_alone_ends_no_session(staff, owner):
     browser = browser_of(allow(staff.user, "accounts.view_session"))
     act(browser, "end", Session.objects.get(pk=owner.session_id))
 
-    assert token_state(access_of(owner)) == "valid"
+    assert try_token(access_of(owner)) == "accepted"
 
 
 @pytest.mark.parametrize("page", ["add", "delete"])

@@ -96,7 +96,7 @@ def test_a_forged_or_expired_token_is_not_recorded(anonymous, owner):
 
 
 @pytest.mark.parametrize("over", ["used_at", "expires_at"])
-def test_a_spent_link_is_recorded_once_a_minute(anonymous, over):
+def test_a_used_or_expired_link_is_recorded_once_a_minute(anonymous, over):
     user = UserFactory()
     secret = issue_token(user, OneTimeToken.Purpose.PASSWORD_RESET, user.email, timedelta(hours=1))
     OneTimeToken.objects.update(**{over: timezone.now()})
@@ -107,7 +107,7 @@ def test_a_spent_link_is_recorded_once_a_minute(anonymous, over):
     assert events("link.refused").get().subject_id == user.pk
 
 
-def test_a_link_that_was_never_sent_is_not_recorded(anonymous):
+def test_an_invented_link_is_not_recorded(anonymous):
     anonymous.post(f"{API}/auth/reset-password", {"token": "x" * 43, "password": PASSWORD})
 
     assert not AuditEvent.objects.exists()
@@ -181,7 +181,7 @@ def test_a_request_for_a_reset_is_recorded_without_its_address(anonymous, email)
         None,
         {},
     )
-    assert recorded.user_agent == ""  # erasure could not find it by the user
+    assert recorded.user_agent == ""  # nobody could find it when its person is erased
 
 
 def test_the_reset_email_is_recorded_with_the_id_of_the_request(anonymous, deliver):

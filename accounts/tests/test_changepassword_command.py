@@ -1,4 +1,4 @@
-"""`manage.py changepassword`: it has the effects of a password set by staff."""
+"""`manage.py changepassword`: the command sets a password as staff would set it."""
 
 import getpass
 from datetime import timedelta
@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.services.passwords import issue_token
-from accounts.tests.checks import API, NEW_PASSWORD, access_of, event, log_in_with, problems, token_state
+from accounts.tests.checks import API, NEW_PASSWORD, access_of, event, log_in_with, problems, try_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.tests.office import browser_of
 
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def type_passwords(monkeypatch):
-    """Return a function that enters these passwords at the prompts, each twice."""
+def typed(monkeypatch):
+    """Type passwords at the operator's prompts; each twice."""
 
-    def patch_prompt(*texts):
+    def type_(*texts):
         inputs = [text for text in texts for _ in range(2)]
         monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))
 
@@ -44,7 +44,7 @@ def test_ends_every_session_and_voids_reset_links(type_passwords, owner, anonymo
 
     call_command("changepassword", owner.user.email)
 
-    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert browser.get("/admin/").status_code == 302
     response = anonymous.post(f"{API}/auth/reset-password", {"token": link, "password": PASSWORD})
     assert problems(response) == [("token", "invalid_token")]
@@ -91,7 +91,7 @@ def test_of_a_deleted_and_a_new_account_with_one_address_the_new_one_is_changed(
     ["short", "no-digit-Here", "Passw0rd", "A1" + "\u0301" * 40, "A1" * 1000],
     ids=["short", "digit", "common", "marks", "long"],
 )
-def test_a_weak_password_is_prompted_for_again_three_times(type_passwords, weak, capsys):
+def test_prompts_three_times_for_a_strong_password(typed, weak, capsys):
     user = UserFactory()
     type_passwords(weak, weak, weak)
 
@@ -115,7 +115,7 @@ def test_an_address_that_is_not_utf8_is_refused():
         call_command("changepassword", "r\udce4t@example.com")
 
 
-def test_two_different_passwords_are_prompted_for_again(monkeypatch):
+def test_prompts_again_after_two_different_passwords(monkeypatch):
     user = UserFactory()
     inputs = [NEW_PASSWORD, PASSWORD, NEW_PASSWORD, NEW_PASSWORD]
     monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))

@@ -127,7 +127,7 @@ def test_a_lock_of_the_address_is_removed(create):
     assert log_in_with(EMAIL).status_code == 200
 
 
-def test_requires_a_terminal(monkeypatch):
+def test_without_a_terminal_it_fails_with_the_reason(monkeypatch):
     with pytest.raises(CommandError, match="not a terminal"):
         call_command("createsuperuser")
 

@@ -1,4 +1,4 @@
-"""The content of each email, as text and as HTML."""
+"""The content of each email, in both of its forms."""
 
 from datetime import datetime
 from html.parser import HTMLParser
@@ -74,7 +74,7 @@ def html_of(message):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_each_email_has_its_subject(template):
+def test_the_subject_names_the_purpose(template):
     message = written(template)
 
     assert message.subject == TEMPLATES[template][0]
@@ -103,7 +103,7 @@ def test_the_html_has_the_link_as_a_button_and_as_text(template):
     ("template", "life"),
     [("password_reset", "hour"), ("email_proof", "24 hours"), ("email_changed", "7 days")],
 )
-def test_each_email_with_a_link_names_its_lifetime(template, life):
+def test_a_link_comes_with_its_lifetime(template, life):
     message = written(template)
 
     assert f"within the next {life}" in message.body
@@ -123,7 +123,7 @@ def test_each_email_with_a_link_names_its_lifetime(template, life):
         ("new_device", "If it was not"),
     ],
 )
-def test_every_email_describes_what_to_do_if_it_was_not_you(template, advice):
+def test_every_email_explains_what_to_do_if_it_was_not_you(template, advice):
     message = written(template)
 
     assert advice in message.body
@@ -142,7 +142,7 @@ def test_a_hostile_name_is_escaped(template):
     assert "https://evil.example" not in page.links
 
 
-def test_the_user_agent_is_escaped():
+def test_the_name_of_a_device_is_escaped():
     page = Page(html_of(written("new_device")))
 
     assert "<i>Firefox</i>" in page.text
@@ -150,8 +150,8 @@ def test_the_user_agent_is_escaped():
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_an_unverified_address_is_not_greeted_by_name(template):
-    """A person who registers a foreign address could send its owner a text, as the name."""
+def test_an_address_that_is_not_proven_is_not_greeted_by_name(template):
+    """A person who signs up with a foreign address could send its owner a text of their own, as the name."""
     message = written(template, name="Win at casino.example", verified=False)
 
     assert "casino" not in message.body
@@ -177,14 +177,14 @@ def test_every_notice_links_to_a_page_to_act(template):
     assert ACT in Page(html_of(message)).links
 
 
-def test_an_address_between_two_changes_gets_no_link_to_undo():
+def test_an_intermediate_address_is_notified_without_an_undo_link():
     message = written("email_changed", link=None, is_change_back=True)
 
     assert "token=" not in message.body + html_of(message)
     assert "This undid an earlier change" in message.body
 
 
-def test_an_unverified_address_gets_no_link_to_undo():
+def test_an_unverified_address_is_notified_without_an_undo_link():
     message = written("email_changed", link=None, is_change_back=False, verified=False)
 
     assert "token=" not in message.body + html_of(message)

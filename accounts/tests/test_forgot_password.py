@@ -19,14 +19,14 @@ def ann():
     return UserFactory(email="ann@example.com", name="Ann Able")
 
 
-def request_reset(client, email="ann@example.com", **extra):
+def send(client, email="ann@example.com", **extra):
     response = client.post(URL, {"email": email}, **extra)
     assert response.status_code == 202
     return response
 
 
-def test_sends_one_link_to_the_front_end(anonymous, ann, deliver):
-    response = request_reset(anonymous)
+def test_emails_one_link_to_the_front_end(anonymous, ann, deliver):
+    response = send(anonymous)
     assert response.json() == {"success": True, "data": None}
 
     [mail] = deliver()
@@ -37,24 +37,24 @@ def test_sends_one_link_to_the_front_end(anonymous, ann, deliver):
 
 
 def test_sends_nothing_in_the_request(anonymous, ann, mailoutbox):
-    request_reset(anonymous)
+    send(anonymous)
 
     assert mailoutbox == []
     assert not ann.one_time_tokens.exists()
 
 
 @pytest.mark.parametrize("kind", ["unknown", "deleted"])
-def test_an_unknown_address_gets_the_same_response_for_the_same_queries(anonymous, ann, deliver, kind):
+def test_an_unknown_address_gets_the_same_response_for_the_same_work(anonymous, ann, deliver, kind):
     UserFactory(email="deleted@example.com").soft_delete()
     with CaptureQueriesContext(
         connection,
     ) as known_queries:
-        known = request_reset(anonymous, headers={"X-Request-ID": "same"})
+        known = send(anonymous, headers={"X-Request-ID": "same"})
     deliver()
 
     with CaptureQueriesContext(connection) as queries:
-        # From another IP address: the audit log has one request a minute of each.
-        response = request_reset(
+        # From elsewhere: the audit log has one request a minute of each address.
+        response = send(
             anonymous, f"{kind}@example.com", headers={"X-Request-ID": "same"}, REMOTE_ADDR="203.0.113.9"
         )
 
@@ -65,8 +65,8 @@ def test_an_unknown_address_gets_the_same_response_for_the_same_queries(anonymou
 
 
 @pytest.mark.parametrize("spelling", ["ANN@EXAMPLE.COM", " ann@example.com ", "ａnn@example.com"])
-def test_the_email_goes_to_the_stored_address(anonymous, ann, deliver, spelling):
-    request_reset(anonymous, spelling)
+def test_the_mail_goes_to_the_stored_address(anonymous, ann, deliver, spelling):
+    send(anonymous, spelling)
 
     assert [mail.to for mail in deliver()] == [["ann@example.com"]]
 
@@ -81,8 +81,8 @@ def test_requires_an_address(anonymous, address):
     assert not OutboxMessage.objects.exists()
 
 
-def test_the_link_does_not_depend_on_the_request(anonymous, ann, deliver):
-    request_reset(
+def test_the_link_never_follows_the_request(anonymous, ann, deliver):
+    send(
         anonymous,
         headers={
             "Host": "localhost",
@@ -111,18 +111,18 @@ def test_a_redirect_in_the_body_is_ignored(anonymous, ann, deliver):
     assert "evil.example" not in mail.body
 
 
-def test_many_requests_send_five_emails_an_hour(clock, anonymous, ann, deliver):
+def test_sends_at_most_five_emails_an_hour(clock, anonymous, ann, deliver):
     for _ in range(7):
-        request_reset(anonymous)
+        send(anonymous)
     assert len(deliver()) == 5
 
     clock.shift(timedelta(hours=1, seconds=1))
-    request_reset(anonymous)
+    send(anonymous)
     assert len(deliver()) == 1
 
 
 def test_an_expired_outbox_message_is_not_sent(clock, anonymous, ann, deliver):
-    request_reset(anonymous)
+    send(anonymous)
 
     clock.shift(timedelta(hours=1, seconds=1))
 
@@ -131,13 +131,13 @@ def test_an_expired_outbox_message_is_not_sent(clock, anonymous, ann, deliver):
 
 
 def test_delivering_twice_sends_once(anonymous, ann, deliver):
-    request_reset(anonymous)
+    send(anonymous)
 
     assert (len(deliver()), len(deliver())) == (1, 0)
 
 
-def test_neither_outbox_message_nor_database_has_the_secret(anonymous, ann, emailed_token):
-    request_reset(anonymous)
+def test_neither_outbox_nor_database_contains_the_secret(anonymous, ann, emailed_token):
+    send(anonymous)
     token = emailed_token("ann@example.com")
 
     assert OutboxMessage.objects.get().payload == {"email": "ann@example.com"}
@@ -151,7 +151,7 @@ def test_an_outage_of_the_mail_server_does_not_count_against_the_limit(
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     for _ in range(6):
-        request_reset(anonymous)
+        send(anonymous)
     assert deliver() == []
 
     settings.EMAIL_BACKEND = works

@@ -14,7 +14,7 @@ PERSON = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
 
 
 class Watched(BCryptHasher):
-    """The hasher of the product, which records whether a transaction was open."""
+    """Hasher of the product that records whether a transaction was open."""
 
     seen: ClassVar[list[bool]] = []
 

@@ -26,7 +26,7 @@ def browser(clock, user):
 
 
 def drop(browser, *cookies):
-    """Delete cookies, as a browser does when they expire, or when another tab logs in."""
+    """Delete cookies, as a browser does when they expire, or as another tab that logged in elsewhere."""
     for cookie in cookies:
         del browser.cookies[cookie.name]
 

@@ -1,4 +1,4 @@
-"""Five failures within 15 minutes lock an address for 15 minutes, for all callers."""
+"""Five failures within 15 minutes lock an address for 15 minutes, from any caller and any IP address."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from accounts.tests.checks import (
     log_in_with,
     refresh_with,
     refusal,
-    token_state,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit.models import AuditEvent
@@ -113,13 +113,13 @@ def test_attempts_during_a_lock_are_not_counted_or_hashed_and_do_not_extend_it(c
     assert log_in_with(ANN).status_code == 200
 
 
-def test_an_unknown_address_is_locked_with_the_same_responses(clock, anonymous, ann):
-    def six_attempts(email):
-        """Yield the responses to six attempts, without the counts of requests."""
+def test_an_unknown_address_is_locked_just_the_same(clock, anonymous, ann):
+    def course(email):
+        """Yield the responses to six attempts, without the headers of the rate limit."""
         for _ in range(6):
             body, headers = {"email": email, "password": "Wr0ng-password"}, {"X-Request-ID": "same"}
             response = anonymous.post(f"{API}/auth/login", body, headers=headers)
-            for name in ("RateLimit-Remaining", "RateLimit-Reset"):  # the fixture does not stop their clock
+            for name in ("RateLimit-Remaining", "RateLimit-Reset"):  # the clock of these is not stopped
                 response.headers.pop(name)
             yield response.status_code, response.content, dict(response.items())
 
@@ -170,11 +170,11 @@ def test_existing_sessions_continue_during_a_lock(log_in, ann):
 
     fail(5)
 
-    assert token_state(access_of(caller)) == "valid"
+    assert try_token(access_of(caller)) == "accepted"
     assert refresh_with(caller.refresh_token).status_code == 200
 
 
-def test_the_admin_has_the_same_lock(ann):
+def test_the_login_of_the_admin_has_the_same_lock(ann):
     for _ in range(3):
         assert authenticate(username=ANN, password="Wr0ng-password") is None
     fail(2)
@@ -183,13 +183,13 @@ def test_the_admin_has_the_same_lock(ann):
         authenticate(username=ANN, password=PASSWORD)
 
 
-def test_the_admin_accepts_the_right_password(ann):
+def test_the_login_of_the_admin_accepts_the_right_password(ann):
     assert authenticate(username=" ANN@example.com", password=PASSWORD) == ann
     assert authenticate(email=ANN, password=PASSWORD) == ann
 
 
 @pytest.mark.parametrize("given", [{}, {"username": ANN}, {"password": PASSWORD}])
-def test_the_admin_requires_address_and_password(ann, given):
+def test_the_login_of_the_admin_requires_both(ann, given):
     assert authenticate(**given) is None
     assert not Lockout.objects.exists()
 

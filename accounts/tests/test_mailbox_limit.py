@@ -23,7 +23,7 @@ ME = f"{API}/users/me"
 
 @pytest.fixture
 def name_by(log_in):
-    """Return a function that creates an account with the victim's address as pending address."""
+    """Return a function by which a new account changes its address to the victim's."""
 
     def pend():
         caller = log_in(UserFactory())
@@ -33,37 +33,37 @@ def name_by(log_in):
     return pend
 
 
-def to_victim(emails):
-    return [mail for mail in emails if mail.to == [VICTIM]]
+def to_victim(messages):
+    return [mail for mail in messages if mail.to == [VICTIM]]
 
 
-def test_seven_accounts_with_one_pending_address_are_four_emails(name_by, deliver):
+def test_seven_accounts_with_one_address_send_four_emails(name_by, deliver):
     for _ in range(7):
         name_by()
 
     assert len(to_victim(deliver())) == 4
 
 
-def test_cancelling_and_repeating_a_change_does_not_reset_the_limit(name_by, deliver):
-    caller, emails = name_by(), []
+def test_a_change_that_is_cancelled_and_requested_again_counts(name_by, deliver):
+    caller, messages = name_by(), []
     for _ in range(7):
-        emails += deliver()
+        messages += deliver()
         caller.patch(ME, {"email": caller.user.email})
         caller.patch(ME, {"email": VICTIM, "currentPassword": PASSWORD})
 
-    assert len(to_victim(emails + deliver())) == 4
+    assert len(to_victim(messages + deliver())) == 4
 
 
-def test_deleting_the_account_and_registering_again_does_not_reset_the_limit(anonymous, deliver):
-    emails = []
+def test_deleting_the_account_and_registering_again_wins_nothing(anonymous, deliver):
+    messages = []
     body = {"email": VICTIM, "password": PASSWORD, "name": "Some Body"}
     for _ in range(7):
         token = anonymous.post(f"{API}/auth/register", body).json()["data"]["tokens"]["accessToken"]
-        emails += deliver()
+        messages += deliver()
         headers = {"Authorization": f"Bearer {token}"}
         anonymous.delete(ME, {"currentPassword": PASSWORD}, headers=headers)
 
-    assert len(to_victim(emails)) == 4
+    assert len(to_victim(messages)) == 4
 
 
 def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
@@ -76,19 +76,19 @@ def test_all_kinds_count_together(name_by, anonymous, log_in, deliver):
     assert len(to_victim(deliver())) == 5
 
 
-def test_the_responses_do_not_reveal_the_limit(anonymous, deliver):
+def test_the_response_does_not_reveal_the_limit(anonymous, deliver):
     UserFactory(email=VICTIM)
 
-    def request_reset():
+    def send():
         response = anonymous.post(
             f"{API}/auth/forgot-password", {"email": VICTIM}, headers={"X-Request-ID": "same"}
         )
         return response.status_code, response.content
 
-    responses = {request_reset() for _ in range(5)}
+    responses = {send() for _ in range(5)}
     deliver()
 
-    assert responses == {request_reset()}
+    assert responses == {send()}
     assert deliver() == []
 
 
@@ -123,8 +123,8 @@ def test_a_notice_to_a_verified_address_does_not_count_against_links(log_in, del
     assert Mailbox.objects.count() == 1  # that of other@example.com
 
 
-def test_a_pending_address_of_another_account_gets_no_verification(name_by, anonymous, deliver):
-    """Its owner gets a reset link, however many verifications the other account requests."""
+def test_a_pending_address_that_somebody_has_registered_gets_no_verification(name_by, anonymous, deliver):
+    """The reset link must reach the address's owner, however many emails the other account requests."""
     caller = name_by()
     UserFactory(email=VICTIM, email_verified_at=timezone.now())
     for _ in range(6):
@@ -186,13 +186,13 @@ def test_the_row_has_no_address_and_is_purged_after_a_day(clock, name_by, delive
 def test_a_new_secret_key_does_not_reset_the_limit(anonymous, deliver, settings):
     UserFactory(email=VICTIM)
     old, new = settings.SECRET_KEY, "x" * 60
-    emails = []
+    messages = []
     for key, other in [(old, new), (new, old)] * 4:
         settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, [other]
         anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
-        emails += deliver()
+        messages += deliver()
 
-    assert len(to_victim(emails)) == 5
+    assert len(to_victim(messages)) == 5
 
 
 @pytest.mark.django_db(transaction=True)

@@ -48,7 +48,7 @@ def test_a_constraint_refuses_the_row(name):
         BROKEN[name]()
 
 
-def test_a_deleted_user_may_have_the_address_of_another_user():
+def test_the_address_of_a_deleted_user_can_be_used_again():
     UserFactory(email="ann@example.com").soft_delete()
     UserFactory(email="ann@example.com").soft_delete()
 
@@ -139,7 +139,7 @@ def test_create_superuser_creates_a_verified_admin():
     assert (user.role, user.is_staff, user.is_superuser, user.email_verified) == ("admin", True, True, True)
 
 
-def test_the_natural_key_ignores_deleted_users():
+def test_the_natural_key_finds_users_that_are_not_deleted():
     UserFactory(email="ann@example.com").soft_delete()
     with pytest.raises(User.DoesNotExist):
         User.objects.get_by_natural_key("ann@example.com")
@@ -188,7 +188,7 @@ def test_clean_canonicalises_the_address():
     assert user.email == "ann@example.com"
 
 
-def test_with_email_ignores_deleted_users():
+def test_with_email_finds_users_that_are_not_deleted():
     user = UserFactory(email="ann@example.com")
     UserFactory(email="bob@example.com").soft_delete()
 

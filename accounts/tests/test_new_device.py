@@ -40,14 +40,14 @@ def test_an_update_of_browser_and_system_needs_no_notice(log_in_from, deliver):
 
 
 @pytest.mark.parametrize("other", ["X11; Linux x86_64", "Macintosh; Intel Mac OS X 10.15"])
-def test_the_same_browser_on_another_system_is_emailed(log_in_from, deliver, other):
+def test_the_same_browser_on_another_system_is_notified_by_email(log_in_from, deliver, other):
     log_in_from(FIREFOX.format(system="Windows NT 10.0; Win64; x64", version="133.0"))
     log_in_from(FIREFOX.format(system=other, version="133.0"))
 
     assert len(deliver()) == 1
 
 
-def test_another_device_is_named_in_an_email(log_in_from, deliver):
+def test_another_device_is_described_in_the_email(log_in_from, deliver):
     log_in_from("curl/8.5.0")
     log_in_from(FIREFOX.format(system="Windows NT 10.0; Win64; x64", version="133.0"))
 

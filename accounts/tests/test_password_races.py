@@ -30,13 +30,13 @@ THIRD_PASSWORD = "Th1rd-staple-correct"
 
 @pytest.fixture(autouse=True)
 def _many_slots(monkeypatch):
-    """Raise the concurrency limit, because the tests hash during a hash."""
-    monkeypatch.setattr(passwords, "gate", ConcurrencyLimit(slots=20, waiting=100, timeout=10))
+    """Raise the concurrency limit: a function that runs during a hash may hash too."""
+    monkeypatch.setattr(passwords, "hash_limit", ConcurrencyLimit(slots=20, waiting=100, timeout=10))
 
 
 @pytest.fixture
 def during_hash(monkeypatch):
-    """Return a function, `during_hash(number, act)`: `act` is called once, during the next hash but `number` - 1."""
+    """Return a function `during_hash(number, act)`: `act` is called, once, while this hash from now on is made."""
     original, lock = bcrypt.hashpw, Lock()
     plan = {"left": 0, "act": None}
 
@@ -62,21 +62,21 @@ def during_hash(monkeypatch):
 
 @pytest.fixture
 def cheap(monkeypatch):
-    """Create a user with a hash of fewer rounds than BCRYPT_ROUNDS."""
+    """Create a user whose hash is from before BCRYPT_ROUNDS was raised."""
     user = UserFactory()
     monkeypatch.setattr(BCryptHasher, "rounds", BCryptHasher.rounds + 1)
     return user
 
 
 def reset(user, password=NEW_PASSWORD):
-    """Reset the password by a link, as the owner."""
+    """Reset the password as its owner, by the emailed link."""
     token = issue_token(user, "password_reset", user.email, timedelta(hours=1))
     response = APIClient().post(f"{API}/auth/reset-password", {"token": token, "password": password})
     assert response.status_code == 204
 
 
 def is_new(user, password=NEW_PASSWORD):
-    """Return whether only the password of the reset logs in, and no session is left."""
+    """Return whether the reset won: its password is the only valid one, and no session is left."""
     user.refresh_from_db()
     return (
         user.check_password(password)

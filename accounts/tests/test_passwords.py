@@ -61,10 +61,10 @@ def test_characters_are_counted_and_not_bytes(anonymous):
     ],
 )
 def test_names_each_rule_that_is_broken(anonymous, password, expected):
-    errors = problems(register(anonymous, password))
+    refused = problems(register(anonymous, password))
 
-    assert set(errors) >= {("password", code) for code in expected}
-    assert {field for field, _code in errors} == {"password"}
+    assert set(refused) >= {("password", code) for code in expected}
+    assert {field for field, _code in refused} == {"password"}
     assert not User.objects.exists()
 
 

@@ -30,7 +30,7 @@ PUBLIC = [
 
 @pytest.fixture
 def stale(clock, log_in):
-    """Return credentials of every kind that a protected endpoint refuses."""
+    """Return credentials of every kind that are refused where one is needed."""
     ended, expired = log_in(UserFactory()), log_in(UserFactory())
     ended.user.sessions.end("logout")
     clock.shift(timedelta(hours=1))
@@ -74,7 +74,7 @@ def test_a_role_by_cookie_needs_the_csrf_token():
     assert data(response, 201)["role"] == "staff"
 
 
-def test_another_scheme_is_a_401_on_a_protected_path(anonymous):
+def test_a_protected_path_refuses_another_scheme_with_401(anonymous):
     response = anonymous.get(f"{API}/users/me", headers={"Authorization": BASIC})
 
     assert refusal(response) == (401, "UNAUTHORIZED")
@@ -87,7 +87,7 @@ def test_a_further_authentication_class_is_tried(rf):
     assert SessionTokenAuthentication().authenticate(request) is None
 
 
-def test_cookies_work_behind_a_proxy_with_basic_authentication(log_in):
+def test_the_cookies_work_behind_a_proxy_with_basic_authentication(log_in):
     browser = Browser()
     user = UserFactory()
     browser.log_in(user)
@@ -148,7 +148,7 @@ def test_a_spent_or_ended_token_does_not_count_against_its_user(rates, clock, ow
 
 def test_accounts_added_by_an_admin_do_not_count_against_the_ip_address(rates, admin, owner):
     rates(auth=1)
-    people = [ANN | {"email": f"person{number}@example.com"} for number in range(3)]
+    people = [ANN | {"email": f"added{number}@example.com"} for number in range(3)]
 
     assert [admin.post(f"{API}/users", person).status_code for person in people[:2]] == [201, 201]
     assert owner.post(f"{API}/users", people[2]).status_code == 201

@@ -1,4 +1,4 @@
-"""Purges delete expired rows, and no others."""
+"""Expired rows are deleted, and no row before its time."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("how", ["ended", "run out"])
-def test_a_session_is_purged_thirty_days_after_its_end(clock, how):
+def test_a_session_is_deleted_thirty_days_after_its_end(clock, how):
     over = timezone.now()
     SessionFactory(**{"ended_at": over} if how == "ended" else {"expires_at": over})
     clock.shift(timedelta(days=30))
@@ -32,7 +32,7 @@ def test_a_live_session_is_never_purged(owner):
     assert Session.objects.get().is_live
 
 
-def test_a_link_is_purged_a_day_after_its_expiry(clock):
+def test_an_emailed_link_is_deleted_a_day_after_its_expiry(clock):
     OneTimeTokenFactory(expires_at=timezone.now())
     clock.shift(timedelta(days=1))
     assert purge_expired()["one-time tokens"] == 0
@@ -42,7 +42,7 @@ def test_a_link_is_purged_a_day_after_its_expiry(clock):
     assert not OneTimeToken.objects.exists()
 
 
-def test_a_lockout_is_purged_after_a_day(clock):
+def test_a_count_of_failures_is_deleted_after_a_day(clock):
     log_in_with("nobody@example.com", "Wr0ng-password")
     clock.shift(timedelta(days=1))
     assert purge_expired()["lockouts"] == 0

@@ -22,7 +22,7 @@ from accounts.tests.checks import (
     problems,
     refusal,
     token_in,
-    token_state,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD
 from core.outbox.models import OutboxMessage
@@ -75,7 +75,8 @@ RECOVERIES = [reset, change, log_out_everywhere, reuse, set_by_staff, set_in_the
 
 @pytest.fixture(params=RECOVERIES, ids=lambda recovery: recovery.__name__)
 def recover(request, clock, owner, admin):
-    """Return a function that recovers the account, as the owner or as staff."""
+    """Return the function by which the owner, or staff for them, recovers the account after a thief has prepared
+    access."""
     return lambda: request.param(owner=owner, admin=admin, clock=clock)
 
 
@@ -83,8 +84,8 @@ def pend(owner, address=THIEF):
     return data(owner.patch(ME, {"email": address, "currentPassword": PASSWORD}))
 
 
-def emails_to(address, emails):
-    [mail] = [mail for mail in emails if mail.to == [address]]
+def emails_to(address, messages):
+    [mail] = [mail for mail in messages if mail.to == [address]]
     return token_in(mail)
 
 
@@ -92,7 +93,7 @@ def verify(client, token):
     return client.post(f"{API}/auth/verify-email", {"token": token})
 
 
-def test_a_sent_link_to_a_new_address_is_void(recover, owner, anonymous, deliver):
+def test_an_emailed_link_to_a_new_address_is_void(recover, owner, anonymous, deliver):
     pend(owner)
     token = emails_to(THIEF, deliver())
     recover()
@@ -102,7 +103,7 @@ def test_a_sent_link_to_a_new_address_is_void(recover, owner, anonymous, deliver
     assert (user.email, user.pending_email) == (owner.user.email, None)
 
 
-def test_a_queued_link_to_a_new_address_is_never_sent(recover, owner, deliver):
+def test_a_link_in_the_outbox_is_not_emailed(recover, owner, deliver):
     pend(owner)
     recover()
 
@@ -110,7 +111,7 @@ def test_a_queued_link_to_a_new_address_is_never_sent(recover, owner, deliver):
     assert not owner.user.one_time_tokens.filter(email=THIEF).exists()
 
 
-def test_a_queued_notice_is_sent(recover, owner, deliver):
+def test_the_warning_in_the_outbox_is_emailed(recover, owner, deliver):
     pend(owner)
     recover()
 
@@ -125,14 +126,14 @@ def test_an_unused_reset_link_is_void(recover, owner, anonymous):
     assert problems(response) == SPENT
 
 
-def test_a_queued_reset_link_is_never_sent(recover, owner, deliver):
+def test_a_reset_link_in_the_outbox_is_not_emailed(recover, owner, deliver):
     owner.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     recover()
 
     assert "Reset your password" not in {mail.subject for mail in deliver()}
 
 
-def test_the_same_pending_address_again_needs_a_new_link(recover, owner, anonymous, deliver, log_in):
+def test_the_same_address_requested_again_needs_a_new_link(recover, owner, anonymous, deliver, log_in):
     pend(owner)
     token = emails_to(THIEF, deliver())
     recover()
@@ -176,12 +177,12 @@ def test_a_deleted_account_has_no_open_link(owner, anonymous, deliver):
 def test_a_prepared_takeover_fails(owner, anonymous, deliver):
     """Prepare a change of address as a thief with the password. Then reset and log out everywhere as the owner."""
     pend(owner)
-    emails = deliver()
+    messages = deliver()
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     body = {"token": emails_to(owner.user.email, deliver()), "password": NEW_PASSWORD}
     assert anonymous.post(f"{API}/auth/reset-password", body).status_code == 204
 
-    assert problems(verify(anonymous, emails_to(THIEF, emails))) == SPENT
+    assert problems(verify(anonymous, emails_to(THIEF, messages))) == SPENT
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
 
 
@@ -190,7 +191,7 @@ def test_a_prepared_takeover_fails(owner, anonymous, deliver):
 
 @pytest.fixture
 def logged_out_after_the_hash(hashes):
-    """Return a context manager that logs the user out everywhere between the hash and the lock of the row."""
+    """Return `with …(user)`: the user logs out everywhere between the check of a password and the lock of the row."""
 
     @contextmanager
     def interleave(user):
@@ -247,7 +248,7 @@ def test_refuses_staff_whose_old_password_was_checked_before(admin, logged_out_a
 @pytest.mark.parametrize(
     "recover_by", [end_all_sessions, partial(passwords.set_password, password=NEW_PASSWORD)]
 )
-def test_voids_links_that_were_requested_after_the_user_was_read(owner, admin, recover_by):
+def test_voids_links_requested_after_the_caller_had_read_the_user(owner, admin, recover_by):
     seen_before = User.objects.get(pk=owner.user.pk)
     pend(owner)
     recover_by(user=seen_before, actor=admin.user)
@@ -276,10 +277,10 @@ def test_staff_cancel_a_pending_address(owner, admin, anonymous, deliver):
     assert problems(verify(anonymous, token)) == SPENT
     assert data(owner.get(ME))["pendingEmail"] is None
     assert event("email.change_cancelled").actor_id == admin.user.pk
-    assert token_state(access_of(owner)) == "valid"
+    assert try_token(access_of(owner)) == "accepted"
 
 
-def test_staff_get_a_message_if_nothing_is_pending(owner, admin):
+def test_staff_get_a_message_where_nothing_is_pending(owner, admin):
     page = act(browser_of(admin.user), "cancel_email_change", owner.user)
 
     assert "Nothing to do for 1" in page.content.decode()

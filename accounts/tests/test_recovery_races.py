@@ -22,7 +22,7 @@ THIEF = "thief@example.com"
 
 @pytest.fixture
 def victim(log_in):
-    """Return a function that creates a caller with a pending address and the token to verify it."""
+    """Create a caller with a pending address, and the link to verify it."""
 
     def prepare():
         user = UserFactory(pending_email=THIEF)
@@ -76,15 +76,13 @@ def test_a_verification_never_succeeds_after_a_recovery(victim, recovery):
         user.soft_delete()
 
 
-@pytest.mark.parametrize(
-    "recovery", [reset, change, log_out_everywhere], ids=lambda recovery: recovery.__name__
-)
-def test_a_change_that_is_requested_during_a_recovery_is_cancelled_or_refused(log_in, recovery):
+@pytest.mark.parametrize("door", [reset, change, log_out_everywhere], ids=lambda door: door.__name__)
+def test_a_change_requested_during_a_recovery_is_cancelled_or_refused(log_in, door):
     for _ in range(ROUNDS):
         caller, thief = (log_in(user) for user in [UserFactory()] * 2)
         body = {"email": THIEF, "currentPassword": PASSWORD}
 
-        changed, recovered = together(partial(thief.patch, f"{API}/users/me", body), recovery(caller))
+        changed, recovered = together(partial(thief.patch, f"{API}/users/me", body), door(caller))
 
         assert recovered.status_code == 204
         # 400: the password is no longer the current one; 401: the session ended while it was checked.
@@ -109,7 +107,7 @@ def test_two_parallel_undo_links_restore_the_older_address(log_in):
         assert User.objects.get(pk=user.pk).email == f"first{number}@example.com"
 
 
-def test_a_link_that_is_sent_during_a_recovery_is_void(log_in, settings, mailoutbox):
+def test_a_link_emailed_during_a_recovery_is_void(log_in, settings, mailoutbox):
     for _ in range(ROUNDS):
         caller = log_in(UserFactory())
         APIClient().post(f"{API}/auth/forgot-password", {"email": caller.user.email})

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 URL = f"{API}/auth/resend-verification"
 
 
-def test_sends_a_link_again(owner, emailed_token):
+def test_emails_a_link_again(owner, emailed_token):
     response = owner.post(URL)
 
     assert (response.status_code, response.json()) == (202, {"success": True, "data": None})
@@ -52,7 +52,7 @@ def test_is_not_sent_if_the_address_is_verified_first(owner, deliver):
     assert deliver() == []
 
 
-def test_many_requests_send_four_emails_an_hour(clock, owner, deliver):
+def test_sends_at_most_four_emails_an_hour(clock, owner, deliver):
     for _ in range(7):
         assert owner.post(URL).status_code == 202
     assert len(deliver()) == 4
@@ -64,7 +64,7 @@ def test_many_requests_send_four_emails_an_hour(clock, owner, deliver):
     assert len(deliver()) == 1
 
 
-def test_the_outbox_message_has_no_secret(owner):
+def test_the_outbox_message_contains_no_secret(owner):
     owner.post(URL)
 
     assert OutboxMessage.objects.get().payload == {"user": str(owner.user.pk), "email": owner.user.email}
@@ -73,8 +73,8 @@ def test_the_outbox_message_has_no_secret(owner):
 def test_is_audited(owner):
     owner.post(URL, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
 
-    requested = event("email.proof_requested")
-    assert (requested.actor_id, requested.ip_address, requested.request_id) == (
+    recorded = event("email.proof_requested")
+    assert (recorded.actor_id, recorded.ip_address, recorded.request_id) == (
         owner.user.pk,
         "203.0.113.9",
         "req-1",

@@ -1,4 +1,4 @@
-"""A dump of the database does not let its reader log in, refresh or use a link."""
+"""The reader of a database dump can neither log in, nor refresh, nor follow an emailed link."""
 
 import pytest
 from django.apps import apps
@@ -15,23 +15,23 @@ def dump():
 
 
 @pytest.fixture
-def secrets_in_use(anonymous):
-    """Return the passwords and tokens of an account in use."""
+def used(anonymous):
+    """Collect every secret of an account in use: typed, returned or emailed."""
     ann = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
     first = data(anonymous.post(f"{API}/auth/register", ann), 201)["tokens"]
     second = data(refresh_with(first["refreshToken"]))["tokens"]
     third = data(log_in_with("ann@example.com"))["tokens"]
     anonymous.post(f"{API}/auth/forgot-password", {"email": "ann@example.com"})
     log_in_with("ann@example.com", "Wr0ng-password")
-    handed_out = [pair[name] for pair in (first, second, third) for name in ("accessToken", "refreshToken")]
-    return [PASSWORD, "Wr0ng-password", *handed_out, *(token.split(".")[2] for token in handed_out)]
+    returned = [pair[name] for pair in (first, second, third) for name in ("accessToken", "refreshToken")]
+    return [PASSWORD, "Wr0ng-password", *returned, *(token.split(".")[2] for token in returned)]
 
 
-def test_the_database_holds_only_hashes(secrets_in_use, deliver):
+def test_the_database_holds_only_hashes(used, deliver):
     emailed = [token_in(mail) for mail in deliver()]
     assert len(emailed) == 2
 
-    content = dump()
+    stored = dump()
 
-    assert "ann@example.com" in content
-    assert [secret for secret in (*secrets_in_use, *emailed) if secret in content] == []
+    assert "ann@example.com" in stored
+    assert [secret for secret in (*used, *emailed) if secret in stored] == []

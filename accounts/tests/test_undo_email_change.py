@@ -1,4 +1,4 @@
-"""The old address gets a notice of a completed change, with a link that undoes it."""
+"""The old address gets an email about a completed change, with a link that undoes it."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ from accounts.tests.checks import (
     refresh_with,
     refusal,
     token_in,
-    token_state,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.outbox.models import OutboxMessage
@@ -36,13 +36,13 @@ WEEK = timedelta(days=7)
 
 @pytest.fixture
 def owner(log_in):
-    """Log a user in whose address is verified, since only such an address gets a link."""
+    """Log in a user with a verified address: only a verified one gets a link."""
     return log_in(UserFactory(email_verified_at=timezone.now()))
 
 
 @pytest.fixture
 def move(owner, anonymous, deliver, log_in):
-    """Return a function that changes the address, and returns the token sent to the former address, or None."""
+    """Change the address and complete it; return the link in the email to the old address, or None."""
 
     def complete(address):
         user = User.objects.get(pk=owner.user.pk)
@@ -89,7 +89,7 @@ def test_ends_every_session(owner, anonymous, log_in, move):
     undo(anonymous, token)
 
     for caller in (owner, thief):
-        assert token_state(access_of(caller)) == "TOKEN_REVOKED"
+        assert try_token(access_of(caller)) == "TOKEN_REVOKED"
         assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
 
 
@@ -114,7 +114,7 @@ def test_a_taken_address_is_a_conflict_and_the_link_remains_valid(owner, anonymo
 
     assert refusal(undo(anonymous, token)) == (409, "EMAIL_EXISTS")
     assert email_of(owner) == NEW
-    assert token_state(access_of(owner)) == "valid"
+    assert try_token(access_of(owner)) == "accepted"
 
     squatter.soft_delete()
     assert undo(anonymous, token).status_code == 204
@@ -177,7 +177,7 @@ def test_the_link_of_an_earlier_change_is_valid_after_a_later_one_was_undone(own
     assert email_of(owner) == owner.user.email
 
 
-def test_an_undo_voids_the_queued_link_of_a_later_change_too(owner, anonymous, deliver, log_in, move):
+def test_a_later_change_not_notified_yet_is_void_too(owner, anonymous, deliver, log_in, move):
     first = move(NEW)
     log_in(owner.user).patch(ME, {"email": NEWER, "currentPassword": PASSWORD})
     [proof] = [mail for mail in deliver() if mail.to == [NEWER]]
@@ -221,8 +221,8 @@ def test_a_change_back_after_a_week_can_be_undone(clock, owner, move):
 # --- an address that was never proven -------------------------------------------------------------------
 
 
-def test_an_unverified_address_gets_a_notice_without_link_and_name(owner, deliver, move):
-    """The address may be that of another person, entered by mistake."""
+def test_an_unverified_address_is_notified_without_a_link_and_without_the_name(owner, deliver, move):
+    """It may be a stranger's, given by mistake."""
     User.objects.filter(pk=owner.user.pk).update(email_verified_at=None, name="Win at casino")
 
     assert move(NEW) is None
@@ -241,7 +241,7 @@ def test_the_verified_address_after_an_unverified_one_gets_a_link(owner, anonymo
     assert email_of(owner) == NEW
 
 
-# --- the emails ------------------------------------------------------------------------------------------
+# --- the emails -----------------------------------------------------------------------------------
 
 
 def test_verifying_the_own_address_is_no_change(anonymous, log_in, deliver):
@@ -253,7 +253,7 @@ def test_verifying_the_own_address_is_no_change(anonymous, log_in, deliver):
     assert deliver() == []
 
 
-def test_the_undone_address_gets_a_notice(anonymous, deliver, move):
+def test_the_address_that_lost_the_account_is_notified(anonymous, deliver, move):
     undo(anonymous, move(NEW))
 
     [mail] = deliver()
@@ -261,7 +261,7 @@ def test_the_undone_address_gets_a_notice(anonymous, deliver, move):
     assert "token=" not in mail.body
 
 
-def test_a_deleted_user_gets_no_notice_and_cannot_undo(owner, anonymous, move):
+def test_a_deleted_user_is_not_notified_and_undoes_nothing(owner, anonymous, move):
     token = move(NEW)
     owner.delete(ME, {"currentPassword": PASSWORD})
 
@@ -274,11 +274,11 @@ def test_a_deleted_user_gets_no_notice_and_cannot_undo(owner, anonymous, move):
 @pytest.mark.parametrize("purpose", ["password_reset", "email_proof"])
 def test_a_link_for_another_purpose_is_refused(owner, anonymous, purpose):
     assert problems(undo(anonymous, issue_token(owner.user, purpose, owner.user.email, WEEK))) == SPENT
-    assert token_state(access_of(owner)) == "valid"
+    assert try_token(access_of(owner)) == "accepted"
 
 
 @pytest.mark.parametrize("guess", ["x", "' OR 1=1 --", "ü" * 40, "x" * 200])
-def test_an_unknown_token_is_refused(anonymous, guess):
+def test_a_guessed_token_reveals_nothing(anonymous, guess):
     assert problems(undo(anonymous, guess)) == SPENT
 
 

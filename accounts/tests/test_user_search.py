@@ -65,13 +65,13 @@ def test_the_admin_lists_the_matching_users(people, text, name):
 
 
 @pytest.mark.parametrize("text", NOTHING)
-def test_wildcards_of_sql_are_escaped(admin, people, text):
+def test_signs_of_the_database_mean_themselves(admin, people, text):
     matching = {row["name"] for row in data(admin.get(f"{API}/users", {"search": text}))}
 
     assert matching <= ({"100% Ann_Able"} if text in {"%", "_"} else set())
 
 
-def test_the_number_of_queries_does_not_grow_with_the_words(people):
+def test_the_queries_do_not_grow_with_the_words(people):
     browser = browser_of(UserFactory(role="admin"))
 
     # One word alone may also be the id of a request.

@@ -113,7 +113,7 @@ def test_is_audited_with_the_user_as_actor(anonymous):
     assert not audit_holds(PASSWORD)
 
 
-def test_is_audited_with_the_caller_as_actor(admin):
+def test_is_audited_with_the_logged_in_user_as_actor(admin):
     admin.post(URL, ANN)
 
     assert event("user.created").actor_id == admin.user.pk

@@ -12,7 +12,7 @@ from accounts.tests.checks import (
     problems,
     refresh_with,
     refusal,
-    token_state,
+    try_token,
 )
 from accounts.tests.factories import PASSWORD, OneTimeTokenFactory, UserFactory
 from core.outbox.models import OutboxMessage
@@ -25,7 +25,7 @@ OWN_PASSWORD = {"currentPassword": PASSWORD}
 
 @pytest.fixture(params=["me", "id"])
 def own(request, owner):
-    """Return a URL of the owner's account, by id or as `me`."""
+    """Return both paths of the owner's account."""
     return ME if request.param == "me" else f"{API}/users/{owner.user.pk}"
 
 
@@ -43,9 +43,9 @@ def test_ends_every_session(owner, log_in, stranger):
     owner.delete(ME, OWN_PASSWORD)
 
     for caller in (owner, elsewhere):
-        assert token_state(access_of(caller)) == "TOKEN_REVOKED"
+        assert try_token(access_of(caller)) == "TOKEN_REVOKED"
         assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
-    assert token_state(access_of(stranger)) == "valid"
+    assert try_token(access_of(stranger)) == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_ends_every_session(owner, log_in, stranger):
 )
 def test_requires_the_password(owner, own, body, code):
     assert problems(owner.delete(own, body)) == [("currentPassword", code)]
-    assert token_state(access_of(owner)) == "valid"
+    assert try_token(access_of(owner)) == "accepted"
 
 
 def test_wrong_passwords_lock_the_account(owner):
@@ -68,13 +68,13 @@ def test_wrong_passwords_lock_the_account(owner):
         owner.delete(ME, {"currentPassword": "Wr0ng-password"})
 
     assert refusal(owner.delete(ME, OWN_PASSWORD)) == (423, "ACCOUNT_LOCKED")
-    assert token_state(access_of(owner)) == "valid"
+    assert try_token(access_of(owner)) == "accepted"
 
 
 def test_an_admin_deletes_without_a_password(owner, admin):
     assert admin.delete(f"{API}/users/{owner.user.pk}").status_code == 204
 
-    assert token_state(access_of(owner)) == "TOKEN_REVOKED"
+    assert try_token(access_of(owner)) == "TOKEN_REVOKED"
     assert refusal(admin.delete(f"{API}/users/{owner.user.pk}")) == (404, "NOT_FOUND")
 
 
@@ -90,7 +90,7 @@ def test_only_an_admin_deletes_other_users(request, owner, who):
     other = request.getfixturevalue(who)
 
     assert refusal(other.delete(f"{API}/users/{owner.user.pk}", OWN_PASSWORD)) == (404, "NOT_FOUND")
-    assert token_state(access_of(owner)) == "valid"
+    assert try_token(access_of(owner)) == "accepted"
 
 
 def test_the_last_admin_cannot_be_deleted(admin):
@@ -99,7 +99,7 @@ def test_the_last_admin_cannot_be_deleted(admin):
 
     assert refusal(admin.delete(ME, OWN_PASSWORD)) == (409, "CONFLICT")
 
-    assert token_state(access_of(admin)) == "valid"
+    assert try_token(access_of(admin)) == "accepted"
     assert not User.objects.get(pk=admin.user.pk).deleted_at
 
 
@@ -121,7 +121,7 @@ def test_the_address_is_free_for_a_new_account_without_the_old_data(owner, anony
     assert len(data(anonymous.get(f"{API}/auth/sessions"))) == 1
 
 
-def test_sent_links_are_void(owner):
+def test_deletes_the_emailed_links(owner):
     OneTimeTokenFactory(user=owner.user)
 
     owner.delete(ME, OWN_PASSWORD)
@@ -129,7 +129,7 @@ def test_sent_links_are_void(owner):
     assert not OneTimeToken.objects.exists()
 
 
-def test_queued_emails_are_not_sent(clock, owner, anonymous, deliver):
+def test_no_email_enqueued_before_is_sent(clock, owner, anonymous, deliver):
     owner.post(f"{API}/auth/change-password", {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD})
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     owner.post(f"{API}/auth/resend-verification")

@@ -12,7 +12,7 @@ URL = f"{API}/users"
 
 @pytest.fixture
 def people(admin):
-    """Create two users. The admin is Ada Admin."""
+    """Create users in addition to the admin, who is Ada Admin."""
     UserFactory(email="bob@example.com", name="Bob Builder")
     UserFactory(email="cyd@example.org", name="Cyd Charisse", role="staff")
     UserFactory(email="dan@example.com", name="Dan Gone").soft_delete()
@@ -22,7 +22,7 @@ def names(response):
     return [row["name"] for row in data(response)]
 
 
-def test_an_admin_sees_all_users(admin, people):
+def test_an_admin_sees_everybody(admin, people):
     response = admin.get(URL, {"sort": "name"})
 
     assert names(response) == ["Ada Admin", "Bob Builder", "Cyd Charisse"]

@@ -39,7 +39,7 @@ def test_a_demotion_counts_with_the_next_request(admin, log_in):
 
 @pytest.mark.parametrize("who", ["owner", "staff"])
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_users_cannot_change_their_own_role(request, who, method):
+def test_no_user_can_raise_their_own_role(request, who, method):
     caller = request.getfixturevalue(who)
     before = caller.user.role
 

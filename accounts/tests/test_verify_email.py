@@ -27,7 +27,7 @@ def verify(client, token, **extra):
     return client.post(URL, {"token": token}, **extra)
 
 
-def test_verifies_the_address(anonymous, owner, token):
+def test_proves_the_address(anonymous, owner, token):
     response = verify(anonymous, token)
 
     assert (response.status_code, response.content) == (204, b"")
@@ -127,7 +127,7 @@ def test_only_the_tokens_own_user_is_verified(anonymous, owner, stranger, token)
 
 
 @pytest.mark.parametrize("guess", ["x", "' OR 1=1 --", "ü" * 40, "x" * 200])
-def test_an_unknown_token_is_refused(anonymous, owner, guess):
+def test_a_guessed_token_reveals_nothing(anonymous, owner, guess):
     assert problems(verify(anonymous, guess)) == SPENT
 
 
@@ -160,8 +160,8 @@ def test_a_refusal_is_no_event(anonymous, owner, token):
     assert events() == []
 
 
-def test_every_link_of_several_emails_is_valid(anonymous):
-    """A user who requests two emails may use either link."""
+def test_every_link_of_several_emails_works(anonymous):
+    """A user who requests two emails may open either."""
     user = UserFactory()
     older, newer = new_token(user), new_token(user)
 

@@ -35,10 +35,10 @@ def pytest_sessionstart() -> None:
 
 
 def program(*names: str) -> str:
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
         pytest.exit(f"make test-browser {INSTALL} (no {' or '.join(names)} here)", returncode=1)
-    return found
+    return path
 
 
 def free_port() -> int:
@@ -50,7 +50,8 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Site:
-    """Where page and API are for the browser, and how it finds them on this machine."""
+    """Site with the addresses of page and API, and the options with which the browser resolves them on this
+    machine."""
 
     page: str
     api: str
@@ -82,13 +83,14 @@ PRODUCTION = Site(
 
 @pytest.fixture(scope="session", params=[DEVELOPMENT, PRODUCTION], ids=["development", "production"])
 def site(request: pytest.FixtureRequest) -> Site:
-    found: Site = request.param
-    return found
+    path: Site = request.param
+    return path
 
 
 @pytest.fixture(scope="session")
 def api(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of the product with its demo data, on a database of its own; in production behind a proxy with TLS."""
+    """Serve the product with its demo data, on a database of its own; in production behind a proxy with TLS.
+    Yields its port."""
     folder, port = tmp_path_factory.mktemp("product"), free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}},
@@ -136,7 +138,8 @@ def api(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def page(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port that serves the client of docs/api.md as client.html: word for word, in production with its address."""
+    """Serve the client of docs/api.md as client.html: unchanged in development, in production with its address.
+    Yields its port."""
     folder = tmp_path_factory.mktemp("page")
     block = re.compile(r"^```html\n(<!doctype html>.*?)^```", re.DOTALL | re.MULTILINE)
     [text] = block.findall((ROOT / "docs/api.md").read_text())

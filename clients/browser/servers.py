@@ -20,7 +20,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Passes a request on, and says who sent it and that it came by HTTPS (docs/deployment.md)."""
+    """Proxy that adds the sender's address and that the request came by HTTPS (docs/deployment.md)."""
 
     def __init__(self, port: int, *arguments: Any) -> None:
         self.port = port
@@ -64,7 +64,7 @@ def served(handler: Any, tls: ssl.SSLContext | None = None) -> Iterator[int]:
 
 @contextmanager
 def with_tls(port: int, folder: Path) -> Iterator[int]:
-    """A proxy in front of `port`, with a certificate that nobody has signed."""
+    """Run a proxy in front of `port`, with a self-signed certificate."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     made = [
         "openssl",

@@ -45,7 +45,7 @@ def address(site: Site) -> str:
 
 @pytest.fixture
 def client(browser: Chrome, address: str) -> Chrome:
-    """A browser that is logged in."""
+    """Log in with the browser."""
     browser.get(address)
     log_in(browser)
     assert seen(browser, "#name") == "Demo User"
@@ -60,9 +60,9 @@ def notes(tmp_path: Path) -> Path:
 
 
 def cookies(browser: Chrome) -> dict[str, str]:
-    """The names of all that the browser holds, with their paths."""
-    found = browser.execute_cdp_cmd("Storage.getCookies", {})["cookies"]
-    return {cookie["name"]: cookie["path"] for cookie in found}
+    """Return the names of all cookies of the browser, with their paths."""
+    stored = browser.execute_cdp_cmd("Storage.getCookies", {})["cookies"]
+    return {cookie["name"]: cookie["path"] for cookie in stored}
 
 
 def let_expire(browser: Chrome, site: Site) -> None:
@@ -109,7 +109,7 @@ def test_two_tabs_refresh_and_go_on(client: Chrome, site: Site, address: str, no
     assert seen(client, "#name") == "Demo User"
     let_expire(client, site)
 
-    for tab in client.window_handles:  # the click returns before the answer, so the refreshes overlap
+    for tab in client.window_handles:  # the click returns before the response, so the refreshes overlap
         client.switch_to.window(tab)
         upload(client, notes)
 
@@ -132,7 +132,7 @@ def test_log_out_ends_it_for_good(client: Chrome, site: Site, access: str) -> No
     assert "Log in" in seen(client, "#login")
 
 
-def test_a_wrong_password_is_told(browser: Chrome, address: str) -> None:
+def test_a_wrong_password_shows_the_error(browser: Chrome, address: str) -> None:
     browser.get(address)
     assert "Log in" in seen(browser, "#login")
     browser.find_element(By.NAME, "email").send_keys("nobody@example.com")

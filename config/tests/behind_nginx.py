@@ -1,7 +1,7 @@
 """The product behind nginx, set up by the text of docs/deployment.md: `make test-proxy`.
 
 Not a part of `make test`, because nginx cannot be installed from requirements/*.txt. Where it is missing, all of
-this fails and says how to install it.
+this fails and names the command that installs it.
 """
 
 import http.client
@@ -52,7 +52,7 @@ def documented():
 
 
 def replaced(text, values):
-    """Each of these must be in the text, once."""
+    """Replace each of these values, which must be in the text once."""
     for before, after in values.items():
         assert text.count(before) == 1, before
         text = text.replace(before, after)
@@ -126,16 +126,16 @@ class Site:
         finally:
             connection.close()
 
-    def ask(self, method, path, body=None, *, secure=True, host=HOST, **headers):
-        """Returns (status, headers, body)."""
+    def send(self, method, path, body=None, *, secure=True, host=HOST, **headers):
+        """Send a request; return (status, headers, body)."""
         given = {"Host": host, "X-Test-Client": CLIENT}
         if isinstance(body, dict):
             body, given["Content-Type"] = json.dumps(body), "application/json"
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         with self.connection(secure=secure) as connection:
             connection.request(method, path, body, given)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +159,13 @@ def site(product, tmp_path_factory):
 def token(site):
     person = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}
     spoofed = {"X_Forwarded_For": "198.51.100.1"}
-    status, _headers, body = site.ask("POST", "/api/v1/auth/register", person, **spoofed)
+    status, _headers, body = site.send("POST", "/api/v1/auth/register", person, **spoofed)
     assert status == 201, body
     return json.loads(body)["data"]["tokens"]["accessToken"]
 
 
-def test_the_address_of_the_client_arrives_whatever_it_says_of_itself(site, token):
-    _status, _headers, body = site.ask("GET", "/api/v1/auth/sessions", Authorization=f"Bearer {token}")
+def test_the_address_of_the_client_cannot_be_forged(site, token):
+    _status, _headers, body = site.send("GET", "/api/v1/auth/sessions", Authorization=f"Bearer {token}")
 
     assert [session["ipAddress"] for session in json.loads(body)["data"]] == [CLIENT]
 
@@ -180,16 +180,16 @@ def upload(size):
 @pytest.mark.parametrize(("more", "status"), [(0, 201), (1, 413), (2 * 1024 * 1024, 413)])
 def test_a_file_of_10_mib_arrives_and_no_larger_one(site, token, more, status):
     headers = {"Authorization": f"Bearer {token}"}
-    _status, created, _body = site.ask("POST", "/api/v1/resources", {"title": "With a file"}, **headers)
+    _status, created, _body = site.send("POST", "/api/v1/resources", {"title": "With a file"}, **headers)
     body, form = upload(10 * 1024 * 1024 + more)
-    answer = site.ask("POST", f"{created['Location']}/attachments", body, Content_Type=form, **headers)
+    response = site.send("POST", f"{created['Location']}/attachments", body, Content_Type=form, **headers)
 
-    assert answer[0] == status, answer[2]
+    assert response[0] == status, response[2]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1:8000@evil.example", ""])
 def test_another_host_is_refused(site, host):
-    assert site.ask("GET", "/", host=host)[0] == 400
+    assert site.send("GET", "/", host=host)[0] == 400
 
 
 def test_a_request_without_a_host_is_refused(site):
@@ -199,15 +199,15 @@ def test_a_request_without_a_host_is_refused(site):
 
 
 def test_over_plain_http_pages_are_redirected_and_the_api_refuses(site):
-    status, headers, _body = site.ask("GET", "/admin/login/?next=/admin/", secure=False)
+    status, headers, _body = site.send("GET", "/admin/login/?next=/admin/", secure=False)
     assert (status, headers["Location"]) == (301, f"https://{HOST}/admin/login/?next=/admin/")
 
-    assert site.ask("GET", "/api/v1/resources", secure=False, X_Forwarded_Proto="https")[0] == 403
-    assert site.ask("GET", "/health", secure=False)[0] == 200
+    assert site.send("GET", "/api/v1/resources", secure=False, X_Forwarded_Proto="https")[0] == 403
+    assert site.send("GET", "/health", secure=False)[0] == 200
 
 
 def test_over_tls_nothing_is_redirected_and_browsers_stay_with_it(site):
-    status, headers, _body = site.ask("GET", "/")
+    status, headers, _body = site.send("GET", "/")
 
     assert status == 200
     assert headers["Strict-Transport-Security"].startswith("max-age=31536000")
@@ -216,7 +216,7 @@ def test_over_tls_nothing_is_redirected_and_browsers_stay_with_it(site):
 @pytest.mark.parametrize("with_port", [False, True])
 def test_staff_log_in_to_the_admin(site, with_port):
     host = f"{HOST}:{site.tls}" if with_port else HOST
-    _status, headers, _body = site.ask("GET", "/admin/login/", host=host)
+    _status, headers, _body = site.send("GET", "/admin/login/", host=host)
     cookie = http.cookies.SimpleCookie(headers["Set-Cookie"])["csrftoken"]
     fields = {"username": "root@example.com", "password": PASSWORD, "csrfmiddlewaretoken": cookie.value}
     form = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={cookie.value}"}
@@ -224,7 +224,7 @@ def test_staff_log_in_to_the_admin(site, with_port):
 
     def log_in(origin):
         path = "/admin/login/?next=/admin/"
-        return site.ask(
+        return site.send(
             "POST", path, urlencode(fields), host=host, Origin=origin, Referer=f"{origin}/", **form
         )
 
@@ -248,7 +248,7 @@ def test_staff_log_in_to_the_admin(site, with_port):
     ],
 )
 def test_the_metrics_are_not_passed_on(site, path):
-    status, _headers, body = site.ask("GET", path)
+    status, _headers, body = site.send("GET", path)
 
     assert status in {400, 404}
     assert b"nginx" in body  # it never came to the product
@@ -258,11 +258,11 @@ def test_connections_that_pause_lose_no_request(site):
     """Longer than nginx keeps its connections to the server, and in reach of the server's own limit."""
     for pause in (0, 4.9, 5.1, 9.9, 10.1):
         time.sleep(pause)  # the time is what is tried
-        assert site.ask("POST", "/api/v1/auth/login", {"email": "a@example.com", "password": "x"})[0] == 401
+        assert site.send("POST", "/api/v1/auth/login", {"email": "a@example.com", "password": "x"})[0] == 401
 
 
 def test_no_query_string_is_logged(site):
-    site.ask("GET", "/account/reset-password?token=hunter2")
+    site.send("GET", "/account/reset-password?token=hunter2")
     written = (site.folder / "access.log").read_text()
 
     assert f"{CLIENT} [" in written

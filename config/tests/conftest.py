@@ -30,7 +30,7 @@ def _sample_tables(django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def sample_tables(_sample_tables, db):
-    """The tables of config/tests/sample_models.py."""
+    """Create the tables of config/tests/sample_models.py."""
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def call():
 
 @pytest.fixture
 def serve(settings):
-    """Serve these viewsets too, in this order, below /api/v1/sample0, /api/v1/sample1 …"""
+    """Serve these viewsets too, in this order, below /api/v1/sample0, /api/v1/sample1 and so on."""
 
     def route(*view_classes, extra=()):
         router = Router()
@@ -95,7 +95,7 @@ def callers():
 
 @pytest.fixture
 def rows(callers):
-    """Some of every model, of changing callers, in every state."""
+    """Create rows of every model, of changing callers, in every state."""
     chance = random.Random(11)
     made = {model: [] for model in MODELS}
 

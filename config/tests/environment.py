@@ -3,8 +3,8 @@
 It names every variable that matters, so neither the shell nor a `.env` file can change what the tests see.
 `make test-services` gives TEST_DATABASE_URL and TEST_REDIS_URL; without them everything is embedded.
 
-Each worker of pytest-xdist has a database (pytest-django adds `_gw0` to its name), a Redis database and a media
-folder of its own.
+Each worker of pytest-xdist has a database (pytest-django adds the worker's id to its name), a Redis database and a
+media folder of its own.
 """
 
 import atexit

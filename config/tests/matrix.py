@@ -11,7 +11,7 @@ from pathlib import Path
 from rest_framework import serializers
 
 from accounts.models import Role
-from config.tests import house
+from config.tests import inventory
 from core.api.row_access import has_model, model_of
 from core.db.access import levels, target_of
 from core.jobs.services import kind_of
@@ -42,7 +42,7 @@ def written():
 
 
 def line(operation, row):
-    """A row as the file holds it."""
+    """Return a row in the format of the file."""
     method, path = operation.split()
     return f"{method:7} {path:41}" + "".join(f"{row[role]:>{len(role) + 1}}" for role in ROLES)
 
@@ -70,7 +70,7 @@ def owned_operations():
     """Return {"GET /path": (viewset, action)} of the rows of an owner, own actions of the viewsets included."""
     return {
         f"{method.upper()} {path}": (callback.cls, action)
-        for path, callback in house.routes().items()
+        for path, callback in inventory.routes().items()
         if hasattr(callback, "actions") and owner_path(model_of_access(callback.cls))
         for method, action in callback.actions.items()
     }
@@ -79,13 +79,13 @@ def owned_operations():
 @cache
 def declared_operations():
     """Return {"GET /path": (viewset, action)} of the rows that follow from a declaration."""
-    found = {operation: item for operation, item in owned_operations().items() if item[1] in STATUSES}
-    for path, callback in house.routes().items():
+    operations = {operation: item for operation, item in owned_operations().items() if item[1] in STATUSES}
+    for path, callback in inventory.routes().items():
         if not hasattr(callback, "actions") or not owner_path(model_of_access(callback.cls)):
             continue
         if callback.actions.get("get") == "list" and callback.cls.has_scope():
-            found[f"GET {path}?scope=all"] = callback.cls, "scope"
-    return found
+            operations[f"GET {path}?scope=all"] = callback.cls, "scope"
+    return operations
 
 
 def declared():
@@ -96,7 +96,7 @@ def declared():
 
 
 def expected(view_class, action, is_object, role):
-    """The status that follows from the `access` of the rows."""
+    """Return the status that follows from the `access` of the rows."""
     if role in {"anonymous", "revoked"}:
         return 401
     model = model_of_access(view_class)
@@ -111,19 +111,19 @@ def expected(view_class, action, is_object, role):
 
 
 def covers(model, roles, role):
-    """Whether the role covers every row of the model, or of a parent."""
+    """Return whether the role may read or write every row of the model, or of a parent."""
     named = Role.USER if role == "stranger" else role
     return any(named in getattr(each.access, roles) for each in levels(model))
 
 
 def model_of_access(view_class):
-    """The model whose access decides: of attachments, that of what they are attached to."""
+    """Return the model whose access applies: of attachments, the model that they are attached to."""
     deciding = getattr(view_class, "parents", view_class)
     return model_of(deciding) if has_model(deciding) else None
 
 
 def owner_path(model):
-    """The path to the owner, such as `customer__user`; "" where the access is not that of one owner."""
+    """Return the path to the owner, such as `customer__user`; "" where the access is not by one owner."""
     access = getattr(model, "access", None)
     if access is None or access.public is not None or access.members or access.owner == "pk":
         return ""
@@ -137,12 +137,12 @@ def owner_path(model):
 
 
 def row_of(model, user):
-    """A row that is the user's."""
-    return house.factories()[model](**{owner_path(model): user})
+    """Create a row of the user."""
+    return inventory.factories()[model](**{owner_path(model): user})
 
 
 def keys(operation, user):
-    """The keys in the path: of a row that is the user's, and of what is attached to it."""
+    """Create the objects of the path, and return their keys: of a row of the user, and of what is attached to it."""
     view_class, action = owned_operations()[operation]
     if not hasattr(view_class, "parents"):
         row = row_of(view_class.queryset.model, user)
@@ -150,12 +150,14 @@ def keys(operation, user):
             row.soft_delete()
         return (row.pk,)
     model = view_class.queryset.model
-    row = house.factories()[model](**{f"{model.parent}__{owner_path(model_of(view_class.parents))}": user})
+    row = inventory.factories()[model](
+        **{f"{model.parent}__{owner_path(model_of(view_class.parents))}": user}
+    )
     return getattr(row, f"{model.parent}_id"), row.pk
 
 
 def body(operation, user):
-    """A valid one of the caller, with its format."""
+    """Return a valid body of the caller, with its format."""
     view_class, action = declared_operations()[operation]
     if action == "create" and hasattr(view_class, "parents"):
         return upload(b"Hello", "hello.txt"), "multipart"
@@ -171,7 +173,7 @@ def body(operation, user):
 
 
 def example(operation, view_class, user):
-    """The example of the OpenAPI document, with rows of the caller in its relations."""
+    """Return the example of the OpenAPI document, with rows of the caller in its relations."""
     method, path = operation.split()
     described = {
         re.sub(r"\{\w+\}", "{id}", name): item for name, item in contract.document()["paths"].items()

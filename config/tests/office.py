@@ -5,7 +5,7 @@ from django.contrib.admin import site
 from django.contrib.auth.models import Group
 from django.db.models.constants import LOOKUP_SEP
 
-from config.tests import house
+from config.tests import inventory
 from core.jobs.models import Job
 from core.outbox.models import OutboxMessage
 
@@ -17,19 +17,20 @@ def registered():
 def row_of(model, **values):
     if model is Group:
         return Group.objects.create(name=f"Group {Group.objects.count()}")
-    return house.factories()[model](**values)
+    return inventory.factories()[model](**values)
 
 
 def rows_of_all(user):
-    """{model: a row}, the user's where rows have an owner, with the request id `asked-1` where they have one."""
-    found = {}
+    """Create {model: a row}, the user's where rows have an owner, with the request id `asked-1` where they have
+    one."""
+    result = {}
     for model in registered():
         names = {field.name for field in model._meta.fields}
         values = {"user": user} if "user" in names else {}
         if model in {Job, OutboxMessage}:
             values["request_id"] = "asked-1"
-        found[model] = row_of(model, **values)
-    return found
+        result[model] = row_of(model, **values)
+    return result
 
 
 def paths(model, depth=3):

@@ -23,7 +23,7 @@ from core.tests.waiting import wait_until
 MAIL_SECONDS = 60
 
 
-class Answer:
+class Reply:
     def __init__(self, status: int, headers: Any, body: bytes) -> None:
         self.status, self.headers, self.body = status, headers, body
 
@@ -31,8 +31,8 @@ class Answer:
         return json.loads(self.body)
 
 
-def call(url: str, method: str = "GET", body: Any = None, token: str = "", **headers: str) -> Answer:
-    """One request. Header names are written with underscores."""
+def call(url: str, method: str = "GET", body: Any = None, token: str = "", **headers: str) -> Reply:
+    """Send one request. Header names are written with underscores."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method)
     if data is not None:
@@ -43,17 +43,17 @@ def call(url: str, method: str = "GET", body: Any = None, token: str = "", **hea
         request.add_header(name.replace("_", "-"), value)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
-            return Answer(response.status, response.headers, response.read())
+            return Reply(response.status, response.headers, response.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.headers, error.read())
+            return Reply(error.code, error.headers, error.read())
 
 
 class Sink:
     """An SMTP server that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.mails: Queue[Any] = Queue()
+        self.messages: Queue[Any] = Queue()
 
     async def handle_RCPT(
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
@@ -64,11 +64,11 @@ class Sink:
         return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        self.mails.put(message_from_bytes(envelope.content, policy=policy.default))
+        self.messages.put(message_from_bytes(envelope.content, policy=policy.default))
         return "250 kept"
 
     def next_email(self) -> Any:
-        return self.mails.get(timeout=MAIL_SECONDS)
+        return self.messages.get(timeout=MAIL_SECONDS)
 
 
 def free_port() -> int:
@@ -190,5 +190,5 @@ class Product:
             explain=self.log_path.read_text,
         )
 
-    def api(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Answer:
+    def api(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Reply:
         return call(f"{self.url}/api/v1{path}", method, body, token, **headers)

@@ -1,4 +1,4 @@
-"""Viewsets made for one test, asked as they are and with compiled reads switched off."""
+"""Viewsets made for one test, called as they are and with compiled reads switched off."""
 
 import random
 
@@ -12,7 +12,7 @@ ORDER = {"sort_fields": {"createdAt": "created_at"}}
 
 
 def serializer(of, *names, fields=(), members=None):
-    """A serializer class with these model fields, and `fields` (name, field) beside them."""
+    """Return a serializer class with these model fields, and with `fields` (name, field) as declared fields."""
     meta = type("Meta", (), {"model": of, "fields": ("id", *names, *(name for name, _ in fields))})
     return type("Sample", (ModelSerializer,), {"Meta": meta, **dict(fields), **(members or {})})
 
@@ -22,20 +22,20 @@ def viewset(of, serializer_class, **members):
     return type("ViewSet", (BaseViewSet,), given | members)
 
 
-def fast_and_plain(monkeypatch, ask):
-    def told():
-        answer = ask()
-        body = b"" if answer.status_code >= 400 else answer.content
-        return answer.status_code, body, answer.headers.get("ETag")
+def fast_and_plain(monkeypatch, send):
+    def read():
+        response = send()
+        body = b"" if response.status_code >= 400 else response.content
+        return response.status_code, body, response.headers.get("ETag")
 
-    fast = told()
+    fast = read()
     with monkeypatch.context() as plainly:
         plainly.setattr(compiled, "applies", lambda: False)
-        return fast, told()
+        return fast, read()
 
 
 def check(monkeypatch, call, view, rows, callers, **request):
-    """Ask in random order as everybody, lists and single objects; return the kinds of answers there were."""
+    """Read lists and single objects in random order as every caller; return the statuses of the responses."""
     statement_cache.clear()
     chance = random.Random(view.queryset.model.__name__)
     seen = set()
@@ -48,16 +48,16 @@ def check(monkeypatch, call, view, rows, callers, **request):
             if chance.random() < 0.3:
                 query["fields"] = "id"
 
-            def ask(user=user, query=query):
+            def send(user=user, query=query):
                 return call(view, "list", user, query=query, **request)
 
         else:
             key = chance.choice(rows[view.queryset.model]).pk
 
-            def ask(user=user, key=key):
+            def send(user=user, key=key):
                 return call(view, "retrieve", user, pk=key, **request)
 
-        fast, plain = fast_and_plain(monkeypatch, ask)
+        fast, plain = fast_and_plain(monkeypatch, send)
         seen.add(plain[0])
 
         assert fast == plain

@@ -60,7 +60,7 @@ with isolate_apps("core.db"):
             app_label = "core_db"
 
     class Card(BaseModel):
-        """On a board: who may read or write that may read or write it."""
+        """Card of a board: the readers and writers of the board may read and write it."""
 
         access = Access(parent="board")
         title = models.CharField(max_length=100)
@@ -80,7 +80,7 @@ with isolate_apps("core.db"):
             app_label = "core_db"
 
     class Invoice(BaseModel):
-        """Of a customer of one's own; staff read everybody's and write none."""
+        """Invoice of a customer of the user; staff read every invoice and write none."""
 
         access = Access(owner="customer__user", read_all={"admin", "staff"}, write_all={"admin"})
         number = models.CharField(max_length=20)
@@ -95,7 +95,7 @@ with isolate_apps("core.db"):
             app_label = "core_db"
 
     class Product(BaseModel):
-        """Of a catalogue: everybody reads what is listed."""
+        """Product of a catalogue: every user reads the listed ones."""
 
         access = Access(owner="seller", public={"is_listed": True})
         name = models.CharField(max_length=100)
@@ -107,7 +107,7 @@ with isolate_apps("core.db"):
             app_label = "core_db"
 
     class Project(BaseModel):
-        """With columns whose values are no JSON."""
+        """Reading with columns whose values are no JSON."""
 
         access = Access(owner="user")
         name = models.CharField(max_length=50)
@@ -132,7 +132,7 @@ with isolate_apps("core.db"):
             self.name, self.code = text.split(" ", 1)
 
     class Club(BaseModel):
-        """Of its members alone: who founds it must become one."""
+        """Club of its members alone: its founder must become a member."""
 
         access = Access(members="seats__user")
         name = models.CharField(max_length=50)
@@ -151,7 +151,7 @@ with isolate_apps("core.db"):
             app_label = "core_db"
 
     class Comment(BaseModel):
-        """On a card: its access is that of the board, two steps away."""
+        """Comment on a card: its access is that of the board, two relations away."""
 
         access = Access(parent="card__board")
         text = models.CharField(max_length=100)
@@ -162,7 +162,7 @@ with isolate_apps("core.db"):
             app_label = "core_db"
 
     class Note(BaseModel):
-        """Without a declaration."""
+        """Model without a declaration."""
 
         text = models.CharField(max_length=100)
         user = models.ForeignKey(User, models.CASCADE, related_name="+", db_constraint=False)
@@ -172,7 +172,7 @@ with isolate_apps("core.db"):
             app_label = "core_db"
 
     class Reply(BaseModel):
-        """To a note, whose rows are decided by hand."""
+        """Link to a note, whose rows are selected by a handwritten method."""
 
         access = Access(parent="note")
         text = models.CharField(max_length=100)

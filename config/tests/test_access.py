@@ -3,13 +3,14 @@
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from accounts.models import OneTimeToken, Role
 from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
-from config.tests import house, matrix
+from config.tests import inventory, matrix
 from core.files import services as files
 from core.tests.answers import code
 
@@ -20,7 +21,7 @@ MATRIX = matrix.declared() | matrix.written()
 # The error code and the scheme of a 401 to a caller who has no session, or no longer one.
 REFUSED = {"anonymous": ("UNAUTHORIZED", "Bearer"), "revoked": ("TOKEN_REVOKED", "Bearer")}
 BY_COOKIE = "GET /api/v1/auth/csrf"  # takes no bearer token
-# What an anonymous caller is served without a 401. Whoever adds a line here says so in public.
+# Paths that serve an anonymous caller without a 401. A new line here needs a reason in the review.
 OPEN_TO_ALL = {
     *(
         f"POST /api/v1/auth/{name}"
@@ -47,8 +48,8 @@ OPEN_TO_ALL = {
 
 
 @pytest.fixture
-def world(owner, log_in):
-    """What the owner has, one of each; and a second admin, so that neither is the last."""
+def samples(owner, log_in):
+    """Create sample objects of the owner, one of each; and a second admin, so that neither is the last."""
     UserFactory(role="admin")
     stored = files.store([b"Hello"], user=owner.user, content_type="text/plain", filename="a.txt", size=5)
     files.keep(stored)
@@ -63,9 +64,9 @@ def world(owner, log_in):
         tokens={
             purpose: issue_token(owner.user, purpose, owner.user.email, lifetime)
             for purpose, lifetime in (
-                (Purpose.PASSWORD_RESET, house.settings.PASSWORD_RESET_LIFETIME),
-                (Purpose.EMAIL_PROOF, house.settings.EMAIL_PROOF_LIFETIME),
-                (Purpose.EMAIL_UNDO, house.settings.EMAIL_UNDO_LIFETIME),
+                (Purpose.PASSWORD_RESET, settings.PASSWORD_RESET_LIFETIME),
+                (Purpose.EMAIL_PROOF, settings.EMAIL_PROOF_LIFETIME),
+                (Purpose.EMAIL_UNDO, settings.EMAIL_UNDO_LIFETIME),
             )
         },
     )
@@ -73,23 +74,23 @@ def world(owner, log_in):
 
 @pytest.fixture
 def callers(owner, stranger, anonymous, log_in):
-    """{role: client}, in the order of the matrix."""
+    """Return {role: client}, in the order of the matrix."""
     revoked = log_in(owner.user)
     revoked.user.sessions.filter(pk=revoked.session_id).end("logout")
     named = {"anonymous": anonymous, "stranger": stranger, "owner": owner, "revoked": revoked}
     return {role: named[role] if role in named else log_in(UserFactory(role=role)) for role in matrix.ROLES}
 
 
-def body(world, caller, operation):
-    """A valid one of an operation whose row is written down, with its format."""
+def body(samples, caller, operation):
+    """Return a valid body of an operation whose row is written down, with its format."""
     account = {"email": f"{uuid7().hex}@example.com", "password": "Br4nd-new-battery", "name": "New Person"}
-    token = world.tokens
+    token = samples.tokens
     bodies = {
         "POST /api/v1/auth/register": account,
         "POST /api/v1/users": account,
-        "POST /api/v1/auth/login": {"email": world.owner.email, "password": PASSWORD},
+        "POST /api/v1/auth/login": {"email": samples.owner.email, "password": PASSWORD},
         "POST /api/v1/auth/refresh": {"refreshToken": getattr(caller, "refresh_token", "none")},
-        "POST /api/v1/auth/forgot-password": {"email": world.owner.email},
+        "POST /api/v1/auth/forgot-password": {"email": samples.owner.email},
         "POST /api/v1/auth/reset-password": {
             "token": token["password_reset"],
             "password": account["password"],
@@ -105,21 +106,21 @@ def body(world, caller, operation):
     return bodies.get(operation, general), "json"
 
 
-def concrete(world, operation):
-    """The path of an operation, with the keys of what is the owner's."""
+def concrete(samples, operation):
+    """Return the path of an operation, with the keys of the owner's objects."""
     path = operation.split()[1]
-    if operation in matrix.owned_operations() and path not in world.ids and "{id}" in path:
-        keys = matrix.keys(operation, world.owner)
+    if operation in matrix.owned_operations() and path not in samples.ids and "{id}" in path:
+        keys = matrix.keys(operation, samples.owner)
     else:
-        keys = [world.ids.get(path, world.owner.pk)]
+        keys = [samples.ids.get(path, samples.owner.pk)]
     for key in keys:
         path = path.replace("{id}", str(key), 1)
-    return world.addresses.get(path, path)
+    return samples.addresses.get(path, path)
 
 
-def statuses(world, callers, operation):
-    """{role: status}, each from the same state."""
-    path, found = concrete(world, operation), {}
+def statuses(samples, callers, operation):
+    """Return {role: status}, each from the same state."""
+    path, result = concrete(samples, operation), {}
     method = operation.split()[0].lower()
     for role, caller in callers.items():
         with transaction.atomic():
@@ -128,33 +129,33 @@ def statuses(world, callers, operation):
                 data = (
                     matrix.body(operation, caller.user)
                     if operation in DECLARED
-                    else body(world, caller, operation)
+                    else body(samples, caller, operation)
                 )
-            answer = getattr(caller, method)(
+            response = getattr(caller, method)(
                 path, data[0], **({} if method == "get" else {"format": data[1]})
             )
-            found[role] = answer.status_code
-            if answer.status_code == 401 and role in REFUSED and operation != BY_COOKIE:
-                assert (code(answer)[1], answer["WWW-Authenticate"].split()[0]) == REFUSED[role]
-            list(answer if answer.streaming else ())  # a file is closed at its end
+            result[role] = response.status_code
+            if response.status_code == 401 and role in REFUSED and operation != BY_COOKIE:
+                assert (code(response)[1], response["WWW-Authenticate"].split()[0]) == REFUSED[role]
+            list(response if response.streaming else ())  # a file is closed at its end
             transaction.set_rollback(True)
-    return found
+    return result
 
 
 @pytest.mark.parametrize("operation", MATRIX)
-def test_every_role_gets_what_the_matrix_says(world, callers, operation):
-    assert statuses(world, callers, operation) == MATRIX[operation]
+def test_every_role_gets_the_status_of_the_matrix(samples, callers, operation):
+    assert statuses(samples, callers, operation) == MATRIX[operation]
 
 
-def test_the_matrix_holds_every_route_and_method_and_no_other(world, callers):
+def test_the_matrix_holds_every_route_and_method_and_no_other(samples, callers):
     served = {
         f"{method} {path}"
-        for path in house.routes()
-        for method in callers["admin"].options(concrete(world, f"GET {path}"))["Allow"].split(", ")
+        for path in inventory.routes()
+        for method in callers["admin"].options(concrete(samples, f"GET {path}"))["Allow"].split(", ")
         if method not in {"OPTIONS", "HEAD"}
     }
     known = {operation for operation in MATRIX if "?" not in operation}
-    missing = [matrix.line(operation, statuses(world, callers, operation)) for operation in served - known]
+    missing = [matrix.line(operation, statuses(samples, callers, operation)) for operation in served - known]
     problems = (
         [
             *(

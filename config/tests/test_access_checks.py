@@ -46,7 +46,7 @@ def test_a_path_that_leads_nowhere_is_named(monkeypatch, access):
     assert ids(Invoice) == ["core.E003"]
 
 
-def test_the_command_says_what_is_compiled_and_why_not():
+def test_the_command_lists_compiled_reads_and_why_others_are_not():
     printed = StringIO()
     call_command("show_access", stdout=printed)
     text = printed.getvalue()
@@ -65,7 +65,7 @@ def test_a_tree_is_named_with_its_field():
     assert (problem.id, "Branch.above" in problem.msg) == ("core.E006", True)
 
 
-def test_a_tree_lets_nobody_in(sample_tables):
+def test_a_tree_grants_no_access(sample_tables):
     user = UserFactory()
     root = Branch.objects.create()
     Branch.objects.create(above=root)

@@ -21,7 +21,7 @@ MARKS = (
 
 @pytest.fixture
 def browser(admin):
-    """An exception is an answer, as it is outside."""
+    """Return exceptions as responses, as a server does."""
     client = Client(raise_request_exception=False)
     client.force_login(admin.user)
     return client
@@ -32,8 +32,8 @@ def stored(owner):
     return rows_of_all(owner.user)
 
 
-def answered(answer, asked):
-    assert answer.status_code < 500, (answer.status_code, asked)
+def assert_no_server_error(response, sent):
+    assert response.status_code < 500, (response.status_code, sent)
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
@@ -41,10 +41,10 @@ def test_no_number_of_a_key_makes_a_form_or_an_action_fail(model, browser, store
     for number in ("2147483648", "9223372036854775808", "-9223372036854775809", "9" * 5000):
         for url in (url_of(model, "add"), url_of(stored[model], "change")):
             body = dict.fromkeys((field.name for field in model._meta.get_fields()), number)
-            answered(browser.post(url, body), (url, number[:30]))
+            assert_no_server_error(browser.post(url, body), (url, number[:30]))
         for action in ("delete_selected", *site.get_model_admin(model).actions):
             body = {"action": action, "_selected_action": number}
-            answered(browser.post(url_of(model), body), (action, number[:30]))
+            assert_no_server_error(browser.post(url_of(model), body), (action, number[:30]))
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
@@ -65,5 +65,7 @@ def test_no_marks_make_a_form_fail(model, browser, stored):
         }
         for text in MARKS:
             for name in sorted(names):
-                answered(browser.post(url, {**good, name: text}), (url, name, ascii(text[:20])))
-            answered(browser.post(url, dict.fromkeys(names, text)), (url, "all", ascii(text[:20])))
+                assert_no_server_error(browser.post(url, {**good, name: text}), (url, name, ascii(text[:20])))
+            assert_no_server_error(
+                browser.post(url, dict.fromkeys(names, text)), (url, "all", ascii(text[:20]))
+            )

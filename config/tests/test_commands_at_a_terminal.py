@@ -1,4 +1,4 @@
-"""The commands that ask for a password, as an operator at a terminal meets them: real processes on a real terminal."""
+"""The commands that prompt for a password, as an operator uses them: real processes on a real terminal."""
 
 import os
 import pty
@@ -46,7 +46,7 @@ class Terminal:
         before, _, self.shown = self.shown.partition(text)
         return before
 
-    def answer(self, prompt, text):
+    def enter(self, prompt, text):
         before = self.wait_for(prompt)
         os.write(self.screen, f"{text}\n".encode())
         return before
@@ -64,21 +64,21 @@ def log_in(product, password):
 
 def test_an_admin_is_created_and_given_another_password(product):
     with closing(Terminal(product, "createsuperuser")) as terminal:
-        terminal.answer("Email: ", "no address")
-        assert "email: " in terminal.answer("Email: ", "Root@Example.com")
-        terminal.answer("Name: ", "Root")
-        terminal.answer("Password: ", "short")
-        terminal.answer("Password (again): ", "short")
-        assert "password: " in terminal.answer("Password: ", FIRST)
-        terminal.answer("Password (again): ", FIRST)
+        terminal.enter("Email: ", "no address")
+        assert "email: " in terminal.enter("Email: ", "Root@Example.com")
+        terminal.enter("Name: ", "Root")
+        terminal.enter("Password: ", "short")
+        terminal.enter("Password (again): ", "short")
+        assert "password: " in terminal.enter("Password: ", FIRST)
+        terminal.enter("Password (again): ", FIRST)
         shown = terminal.wait_for(EMAIL)
     assert terminal.process.returncode == 0
     assert FIRST not in shown
     token = log_in(product, FIRST).json()["data"]["tokens"]["accessToken"]
 
     with closing(Terminal(product, "changepassword", EMAIL)) as terminal:
-        terminal.answer("Password: ", SECOND)
-        terminal.answer("Password (again): ", SECOND)
+        terminal.enter("Password: ", SECOND)
+        terminal.enter("Password (again): ", SECOND)
         terminal.wait_for("logged out everywhere")
     assert terminal.process.returncode == 0
 
@@ -94,5 +94,5 @@ def test_without_input_the_rules_hold_too(product):
         product.manage(*options, DJANGO_SUPERUSER_PASSWORD="weak")
     product.manage(*options, DJANGO_SUPERUSER_PASSWORD=FIRST)
 
-    answer = product.api("POST", "/auth/login", {"email": "second@example.com", "password": FIRST})
-    assert answer.json()["data"]["user"]["role"] == "admin"
+    response = product.api("POST", "/auth/login", {"email": "second@example.com", "password": FIRST})
+    assert response.json()["data"]["user"]["role"] == "admin"

@@ -36,7 +36,7 @@ def people():
 
 @pytest.fixture
 def board(people):
-    """Of a team of Ben's and Cat's, led by Ann who is no member."""
+    """Create a board of a team: its members are Ben and Cat, its lead is Ann, who is no member."""
     team = Team.objects.create(name="Team", lead=people["ann"])
     for name in ("ben", "cat"):
         Membership.objects.create(team=team, user=people[name])
@@ -120,44 +120,44 @@ def test_nobody_owns_a_row_without_an_owner(people):
 @pytest.mark.parametrize(("action", "data"), [("partial_update", {"number": "2"}), ("destroy", None)])
 @pytest.mark.parametrize(("who", "status"), [("ann", 200), ("staff", 403), ("ben", 404), ("admin", 200)])
 def test_a_write_is_refused_by_404_or_403(call, invoice, people, action, data, who, status):
-    answer = call(viewset(Invoice, "number"), action, people[who], data=data, pk=invoice.pk)
+    response = call(viewset(Invoice, "number"), action, people[who], data=data, pk=invoice.pk)
 
-    assert answer.status_code == (204 if (status, action) == (200, "destroy") else status)
+    assert response.status_code == (204 if (status, action) == (200, "destroy") else status)
 
 
 @pytest.mark.parametrize(("who", "status"), [("staff", 403), ("ben", 404), ("ann", 200)])
 def test_a_restore_is_a_write(call, invoice, people, who, status):
     invoice.soft_delete()
-    answer = call(viewset(Invoice, "number", base=TrashViewSet), "restore", people[who], pk=invoice.pk)
+    response = call(viewset(Invoice, "number", base=TrashViewSet), "restore", people[who], pk=invoice.pk)
 
-    assert answer.status_code == status
+    assert response.status_code == status
 
 
 @pytest.mark.parametrize(("who", "own", "everybodys"), [("ann", 1, 403), ("staff", 0, 1), ("admin", 0, 1)])
 def test_a_list_shows_own_rows_and_with_scope_everybodys(call, invoice, people, who, own, everybodys):
     view = viewset(Invoice, "number")
-    answer = call(view, "list", people[who], query={"scope": "all"})
+    response = call(view, "list", people[who], query={"scope": "all"})
 
     assert json.loads(call(view, "list", people[who]).content)["meta"]["total"] == own
-    if answer.status_code == 200:
-        assert json.loads(answer.content)["meta"]["total"] == everybodys
+    if response.status_code == 200:
+        assert json.loads(response.content)["meta"]["total"] == everybodys
     else:
-        assert answer.status_code == everybodys
+        assert response.status_code == everybodys
 
 
 def test_a_list_of_a_catalogue_shows_public_rows(call, people):
     Product.objects.create(name="Listed", is_listed=True, seller=people["ann"])
     Product.objects.create(name="Hidden", seller=people["ann"])
-    answer = call(viewset(Product, "name"), "list", people["ben"])
+    response = call(viewset(Product, "name"), "list", people["ben"])
 
-    assert [row["name"] for row in json.loads(answer.content)["data"]] == ["Listed"]
+    assert [row["name"] for row in json.loads(response.content)["data"]] == ["Listed"]
 
 
 # --- relations ------------------------------------------------------------------------------------
 
 
-def codes(answer):
-    return [(item["field"], item["code"]) for item in json.loads(answer.content)["error"]["details"]]
+def codes(response):
+    return [(item["field"], item["code"]) for item in json.loads(response.content)["error"]["details"]]
 
 
 @pytest.mark.parametrize("who", ["ben", "staff"])
@@ -165,14 +165,14 @@ def test_a_foreign_key_takes_only_rows_that_its_writer_may_write(call, invoice, 
     """Staff may read the customer's invoices, but not the customer."""
     view = viewset(Invoice, "number", "customer")
     data = {"number": "3", "customer": str(invoice.customer_id)}
-    answer = call(view, "create", people[who], data=data)
+    response = call(view, "create", people[who], data=data)
 
-    assert (answer.status_code, codes(answer)) == (400, [("customer", "does_not_exist")])
+    assert (response.status_code, codes(response)) == (400, [("customer", "does_not_exist")])
 
 
 def test_a_row_moves_to_nobody_elses_parent(call, invoice, people):
     other = Customer.objects.create(name="Other", user=people["ben"])
-    answer = call(
+    response = call(
         viewset(Invoice, "customer"),
         "partial_update",
         people["ann"],
@@ -180,34 +180,34 @@ def test_a_row_moves_to_nobody_elses_parent(call, invoice, people):
         pk=invoice.pk,
     )
 
-    assert (answer.status_code, codes(answer)) == (400, [("customer", "does_not_exist")])
+    assert (response.status_code, codes(response)) == (400, [("customer", "does_not_exist")])
 
 
 def test_a_new_row_goes_to_an_own_parent(call, people):
     mine = Customer.objects.create(name="Mine", user=people["ann"])
-    answer = call(
+    response = call(
         viewset(Invoice, "number", "customer"),
         "create",
         people["ann"],
         data={"number": "1", "customer": str(mine.pk)},
     )
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
 
 
 def test_a_new_row_is_its_makers(call, people):
-    answer = call(viewset(Customer, "name"), "create", people["ann"], data={"name": "New"})
+    response = call(viewset(Customer, "name"), "create", people["ann"], data={"name": "New"})
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert Customer.objects.get().user == people["ann"]
 
 
 def test_ownership_cannot_be_given_to_somebody_one_may_not_write(call, invoice, people):
     data = {"user": str(people["ben"].pk)}
     view = viewset(Customer, "name", "user")
-    answer = call(view, "partial_update", people["ann"], data=data, pk=invoice.customer_id)
+    response = call(view, "partial_update", people["ann"], data=data, pk=invoice.customer_id)
 
-    assert (answer.status_code, codes(answer)) == (400, [("user", "does_not_exist")])
+    assert (response.status_code, codes(response)) == (400, [("user", "does_not_exist")])
 
 
 def test_a_relation_given_by_a_field_of_ones_own_is_looked_at_too(call, invoice, people):
@@ -221,9 +221,9 @@ def test_a_relation_given_by_a_field_of_ones_own_is_looked_at_too(call, invoice,
             "Meta": type("Meta", (), {"model": Invoice, "fields": ("id", "number", "payer")}),
         },
     )
-    answer = call(view, "create", people["ben"], data={"number": "1", "payer": str(invoice.customer_id)})
+    response = call(view, "create", people["ben"], data={"number": "1", "payer": str(invoice.customer_id)})
 
-    assert (answer.status_code, codes(answer)) == (400, [("payer", "does_not_exist")])
+    assert (response.status_code, codes(response)) == (400, [("payer", "does_not_exist")])
 
 
 def test_a_field_that_writes_the_key_of_a_relation_is_refused_by_name():
@@ -239,9 +239,9 @@ def test_code_that_moves_a_row_to_somebody_else_is_refused(call, invoice, people
     view = viewset(
         Invoice, "number", perform_create=lambda self, serializer: serializer.save(customer=invoice.customer)
     )
-    answer = call(view, "create", people["ben"], data={"number": "1"})
+    response = call(view, "create", people["ben"], data={"number": "1"})
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert Invoice.objects.count() == 1
 
 
@@ -249,11 +249,11 @@ def test_perform_create_may_return_nothing(call, people):
     def perform_create(self, serializer):
         serializer.save(user=self.request.user, name="Changed")
 
-    answer = call(
+    response = call(
         viewset(Customer, "name", perform_create=perform_create), "create", people["ann"], data={"name": "A"}
     )
 
-    assert json.loads(answer.content)["data"]["name"] == "Changed"
+    assert json.loads(response.content)["data"]["name"] == "Changed"
 
 
 def test_perform_update_and_perform_destroy_are_called(call, invoice, people):
@@ -269,10 +269,10 @@ def test_perform_update_and_perform_destroy_are_called(call, invoice, people):
         perform_update=perform_update,
         perform_destroy=lambda self, row: seen.append("destroy"),
     )
-    answer = call(view, "partial_update", people["ann"], data={"number": "2"}, pk=invoice.pk)
+    response = call(view, "partial_update", people["ann"], data={"number": "2"}, pk=invoice.pk)
     call(view, "destroy", people["ann"], pk=invoice.pk)
 
-    assert json.loads(answer.content)["data"]["number"] == "9"
+    assert json.loads(response.content)["data"]["number"] == "9"
     assert seen == ["update", "destroy"]
 
 

@@ -1,4 +1,4 @@
-"""What a model has without a file of its own: filters, the purge of its trash, a section of the export."""
+"""The defaults of a model without a file of its own: filters, the purge of its trash, a section of the export."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ def ann():
 
 @pytest.fixture
 def invoices(ann):
-    """Two of Ann's, and one of somebody else's."""
+    """Create two invoices of Ann's, and one of another user's."""
     theirs = Customer.objects.create(name="Theirs", user=UserFactory())
     Invoice.objects.create(number="9", customer=theirs)
     customer = Customer.objects.create(name="Blue Bikes", user=ann)
@@ -33,9 +33,9 @@ def invoices(ann):
     ]
 
 
-def numbers(answer):
-    assert answer.status_code == 200, answer.content
-    return sorted(row["number"] for row in json.loads(answer.content)["data"])
+def numbers(response):
+    assert response.status_code == 200, response.content
+    return sorted(row["number"] for row in json.loads(response.content)["data"])
 
 
 # --- filters --------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ DECLARED = viewset(
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "rows"),
     [
         ({}, ["1", "2"]),
         ({"isPaid": "true"}, ["1"]),
@@ -62,8 +62,8 @@ DECLARED = viewset(
         ({"updatedBefore": "2020-01-01T00:00:00Z"}, []),
     ],
 )
-def test_a_view_names_its_filters(call, invoices, ann, query, found):
-    assert numbers(call(DECLARED, "list", ann, query=query)) == found
+def test_a_view_names_its_filters(call, invoices, ann, query, rows):
+    assert numbers(call(DECLARED, "list", ann, query=query)) == rows
 
 
 def test_a_view_that_names_none_has_ranges_of_times(call, invoices, ann):
@@ -84,7 +84,7 @@ def test_a_filter_by_a_row_that_the_caller_may_not_see_is_refused(call, invoices
 
 @pytest.fixture
 def deleted(invoices):
-    """The first invoice, in the trash for eight days."""
+    """Move the first invoice to the trash, eight days ago."""
     invoice = invoices[0]
     invoice.soft_delete()
     Invoice.objects.filter(pk=invoice.pk).update(deleted_at=timezone.now() - timedelta(days=8))
@@ -92,7 +92,7 @@ def deleted(invoices):
 
 
 @pytest.mark.parametrize(("retention_time", "purged"), [(None, 0), (timedelta(days=7), 1)])
-def test_the_model_says_how_long_its_trash_is_kept(deleted, monkeypatch, retention_time, purged):
+def test_the_model_sets_the_retention_time_of_its_trash(deleted, monkeypatch, retention_time, purged):
     monkeypatch.setattr(Invoice, "trash_retention", retention_time)
 
     assert retention.purge_trash_of(Invoice) == purged

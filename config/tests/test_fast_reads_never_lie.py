@@ -1,4 +1,5 @@
-"""Compiled reads answer what plain ones do: for every kind of access, serializer field and override, for many callers.
+"""Compiled reads return what plain ones do: for every kind of access, serializer field and override, for many
+callers.
 
 On SQLite both are the plain one; the refusals are the same on both databases.
 """

@@ -33,12 +33,12 @@ def clone(tmp_path):
 
 @pytest.fixture
 def environment(clone):
-    """Of production; the database is the default one."""
+    """Return the environment of production; the database is the default one."""
     return {
         "PATH": os.environ["PATH"],
         "SECRET_KEY": secrets.token_urlsafe(64),
         "ALLOWED_HOSTS": "127.0.0.1",
-        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL or "amqp://127.0.0.1:1//",  # where nobody answers
+        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL or "amqp://127.0.0.1:1//",  # where nothing listens
         "SECURE_SSL_REDIRECT": "false",
     }
 

@@ -38,13 +38,13 @@ def ann():
 
 @pytest.fixture
 def staff():
-    """Who reads all invoices and no customer but the own one."""
+    """Create a staff member who reads all invoices, and no customer but their own."""
     return UserFactory(role="staff")
 
 
 @pytest.fixture
 def invoices(ann, staff):
-    """Of Ann's customers Zoe and Bob, and of Max, who is the staff's."""
+    """Create invoices of Ann's customers Zoe and Bob, and of Max, who is the staff member's."""
     for number, (name, user) in enumerate([("Zoe", ann), ("Bob", ann), ("Max", staff)]):
         Invoice.objects.create(number=str(number), customer=Customer.objects.create(name=name, user=user))
 
@@ -52,9 +52,9 @@ def invoices(ann, staff):
 @pytest.fixture
 def numbers(call):
     def shown(view, user, **query):
-        answer = call(view, "list", user, query=query)
-        assert answer.status_code == 200, answer.content
-        return [row["number"] for row in json.loads(answer.content)["data"]]
+        response = call(view, "list", user, query=query)
+        assert response.status_code == 200, response.content
+        return [row["number"] for row in json.loads(response.content)["data"]]
 
     return shown
 
@@ -79,9 +79,9 @@ def test_a_relation_sorts_by_its_key_and_not_by_the_order_of_its_model(monkeypat
 
 
 @pytest.mark.parametrize("parameter", ["search", "customer__name"])
-@pytest.mark.parametrize(("text", "found"), [("Zoe", []), ("Max", ["2"])])
-def test_hidden_values_are_not_found(numbers, invoices, staff, parameter, text, found):
-    assert numbers(INVOICES, staff, scope="all", **{parameter: text}) == found
+@pytest.mark.parametrize(("text", "rows"), [("Zoe", []), ("Max", ["2"])])
+def test_hidden_values_are_not_found(numbers, invoices, staff, parameter, text, rows):
+    assert numbers(INVOICES, staff, scope="all", **{parameter: text}) == rows
 
 
 def test_hidden_values_of_many_rows_are_not_found(call, ann):
@@ -91,8 +91,8 @@ def test_hidden_values_of_many_rows_are_not_found(call, ann):
     view = viewset(Project, "name", search_fields=("code", "customers__name"))
 
     for text, total in (("mine", 1), ("theirs", 0)):
-        answer = call(view, "list", ann, query={"search": text})
-        assert json.loads(answer.content)["meta"]["total"] == total
+        response = call(view, "list", ann, query={"search": text})
+        assert json.loads(response.content)["meta"]["total"] == total
 
 
 class ByOrder(FilterSet):
@@ -107,11 +107,11 @@ class ByPayer(FilterSet):
     payer = django_filters.CharFilter(field_name="customer", lookup_expr="name__startswith")
 
 
-@pytest.mark.parametrize(("text", "found"), [("Zoe", []), ("Max", ["2"])])
-def test_a_lookup_that_goes_on_over_a_relation_is_narrowed(numbers, invoices, staff, text, found):
+@pytest.mark.parametrize(("text", "rows"), [("Zoe", []), ("Max", ["2"])])
+def test_a_lookup_that_goes_on_over_a_relation_is_narrowed(numbers, invoices, staff, text, rows):
     view = viewset(Invoice, "number", filterset_class=ByPayer)
 
-    assert numbers(view, staff, scope="all", payer=text) == found
+    assert numbers(view, staff, scope="all", payer=text) == rows
 
 
 def test_a_filter_for_null_of_a_relation_stays_as_it_is(numbers, invoices, staff):

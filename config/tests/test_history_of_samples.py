@@ -44,9 +44,9 @@ def project(ann):
 @pytest.fixture
 def history(call):
     def of(view, user, row):
-        answer = call(view, "history", user, method="get", pk=row.pk)
-        assert answer.status_code == 200, answer.content
-        return json.loads(answer.content)["data"]
+        response = call(view, "history", user, method="get", pk=row.pk)
+        assert response.status_code == 200, response.content
+        return json.loads(response.content)["data"]
 
     return of
 
@@ -159,6 +159,6 @@ def test_a_get_object_of_ones_own_decides(call, ann, project, action, name, stat
     project.save_changes("name")
     project.soft_delete()
     method = {"history": "get", "restore": "post"}[action]
-    answer = call(view(get_object=refusing), action, ann, method=method, pk=project.pk)
+    response = call(view(get_object=refusing), action, ann, method=method, pk=project.pk)
 
-    assert answer.status_code == status
+    assert response.status_code == status

@@ -244,9 +244,9 @@ def test_the_serializer_of_the_action_writes_and_shows(client, serve, invoices):
 def test_a_method_without_a_route_is_no_operation(client, serve, invoices):
     serve(tables(http_method_names=["get", "post", "patch"]))
     body = {"operations": [operation("delete", invoices[0])]}
-    answer = client.post(f"{SAMPLE}/bulk", body, format="json")
+    response = client.post(f"{SAMPLE}/bulk", body, format="json")
 
-    assert json.loads(answer.content)["error"]["details"][0]["code"] == "invalid_choice"
+    assert json.loads(response.content)["error"]["details"][0]["code"] == "invalid_choice"
 
 
 def test_a_get_object_and_a_record_of_the_author_are_called(client, serve, invoices):

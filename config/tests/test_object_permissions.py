@@ -10,7 +10,7 @@ from config.tests.sample_models import Club, Customer, Invoice, Membership, Proj
 from config.tests.test_odd_viewsets import INVOICE, body, full, problems, update
 from core.api.caller import acting, request_of, view_of
 from core.audit import services as audit
-from core.importexport.exports import ExportViewSet, Shown, rows_permitted
+from core.importexport.exports import ExportViewSet, SerializedRows, rows_permitted
 from core.importexport.imports import one_by_one
 from core.importexport.rows import Importer
 from core.importexport.views import ImportViewSet
@@ -82,7 +82,7 @@ def test_an_export_leaves_out_what_they_refuse(ann, invoices):
     allowed = rows_permitted(view)
 
     assert [allowed(row) for row in invoices] == [True, False]
-    assert Shown(None, view, Invoice.objects.all()).count == 0
+    assert SerializedRows(None, view, Invoice.objects.all()).count == 0
 
 
 # --- a team's rows everywhere ---------------------------------------------------------------------

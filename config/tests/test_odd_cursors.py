@@ -29,7 +29,7 @@ class Invoices(BaseViewSet):
 
 @pytest.fixture
 def staff(sample_tables):
-    """Who sees the names of the own customers only."""
+    """Create a staff member who reads the names of their own customers only."""
     return UserFactory(role="staff")
 
 
@@ -48,9 +48,9 @@ def invoices(staff):
         )
 
 
-def numbers(answer):
-    assert answer.status_code == 200, answer.content
-    shown = json.loads(answer.content)
+def numbers(response):
+    assert response.status_code == 200, response.content
+    shown = json.loads(response.content)
     return [row["number"] for row in shown["data"]], shown["meta"]
 
 
@@ -109,12 +109,12 @@ def test_a_queryset_may_have_an_order_of_its_own(page, kind):
     order, status = ORDERS[kind]
     own = {"sort_fields": {}, "get_queryset": lambda self: Invoice.objects.order_by(*order)}
     view = type("View", (Invoices,), own)
-    answer = page(view, cursor="", limit=4)
+    response = page(view, cursor="", limit=4)
 
-    assert answer.status_code == status
+    assert response.status_code == status
     if status == 400:
-        assert json.loads(answer.content)["error"]["details"][0]["field"] == "cursor"
+        assert json.loads(response.content)["error"]["details"][0]["field"] == "cursor"
     else:
-        first, meta = numbers(answer)
+        first, meta = numbers(response)
         second, _meta = numbers(page(view, cursor=meta["nextCursor"], limit=9))
         assert sorted(first + second) == sorted(str(number) for number in range(9))

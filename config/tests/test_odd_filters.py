@@ -44,13 +44,13 @@ def ann():
 
 @pytest.fixture
 def names(call, ann):
-    """The names that a list shows, or the names of the parameters that it refuses."""
+    """Return the names in the list, or the names of the parameters that it refuses."""
     Project.objects.create(name="One", code="1", user=ann)
     Project.objects.create(name="Two", code="2", user=ann)
 
     def shown(view, query, user=ann, **given):
-        answer = json.loads(call(view, "list", user, query=query, **given).content)
-        rows = answer["data"] if "data" in answer else answer["error"]["details"]
+        response = json.loads(call(view, "list", user, query=query, **given).content)
+        rows = response["data"] if "data" in response else response["error"]["details"]
         return sorted(row.get("name") or row["field"] for row in rows)
 
     return shown

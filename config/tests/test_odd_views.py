@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("sample_tables")
 
 
 class Everything(BulkViewSet, HistoryViewSet, TrashViewSet):
-    """What the viewsets of this file have as their base."""
+    """Base of the viewsets in this file."""
 
 
 def full(of, serializer_class, **members):
@@ -32,9 +32,9 @@ def full(of, serializer_class, **members):
     return type("ViewSet", (Everything,), {name: value for name, value in given.items() if value is not None})
 
 
-def body(answer, status=200):
-    assert answer.status_code == status, answer.content
-    return json.loads(answer.content)["data"]
+def body(response, status=200):
+    assert response.status_code == status, response.content
+    return json.loads(response.content)["data"]
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def found_club(self, new):
 def test_a_club_is_its_founders(call, ann, many, hook, status):
     view = full(Club, serializer(Club, "name"), perform_create=hook)
     if many:
-        answer = call(view, "bulk", ann, data={"operations": [{"method": "create", "data": MINE}]})
+        response = call(view, "bulk", ann, data={"operations": [{"method": "create", "data": MINE}]})
     else:
-        answer = call(view, "create", ann, data=MINE)
+        response = call(view, "create", ann, data=MINE)
 
-    assert answer.status_code == (200 if many and status == 201 else status)
+    assert response.status_code == (200 if many and status == 201 else status)
     assert len(body(call(view, "list", ann))) == Club.objects.count() == (status == 201)
 
 
@@ -164,10 +164,10 @@ def test_filterset_fields_filter(call, ann, project):
 
 def test_renderers_and_throttles_of_ones_own(call, ann, project):
     view = full(Project, PROJECT, renderer_classes=[JSONRenderer], throttle_classes=[Rate])
-    answers = [call(view, "list", ann) for _ in range(2)]
+    responses = [call(view, "list", ann) for _ in range(2)]
 
-    assert json.loads(answers[0].content)[0]["name"] == "One"
-    assert answers[1].status_code == 429
+    assert json.loads(responses[0].content)[0]["name"] == "One"
+    assert responses[1].status_code == 429
 
 
 def test_a_serializer_class_by_action_and_a_context(call, ann, project):

@@ -23,13 +23,13 @@ def full(of, serializer_class, **members):
     return type("ViewSet", bases, {name: value for name, value in given.items() if value is not None})
 
 
-def body(answer, status=200):
-    assert answer.status_code == status, answer.content
-    return json.loads(answer.content)["data"]
+def body(response, status=200):
+    assert response.status_code == status, response.content
+    return json.loads(response.content)["data"]
 
 
-def problems(answer):
-    return [(item["field"], item["code"]) for item in json.loads(answer.content)["error"]["details"]]
+def problems(response):
+    return [(item["field"], item["code"]) for item in json.loads(response.content)["error"]["details"]]
 
 
 def update(key, **data):
@@ -193,10 +193,10 @@ def test_a_serializer_field_of_any_kind_is_written(call, ann, project, kind, man
     name, field, members, data = FIELDS[kind]
     view = full(Project, serializer(Project, "name", fields=[(name, field)], members=members))
     if many:
-        answer = call(view, "bulk", ann, data={"operations": [update(project.pk, **data)]})
+        response = call(view, "bulk", ann, data={"operations": [update(project.pk, **data)]})
     else:
-        answer = call(view, "partial_update", ann, data=data, pk=project.pk)
-    body(answer)
+        response = call(view, "partial_update", ann, data=data, pk=project.pk)
+    body(response)
     project.refresh_from_db()
 
     assert (project.name, project.code) == {
@@ -212,9 +212,9 @@ def test_a_field_of_the_whole_row(call, ann, project):
         code = serializers.CharField()
 
     view = full(Project, serializer(Project, fields=[("both", Both(source="*"))]))
-    answer = call(view, "partial_update", ann, data={"both": {"name": "A", "code": "B"}}, pk=project.pk)
+    response = call(view, "partial_update", ann, data={"both": {"name": "A", "code": "B"}}, pk=project.pk)
 
-    assert body(answer)["both"] == {"name": "A", "code": "B"}
+    assert body(response)["both"] == {"name": "A", "code": "B"}
 
 
 def test_a_serializer_of_rest_framework_itself(call, ann, ben, invoice):
@@ -225,11 +225,11 @@ def test_a_serializer_of_rest_framework_itself(call, ann, ben, invoice):
 
     view = full(Invoice, Plain)
     theirs = Customer.objects.create(name="B", user=ben)
-    answer = call(view, "partial_update", ann, data={"customer": str(theirs.pk)}, pk=invoice.pk)
+    response = call(view, "partial_update", ann, data={"customer": str(theirs.pk)}, pk=invoice.pk)
 
     assert body(call(view, "list", ann))[0]["number"] == "1"
     assert body(call(view, "retrieve", ann, query={"fields": "number"}, pk=invoice.pk)).keys() >= {"number"}
-    assert problems(answer) == [("customer", "does_not_exist")]
+    assert problems(response) == [("customer", "does_not_exist")]
 
 
 # --- anonymous callers ----------------------------------------------------------------------------
@@ -271,9 +271,9 @@ def test_bulk_calls_the_hooks_of_the_view(call, ann, project):
 
 def test_bulk_names_every_wrong_row(call, ann, project):
     operations = [update(project.pk, name=""), {"method": "create", "data": {"name": "x" * 51}}]
-    answer = call(full(Project, PROJECT), "bulk", ann, data={"operations": operations})
+    response = call(full(Project, PROJECT), "bulk", ann, data={"operations": operations})
 
-    assert problems(answer) == [("operations.0.name", "blank"), ("operations.1.name", "max_length")]
+    assert problems(response) == [("operations.0.name", "blank"), ("operations.1.name", "max_length")]
 
 
 def test_the_fast_path_is_not_that_of_another_create(call, ann):

@@ -20,7 +20,7 @@ SERVED = os.environ.get("TEST_DATABASE_URL", "")
 
 @pytest.fixture
 def url(tmp_path):
-    """Of a new, empty database."""
+    """Create an empty database; return its URL."""
     if not SERVED.startswith("postgres"):
         yield f"sqlite:///{tmp_path / 'new.sqlite3'}"
         return
@@ -34,7 +34,8 @@ def url(tmp_path):
 
 @contextmanager
 def held_lock(url):
-    """Another migrate, in the middle of its work. Gives what its crash is."""
+    """Hold the lock as another migrate in the middle of its work does. Yields a function that ends it as a crash
+    does."""
     if url.startswith("postgres"):
         with psycopg.connect(url, autocommit=True) as other:
             other.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
@@ -70,14 +71,14 @@ def test_of_three_at_once_one_migrates_and_all_succeed(url):
     assert sum("No migrations to apply" in out for _code, out, _err in ended) == 2
 
 
-def test_one_that_waits_says_so_and_goes_on_when_the_other_has_crashed(url):
+def test_a_waiting_migrate_logs_it_and_continues_when_the_other_has_crashed(url):
     with held_lock(url) as crash:
         process = start(url, "--verbosity", "0")
-        said = process.stderr.readline()
+        message = process.stderr.readline()
         crash()
         code, _out, err = end(process)
 
-    assert "Another migrate is running on this database. Waiting for it up to 600 seconds." in said
+    assert "Another migrate is running on this database. Waiting for it up to 600 seconds." in message
     assert (code, err) == (0, "")
 
 

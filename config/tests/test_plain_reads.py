@@ -1,4 +1,4 @@
-"""What an author writes by hand makes a read plain by itself, and is called for everybody."""
+"""Handwritten methods of an author make a read plain by themselves, and are called for every caller."""
 
 import pytest
 from django.db.models import Value
@@ -55,8 +55,8 @@ def shouts(self, instance):
 
 
 def own_queryset(self):
-    wanted = self.request.headers.get("X-Paid")
-    return Invoice.objects.filter(customer__user=self.request.user, is_paid=wanted == "yes")
+    paid = self.request.headers.get("X-Paid")
+    return Invoice.objects.filter(customer__user=self.request.user, is_paid=paid == "yes")
 
 
 class Rows:
@@ -106,16 +106,16 @@ class WithAnAction(BaseViewSet):
 
 
 @pytest.mark.parametrize("action", ["here", "there"])
-def test_the_rows_of_an_own_action_are_asked_for_each_time(monkeypatch, rows, callers, action):
-    def ask(user):
+def test_the_rows_of_an_extra_action_are_queried_each_time(monkeypatch, rows, callers, action):
+    def send(user):
         request = APIRequestFactory().get("/sample")
         force_authenticate(request, user)
         return WithAnAction.as_view({"get": action})(request).render()
 
     for user in callers * 3:
-        fast, plain = fast_and_plain(monkeypatch, lambda user=user: ask(user))
+        fast, plain = fast_and_plain(monkeypatch, lambda user=user: send(user))
         assert fast == plain
-    assert len({ask(user).content for user in callers}) > 1
+    assert len({send(user).content for user in callers}) > 1
 
 
 def test_a_catalogue_is_read_by_somebody_who_has_not_logged_in(monkeypatch, call, rows):
@@ -180,7 +180,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_field_that_is_not_the_value_of_its_column_is_asked(monkeypatch, call, rows, callers, name):
+def test_a_field_that_is_not_the_value_of_its_column_is_called(monkeypatch, call, rows, callers, name):
     shown = {"get_shown": lambda self, row: f"{row.number} for {self.context['request'].user.pk}"}
     view = viewset(Invoice, serializer(Invoice, "number", fields=[(name, FIELDS[name])], members=shown))
     check(monkeypatch, call, view, rows, callers)

@@ -19,7 +19,7 @@ ANNOTATED = """
 {serializer} shows {source}, which is one.
 Register a viewset whose queryset has no condition, or add a section with `@exports` to {app}/privacy.py.
 """
-KEPT = """
+MESSAGE = """
 {label}.{field} keeps a user from being erased.
 Give it on_delete=models.CASCADE, or models.SET_NULL where the row is not the user's own.
 """
@@ -61,10 +61,10 @@ def test_a_section_whose_viewset_leaves_rows_out_shows_no_annotation():
 
 
 def test_no_row_keeps_a_user_from_being_erased():
-    kept = [
-        KEPT.format(label=relation.related_model._meta.label, field=relation.field.name)
+    protected = [
+        MESSAGE.format(label=relation.related_model._meta.label, field=relation.field.name)
         for relation in get_user_model()._meta.related_objects
         if relation.on_delete.__name__ not in GOES_ALONG
     ]
 
-    assert not kept, "\n".join(kept)
+    assert not protected, "\n".join(protected)

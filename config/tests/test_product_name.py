@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts import tokens
 from accounts.tests.checks import access_of
-from config.tests import house
+from config.tests import inventory
 from core.outbox import mail
 from core.outbox import previews as preview
 from core.tests.interpreter import django_python
@@ -34,19 +34,19 @@ def has_the_name(text):
     return settings.PRODUCT_NAME in text
 
 
-def text_of(answer):
-    return b"".join(answer).decode()
+def text_of(response):
+    return b"".join(response).decode()
 
 
 def test_the_tests_run_under_another_name():
     assert settings.PRODUCT_NAME != DEFAULT
 
 
-@pytest.mark.parametrize("path", [path for path in house.routes() if "{" not in path] + ["/none"])
+@pytest.mark.parametrize("path", [path for path in inventory.routes() if "{" not in path] + ["/none"])
 def test_every_page_has_the_name(client, path):
-    answer = client.get(path, headers={"accept": "text/html,application/json"}, follow=True)
+    response = client.get(path, headers={"accept": "text/html,application/json"}, follow=True)
 
-    assert has_the_name(text_of(answer)) or not answer["Content-Type"].startswith("text/html")
+    assert has_the_name(text_of(response)) or not response["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("path", ADMIN)
@@ -79,7 +79,7 @@ def test_no_source_has_the_default_name():
     templates = {
         str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "templates").rglob("*.html")
     }
-    texts = house.sources() | templates
+    texts = inventory.sources() | templates
     named = [path for path, text in texts.items() if DEFAULT.lower() in text.lower()]
 
     assert named == ["config/settings.py"], (

@@ -5,7 +5,7 @@ import re
 import pytest
 from uuid_utils.compat import uuid7
 
-from config.tests import house
+from config.tests import inventory
 from core.tests.answers import code, problems
 from core.tests.contract import operations
 
@@ -48,16 +48,16 @@ def test_a_client_that_accepts_no_json_is_refused(admin, name):
 
 @pytest.mark.parametrize("name", WITH_BODY)
 def test_a_body_of_another_type_is_refused(admin, name):
-    answer = send(admin, name, data=b"<xml/>", content_type="text/xml")
+    response = send(admin, name, data=b"<xml/>", content_type="text/xml")
 
-    assert code(answer) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert code(response) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-@pytest.mark.parametrize("path", sorted(house.api_views().keys() - {BY_COOKIE}))
-def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(admin, path):
+@pytest.mark.parametrize("path", sorted(inventory.api_views().keys() - {BY_COOKIE}))
+def test_405_lists_the_allowed_methods(admin, path):
     path = path.replace("{id}", str(uuid7()))
     allowed = admin.options(path)["Allow"]
     for method in METHODS:
         if method.upper() not in allowed.split(", "):
-            answer = getattr(admin, method)(path)
-            assert (code(answer), answer["Allow"]) == ((405, "METHOD_NOT_ALLOWED"), allowed)
+            response = getattr(admin, method)(path)
+            assert (code(response), response["Allow"]) == ((405, "METHOD_NOT_ALLOWED"), allowed)

@@ -32,11 +32,13 @@ def refused(serve):
         serve(type("SampleViewSet", (TrashViewSet,), given | members))
         paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
         operations = [each for path, item in paths.items() if "/sample0" in path for each in item.values()]
-        found = {
+        schemas = {
             each["operationId"]: each["responses"].get("409", {"$ref": ""})["$ref"] for each in operations
         }
         return {
-            name: ref.rpartition("/")[2] for name, ref in found.items() if "Conflict" in ref or "Email" in ref
+            name: ref.rpartition("/")[2]
+            for name, ref in schemas.items()
+            if "Conflict" in ref or "Email" in ref
         }
 
     return generate

@@ -14,7 +14,7 @@ def named(name, module, base, **members):
 
 
 def sold(module, model=Project, **members):
-    """A viewset of this app, with a serializer of its own."""
+    """Return a viewset of this app, with a serializer of its own."""
     shown = named("OrderSerializer", f"{module}.serializers", serializer(model, "name"))
     given = {"serializer_class": shown, **members}
     return named("OrderViewSet", f"{module}.views", viewset(model, shown), **given)

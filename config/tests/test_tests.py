@@ -5,11 +5,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config.tests import house
+from config.tests import inventory
 
 SOURCES = {
     str(path.relative_to(settings.BASE_DIR)): ast.parse(path.read_text())
-    for folder in (*house.APPS, "benchmarks", "clients")
+    for folder in (*inventory.APPS, "benchmarks", "clients")
     for path in sorted(Path(settings.BASE_DIR, folder).rglob("*.py"))
     if folder == "clients" or "tests" in path.parts[len(settings.BASE_DIR.parts) :]
     if "generated" not in path.parts and "node_modules" not in path.parts
@@ -18,8 +18,8 @@ SOURCES = {
 DOCUMENTED = {"_meta", "_state", "_base_manager", "_default_manager", "_replace", "_asdict", "_fields"}
 # May wait for time to pass: the helper that polls, a slow mail server, and what a pause does to a connection.
 WAITING = {"core/tests/waiting.py", "config/tests/behind_nginx.py", "core/outbox/tests/test_smtp.py"}
-# Guards the private names of dependencies that the product uses; the others drive what cannot be told to stop, or to
-# list its parameters.
+# Guards the private names of dependencies that the product uses; the others drive a program that cannot be stopped,
+# or list its parameters, by a public name.
 PRIVATE = {
     "config/tests/test_private_names.py",
     "core/outbox/tests/test_dispatcher.py",
@@ -51,14 +51,14 @@ def test_there_are_sources_to_read():
 
 
 def test_no_test_uses_a_private_name():
-    found = {path: names for path, tree in SOURCES.items() if (names := {*private_names(tree)} - DOCUMENTED)}
+    rows = {path: names for path, tree in SOURCES.items() if (names := {*private_names(tree)} - DOCUMENTED)}
 
-    assert {path: names for path, names in found.items() if path not in PRIVATE} == {}
+    assert {path: names for path, names in rows.items() if path not in PRIVATE} == {}
 
 
 def test_only_one_helper_polls():
     sleeping = {
-        path for path, tree in SOURCES.items() for name, _call in house.calls(tree) if name == "sleep"
+        path for path, tree in SOURCES.items() for name, _call in inventory.calls(tree) if name == "sleep"
     }
 
     assert sleeping == WAITING

@@ -27,7 +27,7 @@ MAX_NAMED = 10  # rows and refusals listed on a page
 
 
 class Progress(NamedTuple):
-    """Counts over all batches so far. Hidden fields of the page hold them between two requests."""
+    """Counts over all batches so far. Hidden fields of the page pass them to the next request."""
 
     done: int = 0
     skipped: int = 0
@@ -191,11 +191,10 @@ def keys_of(chosen: QuerySet[Any]) -> list[str]:
 
 
 def action_name(request: HttpRequest) -> str:
-    """Return the name of the action that Django runs: the one of the form whose button was pressed."""
+    """Return the name of the action that Django runs, that of the form whose button was pressed."""
     names = request.POST.getlist("action")
-    text = request.POST.get("index", "0")
     try:
-        index = int(text)
+        index = int(request.POST.get("index", "0"))
     except ValueError:
         index = 0
     return names[index] if -len(names) <= index < len(names) else names[-1]

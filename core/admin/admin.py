@@ -1,7 +1,7 @@
 """The audit log, for staff."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -11,13 +11,14 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin, audit_link
+from core.admin.lists import NameFilter
 from core.audit.models import AuditEvent
 
 SHORT = 100
@@ -41,14 +42,9 @@ def known_events() -> list[str]:
         return [event for (event,) in cursor.fetchall()]
 
 
-class EventFilter(admin.SimpleListFilter):
+class EventFilter(NameFilter):
     title = parameter_name = "event"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(event, event) for event in known_events()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(event=self.value()) if self.value() else queryset
+    names = staticmethod(known_events)
 
 
 class DayFilter(admin.ListFilter):
@@ -99,23 +95,6 @@ def first_key(day: date) -> UUID:
     return UUID(int=max(0, int(midnight.timestamp() * 1000)) << 80)
 
 
-class AuditChangeList(ChangeList):
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        events = list(self.result_list)
-        addresses = addresses_of(events)
-        for event in events:
-            event.addresses = addresses
-        self.result_list = events
-
-
-def addresses_of(events: list[AuditEvent]) -> dict[UUID, str]:
-    """Return {user id: email address} of the actors and subjects of these events, by one query."""
-    ids = {key for event in events for key in (event.actor_id, event.subject_id) if key}
-    people = get_user_model()._default_manager.filter(pk__in=ids)
-    return dict(people.values_list("pk", "email"))
-
-
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     always_personal = True
@@ -133,8 +112,16 @@ class AuditEventAdmin(ReadOnlyAdmin):
         *("actor_id", "target_type", "target_id", "subject_id", "redacted_at"),
     )
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return AuditChangeList
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        people: Any = get_user_model()._default_manager
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                actor_email=Subquery(people.filter(pk=OuterRef("actor_id")).values("email")),
+                subject_email=Subquery(people.filter(pk=OuterRef("subject_id")).values("email")),
+            )
+        )
 
     def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -152,37 +139,29 @@ class AuditEventAdmin(ReadOnlyAdmin):
         return f"{event.created_at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="actor")
-    def actor(self, event: AuditEvent) -> SafeString | str:
-        return self.person(event, event.actor_id) if event.actor_id else "–"
+    def actor(self, event: Any) -> SafeString | str:
+        return person(event.actor_id, event.actor_email) if event.actor_id else "–"
 
     @admin.display(description="target")
-    def target(self, event: AuditEvent) -> SafeString | str:
+    def target(self, event: Any) -> SafeString | str:
         if not event.target_id:
             return "–"
         if event.target_id == event.subject_id:
-            return self.person(event, event.target_id)
-        thing = format_html(
-            '{} <a href="{}">{}</a>',
-            event.target_type,
-            audit_link(event.target_id),
-            str(event.target_id)[-12:],
-        )
-        return (
-            format_html("{} of {}", thing, self.person(event, event.subject_id))
-            if event.subject_id
-            else thing
-        )
-
-    def person(self, event: AuditEvent, key: UUID) -> SafeString:
-        addresses = getattr(event, "addresses", None)
-        if addresses is None:  # a single event, not a list
-            addresses = addresses_of([event])
-        return format_html('<a href="{}">{}</a>', audit_link(key), addresses.get(key, key))
+            return person(event.subject_id, event.subject_email)
+        link, short = audit_link(event.target_id), str(event.target_id)[-12:]
+        target = format_html('{} <a href="{}">{}</a>', event.target_type, link, short)
+        if event.subject_id is None:
+            return target
+        return format_html("{} of {}", target, person(event.subject_id, event.subject_email))
 
     @admin.display(description="changes")
     def changed(self, event: AuditEvent) -> SafeString | str:
         rows = ((name, *map(readable, values)) for name, values in event.changes.items())
         return format_html_join("", "<p><strong>{}</strong>: {} → {}</p>", rows) or "–"
+
+
+def person(key: UUID, email: str | None) -> SafeString:
+    return format_html('<a href="{}">{}</a>', audit_link(key), email or key)
 
 
 def readable(value: Any) -> str:

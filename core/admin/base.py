@@ -1,6 +1,6 @@
 """The base of every ModelAdmin: services write, and a page shows why one of them has refused."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ from django.urls import reverse
 from core.admin.actions import BulkAdmin, reason
 from core.admin.bounded_forms import BoundedModelForm, KeysField
 from core.admin.forms import KeySelect, StaleVersion, VersionedForm, refused
-from core.admin.lists import ListAdmin
+from core.admin.lists import ListAdmin, NullFilter
 from core.audit import services as audit
 from core.audit.refusals import record_forbidden
 from core.web.errors import ApiError
@@ -38,7 +38,7 @@ class BoundedPaginator(Paginator):
 class BaseAdmin(ListAdmin, BulkAdmin):
     """Services write, and leave the audit event with the staff user as its actor.
 
-    Django's own log of admin actions stays empty: it would keep people's addresses after they were erased.
+    Django's own log of admin actions is empty, because it would retain addresses of people after their erasure.
     Every admin must inherit this one: `manage.py check` refuses the others (config/admin.py).
     """
 
@@ -49,7 +49,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
     list_per_page = 50
     delete_confirmation_template = "admin/trash_confirmation.html"
     delete_consequence: ClassVar[Any] = ""
-    always_personal: ClassVar = False  # whether a page is recorded for a row that belongs to nobody too
+    always_personal: ClassVar = False  # whether a view is recorded also for a row without an owner
 
     # --- what a service refuses ---------------------------------------------------------------
 
@@ -66,9 +66,7 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         for _attempt in range(MAX_ATTEMPTS):
             try:
                 return super().changeform_view(request, object_id, form_url, context)
-            except (
-                StaleVersion
-            ):  # the transaction of the view has been rolled back: the form sees the newer row
+            except StaleVersion:  # the transaction was rolled back: the next form reads the newer row
                 continue
             except ApiError as refusal:
                 if refusal.code == "FORBIDDEN":
@@ -97,24 +95,16 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         kwargs.setdefault("form_class", KeysField)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        self.record_view(request, obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.record_view(request, kwargs.get("obj"))
+        return super().render_change_form(request, *args, **kwargs)
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         self.record_view(request, context["object"])
         return super().render_delete_form(request, context)
 
     def record_view(self, request: HttpRequest, row: Any) -> None:
-        """Record that a member of staff sees personal data on a page, also on one that shows a form again."""
+        """Record that a member of staff has viewed personal data, also in a form that is rendered again."""
         actor: Any = request.user
         target = self.personal(row) if row is not None else None
         if target is not None and (self.always_personal or audit.subject_of(target)):
@@ -123,18 +113,14 @@ class BaseAdmin(ListAdmin, BulkAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
     ) -> Any:
+        context = {"consequence": self.delete_consequence, **(extra_context or {})}
         try:
-            return super().delete_view(
-                request, object_id, {"consequence": self.delete_consequence, **(extra_context or {})}
-            )
+            return super().delete_view(request, object_id, context)
         except ApiError as refusal:
-            return self.show_refusal(request, refusal)
-
-    def show_refusal(self, request: HttpRequest, refusal: ApiError) -> HttpResponse:
-        if refusal.code == "FORBIDDEN":
-            record_forbidden(request)
-        messages.error(request, reason(refusal))
-        return redirect(request.get_full_path())
+            if refusal.code == "FORBIDDEN":
+                record_forbidden(request)
+            messages.error(request, reason(refusal))
+            return redirect(request.get_full_path())
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the row or None. Django fails on an empty `_to_field`, which is treated as absent here."""
@@ -178,41 +164,26 @@ class BaseAdmin(ListAdmin, BulkAdmin):
             raise PermissionDenied
         return redirect(audit_link(object_id))
 
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Write nothing: the service has written an audit event."""
-
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Write nothing: the service has written an audit event."""
-
-    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def log_change(self, *_args: Any, **_kwargs: Any) -> Any:
         """Write nothing: the service writes an audit event."""
+
+    log_addition = log_deletions = log_change
 
 
 class ReadOnlyAdmin(BaseAdmin):
     """The admin of rows that only the program itself writes."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_delete_permission = has_change_permission
 
 
-class TrashFilter(admin.SimpleListFilter):
+class TrashFilter(NullFilter):
     title = "state"
     parameter_name = "deleted"
-    choices_shown: ClassVar = [("no", "Active"), ("yes", "Deleted")]
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return self.choices_shown
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() in {"no", "yes"}:
-            return queryset.filter(deleted_at__isnull=self.value() == "no")
-        return queryset
+    column = "deleted_at"
+    shown = (("no", "Active"), ("yes", "Deleted"))
 
 
 def audit_link(key: Any) -> str:

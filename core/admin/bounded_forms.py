@@ -1,4 +1,4 @@
-"""What the forms of the admin share: their texts are bounded as those of the API are (core/web/text.py)."""
+"""Bases of the forms of the admin, with the limits of texts of the API (core/web/text.py)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from core.web.text import refuse_mark_runs, shortened
 
 
 class BoundedForm(forms.BaseForm):
-    """A mixin: every text field refuses too many combining marks in a row, before any `clean_…` method sees it."""
+    """A mixin: every text field refuses too many combining marks in a row, before any `clean_…` method runs."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,7 +1,7 @@
 """Lists of the admin: only declared filters are allowed, and the search box takes keys."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -104,10 +104,37 @@ class ListAdmin(admin.ModelAdmin):
 
 
 def targets_of(request_id: str, **conditions: Any) -> list[UUID]:
-    """Return the targets of the audit events that a request has left, with these conditions."""
+    """Return the targets of the audit events of a request, with these conditions."""
     events = AuditEvent.objects.filter(request_id=request_id, **conditions)
     targets = events.values_list("target_id", flat=True).distinct()[:MAX_TARGETS]
     return [key for key in targets if key is not None]
+
+
+class NullFilter(admin.SimpleListFilter):
+    """A filter by `column`: `no` if it is NULL, `yes` if not."""
+
+    column = ""
+    shown: tuple[tuple[str, str], ...] = (("yes", "Yes"), ("no", "No"))
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return self.shown
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in {"yes", "no"}:
+            return queryset.filter(**{f"{self.column}__isnull": self.value() == "no"})
+        return queryset
+
+
+class NameFilter(admin.SimpleListFilter):
+    """A filter by the column `parameter_name`, with the choices of `names()`: Django would read them by a DISTINCT."""
+
+    names: Callable[[], Iterable[str]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, name) for name in self.names()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(Q((self.parameter_name, self.value()))) if self.value() else queryset
 
 
 class KeyFilter(admin.FieldListFilter):

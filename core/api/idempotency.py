@@ -28,7 +28,7 @@ from django.utils.datastructures import MultiValueDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.models import StoredAnswer
+from core.api.models import StoredResponse
 from core.db.retention import delete_batch, purges_expired
 from core.db.retries import repeated
 from core.web import keys
@@ -186,7 +186,7 @@ def digest(upload: Any) -> list[Any]:
 
 def replay(seals: dict[str, Seal]) -> HttpResponse | None:
     """Return the stored response, or None. Raises ApiError if the key belongs to another request."""
-    fresh = StoredAnswer.objects.filter(created_at__gt=timezone.now() - LIFETIME)
+    fresh = StoredResponse.objects.filter(created_at__gt=timezone.now() - LIFETIME)
     stored = fresh.filter(pk__in=seals).first()
     if stored is None:
         return None
@@ -205,8 +205,8 @@ def perform(seals: dict[str, Seal], act: Callable[[], Response]) -> Any:
         if stored is not None:
             return stored
         response = act()
-        StoredAnswer.objects.filter(pk=name).delete()  # one that has expired
-        StoredAnswer.objects.create(
+        StoredResponse.objects.filter(pk=name).delete()  # one that has expired
+        StoredResponse.objects.create(
             name=name,
             fingerprint=seal.fingerprint,
             status=response.status_code,
@@ -235,8 +235,8 @@ def opened(content: bytes, status: int) -> HttpResponse:
 
 
 @purges_expired("stored answers")
-def purge_stored_answers() -> int:
-    return delete_batch(StoredAnswer.objects.filter(created_at__lt=timezone.now() - LIFETIME))
+def purge_stored_responses() -> int:
+    return delete_batch(StoredResponse.objects.filter(created_at__lt=timezone.now() - LIFETIME))
 
 
 def locked(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Stored answers of requests with an Idempotency-Key. See core/api/idempotency.py."""
+"""Stored responses to requests with an Idempotency-Key. See core/api/idempotency.py."""
 
 from typing import ClassVar
 
@@ -6,8 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 
-class StoredAnswer(models.Model):
-    """What a request with an Idempotency-Key was answered, for a day. See core/api/idempotency.py."""
+class StoredResponse(models.Model):
+    """The response to a request with an Idempotency-Key, for a day."""
 
     name = models.CharField(max_length=64, primary_key=True, help_text="A hash of caller and key")
     fingerprint = models.CharField(max_length=64, help_text="A hash of the request")
@@ -18,7 +18,7 @@ class StoredAnswer(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["created_at"], name="stored_answer_by_age")]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="stored_response_by_age")]
 
     def __str__(self) -> str:
         return f"{self.status} of {self.created_at:%Y-%m-%d %H:%M:%S}"

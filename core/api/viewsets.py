@@ -156,7 +156,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         read = read_object(self, self.requested_fields())
         if read is None:
             instance = self.get_object()
-            return self.not_modified(instance.etag) or self.answer(instance)
+            return self.not_modified(instance.etag) or self.respond(instance)
         data, etag = read
         return self.not_modified(etag) or self.response_with(data, etag, key=kwargs["pk"])
 
@@ -165,7 +165,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         covered = shows_its_row_only(self.model, type(self), self.get_serializer_class())
         return not_modified(self.request, etag) if covered else None
 
-    def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
+    def respond(self, instance: Any, status: int = 200, **headers: str) -> Response:
         """One object, with its version."""
         data = self.get_serializer(instance).data
         return self.response_with(data, instance.etag, status, key=instance.pk, **headers)
@@ -187,7 +187,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             instance = self.perform_saving(self.perform_create, serializer)
             self.record("created", instance)
         address = getattr(instance, self.lookup_field)
-        return self.answer(instance, 201, Location=f"{request.path}/{address}")
+        return self.respond(instance, 201, Location=f"{request.path}/{address}")
 
     def validate(self, serializer: Any) -> None:
         """Raises ValidationError."""
@@ -219,7 +219,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             changes.pop("updatedAt", None)
             if changes:
                 self.record("updated", instance, changes)
-        return self.answer(instance)
+        return self.respond(instance)
 
     def perform_update(self, serializer: Any) -> Any:
         return serializer.save()

@@ -9,6 +9,6 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        """Import the modules that register a response to refusals, and triggers."""
+        """Import the modules that register a hook of refusals, and triggers."""
         import_module("core.audit.refusals")
         import_module("core.audit.triggers")

@@ -17,37 +17,30 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         raise AppendOnlyError
 
     def about(self, person_id: UUID) -> Self:
-        """What this person did, and what was done to them or theirs."""
+        """Filter by person: the actor, or the subject."""
         return self.filter(models.Q(actor_id=person_id) | models.Q(subject_id=person_id))
 
     def redact(self, person_id: UUID, pseudonym: UUID) -> int:
-        """Take a person out of their events: a pseudonym in place of their id, nothing in place of the rest.
+        """Replace the id of a person by a pseudonym, and delete the rest of their data from their events.
 
-        What an actor other than them has left of their own address stays; where nobody is named, as in a failed
-        log-in, it may well be theirs. The database allows this one change.
+        The address, device and request id of another actor remain. Those of an event without an actor, such as a failed
+        log-in, may be the person's. The triggers allow no other change.
         """
         by_them = models.Q(actor_id=person_id) | models.Q(actor_id=None)
 
-        def replaced(column: str) -> models.Case:
-            return models.Case(
-                models.When(**{column: person_id}, then=models.Value(pseudonym)), default=column
-            )
-
-        def blanked(column: str, blank: str | None) -> models.Case:
+        def case(column: str, condition: models.Q, value: Any) -> models.Case:
             field: Any = AuditEvent._meta.get_field(column)
             return models.Case(
-                models.When(by_them, then=models.Value(blank)), default=column, output_field=field
+                models.When(condition, then=models.Value(value)), default=column, output_field=field
             )
 
+        ids = ("actor_id", "subject_id", "target_id")
+        blanks = {"ip_address": None, "user_agent": "", "request_id": ""}
         return super(AuditEventQuerySet, self.about(person_id)).update(
-            redacted_at=Now(),  # the time of the statement, which the triggers insist on
-            actor_id=replaced("actor_id"),
-            subject_id=replaced("subject_id"),
-            target_id=replaced("target_id"),
-            ip_address=blanked("ip_address", None),
-            user_agent=blanked("user_agent", ""),
-            request_id=blanked("request_id", ""),
+            redacted_at=Now(),  # the time of the statement, which the triggers compare
             changes={},
+            **{column: case(column, models.Q((column, person_id)), pseudonym) for column in ids},
+            **{column: case(column, by_them, blank) for column, blank in blanks.items()},
         )
 
 
@@ -57,9 +50,9 @@ class AppendOnlyError(TypeError):
 
 
 class AuditEvent(models.Model):
-    """What happened, by whom, from where. Written only by core/audit/services.py; never changed.
+    """An event. Only core/audit/services.py writes it, and nothing changes it.
 
-    Actor and target are plain ids, not foreign keys: the log outlives what it speaks of.
+    Actor and target are ids and not foreign keys, because the log outlives these rows.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

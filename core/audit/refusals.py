@@ -8,8 +8,8 @@ from core.web.errors import on_forbidden
 
 @on_forbidden
 def record_forbidden(request: Any) -> None:
-    """Record that somebody who is logged in lacked the rights for this route. The path's ids are in the access log,
-    which the request id leads to: they may be those of people who will be erased."""
+    """Record that a logged-in user has no permission for this route. The path is only in the access log, under the
+    request id, because it may have ids of people who will be erased."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return

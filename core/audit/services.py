@@ -1,4 +1,4 @@
-"""The only writer of audit events. Called inside the transaction of what it records."""
+"""The only writer of audit events. Call it in the transaction of the change."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ def record(
     target: models.Model | None = None,
     changes: Changes | None = None,
 ) -> None:
-    """`event` is `<noun>.<past verb>`; `changes` holds no secret."""
+    """Record an event. `event` is `<noun>.<past verb>`; `changes` has no secret."""
     written = _event(event, actor_id, target, changes)
     insert(written)
     log_after_commit([written])
@@ -49,10 +49,10 @@ def record_bounded(
     target: models.Model | None = None,
     changes: Changes | None = None,
 ) -> None:
-    """Record what a caller may do without end, as being refused: at most once a minute for each event and caller.
+    """Record an event that a caller can repeat without limit, such as a refusal: at most one a minute for each caller.
 
-    For a refusal call it outside the transaction that is rolled back. Where nothing can be written, what happens to
-    the request stands, and the log has the event.
+    For a refusal call it outside the transaction that is rolled back. A failed write does not fail the request; it
+    is logged.
     """
     if not is_first(f"{event}:{caller}", BOUNDED_SECONDS):
         return
@@ -64,7 +64,7 @@ def record_bounded(
 
 
 def record_view(*, actor_id: UUID, target: models.Model) -> None:
-    """Record that the actor has viewed personal data: `user.viewed`, `session.viewed`, …
+    """Record that the actor has viewed personal data, as `user.viewed`, `session.viewed` and so on.
 
     Views by the same actor within a minute are one event, so that reloading a page adds none.
     """
@@ -86,15 +86,15 @@ def view_event(target: models.Model) -> str:
 def record_many(
     happened: Iterable[tuple[str, models.Model, Changes | None]], *, actor_id: UUID | None = None
 ) -> None:
-    """One event for each (event, target, changes), in this order, with one statement."""
+    """Record an event for each (event, target, changes), in this order, by one statement."""
     events = [_event(event, actor_id, target, changes) for event, target, changes in happened]
     AuditEvent.objects.bulk_create(events)
     log_after_commit(events)
 
 
 def log_after_commit(events: list[AuditEvent]) -> None:
-    """Write each event to the log too: where logs are shipped, that is a second record, which nobody who gets hold of
-    the database can change. Without the values that changed, which may be personal."""
+    """Log each event too, without the changed values, which may be personal. Shipped logs are a second record, which
+    an attacker with access to the database cannot change."""
     if log.is_enabled_for(logging.INFO):
         transaction.on_commit(partial(_log, events))
 
@@ -116,7 +116,7 @@ def _log(events: list[AuditEvent]) -> None:
 def _event(
     event: str, actor_id: UUID | None, target: models.Model | None, changes: Changes | None
 ) -> AuditEvent:
-    asking = context.current.get()
+    request = context.current.get()
     subject_id = subject_of(target)
     names_somebody = actor_id is not None or subject_id is not None
     return AuditEvent(
@@ -125,28 +125,28 @@ def _event(
         target_type=target._meta.label_lower if target else "",  # a class name may be that of two apps
         target_id=target.pk if target else None,
         subject_id=subject_id,
-        ip_address=asking.ip_address,
+        ip_address=request.ip_address,
         # An event that names nobody is not found when its person is erased.
-        user_agent=asking.user_agent if names_somebody else "",
-        request_id=asking.request_id,
+        user_agent=request.user_agent if names_somebody else "",
+        request_id=request.request_id,
         changes=changes or {},
     )
 
 
 def subject_of(target: models.Model | None) -> UUID | None:
-    """Return the id of the person whom an event about `target` concerns: itself when it is one, else its owner."""
+    """Return the id of the person whom an event about `target` concerns: the target itself, or its owner."""
     if isinstance(target, AbstractBaseUser):
         return target.pk
     return owner_id_of(target) if target is not None else None
 
 
-def forget(person_id: UUID) -> int:
-    """Pseudonymise every event of a person who is being erased. None of the events is lost."""
+def redact(person_id: UUID) -> int:
+    """Pseudonymise the events of a person who is erased, and return their number. No event is deleted."""
     return AuditEvent.objects.all().redact(person_id, uuid4())
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Changes:
-    """{field: [before, after]} of what differs, long texts shortened to their beginning."""
+    """Return {field: [before, after]} of the fields that differ, with long texts truncated."""
     return {
         name: [_short(before.get(name)), _short(value)]
         for name, value in after.items()
@@ -155,7 +155,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> Changes:
 
 
 def _short(value: Any) -> Any:
-    """Return the value as JSON holds it: a serializer may show dates, decimals, keys and whatever its fields make."""
+    """Return the value in the types of JSON: a serializer may return dates, decimals and others."""
     if isinstance(value, Mapping):
         return {str(name): _short(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

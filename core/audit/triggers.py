@@ -1,18 +1,17 @@
-"""The database's own guard of the audit log, on both engines: no DELETE, no TRUNCATE, no replacing INSERT, and no
-UPDATE but one.
+"""The triggers of the audit log, on both engines: they refuse DELETE, TRUNCATE, a replacing INSERT, and every UPDATE
+but redaction.
 
-The one UPDATE is redaction: when a person is erased, a pseudonym replaces their id, and what else identifies them is
-removed. The triggers know that person from the row before and after, and let nothing else pass:
+Redaction: when a person is erased, a pseudonym replaces their id, and other identifying values are removed. The
+triggers find that person in the row before and after, and require:
 
 - The person is a user who is deleted, and is replaced wherever the row names them. No other id changes.
-- The pseudonym is a random UUID (version 4; ours are version 7) that no user has and no other event bears. So a row is
-  never given to somebody else, and one that is redacted for a person cannot be redacted for them again.
+- The pseudonym is a random UUID (version 4; ours are version 7) that no user and no other event has. So a row is never
+  attributed to another person, and one that is redacted for a person cannot be redacted for them again.
 - Address, device and request id are removed only where the person was the actor, or nobody was named.
 - The time of redaction is that of the statement.
 
-What they cannot know: whether a deleted user was to be erased now, and whether one statement mixes two such users
-under one pseudonym. Who owns the table can take the triggers away, so the application's role should not own it
-(docs/deployment.md).
+They do not detect a deleted user who is not yet due for erasure, or one statement with one pseudonym for two users.
+The owner of the table can drop the triggers, so the application's role should not own it (docs/deployment.md).
 """
 
 from typing import Any
@@ -35,8 +34,8 @@ REMOVED = " AND ".join(
     f"(NEW.{column} {{is_}} OLD.{column} OR {{theirs}} AND NEW.{column} {{is_}} {blank})"
     for column, blank in (("ip_address", "NULL"), ("user_agent", "''"), ("request_id", "''"))
 )
-# The first row that a statement changes finds every event that bore the pseudonym before; those that it changes later
-# may find their own. So one row of each index tells, however many events a person has.
+# The first row that a statement changes finds an earlier event with the pseudonym; later rows may find those of this
+# statement. So one row of each index is enough, however many events a person has.
 UNUSED = " AND ".join(
     f"NOT EXISTS (SELECT 1 FROM (SELECT redacted_at FROM {TABLE}"  # noqa: S608
     f" WHERE {column} = {{pseudonym}} ORDER BY id DESC LIMIT 1) AS newest"
@@ -54,7 +53,7 @@ REDACTS = f"""
 
 
 def redacts(users: str, *, is_: str, is_not: str, **words: str) -> str:
-    """Return the condition under which an UPDATE only redacts, in the words of one engine."""
+    """Return the condition that an UPDATE is a redaction, in the SQL of one engine."""
     person, pseudonym = (f"({text.format(is_not=is_not)})" for text in (PERSON, PSEUDONYM))
     random = words.pop("random").format(pseudonym=pseudonym)
     theirs = f"(OLD.actor_id IS NULL OR OLD.actor_id = {person})"
@@ -64,8 +63,8 @@ def redacts(users: str, *, is_: str, is_not: str, **words: str) -> str:
 
 
 def on_postgresql(users: str, schema: str) -> Declared:
-    """`search_path` is fixed, and temporary tables come last: otherwise who may not change the users could show the
-    function a table of their own."""
+    """Return the triggers. `search_path` is fixed, with temporary tables last: otherwise a role could replace the
+    table of users by its own temporary one."""
     condition = redacts(
         users,
         is_="IS NOT DISTINCT FROM",
@@ -98,8 +97,8 @@ def on_postgresql(users: str, schema: str) -> Declared:
 
 
 def on_sqlite(users: str) -> Declared:
-    """A condition that is NULL lets nothing pass. `INSERT OR REPLACE` deletes without a trigger, by key or rowid; the
-    latter is -1 where the INSERT gives none."""
+    """Return the triggers. A condition that is NULL refuses. `INSERT OR REPLACE` deletes without a trigger, by key or
+    rowid, which is -1 if the INSERT has none."""
     condition = redacts(
         users,
         is_="IS",

@@ -17,12 +17,12 @@ class StoredFile(models.Model):
     """One file in the storage. The row is committed before the first byte is written and deleted after the last one, so
     that a process that is killed leaves no file without a row.
 
-    A kept file has a row that refers to it by a foreign key; `sweep_files` deletes one that has none.
+    A file in use has a row that refers to it by a foreign key; `sweep_files` deletes one that has none.
     """
 
     class State(models.TextChoices):
-        PENDING = "pending"  # being written, or written and not yet kept: deleted after an hour
-        KEPT = "kept"
+        PENDING = "pending"  # being written, or written and not yet in use: deleted after an hour
+        IN_USE = "in_use"
         DELETING = "deleting"  # the bytes are deleted as soon as the storage is available
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -40,12 +40,12 @@ class StoredFile(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(
-                fields=["created_at"], condition=~models.Q(state="kept"), name="stored_file_not_kept"
+                fields=["created_at"], condition=~models.Q(state="in_use"), name="stored_file_not_in_use"
             )
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(state__in=["pending", "kept", "deleting"]),
+                condition=models.Q(state__in=["pending", "in_use", "deleting"]),
                 name="stored_file_state_is_known",
             ),
             models.CheckConstraint(

@@ -7,7 +7,7 @@
         files.schedule_deletion(stored)  # in the transaction that deletes that row
 
 The record of a file is committed before its first byte is written, and deleted after its last one. So a process that is
-killed anywhere leaves a record that is not kept, by which the purge finds the file (decision 22).
+killed anywhere leaves a record that is not in use, by which the purge finds the file (decision 22).
 """
 
 import errno
@@ -138,9 +138,9 @@ def keep(stored: StoredFile) -> None:
     """Keep a pending file, in the transaction of the row that refers to it. Raises StorageUnavailable if the purge has
     deleted it: its writer was slower than PENDING_LIFETIME."""
     pending = StoredFile.objects.filter(pk=stored.pk, state=StoredFile.State.PENDING)
-    if not pending.update(state=StoredFile.State.KEPT):
+    if not pending.update(state=StoredFile.State.IN_USE):
         raise StorageUnavailable
-    stored.state = StoredFile.State.KEPT
+    stored.state = StoredFile.State.IN_USE
 
 
 def schedule_deletion(*stored: StoredFile) -> None:
@@ -187,7 +187,7 @@ def delete_scheduled_files(_message: Any) -> None:
 
 @purges_expired("files")
 def purge_files() -> int:
-    """Delete one batch of files that were never kept, or whose deletion has failed before."""
+    """Delete one batch of files that were never in use, or whose deletion has failed before."""
     over = timezone.now() - PENDING_LIFETIME
     StoredFile.objects.filter(state=StoredFile.State.PENDING, created_at__lt=over).update(**DELETING)
     return delete_batch()

@@ -41,7 +41,7 @@ def file_view(request: HttpRequest) -> HttpResponseBase:
     lifetime = token["expires"] - time.time()
     if lifetime <= 0:
         raise ApiError("FORBIDDEN", message="This address is not valid, or no longer.")
-    rows = StoredFile.objects.filter(state=StoredFile.State.KEPT).select_related("user")
+    rows = StoredFile.objects.filter(state=StoredFile.State.IN_USE).select_related("user")
     stored = rows.filter(pk=token["file"]).first()
     if stored is None:
         raise ApiError("NOT_FOUND")

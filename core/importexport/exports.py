@@ -1,4 +1,4 @@
-"""Exports: all rows of a list as a file, in constant memory and from one snapshot of the database."""
+"""Exports: all rows of a list as a file, in constant memory and of one snapshot of the database."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -66,7 +66,7 @@ def export_request(schema: Any) -> Schema:
 
 
 def in_body(parameter: Schema) -> Schema:
-    """Return the schema of a parameter in a body: what may be repeated in a query is a list, or a single value."""
+    """Return the schema of a parameter in a body: a repeatable one is a list, or a single value."""
     schema = parameter["schema"]
     if schema.get("type") == "array":
         schema = {"anyOf": [schema, schema["items"]]}
@@ -74,33 +74,32 @@ def in_body(parameter: Schema) -> Schema:
 
 
 class ExportViewSet(BaseViewSet):
-    """A BaseViewSet with `POST …/export`: what the list shows to the caller, filtered and sorted as the list is.
+    """A BaseViewSet with `POST …/export`: the rows of the list for the caller, with its filters and sort.
 
     The job serves the caller by the route that was called: with its arguments, attributes and permissions.
     """
 
     described_bodies: ClassVar = {"export": (export_request, None)}
-    documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for what the list refuses to a role
+    documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for a role that the list refuses
 
     @extend_schema(responses={202: JobSerializer})
     @action(detail=False, methods=["post"], url_path="export")
     @idempotent
     def export(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Export as a file. Takes what the list takes as filters, `sort` and `fields`; the file holds the rows as they
-        are when the job runs. Its address is in the `result` of the job."""
+        """Export as a file. Takes the filters, `sort` and `fields` of the list; the file has the rows at the time of
+        the run. Its URL is in the `result` of the job."""
         query = self.export_query(request.data)
         body = FormatSerializer(data={name: item for name, item in request.data.items() if item is not None})
         body.is_valid(raise_exception=True)
         parameters = {**body.validated_data, "query": query, "path": request.path_info}
-        as_list(self, query).exported()  # refuses what the list would refuse
+        as_list(self, query).exported()  # raises what the list would raise
         if not request.user.is_authenticated:
             self.refuse()  # a job has an owner
-        return accepted(
-            enqueue_job(user=request.user, kind=kind_of(type(self), "export"), parameters=parameters)
-        )
+        kind = kind_of(type(self), "export")
+        return accepted(enqueue_job(user=request.user, kind=kind, parameters=parameters))
 
     def export_query(self, body: dict[str, Any]) -> dict[str, list[str]]:
-        """Return the list's parameters in the body, as a query would hold them. Raises ApiError for a wrong one."""
+        """Return the list's parameters in the body, in the form of a query. Raises ApiError for an invalid one."""
         query = QueryDict(mutable=True)
         for name, value in body.items():
             if name != "format" and value is not None:
@@ -114,8 +113,8 @@ class ExportViewSet(BaseViewSet):
         """Return the rows and the names of their columns."""
         serializer_class: Any = self.get_serializer_class()
         names = names_of(serializer_class)
-        wanted = requested_fields(self.request, frozenset(names))
-        columns = [name for name in names if wanted is None or name in wanted]
+        requested = requested_fields(self.request, frozenset(names))
+        columns = [name for name in names if requested is None or name in requested]
         return self.filter_queryset(self.rows_in_state()), columns
 
 
@@ -130,16 +129,16 @@ def texts_of(name: str, value: Any) -> list[str]:
 
 
 def as_list(view: Any, query: dict[str, list[str]]) -> Any:
-    """Return the view of an export as it would serve the list, by what the job has of the request: the path, the
-    parameters and the user. Raises what its permissions raise."""
+    """Return the view of an export in the state of a request for the list, from path, parameters and user of the job.
+    Raises what its permissions raise."""
     request = request_of(view.request.user, "GET", view.request.path_info, query)
     request.resolver_match = view.request.resolver_match
     return acting(view, "list", "GET", request)
 
 
 def list_of(job: Job, user: Any) -> Any:
-    """Return the same for a job. Read the user from the database just before: the role may have changed since the job
-    was requested. Raises Http404 where the route has gone."""
+    """Return the same for a job. The caller has just read the user, whose role may have changed since the request.
+    Raises Http404 if the route has gone."""
     return as_list(view_of_job(job, user), job.parameters["query"])
 
 
@@ -152,12 +151,12 @@ def export(run: Run) -> None:
     content_type, pieces = FORMATS[extension]
     meta = model_of(type(view))._meta
     filename = f"{meta.verbose_name_plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}".replace(" ", "-")
-    shown = Shown(run, view, rows)
-    with closing(pieces(columns, shown)) as chunks:  # type: ignore[type-var]
+    serialized = SerializedRows(run, view, rows)
+    with closing(pieces(columns, serialized)) as chunks:  # type: ignore[type-var]
         stored = files.store(chunks, user=user, content_type=content_type, filename=filename)
     result = {
         "format": extension,
-        "rows": shown.count,
+        "rows": serialized.count,
         "filename": stored.filename,
         "contentType": content_type,
         "size": stored.size,
@@ -166,7 +165,7 @@ def export(run: Run) -> None:
         with transaction.atomic():
             run.succeed(result, result_file=stored)
             files.keep(stored)
-            changes = {"rows": [None, shown.count], "format": [None, extension]}
+            changes = {"rows": [None, serialized.count], "format": [None, extension]}
             audit.record(f"{meta.model_name}.exported", actor_id=user.pk, target=run.job, changes=changes)
     except BaseException:
         files.delete_now(stored)
@@ -174,13 +173,13 @@ def export(run: Run) -> None:
 
 
 def may_export(job: Job, user: Any) -> bool:
-    """Return whether the view would serve the export to this user now. One that fails would not."""
+    """Return whether the view would serve the export to this user now. A view that fails would not."""
     try:
         list_of(job, user).exported()
     except (APIException, PermissionDenied, ApiError, Http404):
         return False
     except Exception as error:
-        log.warning("export_not_handed_out", jobId=str(job.pk), kind=job.kind, exc_info=error)
+        log.warning("export_not_served", jobId=str(job.pk), kind=job.kind, exc_info=error)
         return False
     return True
 
@@ -188,8 +187,8 @@ def may_export(job: Job, user: Any) -> bool:
 permits.register("*.export", may_export)
 
 
-class Shown:
-    """The rows as the list shows them, and their count. Only CHUNK of them are in memory."""
+class SerializedRows:
+    """The rows as the list serializes them, and their count. Only CHUNK of them are in memory."""
 
     def __init__(self, run: Run, view: Any, rows: QuerySet[Any]) -> None:
         self.run, self.view, self.rows = run, view, rows
@@ -200,15 +199,14 @@ class Shown:
             total = self.rows.count()
             rows = filter(rows_permitted(self.view), self.rows.iterator(chunk_size=CHUNK))
             while chunk := list(islice(rows, CHUNK)):
-                shown = self.view.get_serializer(chunk, many=True).data
-                yield from shown
-                self.count += len(shown)
+                yield from self.view.get_serializer(chunk, many=True).data
+                self.count += len(chunk)
                 self.run.progress(self.count, total)
 
 
 def rows_permitted(view: Any) -> Callable[[Any], bool]:
-    """Return whether the object permissions of the view allow a row. REST framework does not check them for lists; a
-    file is more than a page."""
+    """Return a function that checks the object permissions of a row. REST framework does not check them for lists, but
+    a file has more rows than a page."""
 
     def allows(row: Any) -> bool:
         try:

@@ -1,6 +1,6 @@
-"""Imports: rows of an uploaded table become objects, batch by batch, each with its audit event.
+"""Imports: the rows of an uploaded table are written as objects, batch by batch, each with its audit event.
 
-A batch and the position after it are one transaction, so a worker that takes over continues after the last batch and
+A batch and the position after it are one transaction, so the next worker continues after the last batch and
 nothing is written twice. A row with an `id` changes that object, or creates it under this id; so the same file again
 changes nothing.
 """
@@ -72,7 +72,10 @@ def import_table(run: Run) -> None:
     view.check_permissions(view.request)
     importer = Importer(view)
     source = source_of(job)
-    total, importer.repeated = survey(source, importer)
+    with closing(
+        files.open_file(source)
+    ) as stream:  # raises BadTable for an incomplete file, before any write
+        total, importer.repeated = repeated_ids(open_table(stream, importer.known).rows)
     with closing(files.open_file(source)) as stream:
         table = open_table(stream, importer.known)
         if not job.position:
@@ -81,7 +84,7 @@ def import_table(run: Run) -> None:
         result = Result(**job.position["result"])
         for batch in batches(table, start=result.rows):
             run.progress(result.rows, total)
-            result = repeated(partial(take, batch, importer, run, result))
+            result = repeated(partial(write_batch, batch, importer, run, result))
             if run.should_pause:
                 return
     run.check()
@@ -94,15 +97,8 @@ def source_of(job: Job) -> StoredFile:
     return job.source_file
 
 
-def survey(source: Any, importer: Importer) -> tuple[int, dict[int, int]]:
-    """Return the number of rows, and {row: the earlier row with the same id}. Each slice of the job reads the file for
-    it, which takes a second at most. Raises BadTable, before anything is written, for a file that is not whole."""
-    with closing(files.open_file(source)) as stream:
-        return repeated_ids(open_table(stream, importer.known).rows)
-
-
 def batches(table: Table, start: int) -> Iterator[Batch]:
-    """Yield at most BATCH rows at a time, and fewer where they are long: all of them are in memory."""
+    """Yield batches of at most BATCH rows, and fewer if they are long, because a batch is in memory."""
     batch: Batch = []
     characters = 0
     for number, row in islice(table.rows, start, None):
@@ -116,8 +112,8 @@ def batches(table: Table, start: int) -> Iterator[Batch]:
         yield batch
 
 
-def take(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
-    """Write one batch, and the position after it. Raises LeaseLost and OwnerChanged; then nothing of it was written."""
+def write_batch(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
+    """Write one batch, and the position after it. Raises LeaseLost and OwnerChanged, and then nothing was written."""
     operations, problems = importer.plan(batch)
     with transaction.atomic():
         try:
@@ -129,7 +125,7 @@ def take(batch: Batch, importer: Importer, run: Run, result: Result) -> Result:
     return result
 
 
-# What refuses rows, and not the job: the database, a rule of the serializer or service, a permission on the object.
+# Errors of rows, and not of the job: from the database, serializer, service or permission on the object.
 REFUSED = (IntegrityError, DataError, ApiError, APIException, PermissionDenied, Http404)
 
 
@@ -142,13 +138,13 @@ def attempt(importer: Importer, operations: list[Any], *, dry: bool) -> tuple[in
 
 
 def one_by_one(importer: Importer, batch: Batch, *, dry: bool) -> tuple[tuple[int, ...], list[Problem]]:
-    """Write each row on its own, to find the one that the database has refused. Each is planned again, since what it
-    changes may be another now."""
+    """Write each row on its own, to find the refused one. Each is planned again, because its object may have changed
+    since."""
     total: tuple[int, ...] = (0, 0, 0)
     problems: list[Problem] = []
     for numbered_row in batch:
-        operations, found = importer.plan([numbered_row])
-        problems += found
+        operations, invalid = importer.plan([numbered_row])
+        problems += invalid
         try:
             written = attempt(importer, operations, dry=dry)
         except REFUSED as error:
@@ -164,11 +160,10 @@ def one_by_one(importer: Importer, batch: Batch, *, dry: bool) -> tuple[tuple[in
 def finish(model: Any, run: Run, user: Any, result: Result) -> None:
     job = run.job
     with transaction.atomic():
-        if result.dryRun:  # the file is kept until it is committed
+        if result.dryRun:  # the file remains until it is committed
             run.succeed(asdict(result))
             return
         run.succeed(asdict(result), source_file=None)
         files.schedule_deletion(source_of(job))
         changes = {name: [None, getattr(result, name)] for name in COUNTS}
-        event = f"{model._meta.model_name}.imported"
-        audit.record(event, actor_id=user.pk, target=job, changes=changes)
+        audit.record(f"{model._meta.model_name}.imported", actor_id=user.pk, target=job, changes=changes)

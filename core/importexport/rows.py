@@ -1,4 +1,4 @@
-"""The rows of an import, for a BulkViewSet: which operation each is, whether it is valid, and how they are written."""
+"""Rows of an import, as operations of a BulkViewSet."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,27 +22,18 @@ Problem = dict[str, Any]  # {"row", "field", "code", "message"}
 
 
 def problems_of(row: int, error: ApiError) -> list[Problem]:
-    """Return what is wrong with a row, as the result of the job shows it."""
+    """Return the problems of a row for the result of the job."""
     details = error.details or [{"field": None, "code": error.code.lower(), "message": error.message}]
+    # Bulk operations prefix a field by the index of its operation, which is the row.
+    names = [(item["field"] or "").removeprefix(f"operations.{row}").removeprefix(".") for item in details]
     return [
-        {
-            "row": row,
-            "field": field_of(row, item["field"]),
-            "code": item["code"],
-            "message": item["message"],
-        }
-        for item in details
+        {"row": row, "field": name or None, "code": item["code"], "message": item["message"]}
+        for name, item in zip(names, details, strict=True)
     ]
 
 
-def field_of(row: int, field: str | None) -> str | None:
-    """Return the name of a field as the file has it: bulk operations name it by its operation, which is the row."""
-    prefix = f"operations.{row}"
-    return field.removeprefix(prefix).removeprefix(".") or None if field else None
-
-
 class Importer:
-    """Reads and writes rows with the rights and the serializer of a view."""
+    """A reader and writer of rows, with the permissions and the serializers of a view."""
 
     def __init__(self, view: Any) -> None:
         self.view = view
@@ -58,7 +49,7 @@ class Importer:
         self.repeated: dict[int, int] = {}
 
     def writer(self, method: str) -> Any:
-        """Return the view that writes such rows; None where there is no such route, or its permissions refuse."""
+        """Return the view that writes such rows, or None if there is no such route or its permissions refuse."""
         try:
             return self.view.view_for(method) if self.view.has_method(method) else None
         except (APIException, PermissionDenied):
@@ -70,31 +61,28 @@ class Importer:
     # --- reading ----------------------------------------------------------------------------------
 
     def plan(self, batch: list[tuple[int, Row]]) -> tuple[list[Operation], list[Problem]]:
-        """Return the operations of the valid rows, and what is wrong with the others. No row is locked yet."""
+        """Return the operations of the valid rows, and the problems of the others. No row is locked yet."""
         problems: list[Problem] = []
         keyed: list[tuple[int, UUID | None, Any]] = []
         for number, row in batch:
             try:
-                keyed.append((number, self.key_of(number, row), row))
+                key = key_in(row)
+                if number in self.repeated:
+                    raise FieldError(ID, "repeated", f"Row {self.repeated[number]} has this id already.")
+                keyed.append((number, key, row))
             except FieldError as error:
                 problems += problems_of(number, error)
-        mine, taken = self.existing([key for _number, key, _row in keyed if key is not None])
-        readable_only = self.readable_only(mine)
+        readable, taken = self.existing([key for _number, key, _row in keyed if key is not None])
+        readable_only = self.readable_only(readable)
         operations = []
         for number, key, row in keyed:
             try:
                 if key in readable_only:
                     raise FieldError(ID, "forbidden", "You may read this object, but not write it.")
-                operations.append(self.operation(number, key, row, mine, taken))
+                operations.append(self.operation(number, key, row, readable, taken))
             except ApiError as error:
                 problems += problems_of(number, error)
         return operations, sorted(problems, key=lambda problem: problem["row"])
-
-    def key_of(self, number: int, row: Row) -> UUID | None:
-        key = key_in(row)
-        if number in self.repeated:
-            raise FieldError(ID, "repeated", f"Row {self.repeated[number]} has this id already.")
-        return key
 
     def values_of(self, row: Any, method: str) -> dict[str, Any]:
         """Return the values of writable fields. Raises FieldError, also for text that no database stores."""
@@ -106,27 +94,23 @@ class Importer:
         return values
 
     def existing(self, keys: list[UUID]) -> tuple[set[UUID], set[UUID]]:
-        """Return which of these the caller may read, and which exist at all: in the trash, or of another user."""
-        if not keys:
-            return set(), set()
+        """Return the keys that the caller may read, and those that exist: also in the trash, or of another user."""
         rows = (self.writers["update"] or self.view).object_rows().filter(pk__in=keys).order_by()
-        everybodys = self.view.model._base_manager.filter(pk__in=keys)
-        return set(rows.values_list("pk", flat=True)), set(everybodys.values_list("pk", flat=True))
+        all_rows = self.view.model._base_manager.filter(pk__in=keys)
+        return set(rows.values_list("pk", flat=True)), set(all_rows.values_list("pk", flat=True))
 
     def readable_only(self, keys: set[UUID]) -> set[UUID]:
-        if not keys:
-            return set()
         rows = self.view.model.objects.filter(pk__in=keys).writable_by(self.view.request.user)
         return keys - set(rows.order_by().values_list("pk", flat=True))
 
     def operation(
-        self, number: int, key: UUID | None, row: Any, mine: set[UUID], taken: set[UUID]
+        self, number: int, key: UUID | None, row: Any, readable: set[UUID], taken: set[UUID]
     ) -> Operation:
         """Return the operation of a row. Raises ApiError for one that is not valid."""
-        if key in taken and key not in mine:
+        if key in taken and key not in readable:
             message = "An object with this id cannot be written: it is in the trash, or not yours."
             raise FieldError(ID, "conflict", message)
-        method = "update" if key in mine else "create"
+        method = "update" if key in readable else "create"
         writer = self.writers[method]
         if writer is None:
             raise FieldError(None, "forbidden", f"You may not {method} such objects.")
@@ -149,13 +133,11 @@ class Importer:
         before = self.versions(changing)
         self.view.run_operations(operations)
         after = self.versions(changing)
-        moved = sum(after[key] != version for key, version in before.items())
-        return len(operations) - len(changing), moved, len(changing) - moved
+        updated = sum(after[key] != version for key, version in before.items())
+        return len(operations) - len(changing), updated, len(changing) - updated
 
     def versions(self, keys: list[Any]) -> dict[Any, int]:
         """Lock the rows, in the order in which every service locks them, and return their versions."""
-        if not keys:
-            return {}
         rows = self.view.model._base_manager.filter(pk__in=keys).order_by("pk")
         return dict(rows.select_for_update().values_list("pk", "version"))
 
@@ -198,7 +180,7 @@ DEEP = (serializers.JSONField, serializers.DictField, serializers.BaseSerializer
 
 
 def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) -> Any:
-    """Return the value of a cell for this field. A value of JSON that is not a text stays as it is."""
+    """Return the value of a cell for this field. A value of JSON that is not a text is not changed."""
     if not isinstance(cell, str):
         return cell
     try:

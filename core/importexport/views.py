@@ -48,7 +48,7 @@ class CommitDryRunSerializer(serializers.Serializer[Any]):
 
 
 class ImportSerializer(serializers.Serializer[Any]):
-    """The fields of both, in either type of body. The file is validated apart from them."""
+    """Fields of both types of body. The file is validated separately."""
 
     dryRun = serializers.BooleanField(default=False)
     dryRunId = serializers.UUIDField(required=False)
@@ -56,7 +56,7 @@ class ImportSerializer(serializers.Serializer[Any]):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Either a stored file that is still pending, or the id of a dry run."""
+    """A stored file that is still pending, or the id of a dry run."""
 
     stored: StoredFile | None = None
     is_dry: bool = False
@@ -64,7 +64,7 @@ class Prepared:
 
 
 class ImportViewSet(BulkViewSet):
-    """A BulkViewSet with `POST …/import`: its rows are created and changed as its bulk operations do it."""
+    """A BulkViewSet with `POST …/import`, which writes rows as the bulk operations do."""
 
     documented_errors: ClassVar = {"import_rows": ("CONFLICT", "INSUFFICIENT_STORAGE")}
 
@@ -77,9 +77,9 @@ class ImportViewSet(BulkViewSet):
     )
     @idempotent(prepare="read_table", discard="drop_table")
     def import_rows(self, request: Any, *args: Any, prepared: Prepared, **kwargs: Any) -> Response:
-        """Import from a file. Good rows are stored, bad ones reported by number in the `result` of the job. A row with
-        an `id` changes that object, or creates it under this id; the columns it does not have stay as they are. With
-        `dryRun` nothing is stored; its `dryRunId` then imports the same file."""
+        """Import from a file. Valid rows are stored, invalid ones reported by number in the `result` of the job. A row
+        with an `id` changes that object, or creates it under this id; absent columns are not changed. With `dryRun`
+        nothing is stored; its `dryRunId` then imports the same file."""
         kind = kind_of(type(self), "import")
         with transaction.atomic():
             if prepared.stored is not None:
@@ -127,8 +127,8 @@ runs("*.import")(import_table)
 
 
 def file_of_dry_run(*, user: Any, kind: str, pk: UUID | None) -> StoredFile:
-    """Take the file from its dry run, which can be committed once, in the caller's transaction. Raises FieldError where
-    there is no such dry run, ApiError CONFLICT where it has no file."""
+    """Detach the file from its dry run, which can be committed once, in the caller's transaction. Raises FieldError
+    without such a dry run, ApiError CONFLICT if it has no file."""
     runs = Job.objects.visible_to(user).filter(kind=kind, parameters__dryRun=True)
     dry_run = runs.select_for_update(of=("self",)).select_related("source_file").filter(pk=pk).first()
     if dry_run is None:
@@ -138,7 +138,7 @@ def file_of_dry_run(*, user: Any, kind: str, pk: UUID | None) -> StoredFile:
         raise ApiError("CONFLICT", message=message)
     source: StoredFile | None = dry_run.source_file
     if source is None:
-        message = "This dry run was imported already, or its file is gone after seven days."
+        message = "This dry run was imported already, or its file was deleted after seven days."
         raise ApiError("CONFLICT", message=message)
     dry_run.source_file = None
     dry_run.save_changes("source_file")

@@ -1,7 +1,6 @@
-"""Jobs, for staff: look, start a failed one over, call one off."""
+"""Jobs, for staff: view, retry, cancel."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -13,35 +12,22 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin
+from core.admin.lists import NameFilter
 from core.jobs.models import Job
 from core.jobs.services import cancel_job, known_kinds, retry_job
 
 SHORT = 100
 
 
-class JobKindFilter(admin.SimpleListFilter):
-    """The kinds of jobs that can be queued: no search for distinct values."""
-
+class JobKindFilter(NameFilter):
     title = parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(kind, kind) for kind in known_kinds()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    names = staticmethod(known_kinds)
 
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     list_display = (
-        "kind",
-        "status",
-        "progress",
-        "user",
-        "attempts",
-        "short_error",
-        "created_at",
-        "finished_at",
+        *("kind", "status", "progress", "user", "attempts", "short_error", "created_at", "finished_at"),
     )
     list_filter = ("status", JobKindFilter)
     list_select_related = ("user",)
@@ -86,19 +72,20 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Retry the failed among these", permissions=["change_jobs"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
-        def start_over(job: Job) -> bool:
-            return retry_job(job=job, actor=request.user)
-
-        return self.on_each(request, queryset, start_over, _("Waiting to be run again"))
+        done = _("Waiting to be run again")
+        return self.on_each(request, queryset, lambda job: retry_job(job=job, actor=request.user), done)
 
     @admin.action(description="Cancel these", permissions=["change_jobs"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
-        def call_off(job: Job) -> None:
-            cancel_job(job=job, actor=request.user)
-
-        consequence = _("A running job stops at its next step. What it has stored so far stays.")
+        consequence = _("A running job stops at its next step. The rows that it has stored remain.")
         done = _("Cancelled, or stopping")
-        return self.on_each(request, queryset, call_off, done, consequence=consequence)
+        return self.on_each(
+            request,
+            queryset,
+            lambda job: cancel_job(job=job, actor=request.user),
+            done,
+            consequence=consequence,
+        )
 
 
 def formatted(value: Any) -> SafeString:

@@ -1,5 +1,3 @@
-from importlib import import_module
-
 from django.apps import AppConfig
 
 
@@ -7,7 +5,3 @@ class JobsConfig(AppConfig):
     name = "core.jobs"
     label = "core_jobs"
     verbose_name = "Jobs"
-
-    def ready(self) -> None:
-        """Import the module that registers the kind of file that jobs serve."""
-        import_module("core.jobs.downloads")

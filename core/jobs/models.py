@@ -1,4 +1,4 @@
-"""Background jobs: work that a caller starts, watches and may cancel. Run by core/jobs/services.py."""
+"""Background jobs, run by core/jobs/services.py."""
 
 import time
 from functools import cached_property
@@ -14,7 +14,7 @@ from core.db.leases import LeasedModel, LeasedRows
 
 
 class JobQuerySet(LeasedRows, BaseQuerySet):
-    """Claimed by workers, and shown to their owners."""
+    """Jobs, as workers claim and owners read them."""
 
 
 class Job(LeasedModel, BaseModel):
@@ -27,7 +27,7 @@ class Job(LeasedModel, BaseModel):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    # An admin too sees their own only: staff have the admin site.
+    # Admins read only their own here: staff have the admin site.
     access = Access(owner="user", read_all=(), write_all=())
     moves_owner_version = False  # each step of a running job writes its row
 
@@ -37,15 +37,15 @@ class Job(LeasedModel, BaseModel):
         blank=True,
         default="",
         db_default="",
-        help_text="Of its owner when it was asked for: it runs and hands out its file under no other",
+        help_text="Of its owner at the request: it runs and serves its file under no other",
     )
     kind = models.CharField(max_length=80, help_text="Names what runs it, e.g. resource.export")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent")
-    parameters = models.JSONField(default=dict, help_text="What was asked for; no secret")
-    position = models.JSONField(default=dict, help_text="How far it has come, for whoever takes it up again")
+    parameters = models.JSONField(default=dict, help_text="Of the request; no secret")
+    position = models.JSONField(default=dict, help_text="The last checkpoint, for the next run")
     result = models.JSONField(null=True, blank=True)
-    error = models.JSONField(null=True, blank=True, help_text="{code, message}, as its owner sees it")
+    error = models.JSONField(null=True, blank=True, help_text="{code, message}, for its owner")
     source_file = models.ForeignKey(
         "core_files.StoredFile", null=True, blank=True, on_delete=models.SET_NULL, related_name="read_by"
     )
@@ -89,8 +89,8 @@ class Job(LeasedModel, BaseModel):
         return int(time.time())
 
     def is_for(self, user: Any) -> bool:
-        """Whether its owner, as `user` says who that is now, may still have it run and have what it made."""
-        return user_has(self.role, user)
+        """Return whether its owner, read anew as `user`, is active and still has the role of the request."""
+        return bool(user.is_active and user.role == self.role)
 
     def cancel(self) -> bool:
         """Cancel; a running job stops at its next step. Return False for a finished one. The caller holds the row."""
@@ -107,8 +107,3 @@ class Job(LeasedModel, BaseModel):
         """Start a failed job over from its last checkpoint, with a fresh set of attempts."""
         self.status, self.error, self.cancel_requested_at = self.Status.QUEUED, None, None
         self.save_changes(*self.reset(), "status", "error", "cancel_requested_at")
-
-
-def user_has(role: str, user: Any) -> bool:
-    """Whether the user is active and still has the role under which a job was asked for."""
-    return bool(user.is_active and user.role == role)

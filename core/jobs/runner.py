@@ -1,7 +1,7 @@
-"""What a job's function is given while it runs: progress, cancellation, and the lease.
+"""The run of a job: progress, cancellation, and the lease.
 
 Each second a thread writes the progress and reads whether the job was cancelled, or its owner has lost the role or the
-account. So a long step needs no care, and a function may hold a transaction of its own.
+account. So a step may take long, and a function may use a transaction of its own.
 """
 
 import time
@@ -20,7 +20,7 @@ from core.web import metrics
 from core.web.errors import ApiError
 
 BEAT_SECONDS = 1.0
-SLICE_SECONDS = 20.0  # after which a job that can go on later yields to others
+SLICE_SECONDS = 20.0  # after which a job that can continue later yields to others
 
 
 class JobCancelled(Exception):
@@ -28,15 +28,16 @@ class JobCancelled(Exception):
 
 
 class OwnerChanged(ApiError):
-    """What a job may do was decided for an active account with another role."""
+    """The owner is not active, or has another role than at the request, by which the job was permitted."""
 
     code = "FORBIDDEN"
 
     def __init__(self) -> None:
-        message = _(
-            "The account is not active, or its role is no longer that of this job. Ask for a new one."
+        super().__init__(
+            message=_(
+                "The account is not active, or its role is no longer that of this job. Ask for a new one."
+            )
         )
-        super().__init__(message=message)
 
 
 class Run(Lease):
@@ -56,7 +57,7 @@ class Run(Lease):
     # --- for the function -------------------------------------------------------------------------
 
     def progress(self, done: int, total: int) -> None:
-        """Note the progress. Raises JobCancelled, LeaseLost, OwnerChanged."""
+        """Set the progress. Raises JobCancelled, LeaseLost, OwnerChanged."""
         self.percent = min(99, done * 100 // total) if total else 0
         self.check()
 
@@ -68,32 +69,31 @@ class Run(Lease):
             raise OwnerChanged
 
     def read_owner(self) -> None:
-        """Read the owner as they are now."""
+        """Read the owner anew."""
         owner = get_user_model()._default_manager.filter(pk=self.job.user_id).first()
         self.owner_changed = owner is None or not self.job.is_for(owner)
         if owner is not None:
             self.job.user = owner
 
     def check_owner(self) -> None:
-        """Read the owner in the transaction of what was done. Raises OwnerChanged."""
+        """Read the owner in the transaction of the work. Raises OwnerChanged."""
         self.read_owner()
         if self.owner_changed:
             raise OwnerChanged
 
     @property
     def should_pause(self) -> bool:
-        """Whether a function that can go on from its last checkpoint should return now."""
+        """Whether a function that can continue from its last checkpoint should return now."""
         return time.monotonic() >= self.slice_ends
 
     @property
     def partial_result(self) -> dict[str, Any] | None:
-        """What a job that was stopped has done nevertheless."""
+        """Result at the last checkpoint, for a job that was stopped."""
         return self.job.position.get("result")
 
     def checkpoint(self, position: dict[str, Any]) -> None:
-        """Write the position in the transaction of what was done: the next worker goes on from there.
-        `position["result"]` is what has been done so far. Raises LeaseLost and OwnerChanged, and then that transaction
-        must not commit."""
+        """Write the position in the transaction of the work: the next worker continues from there. `position["result"]`
+        is the result so far. Raises LeaseLost and OwnerChanged, and then that transaction must not commit."""
         self.check_owner()
         values = {"position": position, "progress": self.percent, "attempts": 0}
         self.save(lease_until=Now() + self.duration, **values)
@@ -111,7 +111,7 @@ class Run(Lease):
         self.job.status = status
 
     def release(self, **values: Any) -> None:
-        """Give the lease back, so that any worker may claim the job."""
+        """Release the lease, so that any worker may claim the job."""
         self.save(lease_until=None, lease_id=None, progress=self.percent, **values)
         self.finished = False  # a `finish` before this was rolled back
         self.job.status = values.get("status", self.job.status)
@@ -119,11 +119,11 @@ class Run(Lease):
     # --- for the thread ---------------------------------------------------------------------------
 
     def save(self, **values: Any) -> None:
-        """Write a change that the owner sees. Raises LeaseLost."""
+        """Write a change of what the API shows. Raises LeaseLost."""
         self.write(version=F("version") + 1, updated_at=timezone.now(), **values)
 
     def beat(self) -> None:
-        """Renew the lease where it is time, write the progress, and read what stops the job. Raises LeaseLost."""
+        """Renew the lease if it is time, write the progress, and read what stops the job. Raises LeaseLost."""
         rows = list(self.held().values_list("cancel_requested_at", flat=True))
         if not rows:
             self.lost = not self.finished

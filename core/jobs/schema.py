@@ -1,4 +1,4 @@
-"""Jobs, exports and imports in the OpenAPI document."""
+"""Results of jobs in the OpenAPI document."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ def count_of(description: str, example: int) -> Schema:
 EXPORT_RESULT = object_of(
     {
         "format": {"type": "string", "enum": ["csv", "json"]},
-        "rows": count_of("How many rows the file holds.", 2),
+        "rows": count_of("Rows in the file.", 2),
         "filename": {"type": "string", "examples": ["resources-2026-03-14.csv"]},
         "contentType": {"type": "string", "examples": ["text/csv; charset=utf-8"]},
         "size": count_of("Bytes.", 512),
         "url": text_of(
-            "Hands the file out without a token, for five minutes: ask for the job again for a new "
-            "one. Null when the file has been deleted, by its owner or seven days after the job, and when the role of "
-            "the caller is no longer that of the job.",
+            "Serves the file without a token, for five minutes: request the job again for a new one. Null when the "
+            "file has been deleted, by its owner or seven days after the job, and when the role of the caller is no "
+            "longer that of the job.",
             "/api/v1/files?token=eyJkaXNwb3Np.3Jt0dGhpcyBpcyBub3Q",
             type=["string", "null"],
         ),
@@ -43,17 +43,17 @@ IMPORT_RESULT = object_of(
     {
         "dryRun": {
             "type": "boolean",
-            "description": "Nothing was written; the counts say what would have been.",
+            "description": "Nothing was written; the counts are those of an import.",
         },
-        "rows": count_of("How many rows were read, without empty ones.", 3),
+        "rows": count_of("Rows that were read, without empty ones.", 3),
         "created": count_of("New objects.", 1),
         "updated": count_of("Objects that a row has changed.", 1),
-        "unchanged": count_of("Objects that were as their row says already.", 0),
+        "unchanged": count_of("Objects that were equal to their row already.", 0),
         "failed": count_of("Rows with errors; nothing of them was stored.", 1),
         "ignoredColumns": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Columns of a CSV file that mean nothing here or cannot be written.",
+            "description": "Columns of a CSV file that are unknown or cannot be written.",
             "examples": [["userId"]],
         },
         "errors": {

@@ -1,12 +1,13 @@
 """Jobs: work that takes longer than a request. `enqueue_job` writes the row in the caller's transaction; a worker
 claims it and runs its function under a lease (core/db/leases.py).
 
-When a worker dies, another starts the function over, from the last checkpoint: it must be safe to start over.
+When a worker is killed, another runs the function again from the last checkpoint, so it must be safe to run twice.
 """
 
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -44,7 +45,7 @@ MAX_UNFINISHED = 20  # jobs of one user
 Function = Callable[[Run], None]
 functions: Registry[Function] = Registry()
 wake_up = dispatcher.register(TASK)
-# Whether the caller may still have the file that a job of this kind made; without an entry the role alone decides.
+# Functions that return whether the caller may still read the file of a job. Without an entry the role decides.
 permits: Registry[Callable[[Job, Any], bool]] = Registry()
 
 Item = TypeVar("Item")
@@ -59,13 +60,9 @@ class TooManyJobs(ApiError):
 
 
 def runs(kind: str) -> Callable[[Function], Function]:
-    """Register the function that does jobs of this kind, or with `*.export` of all kinds of this verb. It ends by
-    `run.succeed`, returns early when `run.should_pause`, and raises ApiError for what another attempt cannot help."""
-
-    def register(function: Function) -> Function:
-        return functions.register(kind, function)
-
-    return register
+    """Register the function that runs jobs of this kind, or with `*.export` of all kinds of this verb. It ends by
+    `run.succeed`, returns early when `run.should_pause`, and raises ApiError for errors that a retry cannot help."""
+    return partial(functions.register, kind)
 
 
 def kind_of(view_class: Any, verb: str) -> str:
@@ -79,39 +76,37 @@ def kind_of(view_class: Any, verb: str) -> str:
 def enqueue_job(*, user: Any, kind: str, parameters: dict[str, Any], **files: Any) -> Job:
     """Write a job, in the transaction of the request. Raises TooManyJobs."""
     with transaction.atomic():
-        # The row of the user is locked, or of many requests at once each would find room for itself.
+        # The row of the user is locked, so that parallel requests cannot exceed the limit.
         type(user)._default_manager.select_for_update(no_key=True).get(pk=user.pk)
         if Job.objects.filter(user=user, finished_at=None).count() >= MAX_UNFINISHED:
             raise TooManyJobs
-        request_id = context.current.get().request_id
-        job = Job.objects.create(
-            user=user, role=user.role, kind=kind, parameters=parameters, request_id=request_id, **files
-        )
+        values = {"kind": kind, "parameters": parameters, "request_id": context.current.get().request_id}
+        job = Job.objects.create(user=user, role=user.role, **values, **files)
         audit.record("job.queued", actor_id=user.pk, target=job, changes={"kind": [None, kind]})
         transaction.on_commit(wake_up)
     return job
 
 
 def cancel_job(*, job: Job, actor: Any) -> None:
-    """Raises ApiError CONFLICT for one that is over. The caller holds the row."""
+    """Cancel a job. Raises ApiError CONFLICT for a finished one. The caller holds the row."""
     before = job.status
     already_requested = job.cancel_requested_at is not None
     with transaction.atomic():
         if not job.cancel():
             raise ApiError("CONFLICT", message=_("This job is over; there is nothing to cancel."))
-        if job.is_finished:  # nothing will read it any more
+        if job.is_finished:  # nothing reads them any more
             drop_files(job)
         if not already_requested:
             changes: audit.Changes = {"status": [before, job.status]}
             audit.record("job.cancelled", actor_id=actor.pk, target=job, changes=changes)
-        if job.status != before:  # else the worker ends it, and says so
+        if job.status != before:  # else the worker ends it, and logs that
             log_on_commit(
                 "job_ended", jobId=str(job.pk), kind=job.kind, status=job.status, attempt=job.attempts
             )
 
 
 def dismiss_job(*, job: Job, actor: Any) -> None:
-    """Cancel a job, or delete the files of one that is over. Raises ApiError CONFLICT where there is nothing to do. The
+    """Cancel a job, or delete the files of a finished one. Raises ApiError CONFLICT if there is nothing to do. The
     caller holds the row."""
     with transaction.atomic():
         if job.is_finished and drop_files(job):
@@ -121,7 +116,7 @@ def dismiss_job(*, job: Job, actor: Any) -> None:
 
 
 def drop_files(job: Job) -> bool:
-    """Delete what the job has read and made. Returns whether there was anything. In a transaction."""
+    """Delete the files of the job. Return whether there was any. The caller is in a transaction."""
     stored = [item for item in (job.source_file, job.result_file) if item is not None]
     if stored:
         job.source_file = job.result_file = None
@@ -131,7 +126,7 @@ def drop_files(job: Job) -> bool:
 
 
 def retry_job(*, job: Job, actor: Any) -> bool:
-    """Start a failed one over. False when it has not failed. The caller holds the row."""
+    """Retry a failed job. Return False for another one. The caller holds the row."""
     if job.status != Job.Status.FAILED:
         return False
     job.retry()
@@ -176,8 +171,8 @@ def run_job(job: Job) -> None:
 
 
 def attempt(run: Run) -> None:
-    """Call the function, and write the outcome. Raises LeaseLost; SoftTimeLimitExceeded ends the task, after the job is
-    set to be tried again."""
+    """Call the function, and write the outcome. Raises LeaseLost, and SoftTimeLimitExceeded after the job is queued for
+    another attempt."""
     job = run.row
     try:
         run.check()
@@ -186,7 +181,7 @@ def attempt(run: Run) -> None:
         run.check_owner()
         function = registered(functions, job.kind)
         if function is None:
-            raise RuntimeError(f"no app does jobs of the kind {job.kind}")
+            raise RuntimeError(f"no app runs jobs of the kind {job.kind}")
         function(run)
         if not run.finished:
             run.release(due_at=Now(), attempts=0)
@@ -219,7 +214,7 @@ def may_have_file(job: Job, user: Any) -> bool:
 
 def view_of_job(job: Job, user: Any) -> Any:
     """Return the viewset that has queued the job, as its route makes it, for this user. Its permissions are not yet
-    checked. Raises Http404 where the route has gone."""
+    checked. Raises Http404 if the route has gone."""
     view = routed_view(request_of(user, "POST", job.parameters["path"]))
     if kind_of(type(view), job.kind.rpartition(".")[2]) != job.kind:
         raise Http404
@@ -242,7 +237,7 @@ def registered(items: Registry[Item], kind: str) -> Item | None:
 
 
 def retry_or_fail(run: Run, error: Exception, refusal: ApiError) -> None:
-    """Set the job to be tried again later; after the last attempt its owner is told no more than `refusal`."""
+    """Queue the job for another attempt, or after the last one fail it. Its owner is only shown `refusal`."""
     job, text = run.row, error_text(error)
     final = job.attempts >= MAX_ATTEMPTS
     log.warning("job_attempt_failed", kind=job.kind, final=final, exc_info=error)

@@ -1,4 +1,4 @@
-"""The task of the jobs, and their purge."""
+"""The task that runs jobs, and their purge."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from core.jobs import services as jobs
 from core.jobs.models import Job
 
 RETENTION = timedelta(days=30)
-FILE_RETENTION = timedelta(days=7)  # of what a job has read or made
+FILE_RETENTION = timedelta(days=7)
 
 
 # The broker delivers a message again after 300 s (visibility_timeout) while its job still runs. The second worker finds
@@ -27,22 +27,23 @@ def run_jobs() -> int:
 
 @purges_expired("job files")
 def purge_job_files() -> int:
-    """Delete what jobs have read or made, before the jobs themselves."""
-    over = Job.objects.filter(finished_at__lt=timezone.now() - FILE_RETENTION)
-    return without_files(over.exclude(result_file=None, source_file=None))
+    """Delete the files of jobs, earlier than the jobs themselves."""
+    finished = Job.objects.filter(finished_at__lt=timezone.now() - FILE_RETENTION)
+    return delete_files(finished.exclude(result_file=None, source_file=None))
 
 
 @purges_expired("jobs")
 def purge_jobs() -> int:
-    over = Job.objects.filter(finished_at__lt=timezone.now() - RETENTION)
-    batch = list(over.values_list("pk", flat=True)[:BATCH])
+    finished = Job.objects.filter(finished_at__lt=timezone.now() - RETENTION)
+    batch = list(finished.values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
-        without_files(Job.objects.filter(pk__in=batch))
+        delete_files(Job.objects.filter(pk__in=batch))
         return Job.objects.filter(pk__in=batch).delete()[1].get("core_jobs.Job", 0)
 
 
-def without_files(over: Any) -> int:
-    batch = list(over.values_list("pk", flat=True)[:BATCH])
+def delete_files(finished: Any) -> int:
+    """Delete the files of one batch of these jobs, and return the number of jobs."""
+    batch = list(finished.values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
         files.schedule_deletion_of(StoredFile.objects.filter(Q(made_by__in=batch) | Q(read_by__in=batch)))
         return Job.objects.filter(pk__in=batch).update(

@@ -1,9 +1,10 @@
-"""The caller's jobs: watch them, cancel them, delete their files."""
+"""The caller's jobs, and the downloads of their files."""
 
 from typing import Any, ClassVar
 
 import django_filters
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -13,9 +14,12 @@ from core.api.filters import MultiChoiceFilter
 from core.api.serializers import ModelSerializer
 from core.api.viewsets import BaseViewSet
 from core.files import services as files
+from core.files.models import StoredFile
+from core.files.views import checks_download
 from core.jobs.models import Job
 from core.jobs.schema import ERROR, RESULT
 from core.jobs.services import dismiss_job, may_have_file
+from core.web.errors import ApiError
 
 
 class JobSerializer(ModelSerializer):
@@ -38,16 +42,12 @@ class JobSerializer(ModelSerializer):
 
     @extend_schema_field(RESULT)
     def get_result(self, job: Job) -> Any:
-        """With the address of its file, made for this answer: it lives for five minutes. Without one when the role of
-        the caller is no longer that of the job, since the file may show what only that role may see."""
+        """Return the result with the URL of its file, which is valid for five minutes. The URL is None when the role of
+        the caller is no longer that of the job, because the file may show rows that only that role may read."""
         if job.result is None or "filename" not in job.result:
             return job.result
         stored = job.result_file if may_have_file(job, self.context["request"].user) else None
-        url = (
-            files.signed_url(stored, filename=job.result["filename"], made_at=job.links_made_at)
-            if stored
-            else None
-        )
+        url = stored and files.signed_url(stored, filename=job.result["filename"], made_at=job.links_made_at)
         return {**job.result, "url": url}
 
     @extend_schema_field(ERROR)
@@ -56,7 +56,7 @@ class JobSerializer(ModelSerializer):
 
 
 def accepted(job: Job) -> Response:
-    """202, and where to ask how far it is."""
+    """Return 202 with the URL of the job."""
     headers = {"Location": reverse("job-detail", args=[job.pk])}
     return Response(JobSerializer(job).data, status=202, headers=headers)
 
@@ -71,7 +71,7 @@ class JobFilter(django_filters.FilterSet):
 
 
 class JobViewSet(BaseViewSet):
-    """What runs in the background for the caller, and what came of it."""
+    """Background jobs of the caller, and their results."""
 
     queryset = Job.objects.select_related("result_file")
     serializer_class = JobSerializer
@@ -81,13 +81,14 @@ class JobViewSet(BaseViewSet):
     documented_errors: ClassVar = {"destroy": ("CONFLICT",)}
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Who holds an address of a file does not go on with it when their role has changed."""
+        """Return the job, with the URL of its file if the caller may still read it."""
+        # No 304 after a change of role: the former response has the URL.
         job = self.get_object()
         unchanged = not_modified(request, job.etag) if may_have_file(job, request.user) else None
-        return unchanged or self.answer(job)
+        return unchanged or self.respond(job)
 
-    def answer(self, instance: Job, status: int = 200, **headers: str) -> Response:
-        """The address of a file runs out."""
+    def respond(self, instance: Job, status: int = 200, **headers: str) -> Response:
+        """Respond with an ETag that changes before the URL of the file expires."""
         linked = with_links(instance.etag, instance.links_made_at)
         has_link = instance.result_file_id and may_have_file(instance, self.request.user)
         etag = linked if has_link else instance.etag
@@ -95,13 +96,21 @@ class JobViewSet(BaseViewSet):
         return self.response_with(data, etag, status, key=instance.pk, **headers)
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Cancel a job. One that waits is cancelled at once; one that runs stops at its next step, within seconds,
-        and its `result` says what it has done until then. Cancelling it again changes nothing. Of one that is over the
-        files are deleted, which frees the quota; without any it is a 409, unless it was cancelled."""
+        """Cancel a job. A queued one is cancelled at once; a running one stops at its next step, within seconds,
+        and its `result` counts the rows until then. Cancelling it again changes nothing. Of a finished job the files
+        are deleted, which frees the quota; without any it is a 409, unless it was cancelled."""
         return super().destroy(request, *args, **kwargs)
 
     def perform_destroy(self, instance: Job) -> None:
         dismiss_job(job=instance, actor=self.request.user)
 
     def record(self, *_event: Any) -> None:
-        """The service records what happens to a job."""
+        """Record nothing: the service does."""
+
+
+@checks_download
+def check_permissions(stored: StoredFile) -> None:
+    """Raise ApiError FORBIDDEN if the owner of a job's file has lost the role or the permissions that it ran with."""
+    job = Job.objects.filter(result_file=stored.pk).first()
+    if job is not None and not may_have_file(job, stored.user):
+        raise ApiError("FORBIDDEN", message=_("This file was made under another role than yours is now."))

@@ -1,4 +1,4 @@
-"""Whether an answer is one that the OpenAPI document describes."""
+"""The check that a response is one that the OpenAPI document describes."""
 
 import re
 from functools import cache
@@ -10,7 +10,7 @@ from core.openapi.schema import generating
 
 JSON = "application/json"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-# 405 answers what is not in the document.
+# The document does not describe the responses with 405.
 UNDESCRIBED = {405}
 
 formats = FormatChecker(["uuid", "email"])
@@ -29,7 +29,7 @@ def document():
 
 
 def operations():
-    """(name, operation) of everything in the envelope, e.g. `GET /api/v1/tags`."""
+    """Return (name, operation) of everything in the envelope, e.g. `GET /api/v1/tags`."""
     return [
         (f"{method.upper()} {path}", operation)
         for path, item in document()["paths"].items()
@@ -39,7 +39,7 @@ def operations():
 
 
 def resolved(part):
-    """What a reference refers to; anything else as it is."""
+    """Return the object of a reference; anything else as it is."""
     while "$ref" in part:
         steps = part["$ref"].removeprefix("#/").split("/")
         part = document()
@@ -49,7 +49,7 @@ def resolved(part):
 
 
 def problems_of(value, schema):
-    """What is wrong with a value, as text."""
+    """Return the problems of a value, as text."""
     whole = {**schema, "components": document()["components"]}  # so that references lead somewhere
     validator = Draft202012Validator(whole, format_checker=formats)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
@@ -57,45 +57,45 @@ def problems_of(value, schema):
 
 @cache
 def patterns():
-    """(regular expression, path) of every path, those without variables first."""
+    """Return (regular expression, path) of every path, those without variables first."""
     paths = sorted(document()["paths"], key=lambda path: path.count("{"))
     return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in paths]
 
 
-def described(answer):
-    """The operation that an answer belongs to; None where there is none, or the request did not reach it."""
-    if answer.wsgi_request.resolver_match is None:
+def described(response):
+    """Return the operation of a response; None if there is none, or the request did not reach it."""
+    if response.wsgi_request.resolver_match is None:
         return None  # a forged Host, or plain HTTP
-    url, method = answer.request["PATH_INFO"], answer.request["REQUEST_METHOD"]
+    url, method = response.request["PATH_INFO"], response.request["REQUEST_METHOD"]
     path = next((path for pattern, path in patterns() if pattern.fullmatch(url.rstrip("/"))), None)
     return document()["paths"].get(path, {}).get(method.lower().replace("head", "get"))
 
 
-def contradictions(answer):
-    """Where the answer is not as its operation describes it."""
-    operation = described(answer)
-    if operation is None or answer.status_code in UNDESCRIBED:
+def contradictions(response):
+    """Return the differences between the response and its operation."""
+    operation = described(response)
+    if operation is None or response.status_code in UNDESCRIBED:
         return []
-    response = operation["responses"].get(str(answer.status_code))
-    if response is None:
-        return [f"{answer.status_code} is not described"]
-    response = resolved(response)
-    found = []
-    for name, reference in response.get("headers", {}).items():
+    documented = operation["responses"].get(str(response.status_code))
+    if documented is None:
+        return [f"{response.status_code} is not described"]
+    documented = resolved(documented)
+    problems = []
+    for name, reference in documented.get("headers", {}).items():
         header = resolved(reference)
-        if name not in answer.headers:
-            found += [f"{name} is missing"] if header.get("required") else []
+        if name not in response.headers:
+            problems += [f"{name} is missing"] if header.get("required") else []
         else:
-            text = answer.headers[name]
+            text = response.headers[name]
             value = int(text) if header["schema"]["type"] == "integer" else text
-            found += [f"{name}: {problem}" for problem in problems_of(value, header["schema"])]
-    if answer.request["REQUEST_METHOD"] == "HEAD":
-        return found
-    content = response.get("content", {})
+            problems += [f"{name}: {problem}" for problem in problems_of(value, header["schema"])]
+    if response.request["REQUEST_METHOD"] == "HEAD":
+        return problems
+    content = documented.get("content", {})
     if not content:
-        return found + (["it has a body"] if answer.content else [])
+        return problems + (["it has a body"] if response.content else [])
     if JSON not in content:
-        return found  # the bytes of a file
-    if answer.headers["Content-Type"] != JSON:
-        return [*found, f"its type is {answer.headers['Content-Type']}"]
-    return found + problems_of(answer.json(), content[JSON]["schema"])
+        return problems  # the bytes of a file
+    if response.headers["Content-Type"] != JSON:
+        return [*problems, f"its type is {response.headers['Content-Type']}"]
+    return problems + problems_of(response.json(), content[JSON]["schema"])

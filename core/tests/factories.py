@@ -17,7 +17,7 @@ class OutboxMessageFactory(DjangoModelFactory):
     kind = "test.nothing"
 
 
-class KeptMessageFactory(OutboxMessageFactory):
+class SampleMessageFactory(OutboxMessageFactory):
     """Handled by the fixture `handled`."""
 
     kind = "test.kept"
@@ -52,5 +52,5 @@ class DryRunFactory(JobFactory):
     parameters = factory.Dict({"dryRun": True})
     finished_at = factory.LazyFunction(timezone.now)
     source_file = factory.LazyAttribute(
-        lambda job: StoredFile.objects.create(user=job.user, content_type="text/csv", state="kept")
+        lambda job: StoredFile.objects.create(user=job.user, content_type="text/csv", state="in_use")
     )

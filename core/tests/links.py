@@ -9,6 +9,6 @@ def use_redis(settings, url, timeout=0.1):
 
 
 def with_long_timeout(url):
-    """The same Redis in a pool of its own, for tests whose threads keep two cores busy for longer than a tenth of a
-    second."""
+    """Return a Redis URL with a longer timeout, for tests whose threads keep two cores busy for longer than a
+    tenth of a second."""
     return f"{url}{'&' if '?' in url else '?'}socket_timeout=5"

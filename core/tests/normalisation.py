@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-MOST_MARKS = 30
-LONGEST = 250_000
+MAX_MARKS = 30
+MAX_LENGTH = 250_000
 HOSTILE = {
     "marks whose order alternates": "a" + "\u0301\u0316" * 12_000,
     "halfwidth signs without a class of their own": "a" + "\uff9e\u0323" * 12_000,
@@ -23,12 +23,13 @@ def longest_run(text):
 
 @pytest.fixture
 def normalised(monkeypatch):
-    """The texts that were too much for `unicodedata.normalize`, whoever called it. They are not normalised."""
+    """Record the texts that exceed the limits of `unicodedata.normalize`, from every caller. They are not
+    normalised."""
     excessive = []
     original = unicodedata.normalize
 
     def normalize(form, text):
-        if len(text) > LONGEST or longest_run(text) > MOST_MARKS:
+        if len(text) > MAX_LENGTH or longest_run(text) > MAX_MARKS:
             excessive.append((form, len(text), longest_run(text)))
             return text
         return original(form, text)

@@ -31,42 +31,43 @@ def url_of(row_or_model, page="changelist"):
 
 
 def choose(browser, action, *rows, url=None, **more):
-    """Choose these rows in their list and run the action: the list again, or a page that asks to confirm it."""
+    """Choose these rows in their list and run the action: the response is the list again, or a page that confirms
+    the action."""
     body = {"action": action, "_selected_action": [str(row.pk) for row in rows], "index": "0", **more}
     return browser.post(url or url_of(type(rows[0])), body, follow=True)
 
 
-def go_on(browser, answer):
+def go_on(browser, response):
     """Press the button of a page that confirms or continues an action."""
-    return browser.post(answer.context["address"], answer.context["fields"], follow=True)
+    return browser.post(response.context["address"], response.context["fields"], follow=True)
 
 
 def act(browser, action, *rows):
-    """Choose these rows in their list, run the action, confirm it where that is asked for."""
-    answer = choose(browser, action, *rows)
-    return go_on(browser, answer) if asks(answer) else answer
+    """Choose these rows in their list, run the action, and confirm it if a confirmation is required."""
+    response = choose(browser, action, *rows)
+    return go_on(browser, response) if needs_confirmation(response) else response
 
 
-def asks(answer):
-    """Whether this is a page that confirms or continues an action."""
-    return bool(answer.context) and "fields" in answer.context and "address" in answer.context
+def needs_confirmation(response):
+    """Return whether this is a page that confirms or continues an action."""
+    return bool(response.context) and "fields" in response.context and "address" in response.context
 
 
-def said(answer):
-    """The messages at the top of the page."""
-    return [str(message) for message in answer.context["messages"]]
+def messages_of(response):
+    """Return the messages at the top of the page."""
+    return [str(message) for message in response.context["messages"]]
 
 
-def rows(answer):
-    """What a list shows."""
-    assert answer.status_code == 200, answer.content
-    return list(answer.context["cl"].result_list)
+def rows(response):
+    """Return the rows of a list."""
+    assert response.status_code == 200, response.content
+    return list(response.context["cl"].result_list)
 
 
-def errors(answer):
-    """{field: [problem, …]} of a form that was refused."""
-    assert answer.status_code == 200, answer.content
-    form = answer.context["adminform"].form if "adminform" in answer.context else answer.context["form"]
+def errors(response):
+    """Return {field: [problem, …]} of a form that was refused."""
+    assert response.status_code == 200, response.content
+    form = response.context["adminform"].form if "adminform" in response.context else response.context["form"]
     return {name: [str(problem) for problem in problems] for name, problems in form.errors.items()}
 
 

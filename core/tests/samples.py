@@ -18,7 +18,7 @@ def encoded(image, kind, **options):
 
 
 def photo(width=800, height=600, orientation=1):
-    """A JPEG whose metadata tell where it was taken. Its left half is red."""
+    """Return a JPEG with the place of the photo in its metadata. Its left half is red."""
     image = Image.new("RGB", (width, height), "blue")
     image.paste("red", (0, 0, width // 2, height))
     metadata = exif(orientation)
@@ -43,14 +43,14 @@ def webp(**options):
 
 
 def gif(frames=1, width=40, height=30):
-    """Each frame differs from the one before, else they would become one."""
+    """Return an animation. Each frame differs from the one before, else they would become one."""
     pictures = [Image.new("L", (width, height), number % 251) for number in range(frames)]
     film = {"save_all": True, "append_images": pictures[1:], "duration": 70, "loop": 3, "optimize": False}
     return encoded(pictures[0], "GIF", comment=SECRET.encode(), **(film if frames > 1 else {}))
 
 
 def film(kind, frames=4, width=40, height=30, **options):
-    """An animation whose frames have each their own colour; the first is red."""
+    """Return an animation whose frames have each their own colour; the first is red."""
     colours = ("red", "green", "blue", "yellow", "white", "black")
     pictures = [Image.new("RGBA", (width, height), colours[number % 6]) for number in range(frames)]
     options = {"duration": 70, "loop": 3, **options}
@@ -58,19 +58,19 @@ def film(kind, frames=4, width=40, height=30, **options):
 
 
 def chunk(kind, content, damage=0):
-    """A chunk of a PNG; `damage` makes its checksum wrong."""
-    said = kind + content
-    return struct.pack(">I", len(content)) + said + struct.pack(">I", zlib.crc32(said) ^ damage)
+    """Return a chunk of a PNG; `damage` makes its checksum wrong."""
+    data = kind + content
+    return struct.pack(">I", len(content)) + data + struct.pack(">I", zlib.crc32(data) ^ damage)
 
 
 def with_chunk(inserted, image=None):
-    """A PNG with one chunk more, behind its header."""
+    """Return a PNG with one chunk more, behind its header."""
     image = image or encoded(Image.new("RGB", (40, 30), "red"), "PNG")
     return image[:33] + inserted + image[33:]
 
 
 def bomb(width=50_000, height=50_000):
-    """A few kilobytes that say they are so many pixels."""
+    """Return a PNG of a few kilobytes whose header declares this many pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(1_000_000), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
@@ -87,7 +87,7 @@ def upload(content, name="file.bin", content_type="application/octet-stream"):
 
 
 def opened(content):
-    """The image in these bytes, decoded."""
+    """Decode the image in these bytes."""
     image = Image.open(io.BytesIO(content))
     image.load()
     return image

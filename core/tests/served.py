@@ -12,7 +12,7 @@ from core.web.server import Server
 
 
 def echo(environ, start_response):
-    """Answer with what the application was given."""
+    """Respond with what the application was given."""
     given = {name: value for name, value in environ.items() if isinstance(value, str)}
     given["body"] = environ["wsgi.input"].read().decode()
     body = json.dumps(given).encode()
@@ -36,7 +36,7 @@ def block(environ, start_response):
 
 
 def stream(environ, start_response):
-    """A part at once, the next one when the test says so."""
+    """Send a part at once, and the next one when the test allows it."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     yield b"first "
     yield told(environ)
@@ -77,7 +77,7 @@ if os.environ.get("SERVED") in {"sentry", "wrapped"}:
     from config.wsgi import application as product
 
     def wrapped(environ, start_response):
-        """A wrapper as PEP 3333 allows it: what it returns has nothing of Django's response."""
+        """Wrap the application as PEP 3333 allows it: the result has nothing of Django's response."""
         response = product(environ, start_response)
         try:
             yield from response

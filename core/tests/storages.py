@@ -21,7 +21,7 @@ KEY = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests-secret"}
 
 @pytest.fixture
 def disk(settings, tmp_path):
-    """Files lie in an empty folder, `disk.folder`."""
+    """Store files in an empty folder, `disk.folder`."""
     folder = tmp_path / "media"
     backend = {"BACKEND": "core.files.storages.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
@@ -30,7 +30,7 @@ def disk(settings, tmp_path):
 
 @pytest.fixture(scope="session")
 def s3_server():
-    """Its address."""
+    """Start a local S3 server; return its URL."""
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
@@ -46,7 +46,7 @@ def s3_server():
 
 @pytest.fixture
 def bucket(settings, s3_server):
-    """Files lie in an empty bucket."""
+    """Store files in an empty bucket."""
     client = boto3.client("s3", endpoint_url=s3_server, region_name="us-east-1", **KEY)
     client.create_bucket(Bucket="app")
     settings.STORAGES = {**settings.STORAGES, "default": bucket_at(s3_server)}
@@ -72,22 +72,22 @@ def bucket_at(endpoint):
 
 @pytest.fixture(params=["disk", "bucket"])
 def storage(request):
-    """One after the other."""
+    """Run the test with each storage, one after the other."""
     return request.getfixturevalue(request.param)
 
 
 def fetch_from_us(url, **headers):
-    """(status, headers, body) without a token, as a browser would."""
-    answer = Client().get(url, headers=headers)
-    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
-    return answer.status_code, answer.headers, body
+    """Get (status, headers, body) without a token, as a browser does."""
+    response = Client().get(url, headers=headers)
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    return response.status_code, response.headers, body
 
 
 def fetch_from_anywhere(url, **headers):
     request = urllib.request.Request(url, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, answer.headers, answer.read()
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.headers, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.headers, error.read()

@@ -57,7 +57,7 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256())
 
     def server_context(self, address="127.0.0.1"):
-        """The side of a server that has a certificate of this authority for `address`."""
+        """Return the TLS context of a server that has a certificate of this authority for `address`."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
         certificate = self.sign(address, key, names)

@@ -1,4 +1,4 @@
-"""Views that fail in every way, beside the real ones. For `@pytest.mark.urls("core.tests.urls")`."""
+"""Views that fail in every way, in addition to the real ones. For `@pytest.mark.urls("core.tests.urls")`."""
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
@@ -68,7 +68,7 @@ def api(failure):
 
 
 class Echo(ApiView):
-    """Answers with what it was sent."""
+    """View that returns the data that it received."""
 
     permission_classes = ()
     authentication_classes = ()

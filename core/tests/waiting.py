@@ -1,4 +1,4 @@
-"""The one place that polls, for what only another process can tell: whether it listens, what it has done."""
+"""The one place that polls, for what only another process knows: whether it listens, what it has done."""
 
 import time
 from collections.abc import Callable, Iterable

@@ -167,7 +167,7 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str], d
     name = SHORT_NAMES.get(frozenset(codes)) or "Or".join(code.title().replace("_", "") for code in codes)
     name += "Here" if detailed else ""
     limits = () if status in UNCOUNTED else LIMIT_HEADERS
-    body = register(registry, ResolvedComponent.SCHEMA, f"{name}Answer", error_schema(codes, detailed))
+    body = register(registry, ResolvedComponent.SCHEMA, f"{name}Response", error_schema(codes, detailed))
     extra = EXTRA_HEADERS.get(status, ())
     if status == 412 and not detailed:  # several objects have no single ETag
         extra = ("ETag",)

@@ -1,4 +1,4 @@
-"""Asking for imports, and reading what came of them."""
+"""Requests for imports, and their results."""
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
@@ -10,7 +10,7 @@ COUNTS = ("created", "updated", "unchanged", "failed")
 
 
 def upload(caller, body, name="rows.csv", **fields):
-    """Ask for an import; `fields` stand beside the file."""
+    """Request an import; `fields` are the other fields of the form."""
     body = body.encode() if isinstance(body, str) else body
     key = {name: fields.pop(name) for name in ("HTTP_IDEMPOTENCY_KEY",) if name in fields}
     data = {"file": SimpleUploadedFile(name, body), **fields}
@@ -18,7 +18,7 @@ def upload(caller, body, name="rows.csv", **fields):
 
 
 def imported(caller, body, name="rows.csv", **fields):
-    """The result."""
+    """Import the file; return the job's result."""
     job = finished(caller, upload(caller, body, name, **fields))
     assert (job["status"], job["error"]) == ("succeeded", None), job
     return job["result"]
@@ -29,7 +29,7 @@ def counts(result):
 
 
 def wrong(result):
-    """[(row, field, code), …]"""
+    """Return [(row, field, code), …]."""
     return [(error["row"], error["field"], error["code"]) for error in result["errors"]]
 
 

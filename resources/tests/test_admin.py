@@ -2,7 +2,7 @@ import pytest
 
 from accounts.tests.factories import UserFactory
 from core.audit.models import AuditEvent
-from core.tests.office import act, allow, browser_of, errors, queries_of, rows, said, url_of
+from core.tests.office import act, allow, browser_of, errors, messages_of, queries_of, rows, url_of
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory, TagFactory
 
@@ -14,12 +14,12 @@ def browser(admin):
     return browser_of(admin.user)
 
 
-def found(browser, model=Resource, **query):
+def search(browser, model=Resource, **query):
     return {row.pk for row in rows(browser.get(url_of(model), query))}
 
 
 def form_of(browser, resource):
-    """What a browser would send back, every end of line as CRLF."""
+    """Return what a browser would send back, every end of line as CRLF."""
     form = browser.get(url_of(resource, "change")).context["adminform"].form
     texts = {name: str(form[name].value() or "") for name in form.fields if name != "user"}
     return {name: text.replace("\r\n", "\n").replace("\n", "\r\n") for name, text in texts.items()}
@@ -46,7 +46,7 @@ def test_title_and_owner_are_searched(browser):
     owned = ResourceFactory(user=UserFactory(email="minutes@example.com"))
     ResourceFactory(title="Other", content="minutes")
 
-    assert found(browser, q="MINUTES") == {titled.pk, owned.pk}
+    assert search(browser, q="MINUTES") == {titled.pk, owned.pk}
 
 
 def test_status_and_trash_narrow_the_list(browser):
@@ -55,8 +55,8 @@ def test_status_and_trash_narrow_the_list(browser):
     trashed.soft_delete()
     ResourceFactory(status="published")
 
-    assert found(browser, status__exact="draft", deleted="no") == {draft.pk}
-    assert found(browser, deleted="yes") == {trashed.pk}
+    assert search(browser, status__exact="draft", deleted="no") == {draft.pk}
+    assert search(browser, deleted="yes") == {trashed.pk}
 
 
 @pytest.mark.parametrize(("model", "factory"), [(Resource, ResourceFactory), (Tag, TagFactory)])
@@ -130,10 +130,10 @@ def test_what_its_owner_changed_meanwhile_is_not_overwritten(browser, owner):
     resource = ResourceFactory(user=owner.user, title="Old", content="old")
     sent = form_of(browser, resource)
     owner.patch(f"/api/v1/resources/{resource.pk}", {"content": "newer"})
-    answer = browser.post(url_of(resource, "change"), {**sent, "title": "New"}, follow=True)
+    response = browser.post(url_of(resource, "change"), {**sent, "title": "New"}, follow=True)
 
     assert (stored(resource).title, stored(resource).content) == ("Old", "newer")
-    assert "saved this meanwhile" in errors(answer)["__all__"][0]
+    assert "saved this meanwhile" in errors(response)["__all__"][0]
 
 
 def test_the_owner_of_a_resource_does_not_change(browser, owner):
@@ -154,20 +154,20 @@ def test_the_owner_of_a_resource_does_not_change(browser, owner):
         ("tag_names", "\n".join(str(number) for number in range(21))),
     ],
 )
-def test_what_the_api_refuses_is_refused_beside_its_field(browser, field, value):
+def test_a_value_that_the_api_refuses_is_an_error_of_its_field(browser, field, value):
     resource = ResourceFactory()
 
     assert field in errors(edit(browser, resource, **{field: value}))
     assert stored(resource).version == resource.version
 
 
-def test_owners_are_offered_by_address_and_only_the_living(browser):
-    living, gone = UserFactory(email="ann@example.com"), UserFactory(email="anna@example.com")
+def test_owners_are_completed_by_address_without_deleted_users(browser):
+    present, gone = UserFactory(email="ann@example.com"), UserFactory(email="anna@example.com")
     gone.soft_delete()
     query = {"app_label": "resources", "model_name": "resource", "field_name": "user", "term": "ann"}
-    answer = browser.get("/admin/autocomplete/", query)
+    response = browser.get("/admin/autocomplete/", query)
 
-    assert [row["id"] for row in answer.json()["results"]] == [str(living.pk)]
+    assert [row["id"] for row in response.json()["results"]] == [str(present.pk)]
 
 
 # --- the trash ------------------------------------------------------------------------------------
@@ -185,9 +185,9 @@ def test_deleting_moves_to_the_trash(browser, owner):
 def test_many_are_moved_to_the_trash_at_once(browser):
     trashed, other = ResourceFactory(), ResourceFactory()
     trashed.soft_delete()
-    answer = act(browser, "move_to_trash", trashed, other)
+    response = act(browser, "move_to_trash", trashed, other)
 
-    assert said(answer) == ["Moved to the trash: 1.", "Nothing to do for 1 of the chosen."]
+    assert messages_of(response) == ["Moved to the trash: 1.", "Nothing to do for 1 of the chosen."]
     assert stored(other).deleted_at
 
 
@@ -200,7 +200,7 @@ def test_a_resource_is_restored(browser, owner):
     assert event("resource.restored").actor_id == browser.user.pk
 
 
-def test_nothing_is_restored_for_who_was_deleted(browser):
+def test_nothing_is_restored_for_a_deleted_user(browser):
     resource = ResourceFactory()
     resource.soft_delete()
     resource.user.soft_delete()
@@ -236,7 +236,7 @@ def red(owner):
     return Tag.objects.get(name="red")
 
 
-def test_tags_show_how_many_resources_bear_them(browser, red):
+def test_tags_show_the_number_of_their_resources(browser, red):
     ResourceFactory(user=red.user, tags=["red"])
     ResourceFactory(user=red.user, tags=["red"]).soft_delete()
     [row] = rows(browser.get(url_of(Tag)))
@@ -247,10 +247,10 @@ def test_tags_show_how_many_resources_bear_them(browser, red):
 def test_tags_are_found_by_name_and_owner(browser, red):
     TagFactory(name="blue")
 
-    assert found(browser, Tag, q="RED") == found(browser, Tag, q=red.user.email) == {red.pk}
+    assert search(browser, Tag, q="RED") == search(browser, Tag, q=red.user.email) == {red.pk}
 
 
-def test_a_tag_is_renamed_wherever_it_is_borne(browser, red, owner):
+def test_a_rename_of_a_tag_shows_on_all_its_resources(browser, red, owner):
     browser.post(url_of(red, "change"), {"name": " Crimson "})
 
     assert owner.get("/api/v1/resources", {"tag": "crimson"}).json()["meta"]["total"] == 1
@@ -261,22 +261,22 @@ def test_a_tag_is_renamed_wherever_it_is_borne(browser, red, owner):
 
 def test_a_name_that_is_taken_is_refused_in_words(browser, red):
     TagFactory(user=red.user, name="crimson")
-    answer = browser.post(url_of(red, "change"), {"name": "crimson"}, follow=True)
+    response = browser.post(url_of(red, "change"), {"name": "crimson"}, follow=True)
     red.refresh_from_db()
 
     assert red.name == "red"
-    assert len(errors(answer)["__all__"]) == 1
-    assert "tag of this name" in errors(answer)["__all__"][0]
+    assert len(errors(response)["__all__"]) == 1
+    assert "tag of this name" in errors(response)["__all__"][0]
 
 
 def test_a_tag_in_use_stays(browser, red):
-    answer = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
+    response = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
 
-    assert said(answer) == ["A resource still has this tag."]
+    assert messages_of(response) == ["A resource still has this tag."]
     assert Tag.objects.filter(pk=red.pk).exists()
 
 
-def test_a_tag_that_nothing_bears_is_deleted_and_audited(browser):
+def test_an_unused_tag_is_deleted_and_audited(browser):
     tag = TagFactory()
     browser.post(url_of(tag, "delete"), {"post": "yes"})
 

@@ -12,7 +12,7 @@ from core.admin import actions as admin_actions
 from core.audit.models import AuditEvent
 from core.outbox.models import OutboxMessage
 from core.tests.factories import JobFactory, OutboxMessageFactory
-from core.tests.office import act, allow, asks, browser_of, choose, go_on, said, url_of
+from core.tests.office import act, allow, browser_of, choose, go_on, messages_of, needs_confirmation, url_of
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 
@@ -48,7 +48,7 @@ def test_a_destructive_action_is_confirmed_first(browser, action, factory, conse
     response = choose(browser, action, *chosen)
     page = response.content.decode()
 
-    assert asks(response)
+    assert needs_confirmation(response)
     assert f": 2 {chosen[0]._meta.verbose_name_plural}" in page
     assert consequence in page
     assert all(str(row) in page for row in chosen)
@@ -58,13 +58,13 @@ def test_a_destructive_action_is_confirmed_first(browser, action, factory, conse
 def test_an_action_that_destroys_nothing_is_done_at_once(browser):
     message = OutboxMessageFactory(status=OutboxMessage.Status.FAILED, finished_at=timezone.now())
 
-    assert said(choose(browser, "retry", message)) == ["Waiting to be tried again: 1."]
+    assert messages_of(choose(browser, "retry", message)) == ["Waiting to be tried again: 1."]
 
 
 def test_it_is_done_once_it_is_confirmed(browser):
     response = choose(browser, "move_to_trash", ResourceFactory(title="a"), ResourceFactory(title="b"))
 
-    assert said(go_on(browser, response)) == ["Moved to the trash: 2."]
+    assert messages_of(go_on(browser, response)) == ["Moved to the trash: 2."]
     assert trashed() == {"a", "b"}
 
 
@@ -74,7 +74,7 @@ def test_select_all_means_the_rows_of_the_filter_and_counts_them(browser):
     response = choose_all(browser, drafts[0], status__exact="draft")
 
     assert "3 resources" in response.content.decode()
-    assert said(go_on(browser, response)) == ["Moved to the trash: 3."]
+    assert messages_of(go_on(browser, response)) == ["Moved to the trash: 3."]
     assert trashed() == {"draft 0", "draft 1", "draft 2"}
 
 
@@ -99,7 +99,7 @@ def test_a_confirmed_row_need_no_longer_match_the_filter(browser):
 def test_select_all_is_confirmed_for_every_action(browser):
     user = UserFactory()
 
-    assert asks(choose(browser, "unlock", user, select_across="1"))
+    assert needs_confirmation(choose(browser, "unlock", user, select_across="1"))
 
 
 def test_more_rows_than_the_limit_are_refused(browser, monkeypatch):
@@ -107,7 +107,9 @@ def test_more_rows_than_the_limit_are_refused(browser, monkeypatch):
     resources = [ResourceFactory() for _ in range(3)]
     response = choose_all(browser, resources[0])
 
-    assert said(response) == ["More than 2 are selected. Narrow the list down by its filters or its search."]
+    assert messages_of(response) == [
+        "More than 2 are selected. Narrow the list down by its filters or its search."
+    ]
     assert trashed() == set()
 
 
@@ -127,8 +129,8 @@ def test_a_long_action_continues_with_the_next_request(browser):
     response = go_on(browser, response)
     assert "Move to the trash: 2 of 3" in response.content.decode()
     response = go_on(browser, response)
-    assert not asks(response)
-    assert said(response) == ["Moved to the trash: 3."]
+    assert not needs_confirmation(response)
+    assert messages_of(response) == ["Moved to the trash: 3."]
 
 
 @pytest.mark.usefixtures("short_batches")
@@ -137,10 +139,10 @@ def test_the_messages_of_a_batch_name_refused_and_unchanged_rows(browser, staff)
     gone = UserFactory()
     gone.soft_delete()
     response = go_on(support, choose(support, "end_sessions", browser.user, gone, UserFactory()))
-    texts = said(response)
-    while asks(response):
+    texts = messages_of(response)
+    while needs_confirmation(response):
         response = go_on(support, response)
-        texts += said(response)
+        texts += messages_of(response)
 
     assert [text for text in texts if "Only an admin" in text]
     assert "Nothing to do for 1 of the chosen." in texts
@@ -152,7 +154,7 @@ def test_a_row_that_was_deleted_meanwhile_is_skipped(browser):
     response = choose(browser, "end", session, gone)
     Session.objects.filter(pk=gone.pk).delete()
 
-    assert said(go_on(browser, response)) == ["Ended: 1.", "Nothing to do for 1 of the chosen."]
+    assert messages_of(go_on(browser, response)) == ["Ended: 1.", "Nothing to do for 1 of the chosen."]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -173,9 +175,9 @@ def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_go_on(brows
     holder.start()
     held.wait(30)
     texts = []
-    while asks(response):
+    while needs_confirmation(response):
         response = go_on(browser, response)
-        texts += said(response)
+        texts += messages_of(response)
     done.set()
     holder.join()
 

@@ -1,4 +1,4 @@
-"""No list of the admin tells anything but what its declared filters, its search and its columns tell."""
+"""The lists of the admin show nothing but their declared filters, search and columns."""
 
 import pytest
 from django.contrib import admin
@@ -55,15 +55,15 @@ def admin_of(model):
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_a_filter_that_is_not_declared_is_refused(model, browser):
     for path in paths(model, depth=1):
-        answer = browser.get(url_of(model), {f"{path}__startswith": "a"})
-        assert (path, answer.status_code) == (path, 400)
+        response = browser.get(url_of(model), {f"{path}__startswith": "a"})
+        assert (path, response.status_code) == (path, 400)
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_no_secret_is_reached_however_far_away(model, browser):
     for path in filter(is_secret, paths(model)):
-        answer = browser.get(url_of(model), {f"{path}__startswith": "a"})
-        assert (path, answer.status_code) == (path, 400)
+        response = browser.get(url_of(model), {f"{path}__startswith": "a"})
+        assert (path, response.status_code) == (path, 400)
 
 
 def test_secrets_are_found_by_the_walk():
@@ -86,14 +86,14 @@ def test_a_popup_refers_to_keys_only(browser, name):
 
 def test_no_list_shows_searches_or_sorts_by_a_secret():
     for model in registered():
-        found = admin_of(model)
-        shown = (*found.list_display, *found.ordering, *found.search_fields, *found.search_keys)
+        options = admin_of(model)
+        shown = (*options.list_display, *options.ordering, *options.search_fields, *options.search_keys)
         known = (
             {"payload"} if model is OutboxMessage else set()
         )  # holds no secret; see core/outbox/services.py
         assert {name for name in shown if is_secret(str(name).strip("-=^"))} <= known
-        assert not found.list_editable
-        assert found.date_hierarchy is None
+        assert not options.list_editable
+        assert options.date_hierarchy is None
 
 
 def test_sorting_goes_by_the_columns_of_the_list_only(browser):
@@ -113,7 +113,7 @@ def test_the_search_finds_no_hash(browser):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "field",
     [
         ("accounts", "session", "user"),
         ("accounts", "onetimetoken", "user"),
@@ -124,13 +124,13 @@ def test_the_search_finds_no_hash(browser):
         ("nothing", "resource", "user"),
     ],
 )
-def test_only_declared_fields_are_completed(browser, asked):
-    query = dict(zip(("app_label", "model_name", "field_name"), asked, strict=True), term="a")
+def test_only_declared_fields_are_completed(browser, field):
+    query = dict(zip(("app_label", "model_name", "field_name"), field, strict=True), term="a")
 
     assert browser.get("/admin/autocomplete/", query).status_code == 403
 
 
-def test_only_who_may_fill_in_a_field_is_offered_values(staff):
+def test_autocomplete_requires_the_permission_to_edit_the_field(staff):
     browser = browser_of(allow(staff.user, "accounts.view_user"))
     query = {"app_label": "resources", "model_name": "resource", "field_name": "user", "term": "a"}
     assert browser.get("/admin/autocomplete/", query).status_code == 403
@@ -141,10 +141,10 @@ def test_only_who_may_fill_in_a_field_is_offered_values(staff):
 
 
 def test_sessions_of_one_user_are_listed_by_a_declared_filter(browser, owner, stranger):
-    answer = browser.get(url_of(Session), {"user__id__exact": owner.user.pk})
+    response = browser.get(url_of(Session), {"user__id__exact": owner.user.pk})
 
-    assert [session.user_id for session in rows(answer)] == [owner.user.pk]
-    assert owner.user.email in answer.content.decode()
+    assert [session.user_id for session in rows(response)] == [owner.user.pk]
+    assert owner.user.email in response.content.decode()
 
 
 # --- admins of others -----------------------------------------------------------------------------
@@ -157,6 +157,6 @@ def test_every_registered_admin_is_one_of_ours():
 def test_the_check_names_an_admin_that_is_not():
     site = Site("other")
     site.register(ContentType, admin.ModelAdmin)
-    [problem] = [found for found in site.check(None) if found.id == "config.E001"]
+    [problem] = [options for options in site.check(None) if options.id == "config.E001"]
 
     assert "contenttypes.ContentType" in problem.msg

@@ -18,9 +18,9 @@ def browser(admin):
     return browser_of(admin.user)
 
 
-def values(answer):
-    """What the browser would send from this page."""
-    form = answer.context["adminform"].form
+def values(response):
+    """Return what the browser would send from this page."""
+    form = response.context["adminform"].form
     return {name: form[name].value() or "" for name in form.fields if name != "user"}
 
 
@@ -31,7 +31,7 @@ def resource(owner):
 
 @pytest.fixture
 def stale(browser, owner, resource):
-    """The page after a save that came too late."""
+    """Save a form that is out of date; return the page."""
     sent = values(browser.get(url_of(resource, "change")))
     changes = {"title": "Theirs", "content": "their text", "tags": ["a", "theirs"]}
     assert owner.patch(f"/api/v1/resources/{resource.pk}", changes).status_code == 200
@@ -66,10 +66,10 @@ def test_both_versions_are_shown_where_they_differ(stale):
 
 
 def test_it_can_be_saved_on_top_knowingly(stale, browser, resource):
-    answer = browser.post(url_of(resource, "change"), values(stale))
+    response = browser.post(url_of(resource, "change"), values(stale))
     resource.refresh_from_db()
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert (resource.title, resource.content, resource.status) == ("Mine", "my text", "published")
     event = AuditEvent.objects.filter(event="resource.updated", actor_id=browser.user.pk).get()
     assert event.changes["title"] == ["Theirs", "Mine"]
@@ -77,47 +77,47 @@ def test_it_can_be_saved_on_top_knowingly(stale, browser, resource):
 
 def test_another_change_in_between_is_shown_again(stale, browser, resource, owner):
     owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Theirs again"})
-    answer = browser.post(url_of(resource, "change"), values(stale))
+    response = browser.post(url_of(resource, "change"), values(stale))
 
-    assert answer.context["adminform"].form.conflict[0].stored == "Theirs again"
-    assert values(answer)["title"] == "Mine"
+    assert response.context["adminform"].form.conflict[0].stored == "Theirs again"
+    assert values(response)["title"] == "Mine"
 
 
-def test_who_typed_what_is_stored_already_is_not_bothered(browser, owner, resource):
+def test_values_that_are_stored_already_are_no_conflict(browser, owner, resource):
     sent = values(browser.get(url_of(resource, "change")))
     owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Same"})
 
     assert browser.post(url_of(resource, "change"), {**sent, "title": "Same"}).status_code == 302
 
 
-def test_what_is_wrong_beside_it_stays_as_it_was_typed(browser, owner, resource):
+def test_an_invalid_value_in_the_form_stays_as_it_was_typed(browser, owner, resource):
     sent = values(browser.get(url_of(resource, "change")))
     owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Theirs"})
-    answer = browser.post(url_of(resource, "change"), {**sent, "title": "x" * 256})
+    response = browser.post(url_of(resource, "change"), {**sent, "title": "x" * 256})
 
-    assert {"title", "__all__"} == set(errors(answer))
-    assert values(answer)["title"] == "x" * 256
+    assert {"title", "__all__"} == set(errors(response))
+    assert values(response)["title"] == "x" * 256
 
 
 def test_what_a_service_refuses_stays_in_the_form_too(browser):
     red = TagFactory(name="red")
     TagFactory(user=red.user, name="crimson")
-    answer = browser.post(url_of(red, "change"), {"name": "crimson"})
+    response = browser.post(url_of(red, "change"), {"name": "crimson"})
 
-    assert errors(answer)["__all__"]
-    assert values(answer)["name"] == "crimson"
+    assert errors(response)["__all__"]
+    assert values(response)["name"] == "crimson"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_forms_saved_at_once_one_is_shown_the_other(browser):
     resource = ResourceFactory(title="Old")
     sent = values(browser.get(url_of(resource, "change")))
-    start, answers = threading.Barrier(2), {}
+    start, responses = threading.Barrier(2), {}
 
     def save(title):
         start.wait()
         own = browser_of(browser.user)
-        answers[title] = own.post(url_of(resource, "change"), {**sent, "title": title})
+        responses[title] = own.post(url_of(resource, "change"), {**sent, "title": title})
         connection.close()
 
     threads = [threading.Thread(target=save, args=[title]) for title in ("One", "Two")]
@@ -125,7 +125,7 @@ def test_of_two_forms_saved_at_once_one_is_shown_the_other(browser):
         thread.start()
     for thread in threads:
         thread.join()
-    saved, refused = sorted(answers.values(), key=lambda answer: -answer.status_code)
+    saved, refused = sorted(responses.values(), key=lambda response: -response.status_code)
 
     assert (saved.status_code, refused.status_code) == (302, 200)
     winner = Resource.objects.get(pk=resource.pk).title

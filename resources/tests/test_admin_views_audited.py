@@ -102,9 +102,9 @@ def test_a_list_leaves_no_event(browser):
 def test_a_form_that_is_shown_again_is_a_look(browser, owner, model):
     """With an error, or when the row has moved on: the page shows all that it shows to a GET."""
     row = rows_of_all(owner.user)[model]
-    answer = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
+    response = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert (views().get().event, views().get().target_id) == (f"{model._meta.model_name}.viewed", row.pk)
 
 
@@ -122,16 +122,16 @@ def test_and_the_pages_of_what_may_name_people(browser, owner, model):
     assert (views().get().event, views().get().target_id) == (f"{model._meta.model_name}.viewed", row.pk)
 
 
-@pytest.mark.parametrize("ask", ["get", "patch"])
-def test_and_a_person_read_through_the_api(admin, owner, ask):
+@pytest.mark.parametrize("method", ["get", "patch"])
+def test_and_a_person_read_through_the_api(admin, owner, method):
     for _ in range(2):
-        assert getattr(admin, ask)(f"/api/v1/users/{owner.user.pk}").status_code == 200
+        assert getattr(admin, method)(f"/api/v1/users/{owner.user.pk}").status_code == 200
     event = views().get()
 
     assert (event.event, event.actor_id, event.subject_id) == ("user.viewed", admin.user.pk, owner.user.pk)
 
 
-def test_but_nobody_views_themselves_through_the_api(admin, owner):
+def test_but_not_the_own_account_read_through_the_api(admin, owner):
     for path in ("me", str(owner.user.pk)):
         owner.get(f"/api/v1/users/{path}")
     admin.get("/api/v1/users/01890000-0000-7000-8000-000000000000")
@@ -139,7 +139,7 @@ def test_but_nobody_views_themselves_through_the_api(admin, owner):
     assert not views().exists()
 
 
-def test_the_owner_is_not_told_in_the_history_of_an_object(browser, owner):
+def test_the_history_of_an_object_does_not_show_views(browser, owner):
     resource = ResourceFactory(user=owner.user)
     browser.get(url_of(resource, "change"))
 

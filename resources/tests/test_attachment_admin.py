@@ -22,10 +22,10 @@ def browser(admin):
 
 def test_staff_with_permission_see_what_there_is(staff, attachment):
     allow(staff.user, "resources.view_attachment")
-    answer = browser_of(staff.user).get(url_of(Attachment), {"q": "a.txt"})
+    response = browser_of(staff.user).get(url_of(Attachment), {"q": "a.txt"})
 
-    assert rows(answer) == [attachment]
-    assert b"/api/v1/files?token=" in answer.content
+    assert rows(response) == [attachment]
+    assert b"/api/v1/files?token=" in response.content
 
 
 def test_staff_without_it_see_nothing(staff, attachment):
@@ -48,7 +48,7 @@ def test_nothing_can_be_changed(browser, attachment):
     assert browser.post(url_of(attachment, "change"), {"width": "1"}).status_code == 403
 
 
-def test_the_list_asks_no_more_often_for_more_rows(browser, attachment):
+def test_the_queries_of_the_list_do_not_grow_with_its_rows(browser, attachment):
     few = queries_of(browser, url_of(Attachment))
     for _ in range(5):
         AttachmentFactory()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _document():
-    """The document that answers are held against is made before the threads ask for it."""
+    """Build the document that responses are compared with before the threads need it."""
     contract.document()
 
 
@@ -26,12 +26,12 @@ def send(client, path, **headers):
 
 
 def consistent(disk):
-    """Every row has its file, every file its row, and every resource counts right."""
+    """Return whether every row has its file, every file its row, and every resource the right count."""
     outbox.drain()
     rows = {row.file.pk.hex for row in Attachment.objects.with_files()}
     counts = {row.pk: row.attachments.count() for row in Resource.objects.all()}
-    kept = {stored.pk.hex for stored in StoredFile.objects.all()}
-    return rows == kept == set(disk.names()) and counts == dict(
+    stored_keys = {stored.pk.hex for stored in StoredFile.objects.all()}
+    return rows == stored_keys == set(disk.names()) and counts == dict(
         Resource.objects.values_list("pk", "attachment_count")
     )
 

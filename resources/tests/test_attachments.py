@@ -37,10 +37,10 @@ def attach(caller, path, content=b"Hello", name="hello.txt", **headers):
 
 
 def test_a_text_is_stored_as_it_is(storage, owner, path):
-    answer = attach(owner, path, "Grüße\n".encode(), "grüße.txt")
-    data = answer.json()["data"]
+    response = attach(owner, path, "Grüße\n".encode(), "grüße.txt")
+    data = response.json()["data"]
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert list(data) == FIELDS
     assert (data["filename"], data["contentType"], data["size"]) == ("grüße.txt", "text/plain", 8)
     assert data["width"] is data["height"] is data["thumbnailUrl"] is None
@@ -63,7 +63,7 @@ def test_an_image_comes_with_a_thumbnail(storage, owner, path):
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "shown", "said"),
+    ("content", "name", "shown", "disposition"),
     [
         (b"@echo off", "invoice.bat", "invoice.txt", 'attachment; filename="invoice.txt"'),
         (b"@echo off", "invoice%2Ebat", "invoice_2Ebat", 'attachment; filename="invoice_2Ebat"'),
@@ -73,11 +73,14 @@ def test_an_image_comes_with_a_thumbnail(storage, owner, path):
         (samples.png(), "a.html", "a.png", 'inline; filename="a.png"'),
     ],
 )
-def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name, shown, said):
+def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name, shown, disposition):
     data = attach(owner, path, content, name).json()["data"]
 
     assert data["filename"] == shown
-    assert storage.fetch(data["url"])[1]["Content-Disposition"] == f"{said}; filename*=utf-8''{quote(shown)}"
+    assert (
+        storage.fetch(data["url"])[1]["Content-Disposition"]
+        == f"{disposition}; filename*=utf-8''{quote(shown)}"
+    )
     assert AuditEvent.objects.get(event="attachment.created").changes == {"attachments": [None, shown]}
 
 
@@ -89,7 +92,7 @@ def test_a_thumbnail_has_the_ending_of_its_own_type(storage, owner, path):
     assert headers["Content-Disposition"] == "inline; filename=\"a.jpg\"; filename*=utf-8''a.jpg"
 
 
-def test_a_part_of_it_may_be_asked_for(storage, owner, path):
+def test_serves_a_range_of_the_file(storage, owner, path):
     url = attach(owner, path, b"0123456789", "digits.txt").json()["data"]["url"]
     status, headers, body = storage.fetch(url, Range="bytes=2-5")
 
@@ -111,24 +114,24 @@ def test_the_resource_shows_them_in_the_order_they_came(storage, owner, path):
 def test_deleting_takes_the_bytes_along(storage, owner, path):
     item = attach(owner, path, samples.png(), "a.png").json()["data"]
     assert len(storage.names()) == 2
-    answer = owner.delete(f"{path}/attachments/{item['id']}")
+    response = owner.delete(f"{path}/attachments/{item['id']}")
     outbox.drain()
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (response.status_code, response.content) == (204, b"")
     assert owner.get(path).json()["data"]["attachments"] == []
-    assert storage.fetch(item["url"])[0] in {403, 404}  # a bucket may not say what it does not have
+    assert storage.fetch(item["url"])[0] in {403, 404}  # a bucket may not reveal what it does not have
     assert (storage.names(), StoredFile.objects.count()) == ([], 0)
 
 
 def test_one_of_them_by_its_path(disk, owner, path):
-    answer = attach(owner, path)
-    again = owner.get(answer["Location"])
+    response = attach(owner, path)
+    again = owner.get(response["Location"])
 
     assert again.status_code == 200
-    assert {**again.json()["data"], "url": ""} == {**answer.json()["data"], "url": ""}
-    assert owner.get(answer["Location"], headers={"If-None-Match": again["ETag"]}).status_code == 304
-    assert owner.delete(answer["Location"], headers={"If-Match": '"v2"'}).status_code == 412
-    assert owner.delete(answer["Location"], headers={"If-Match": again["ETag"]}).status_code == 204
+    assert {**again.json()["data"], "url": ""} == {**response.json()["data"], "url": ""}
+    assert owner.get(response["Location"], headers={"If-None-Match": again["ETag"]}).status_code == 304
+    assert owner.delete(response["Location"], headers={"If-Match": '"v2"'}).status_code == 412
+    assert owner.delete(response["Location"], headers={"If-Match": again["ETag"]}).status_code == 204
 
 
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
@@ -136,9 +139,9 @@ def test_what_belongs_to_somebody_else_is_not_there(disk, owner, stranger, path,
     item = attach(owner, path).json()["data"]["id"]
     tail = f"/{item}" if method == "delete" else ""
     body = {"data": upload(b"x"), "format": "multipart"} if method == "post" else {}
-    answer = getattr(stranger, method)(f"{path}/attachments{tail}", **body)
+    response = getattr(stranger, method)(f"{path}/attachments{tail}", **body)
 
-    assert code(answer) == (404, "NOT_FOUND")
+    assert code(response) == (404, "NOT_FOUND")
     assert Attachment.objects.count() == 1
 
 
@@ -188,16 +191,16 @@ def test_they_move_the_version_and_are_in_the_history(disk, owner, resource, pat
     ]
 
 
-def test_writes_answer_with_them_and_do_not_call_them_changed(disk, owner, path):
+def test_writes_return_attachments_and_do_not_audit_them_as_changed(disk, owner, path):
     attach(owner, path)
-    answer = owner.patch(path, {"title": "New"})
+    response = owner.patch(path, {"title": "New"})
 
-    assert len(answer.json()["data"]["attachments"]) == 1
+    assert len(response.json()["data"]["attachments"]) == 1
     changes = AuditEvent.objects.get(event="resource.updated").changes
     assert set(changes) == {"title"}
 
 
-def test_the_etag_holds_as_long_as_the_addresses_in_the_answer(disk, owner, path):
+def test_the_etag_is_valid_as_long_as_the_urls_in_the_response(disk, owner, path):
     attach(owner, path)
     with time_machine.travel(timezone.now(), tick=False) as clock:
         first, same = owner.get(path), owner.get(path)

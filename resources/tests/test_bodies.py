@@ -69,7 +69,7 @@ def test_a_body_that_stops_is_a_timeout(monkeypatch):
         asyncio.run(read_body(stopped(), 10))
 
 
-def test_a_body_for_which_the_disk_has_no_room_says_so_when_it_is_read(settings, tmp_path):
+def test_a_body_that_cannot_be_stored_on_disk_fails_when_it_is_read(settings, tmp_path):
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "gone")
     body, length = asyncio.run(read_body(in_parts(b"x" * (MAX_IN_MEMORY + 1)), None))
 
@@ -82,6 +82,6 @@ def test_a_body_for_which_the_disk_has_no_room_says_so_when_it_is_read(settings,
 def test_an_upload_for_which_there_is_no_room_is_a_507(owner):
     path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
     lost = {"wsgi.input": UnstoredBody(OSError(errno.ENOSPC, "No space left on device"))}
-    answer = owner.generic("POST", path, b"x", "multipart/form-data; boundary=b", **lost)
+    response = owner.generic("POST", path, b"x", "multipart/form-data; boundary=b", **lost)
 
-    assert code(answer) == (507, "INSUFFICIENT_STORAGE")
+    assert code(response) == (507, "INSUFFICIENT_STORAGE")

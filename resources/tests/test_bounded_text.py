@@ -1,5 +1,5 @@
-"""No text reaches normalisation before it is bounded, whatever door it comes in by. What is measured is what
-`unicodedata.normalize` is called with: its cost grows with the square of a run of combining marks."""
+"""No text reaches normalisation before its length is checked, by any endpoint. The tests check the arguments of
+`unicodedata.normalize`: its cost grows with the square of a run of combining marks."""
 
 import ast
 
@@ -11,10 +11,10 @@ from accounts.models import User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, NEW_PASSWORD, problems
 from accounts.tests.factories import PASSWORD, UserFactory
-from config.tests import house
+from config.tests import inventory
 from config.tests.office import registered
 from core.tests.normalisation import HOSTILE
-from core.tests.office import browser_of, errors, said, url_of
+from core.tests.office import browser_of, errors, messages_of, url_of
 from resources.tests.factories import ResourceFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
@@ -27,9 +27,9 @@ REGISTRATION = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann A
 CODES = {"invalid_characters", "max_length"}
 
 
-def refused_fields(answer):
-    """The fields that were refused for what is measured here."""
-    return {field for field, code in problems(answer) if code in CODES}
+def refused_fields(response):
+    """Return the fields that were refused for the length or the combining marks of their text."""
+    return {field for field, code in problems(response) if code in CODES}
 
 
 # --- the source -----------------------------------------------------------------------------------
@@ -37,27 +37,27 @@ def refused_fields(answer):
 
 def test_only_one_module_normalises():
     forbidden = {"normalize", "casefold", "is_normalized"}
-    found = set()
-    for path, text in house.sources().items():
-        for name, node in house.calls(ast.parse(text)):
+    callers = set()
+    for path, text in inventory.sources().items():
+        for name, node in inventory.calls(ast.parse(text)):
             owner = getattr(getattr(node.func, "value", None), "id", "")
             if (name in forbidden and isinstance(node.func, ast.Attribute)) or owner == "idna":
-                found.add(path)
+                callers.add(path)
 
-    assert found == {"core/web/text.py"}
+    assert callers == {"core/web/text.py"}
 
 
 def test_no_other_module_imports_what_normalises():
-    found = set()
-    for path, text in house.sources().items():
+    callers = set()
+    for path, text in inventory.sources().items():
         for node in ast.walk(ast.parse(text)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module]
-            found |= {(path, name) for name in names if name in {"idna", "unicodedata"}}
+            callers |= {(path, name) for name in names if name in {"idna", "unicodedata"}}
 
-    # The others ask for the category of a single character.
-    assert found == {
+    # The others look up the category of a single character.
+    assert callers == {
         ("core/web/text.py", "idna"),
         *(
             (f"{module}.py", "unicodedata")
@@ -83,9 +83,9 @@ PUBLIC = [
 def test_public_endpoints(anonymous, normalised, path, field, text):
     if field == "email":
         text = f"{text}@example.com"
-    answer = anonymous.post(f"{API}/{path}", {**REGISTRATION, "token": "t", field: text})
+    response = anonymous.post(f"{API}/{path}", {**REGISTRATION, "token": "t", field: text})
 
-    assert refused_fields(answer) == {field}
+    assert refused_fields(response) == {field}
     assert normalised == []
 
 
@@ -97,8 +97,8 @@ def test_a_domain_and_a_spent_token(anonymous, owner, normalised, text):
     body = {**REGISTRATION, "email": f"ann@{text}.example"}
 
     assert refused_fields(anonymous.post(f"{API}/auth/register", body)) == {"email"}
-    answer = anonymous.post(f"{API}/auth/reset-password", {"token": token, "password": f"A1{text}"})
-    assert refused_fields(answer) == {"password"}
+    response = anonymous.post(f"{API}/auth/reset-password", {"token": token, "password": f"A1{text}"})
+    assert refused_fields(response) == {"password"}
     assert normalised == []
 
 
@@ -123,27 +123,27 @@ def test_what_somebody_sends_of_their_own(owner, normalised, method, path, body,
     resource, tag = ResourceFactory(user=owner.user), TagFactory(user=owner.user)
     path = path.format(resource=resource.pk, tag=tag.pk)
 
-    answer = getattr(owner, method)(f"{API}/{path}", {**body, field: "e" + "\u0301\u0316" * marks})
+    response = getattr(owner, method)(f"{API}/{path}", {**body, field: "e" + "\u0301\u0316" * marks})
 
-    assert refused_fields(answer) == {field}
+    assert refused_fields(response) == {field}
     assert normalised == []
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=NAMES)
 def test_tags_and_bulk_operations(owner, normalised, text):
-    answer = owner.post(f"{API}/resources", {"title": "T", "tags": ["fine", text]})
-    assert refused_fields(answer) == {"tags.1"}
+    response = owner.post(f"{API}/resources", {"title": "T", "tags": ["fine", text]})
+    assert refused_fields(response) == {"tags.1"}
 
     operation = {"method": "create", "data": {"title": text, "tags": [text]}}
-    answer = owner.post(f"{API}/resources/bulk", {"operations": [operation]})
-    assert refused_fields(answer) == {"operations.0.title", "operations.0.tags.0"}
+    response = owner.post(f"{API}/resources/bulk", {"operations": [operation]})
+    assert refused_fields(response) == {"operations.0.title", "operations.0.tags.0"}
     assert normalised == []
 
 
 def test_a_list_of_too_many_tags_is_refused_unread(owner):
-    answer = owner.post(f"{API}/resources", {"title": "T", "tags": [RUN] * 21})
+    response = owner.post(f"{API}/resources", {"title": "T", "tags": [RUN] * 21})
 
-    assert problems(answer) == [("tags", "max_length")]
+    assert problems(response) == [("tags", "max_length")]
 
 
 @pytest.mark.parametrize(
@@ -161,19 +161,19 @@ def test_a_list_of_too_many_tags_is_refused_unread(owner):
 def test_query_parameters(admin, normalised, path, parameter):
     ResourceFactory(user=admin.user)
     for text in (RUN, LONG):
-        answer = admin.get(f"{API}/{path}", {parameter: text})
+        response = admin.get(f"{API}/{path}", {parameter: text})
         if (path, text) != ("jobs", RUN):  # a kind is compared as it is
-            assert {field for field, _code in problems(answer)} == {parameter}
+            assert {field for field, _code in problems(response)} == {parameter}
     assert normalised == []
 
 
 @pytest.mark.parametrize("name", ["search", "tag", "sort", "fields"])
 def test_the_filters_of_an_export(owner, normalised, name):
     for text in (RUN, LONG):
-        answer = owner.post(
+        response = owner.post(
             f"{API}/resources/export", {"format": "csv", name: [text] if name == "tag" else text}
         )
-        assert {field for field, _code in problems(answer)} == {name}
+        assert {field for field, _code in problems(response)} == {name}
     assert normalised == []
 
 
@@ -186,8 +186,8 @@ def test_names_of_unknown_fields_and_parameters(owner, normalised):
 def test_headers(owner, normalised):
     sent = LONG[:4000].encode().decode("latin-1")
     for header in ("Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID", "User-Agent", "Accept"):
-        answer = owner.post(f"{API}/resources", {"title": "T"}, headers={header: sent})
-        assert answer.status_code < 500, header
+        response = owner.post(f"{API}/resources", {"title": "T"}, headers={header: sent})
+        assert response.status_code < 500, header
     assert normalised == []
 
 
@@ -202,9 +202,9 @@ def boss():
 @pytest.mark.parametrize("text", TEXTS, ids=NAMES)
 @pytest.mark.parametrize("field", ["email", "name", "password"])
 def test_a_new_user_in_the_admin(boss, normalised, field, text):
-    answer = boss.post(url_of(User, "add"), {**REGISTRATION, "role": "user", field: text})
+    response = boss.post(url_of(User, "add"), {**REGISTRATION, "role": "user", field: text})
 
-    assert field in errors(answer)
+    assert field in errors(response)
     assert not User.objects.filter(role="user").exists()
     assert normalised == []
 
@@ -241,17 +241,17 @@ def test_passwords_in_the_admin(boss, normalised, text):
 )
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_searches_in_the_admin(boss, normalised, model, text):
-    answer = boss.get(url_of(model), {"q": text})
+    response = boss.get(url_of(model), {"q": text})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     if django_admin.site.get_model_admin(model).search_fields:
-        assert any("A search has at most" in message for message in said(answer))
+        assert any("A search has at most" in message for message in messages_of(response))
     assert normalised == []
 
 
 def test_a_search_of_an_autocomplete_field(boss, normalised):
     field = {"app_label": "resources", "model_name": "resource", "field_name": "user"}
-    answer = boss.get("/admin/autocomplete/", {**field, "term": LONG})
+    response = boss.get("/admin/autocomplete/", {**field, "term": LONG})
 
-    assert answer.json()["results"] == []
+    assert response.json()["results"] == []
     assert normalised == []

@@ -1,7 +1,7 @@
-"""What a request may cost, in numbers that depend on no machine: statements, and calls of Python functions.
+"""The cost of a request, in numbers that depend on no machine: statements, and calls of Python functions.
 
-A budget is what it costs today and a tenth more. Whoever needs more raises it here, and says why; whoever makes it
-cheaper lowers it. Times are in docs/performance.md.
+A budget is today's cost and a tenth more. A change that needs more raises it here, with its reason; a change that
+makes a request cheaper lowers it. Times are in docs/performance.md.
 """
 
 import sys
@@ -34,8 +34,8 @@ BUDGETS = {
 
 
 @pytest.fixture
-def ask():
-    """Requests to the middlewares and the view, without server and test client."""
+def requests():
+    """Return functions that send requests to the middlewares and the view, without server and test client."""
     user = UserFactory()
     rows = [ResourceFactory(user=user, content="text " * 100, tags=["a", "b"]) for _ in range(25)]
     token = open_session(user).access
@@ -44,8 +44,10 @@ def ask():
 
     def request(method, path, body=None, **headers):
         content = {"data": body, "content_type": "application/json"} if body is not None else {}
-        asked = getattr(factory, method)(path, HTTP_AUTHORIZATION=f"Bearer {token}", **content, **headers)
-        return lambda: handler.get_response(asked)
+        request_object = getattr(factory, method)(
+            path, HTTP_AUTHORIZATION=f"Bearer {token}", **content, **headers
+        )
+        return lambda: handler.get_response(request_object)
 
     etag = request("get", LIST)()["ETag"]
     one, gone = rows[0].pk, iter(rows[5:])
@@ -78,23 +80,23 @@ def calls_of(act):
 
 
 @pytest.mark.parametrize("what", BUDGETS)
-def test_statements(ask, what):
-    ask[what]()()  # what is found out once
-    act = ask[what]()
+def test_statements(requests, what):
+    requests[what]()()  # what is found out once
+    act = requests[what]()
     with CaptureQueriesContext(connection) as queries:
-        answer = act()
+        response = act()
 
-    assert answer.status_code < 400
-    said = [query["sql"][:60] for query in queries if "SAVEPOINT" not in query["sql"]]
+    assert response.status_code < 400
+    statements = [query["sql"][:60] for query in queries if "SAVEPOINT" not in query["sql"]]
     plain = 2 if connection.vendor == "sqlite" else 0  # the count apart, the tags apart
-    assert len(said) <= BUDGETS[what][0] + plain, said
+    assert len(statements) <= BUDGETS[what][0] + plain, statements
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="the budgets are those of production")
 @pytest.mark.parametrize("what", BUDGETS)
-def test_function_calls(ask, what):
+def test_function_calls(requests, what):
     for _ in range(3):
-        ask[what]()()
+        requests[what]()()
 
-    made = calls_of(ask[what]())
+    made = calls_of(requests[what]())
     assert made <= BUDGETS[what][1]

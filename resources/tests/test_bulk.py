@@ -1,4 +1,4 @@
-"""POST /resources/bulk: what it does, and what it answers."""
+"""The effects of POST /resources/bulk, and its response."""
 
 import pytest
 
@@ -29,16 +29,16 @@ def delete(resource):
 
 
 def test_each_operation_has_its_result_in_order(owner):
-    changing, doomed = ResourceFactory(user=owner.user), ResourceFactory(user=owner.user)
-    answer = bulk(
-        owner, create(title="One"), delete(doomed), update(changing, title="Two"), create(title="Three")
+    changing, removed = ResourceFactory(user=owner.user), ResourceFactory(user=owner.user)
+    response = bulk(
+        owner, create(title="One"), delete(removed), update(changing, title="Two"), create(title="Three")
     )
 
-    assert answer.status_code == 200
-    one, gone, two, three = answer.json()["data"]
+    assert response.status_code == 200
+    one, gone, two, three = response.json()["data"]
     assert [one["title"], two["title"], three["title"]] == ["One", "Two", "Three"]
     assert [one["method"], gone["method"], two["method"]] == ["create", "delete", "update"]
-    assert gone == {"method": "delete", "id": str(doomed.pk)}
+    assert gone == {"method": "delete", "id": str(removed.pk)}
     assert two["id"] == str(changing.pk)
 
 
@@ -121,12 +121,12 @@ def test_what_is_written_is_found_by_its_words(owner):
     resource = ResourceFactory(user=owner.user, title="Before", tags=["red"])
     bulk(owner, update(resource, tags=["green"]), create(title="Montréal", tags=["blue"]))
 
-    def found(word):
+    def titles(word):
         return [row["title"] for row in owner.get(f"{URL}?search={word}").json()["data"]]
 
-    assert found("green") == ["Before"]
-    assert found("red") == []
-    assert found("montreal blue") == ["Montréal"]
+    assert titles("green") == ["Before"]
+    assert titles("red") == []
+    assert titles("montreal blue") == ["Montréal"]
 
 
 def test_what_is_deleted_lies_in_the_trash(owner):
@@ -139,15 +139,15 @@ def test_what_is_deleted_lies_in_the_trash(owner):
 
 
 def test_every_object_that_is_touched_has_its_event(owner):
-    changing, same, doomed = (ResourceFactory(user=owner.user, title="T") for _ in range(3))
-    operations = create(title="N"), update(changing, title="U"), update(same, title="T"), delete(doomed)
-    answer = bulk(owner, *operations, HTTP_X_REQUEST_ID="bulk-1")
+    changing, same, removed = (ResourceFactory(user=owner.user, title="T") for _ in range(3))
+    operations = create(title="N"), update(changing, title="U"), update(same, title="T"), delete(removed)
+    response = bulk(owner, *operations, HTTP_X_REQUEST_ID="bulk-1")
     events = AuditEvent.objects.filter(event__startswith="resource.").order_by("id")
 
     assert [(event.event, str(event.target_id), event.changes) for event in events] == [
-        ("resource.created", answer.json()["data"][0]["id"], {}),
+        ("resource.created", response.json()["data"][0]["id"], {}),
         ("resource.updated", str(changing.pk), {"title": ["T", "U"]}),
-        ("resource.deleted", str(doomed.pk), {}),
+        ("resource.deleted", str(removed.pk), {}),
     ]
     assert {(event.actor_id, event.subject_id, event.request_id) for event in events} == {
         (owner.user.pk, owner.user.pk, "bulk-1")
@@ -156,9 +156,9 @@ def test_every_object_that_is_touched_has_its_event(owner):
 
 def test_an_admin_changes_everybodys_by_id(admin, owner, stranger):
     one, two = ResourceFactory(user=owner.user), ResourceFactory(user=stranger.user)
-    answer = bulk(admin, update(one, tags=["mine"]), update(two, tags=["mine"]))
+    response = bulk(admin, update(one, tags=["mine"]), update(two, tags=["mine"]))
 
-    assert [result["userId"] for result in answer.json()["data"]] == [
+    assert [result["userId"] for result in response.json()["data"]] == [
         str(owner.user.pk),
         str(stranger.user.pk),
     ]

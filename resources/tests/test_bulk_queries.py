@@ -1,4 +1,4 @@
-"""A bulk asks the database equally often for two operations and for a hundred."""
+"""A bulk sends equally many queries for two operations and for a hundred."""
 
 import pytest
 from django.db import connection
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_batches(monkeypatch):
-    """Django splits statements for the SQLite of long ago, which took 999 parameters."""
+    """Lift the limit of 999 parameters, for which Django splits statements on SQLite."""
     if connection.vendor == "sqlite":
         monkeypatch.setattr(connection.features, "max_query_params", 30_000)
 
@@ -44,26 +44,26 @@ def mixed(user, number):
 
 def cost(caller, operations):
     with CaptureQueriesContext(connection) as queries:
-        answer = bulk(caller, *operations)
-    assert answer.status_code == 200, answer.content
+        response = bulk(caller, *operations)
+    assert response.status_code == 200, response.content
     return len(queries), "\n".join(query["sql"][:200] for query in queries)
 
 
 @pytest.mark.parametrize("kind", [plain_creates, creates, plain_updates, updates, deletes, mixed])
-def test_2_and_100_operations_ask_equally_often(owner, kind):
-    few, _said = cost(owner, kind(owner.user, 4 if kind is mixed else 2))
-    many, said = cost(owner, kind(owner.user, 99 if kind is mixed else 100))
+def test_2_and_100_operations_send_equally_many_queries(owner, kind):
+    few, _statements = cost(owner, kind(owner.user, 4 if kind is mixed else 2))
+    many, statements = cost(owner, kind(owner.user, 99 if kind is mixed else 100))
 
-    assert many == few, said
+    assert many == few, statements
     assert many <= 22
 
 
-def test_an_admin_asks_equally_often_for_the_resources_of_many(admin):
+def test_the_queries_of_an_admin_do_not_grow_with_the_owners(admin):
     def of_many(number):
         rows = [ResourceFactory(tags=["old"]) for _ in range(number)]
         return [update(row, tags=["new", "old"]) for row in rows]
 
-    few, _said = cost(admin, of_many(2))
-    many, said = cost(admin, of_many(20))
+    few, _statements = cost(admin, of_many(2))
+    many, statements = cost(admin, of_many(20))
 
-    assert many == few, said
+    assert many == few, statements

@@ -1,4 +1,4 @@
-"""POST /resources/bulk: what is wrong is named by operation, and nothing is done."""
+"""POST /resources/bulk: the errors are named by operation, and nothing is done."""
 
 from uuid import uuid4
 
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.django_db
 GOOD = create(title="Good", tags=["tag"])
 
 
-def refused(answer):
-    """(status, code, the fields)"""
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], [detail["field"] for detail in error["details"]]
+def refused(response):
+    """Return (status, code, the fields)."""
+    error = response.json()["error"]
+    return response.status_code, error["code"], [detail["field"] for detail in error["details"]]
 
 
 def nothing_happened():
@@ -73,8 +73,8 @@ def test_an_operation_that_is_wrong_is_named(owner, operation, field):
     assert nothing_happened()
 
 
-def test_all_that_is_wrong_is_told_at_once(owner):
-    answer = bulk(
+def test_all_errors_are_returned_at_once(owner):
+    response = bulk(
         owner,
         create(title=""),
         GOOD,
@@ -83,7 +83,7 @@ def test_all_that_is_wrong_is_told_at_once(owner):
         {"method": "delete"},
     )
 
-    assert refused(answer)[2] == [
+    assert refused(response)[2] == [
         "operations.0.title",
         "operations.2.method",
         "operations.3.status",
@@ -92,16 +92,16 @@ def test_all_that_is_wrong_is_told_at_once(owner):
     ]
 
 
-def test_a_refusal_of_the_body_asks_nothing_but_who_it_is(owner, django_assert_num_queries):
+def test_a_refusal_of_the_body_needs_one_query_for_the_session(owner, django_assert_num_queries):
     with django_assert_num_queries(1):
         bulk(owner, GOOD, create(title=""))
 
 
 def test_one_object_stands_in_one_operation(owner):
     resource = ResourceFactory(user=owner.user, title="Old")
-    answer = bulk(owner, update(resource, title="New"), GOOD, delete(resource))
+    response = bulk(owner, update(resource, title="New"), GOOD, delete(resource))
 
-    assert refused(answer) == (400, "VALIDATION_ERROR", ["operations.2.id"])
+    assert refused(response) == (400, "VALIDATION_ERROR", ["operations.2.id"])
     assert owner.get(f"{URL}/{resource.pk}").json()["data"]["title"] == "Old"
 
 
@@ -113,16 +113,16 @@ def test_what_is_not_the_callers_does_not_exist(owner, stranger):
     )
     gone.soft_delete()
     nobodys = Resource(pk=uuid4())
-    answers = [
+    responses = [
         bulk(owner, GOOD, update(mine, title="New"), operation(row))
         for operation in (delete, lambda row: update(row, title="x"))
         for row in (theirs, nobodys, gone)
     ]
 
-    assert {(status, code, *fields) for status, code, fields in map(refused, answers)} == {
+    assert {(status, code, *fields) for status, code, fields in map(refused, responses)} == {
         (404, "NOT_FOUND", "operations.2.id")
     }
-    bodies = [answer.json()["error"] | {"requestId": ""} for answer in answers]
+    bodies = [response.json()["error"] | {"requestId": ""} for response in responses]
     assert all(body == bodies[0] for body in bodies)
     assert not Resource.objects.filter(title__in=["Good", "New", "x"]).exists()
 
@@ -139,9 +139,9 @@ def test_every_unknown_object_is_named(owner):
 @pytest.mark.parametrize("operation", [lambda row: update(row, title="New"), delete])
 def test_a_stale_version_is_refused_and_named(owner, operation):
     resource, other = ResourceFactory(user=owner.user), ResourceFactory(user=owner.user)
-    answer = bulk(owner, delete(other) | {"ifMatch": other.etag}, operation(resource) | {"ifMatch": '"v9"'})
+    response = bulk(owner, delete(other) | {"ifMatch": other.etag}, operation(resource) | {"ifMatch": '"v9"'})
 
-    assert refused(answer) == (412, "PRECONDITION_FAILED", ["operations.1.ifMatch"])
+    assert refused(response) == (412, "PRECONDITION_FAILED", ["operations.1.ifMatch"])
     assert owner.get(f"{URL}/{other.pk}").status_code == 200
 
 

@@ -43,15 +43,15 @@ def resource(owner):
 
 def queries_of(caller, path, **headers):
     with CaptureQueriesContext(connection) as queries:
-        answer = caller.get(path, **headers)
-    return len(queries), answer
+        response = caller.get(path, **headers)
+    return len(queries), response
 
 
 def hot(caller, path):
     """Return the cached response: for the third one the rows are not read."""
     first, _second = caller.get(path), caller.get(path)
-    asked, third = queries_of(caller, path)
-    assert asked == 1  # the session
+    number, third = queries_of(caller, path)
+    assert number == 1  # the session
     assert third.content == first.content
     return third
 
@@ -95,7 +95,7 @@ def test_every_write_is_seen(owner, resource, write):
     assert owner.get(LIST).content == owner.get(LIST).content == after
 
 
-def test_nobody_is_given_another_s(owner, stranger, resource):
+def test_no_caller_gets_the_response_of_another(owner, stranger, resource):
     mine = hot(owner, LIST)
 
     assert stranger.get(LIST).json()["data"] == []
@@ -103,7 +103,7 @@ def test_nobody_is_given_another_s(owner, stranger, resource):
 
 
 def test_an_admins_list_of_everybody_is_not_cached(admin, owner, resource):
-    """What others own does not change the admin's version."""
+    """The resources of others do not change the admin's version."""
     for title in ("Second", "Third"):
         for _ in range(3):
             admin.get(f"{LIST}?scope=all")
@@ -138,7 +138,7 @@ def test_a_client_that_has_the_list_is_not_sent_it(owner, resource):
     assert owner.get(LIST, HTTP_IF_NONE_MATCH='"other"').content == cached.content
 
 
-def test_a_setting_turns_it_off(owner, resource, settings):
+def test_a_setting_disables_it(owner, resource, settings):
     settings.RESPONSE_CACHE_SECONDS = 0
     for _ in range(3):
         owner.get(LIST)
@@ -176,8 +176,8 @@ def test_hits_and_misses_are_counted(owner, resource):
     assert counted() == [hits + 3, misses + 2]
 
 
-def test_readers_beside_a_writer_never_see_less_than_is_written(owner, resource, log_in):
-    """Eight readers and a writer of one list: whoever begins after a write is shown it."""
+def test_a_read_after_a_concurrent_write_shows_it(owner, resource, log_in):
+    """Eight readers and a writer of one list: a request that begins after a write shows it."""
     written = [0]
 
     def write():
@@ -198,7 +198,7 @@ def test_readers_beside_a_writer_never_see_less_than_is_written(owner, resource,
 # --- the command ----------------------------------------------------------------------------------
 
 
-def test_the_first_who_comes_finds_it_warm(owner, resource, capsys):
+def test_the_first_request_is_cached(owner, resource, capsys):
     call_command("warm_cache")
 
     for path in (LIST, f"{LIST}/trash", "/api/v1/tags"):
@@ -207,17 +207,17 @@ def test_the_first_who_comes_finds_it_warm(owner, resource, capsys):
     assert "Cached 3 lists" in capsys.readouterr().out
 
 
-def test_what_is_warm_is_what_would_be_answered(owner, resource):
+def test_warming_caches_the_same_response_as_a_request(owner, resource):
     path = f"{LIST}?limit=5&sort=title"
     cold = owner.get(path).content
     clear()
     call_command("warm_cache", "--path", path)
-    asked, warm = queries_of(owner, path)
+    number, warm = queries_of(owner, path)
 
-    assert (asked, warm.content) == (1, cold)
+    assert (number, warm.content) == (1, cold)
 
 
-def test_those_who_were_here_last_come_first(owner, stranger, resource):
+def test_the_most_recent_users_are_warmed_first(owner, stranger, resource):
     call_command("warm_cache", "--users", "1")
 
     assert queries_of(stranger, LIST)[0] == 1  # logged in after the owner
@@ -225,25 +225,25 @@ def test_those_who_were_here_last_come_first(owner, stranger, resource):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "reason"),
     [
         (["--users", "0"], "--users"),
         (["--path", "/api/v1/nothing"], "/api/v1/resources"),
         (["--path", "/api/v1/users"], "no list whose responses are cached"),
     ],
 )
-def test_the_command_says_what_it_does_not_understand(arguments, says):
-    with pytest.raises(CommandError, match=says):
+def test_the_command_names_the_argument_that_is_wrong(arguments, reason):
+    with pytest.raises(CommandError, match=reason):
         call_command("warm_cache", *arguments)
 
 
-def test_the_command_says_that_nothing_is_cached(settings):
+def test_the_command_fails_if_the_cache_is_disabled(settings):
     settings.RESPONSE_CACHE_SECONDS = 0
     with pytest.raises(CommandError, match="RESPONSE_CACHE_SECONDS"):
         call_command("warm_cache")
 
 
-def test_a_wrong_query_is_told(owner, capsys):
+def test_a_wrong_query_is_reported(owner, capsys):
     call_command("warm_cache", "--path", f"{LIST}?limit=0")
 
     assert "1 were refused" in capsys.readouterr().err

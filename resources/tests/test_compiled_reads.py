@@ -1,4 +1,4 @@
-"""The compiled reads answer what the plain ones do, whatever is asked for. On SQLite both are the plain one."""
+"""The compiled reads return what the plain ones do, for every query. On SQLite both are the plain one."""
 
 import random
 
@@ -19,7 +19,7 @@ FIELDS = ["title", "tags,title", "id", "status,createdAt,userId", "nope", ["tags
 
 @pytest.fixture
 def rows(owner, stranger):
-    """Of two people, in every state, with texts that are not simple."""
+    """Create resources of two people, in every state, with texts that are not simple."""
     chance = random.Random(7)
     made = []
     for number in range(40):
@@ -66,17 +66,17 @@ def random_query(chance, moments):
     return query
 
 
-def told(answer):
-    body = answer.json()
+def result_of(response):
+    body = response.json()
     body.get("error", {}).pop("requestId", None)
-    return answer.status_code, body, answer.headers.get("ETag")
+    return response.status_code, body, response.headers.get("ETag")
 
 
-def both(monkeypatch, ask):
-    fast = told(ask())
+def both(monkeypatch, send):
+    fast = result_of(send())
     with monkeypatch.context() as plainly:
         plainly.setattr(compiled, "applies", lambda: False)
-        plain = told(ask())
+        plain = result_of(send())
     return fast, plain
 
 
@@ -103,7 +103,7 @@ def test_lists_are_the_same(request, rows, monkeypatch, settings, path, who):
 def test_single_objects_are_the_same(request, rows, monkeypatch, settings, who):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (100_000, 60)}
     caller = request.getfixturevalue(who)
-    found = set()
+    statuses = set()
     for row in rows:
         for fields in [None, *FIELDS]:
             query = {} if fields is None else {"fields": fields}
@@ -111,10 +111,10 @@ def test_single_objects_are_the_same(request, rows, monkeypatch, settings, who):
                 monkeypatch,
                 lambda row=row, query=query: caller.get(f"/api/v1/resources/{row.pk}", query),
             )
-            found.add(plain[0])
+            statuses.add(plain[0])
 
             assert (fields, fast) == (fields, plain)
-    assert found == {200, 400, 404}
+    assert statuses == {200, 400, 404}
 
 
 def test_tags_are_the_same(owner, rows, monkeypatch):
@@ -153,8 +153,8 @@ def test_rights_that_are_lowered_count_at_once(admin, rows):
 
 def test_deep_pages_hold_what_shallow_ones_would(owner, rows, monkeypatch):
     paths = [f"/api/v1/resources?limit=4&sort=title&page={page}" for page in range(1, 7)]
-    shallow = [told(owner.get(path)) for path in paths]
+    shallow = [result_of(owner.get(path)) for path in paths]
     monkeypatch.setattr(pagination, "DEEP", 5)
     monkeypatch.setattr(reads, "DEEP", 5)
 
-    assert [told(owner.get(path)) for path in paths] == shallow
+    assert [result_of(owner.get(path)) for path in paths] == shallow

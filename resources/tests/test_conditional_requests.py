@@ -39,28 +39,28 @@ def test_the_etag_is_strong(owner, url):
     assert etag.endswith('"')
 
 
-# As nginx, Apache and Caddy change the ETag of an answer that they compress.
+# As nginx, Apache and Caddy change the ETag of a response that they compress.
 COMPRESSED = ['W/"v1"', '"v1-gzip"', 'W/"v1-br"', '"v0", W/"v1"']
 
 
 @pytest.mark.parametrize("held", ['"v1"', '"v0", "v1"', "*", ' "v1" ', *COMPRESSED])
 def test_who_holds_this_version_gets_304_without_a_body(owner, url, at, held):
-    answer = owner.get(url, HTTP_IF_NONE_MATCH=at(held))
+    response = owner.get(url, HTTP_IF_NONE_MATCH=at(held))
 
-    assert (answer.status_code, answer.content) == (304, b"")
-    assert answer["ETag"] == at('"v1"')
-    assert answer["X-Request-ID"]
+    assert (response.status_code, response.content) == (304, b"")
+    assert response["ETag"] == at('"v1"')
+    assert response["X-Request-ID"]
 
 
 @pytest.mark.parametrize("held", ['"v2"', "v1", '"v1', '"', "", '"v11"', "garbage, more"])
 def test_who_holds_another_version_gets_this_one(owner, url, at, held):
-    answer = owner.get(url, HTTP_IF_NONE_MATCH=at(held))
+    response = owner.get(url, HTTP_IF_NONE_MATCH=at(held))
 
-    assert answer.status_code == 200
-    assert answer.json()["data"]["title"] == "One"
+    assert response.status_code == 200
+    assert response.json()["data"]["title"] == "One"
 
 
-def test_head_answers_304_too(owner, url, at):
+def test_head_returns_304_too(owner, url, at):
     assert owner.head(url, HTTP_IF_NONE_MATCH=at('"v1"')).status_code == 304
 
 
@@ -103,10 +103,10 @@ def test_without_the_header_the_last_one_wins(owner, resource, url, method):
 def test_each_write_gives_the_version_for_the_next(owner, url):
     etag = owner.get(url)["ETag"]
     for number in range(5):
-        answer = owner.patch(url, {"content": str(number)}, HTTP_IF_MATCH=etag)
-        assert answer.status_code == 200
-        assert answer["ETag"] != etag
-        etag = answer["ETag"]
+        response = owner.patch(url, {"content": str(number)}, HTTP_IF_MATCH=etag)
+        assert response.status_code == 200
+        assert response["ETag"] != etag
+        etag = response["ETag"]
 
 
 @pytest.mark.parametrize("method", WRITES)
@@ -130,9 +130,9 @@ def test_restoring_looks_at_the_version_too(owner, resource, url, if_match, stat
 @pytest.mark.parametrize(("if_match", "status"), [('W/"v1"', 200), ('"v1-gzip"', 200), ('W/"v2"', 412)])
 def test_an_operation_of_many_takes_what_the_header_does(owner, resource, at, if_match, status):
     change = {"method": "update", "id": str(resource.pk), "ifMatch": at(if_match), "data": {"title": "Two"}}
-    answer = owner.post("/api/v1/resources/bulk", {"operations": [change]})
+    response = owner.post("/api/v1/resources/bulk", {"operations": [change]})
 
-    assert answer.status_code == status
+    assert response.status_code == status
 
 
 def test_a_stale_version_is_found_before_the_body_is_looked_at(owner, url):

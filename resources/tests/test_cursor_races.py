@@ -25,7 +25,7 @@ def walk(caller, sort, way="nextCursor", cursor=""):
 
 
 def disturb(user, passing, done):
-    """Rows come, go, move to the trash and back, and change where no sort looks, until the walk is over."""
+    """Change rows until the walk is over: new and deleted ones, the trash, and columns that no sort reads."""
     number = 0
     while not done.is_set():
         number += 1
@@ -60,7 +60,7 @@ def test_a_walk_sees_each_row_that_stays_once(owner, sort):
 
 
 def test_a_row_whose_sort_key_moves_is_where_it_is_found_last(owner):
-    """What a walk in the order of change promises: whoever is changed meanwhile comes again, nobody else."""
+    """A walk in the order of change returns the rows changed meanwhile again, and no other row."""
     rows = [ResourceFactory(user=owner.user, title=str(number)) for number in range(8)]
     first = owner.get(URL, {"sort": "updatedAt", "limit": 4, "cursor": ""}).json()
     rows[0].save_changes("content")

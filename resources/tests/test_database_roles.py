@@ -46,7 +46,8 @@ print(AuditEvent.objects.exclude(redacted_at=None).count(), Client().get("/healt
 
 @pytest.fixture(scope="module")
 def urls():
-    """Of the owner's and of the application's role, on a database that the statements of the page have made."""
+    """Yield the URLs of the owner's and of the application's role, on a database set up by the statements of the
+    page."""
     mark, password = secrets.token_hex(4), secrets.token_hex(16)
     owner, app, database = f"owner_{mark}", f"app_{mark}", f"roles_{mark}"
     page = (settings.BASE_DIR / "docs" / "deployment.md").read_text()

@@ -17,23 +17,23 @@ def callers(log_in, user, number):
     return [log_in(user) for _ in range(number)]
 
 
-def statuses(answers):
-    return sorted(answer.status_code for answer in answers)
+def statuses(responses):
+    return sorted(response.status_code for response in responses)
 
 
-def version(answer):
-    return int(answer.json()["data"][0]["etag"].strip('v"').partition("-")[0])
+def version(response):
+    return int(response.json()["data"][0]["etag"].strip('v"').partition("-")[0])
 
 
 def consistent(caller, *names):
-    """A search for the name of a tag finds the resources that show it, and no other."""
+    """Check that a search for the name of a tag returns the resources that show it, and no other."""
     shown = caller.get(f"{URL}?limit=100").json()["data"]
     for name in {*names, *(name for row in shown for name in row["tags"])}:
-        found = caller.get(f"{URL}?limit=100&search={name}").json()["data"]
-        assert {row["id"] for row in found} == {row["id"] for row in shown if name in row["tags"]}, name
+        matching = caller.get(f"{URL}?limit=100&search={name}").json()["data"]
+        assert {row["id"] for row in matching} == {row["id"] for row in shown if name in row["tags"]}, name
 
 
-def test_a_tag_is_renamed_while_resources_that_bear_it_are_written(owner, log_in):
+def test_a_tag_is_renamed_while_its_resources_are_written(owner, log_in):
     """Every round, in threads of their own: two renames, four resources that get the tags anew."""
     resources = [ResourceFactory(user=owner.user, title="x", tags=["namex", "namey"]) for _ in range(4)]
     clients = callers(log_in, owner.user, 6)
@@ -50,8 +50,8 @@ def test_a_tag_is_renamed_while_resources_that_bear_it_are_written(owner, log_in
             )
             for client, row in zip(clients[2:], resources, strict=True)
         ]
-        answers = together(*calls)
-        assert set(statuses(answers)) <= {200, 409}  # 409: a resource was given the new name in time
+        responses = together(*calls)
+        assert set(statuses(responses)) <= {200, 409}  # 409: a resource was given the new name in time
         consistent(owner, first.name, second.name)
         Tag.objects.filter(links=None).delete()
         for row in resources:
@@ -83,7 +83,7 @@ def test_bulks_in_every_order_do_not_lock_each_other_out(owner, log_in):
     resources = [ResourceFactory(user=owner.user, title="x", tags=["a", "b", "c"]) for _ in range(3)]
     clients = callers(log_in, owner.user, 6)
     for number in range(10):
-        answers = together(
+        responses = together(
             *(
                 lambda client=client, order=order, number=number: client.post(
                     f"{URL}/bulk",
@@ -104,8 +104,8 @@ def test_bulks_in_every_order_do_not_lock_each_other_out(owner, log_in):
                 for client, order in zip(clients, permutations(enumerate(resources)), strict=True)
             )
         )
-        assert statuses(answers) == [200] * 6
-        last = max(answers, key=version)
+        assert statuses(responses) == [200] * 6
+        last = max(responses, key=version)
         for result in last.json()["data"]:
             shown = owner.get(f"{URL}/{result['id']}").json()["data"]
             assert [result[name] for name in ("title", "tags", "updatedAt")] == [
@@ -117,7 +117,7 @@ def test_bulks_that_create_the_same_new_tags_in_opposite_order(owner, log_in):
     clients = callers(log_in, owner.user, 4)
     for number in range(10):
         names = [f"{number}-{place}" for place in range(10)]
-        answers = together(
+        responses = together(
             *(
                 lambda client=client, order=order: client.post(
                     f"{URL}/bulk",
@@ -130,7 +130,7 @@ def test_bulks_that_create_the_same_new_tags_in_opposite_order(owner, log_in):
                 for client, order in zip(clients, (names, names[::-1]) * 2, strict=True)
             )
         )
-        assert statuses(answers) == [200] * 4
+        assert statuses(responses) == [200] * 4
     assert Tag.objects.count() == 100
 
 
@@ -139,7 +139,7 @@ def test_of_parallel_bulks_on_one_version_one_wins(owner, log_in):
     clients = callers(log_in, owner.user, 6)
     for number in range(5):
         etags = {row.pk: row.etag for row in Resource.objects.all()}
-        answers = together(
+        responses = together(
             *(
                 lambda client=client, which=which, number=number, etags=etags: client.post(
                     f"{URL}/bulk",
@@ -158,27 +158,27 @@ def test_of_parallel_bulks_on_one_version_one_wins(owner, log_in):
                 for which, client in enumerate(clients)
             )
         )
-        assert statuses(answers) == [200] + [412] * 5
+        assert statuses(responses) == [200] + [412] * 5
         assert len(set(Resource.objects.values_list("title", flat=True))) == 1
 
 
-def test_what_was_waited_for_is_what_is_changed(owner, log_in):
-    """One writer sets the tags while another sets the title: the answer of the later one shows both."""
+def test_a_change_applies_to_the_row_read_after_the_lock(owner, log_in):
+    """One writer sets the tags while another sets the title: the response of the later one shows both."""
     resource = ResourceFactory(user=owner.user, title="x", tags=["name0z"])
     url = f"{URL}/{resource.pk}"
     tagger, titler, bulker = callers(log_in, owner.user, 3)
     for number in range(1, 20):
         operation = {"method": "update", "id": str(resource.pk), "data": {"content": f"c{number}"}}
-        answers = together(
+        responses = together(
             lambda number=number: tagger.patch(url, {"tags": [f"name{number}z"]}),
             lambda number=number: titler.patch(url, {"title": f"t{number}"}),
             lambda operation=operation: bulker.post(f"{URL}/bulk", {"operations": [operation]}),
         )
-        assert statuses(answers) == [200] * 3
+        assert statuses(responses) == [200] * 3
         shown = owner.get(url)
-        for answer in answers:
-            data = answer.json()["data"]
-            data = data[0] if isinstance(data, list) else data | {"etag": answer["ETag"]}
+        for response in responses:
+            data = response.json()["data"]
+            data = data[0] if isinstance(data, list) else data | {"etag": response["ETag"]}
             if data["etag"] == shown["ETag"]:
                 assert data["tags"] == shown.json()["data"]["tags"] == [f"name{number}z"]
         consistent(owner, f"name{number - 1}z")

@@ -19,7 +19,7 @@ from resources.tests.factories import AttachmentFactory, ResourceFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_the_rows_are_kept_for_now(owner):
+def test_the_rows_are_stored_for_thirty_days(owner):
     owner.post(f"{API}/resources", {"title": "Diary"})
     owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
 
@@ -28,7 +28,7 @@ def test_the_rows_are_kept_for_now(owner):
 
 def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
     ResourceFactory(user=owner.user, title="Diary")
-    kept = ResourceFactory(user=stranger.user)
+    other = ResourceFactory(user=stranger.user)
     owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
 
     clock.shift(timedelta(days=30))
@@ -37,7 +37,7 @@ def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
     assert purge_expired()["deleted accounts"] == 1
 
     assert User.objects.get() == stranger.user
-    assert Resource.objects.get() == kept
+    assert Resource.objects.get() == other
 
 
 def test_files_go_with_their_resource(storage):

@@ -22,13 +22,13 @@ NAME, EMAIL, PENDING, AGENT = "Xenia Quillfeather", "xenia@quill.example", "q@fe
 
 
 def dump():
-    """The whole database as text."""
+    """Return the whole database as text."""
     return "".join(serializers.serialize("json", model.objects.all()) for model in apps.get_models())
 
 
 @pytest.fixture
 def lived(log_in, admin, deliver):
-    """A person who has done what leaves traces, and has deleted the account."""
+    """Create a person with activity that leaves traces, and delete the account."""
     user = UserFactory(name=NAME, email=EMAIL)
     person = log_in(user)
     person.defaults["HTTP_USER_AGENT"] = AGENT
@@ -61,13 +61,13 @@ def test_no_trace_is_left(lived):
         assert trace not in left
 
 
-def test_every_event_is_kept_under_one_pseudonym(lived):
+def test_every_event_is_stored_under_one_pseudonym(lived):
     before = AuditEvent.objects.about(lived.pk).count()
     with time_machine.travel(timezone.now() + datetime.timedelta(days=31), tick=False):
         erase_deleted()
 
     redacted = AuditEvent.objects.exclude(redacted_at=None)
-    assert redacted.count() == before + 1  # and one that says that it happened
+    assert redacted.count() == before + 1  # and one about the redaction itself
     assert len(set(redacted.values_list("subject_id", flat=True))) == 1
 
 

@@ -12,13 +12,13 @@ pytestmark = pytest.mark.django_db
 
 
 def test_an_export_holds_every_resource_those_in_the_trash_too(owner):
-    kept = ResourceFactory(user=owner.user, title="Kept", content="text", tags=["b", "a"])
+    present = ResourceFactory(user=owner.user, title="Kept", content="text", tags=["b", "a"])
     gone = ResourceFactory(user=owner.user, title="Gone")
     gone.soft_delete()
     rows = export_of(owner.user)["resources"]
 
     assert [(row["id"], row["title"], row["deletedAt"]) for row in rows] == [
-        (str(kept.pk), "Kept", None),
+        (str(present.pk), "Kept", None),
         (str(gone.pk), "Gone", gone.deleted_at),
     ]
     assert (rows[0]["content"], rows[0]["tags"]) == ("text", ["b", "a"])

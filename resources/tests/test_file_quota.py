@@ -31,9 +31,9 @@ def used(caller):
 
 def test_the_file_of_an_import_counts_until_its_rows_are_stored(storage, owner, attach, settings):
     settings.UPLOAD_QUOTA = 10
-    asked = upload(owner, TABLE)
+    accepted = upload(owner, TABLE)
     refused = attach(1)
-    finished(owner, asked)
+    finished(owner, accepted)
 
     assert code(refused) == (409, "CONFLICT")
     assert attach(10).status_code == 201
@@ -49,7 +49,7 @@ def test_an_import_without_room_is_refused(storage, owner, attach, settings):
     assert (len(storage.names()), Job.objects.count()) == (1, 0)
 
 
-def test_an_export_that_does_not_fit_fails_and_says_why(storage, owner, settings):
+def test_an_export_over_the_quota_fails_with_the_reason(storage, owner, settings):
     ResourceFactory(user=owner.user, content="long " * 1000)
     settings.UPLOAD_QUOTA = 1000
     job = finished(owner, owner.post(EXPORT, {"format": "csv"}))
@@ -79,22 +79,22 @@ def test_one_users_files_take_nothing_from_another(disk, owner, stranger, attach
 
 
 def test_a_cancelled_import_frees_its_room(disk, owner):
-    asked = upload(owner, TABLE)
+    accepted = upload(owner, TABLE)
     assert used(owner) == 10
-    owner.delete(asked["Location"])
+    owner.delete(accepted["Location"])
 
     assert used(owner) == 0
 
 
 def test_so_does_one_that_was_cancelled_while_it_ran(disk, owner):
-    asked = upload(owner, TABLE)
+    accepted = upload(owner, TABLE)
     job = jobs.claim()
-    owner.delete(asked["Location"])
+    owner.delete(accepted["Location"])
     assert used(owner) == 10
     job.refresh_from_db()
     jobs.run_job(job)
 
-    assert (used(owner), owner.get(asked["Location"]).json()["data"]["status"]) == (0, "cancelled")
+    assert (used(owner), owner.get(accepted["Location"]).json()["data"]["status"]) == (0, "cancelled")
     assert Job.objects.get().source_file is None
 
 

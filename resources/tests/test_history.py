@@ -53,7 +53,7 @@ def test_the_newest_comes_first(owner):
     assert listed == sorted(listed, key=lambda entry: entry["createdAt"], reverse=True)
 
 
-def test_an_entry_says_what_changed_from_what_to_what(owner, resource):
+def test_an_entry_shows_old_and_new_values(owner, resource):
     owner.patch(f"{URL}/{resource.pk}", {"title": "New", "tags": ["a"]})
     [entry] = entries(owner, resource)
 
@@ -104,7 +104,7 @@ def test_an_admin_reads_who_it_was(owner, admin, resource):
     assert by_owner == {"kind": "owner", "id": str(owner.user.pk), "name": "Olive Owner"}
 
 
-def test_what_nobody_did_has_no_actor(owner, resource):
+def test_an_event_of_the_system_has_no_actor(owner, resource):
     happen(resource, None)
 
     assert entries(owner, resource)[0]["actor"] is None
@@ -123,9 +123,9 @@ def test_from_where_somebody_acted_is_not_in_it(owner, resource):
 
 
 @pytest.mark.parametrize("reader", ["owner", "admin"])
-def test_who_was_erased_is_nobody_and_what_they_did_is_gone(request, reader, owner, staff, resource):
+def test_an_erased_user_has_no_name_and_no_changes(request, reader, owner, staff, resource):
     happen(resource, staff.user, title=["secret", "words"])
-    audit.forget(staff.user.pk)
+    audit.redact(staff.user.pk)
     [entry] = entries(request.getfixturevalue(reader), resource)
 
     assert entry["actor"] == {"kind": "staff", "id": None, "name": None}
@@ -152,19 +152,19 @@ def test_to_others_there_is_none(stranger, staff, owner, resource):
 
 def test_it_has_pages(owner, resource):
     happen(resource, owner.user, 5)
-    answer = history(owner, resource, "?limit=2&page=3").json()
+    response = history(owner, resource, "?limit=2&page=3").json()
 
-    assert answer["meta"] == {"page": 3, "limit": 2, "total": 5, "totalPages": 3}
-    assert len(answer["data"]) == 1
+    assert response["meta"] == {"page": 3, "limit": 2, "total": 5, "totalPages": 3}
+    assert len(response["data"]) == 1
 
 
 def test_it_is_walked_by_cursor(owner, resource):
     happen(resource, owner.user, 5)
     seen, cursor = [], ""
     while cursor is not None:
-        answer = history(owner, resource, f"?limit=2&cursor={cursor}").json()
-        seen += [entry["id"] for entry in answer["data"]]
-        cursor = answer["meta"]["nextCursor"]
+        response = history(owner, resource, f"?limit=2&cursor={cursor}").json()
+        seen += [entry["id"] for entry in response["data"]]
+        cursor = response["meta"]["nextCursor"]
 
     assert seen == [str(pk) for pk in AuditEvent.objects.order_by("-id").values_list("pk", flat=True)]
 
@@ -173,22 +173,22 @@ def test_it_is_walked_by_cursor(owner, resource):
     "query", ["sort=createdAt", "status=draft", "fields=id", "search=x", "scope=all", "page=0"]
 )
 def test_it_takes_pages_and_no_other_parameter(owner, resource, query):
-    answer = history(owner, resource, f"?{query}")
+    response = history(owner, resource, f"?{query}")
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == query.partition("=")[0]
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == query.partition("=")[0]
 
 
 @pytest.mark.parametrize("reader", ["owner", "admin"])
-def test_it_asks_as_often_for_50_events_as_for_one(request, reader, owner, admin, resource):
+def test_the_queries_do_not_grow_with_the_events(request, reader, owner, admin, resource):
     caller = request.getfixturevalue(reader)
 
     def cost():
         with connection.cursor():  # new rows that wait for company go now
             pass
         with CaptureQueriesContext(connection) as queries:
-            answer = history(caller, resource, "?limit=100")
-        assert answer.status_code == 200
+            response = history(caller, resource, "?limit=100")
+        assert response.status_code == 200
         return len(queries)
 
     happen(resource, owner.user)

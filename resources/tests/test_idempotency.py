@@ -1,4 +1,4 @@
-"""A retried POST that carries its key has its effect once, and gets the first answer again."""
+"""A retried POST with its key has its effect once, and gets the first response again."""
 
 import datetime
 import hashlib
@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.sessions import open_session
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.api.models import StoredAnswer
+from core.api.models import StoredResponse
 from core.db.retention import purge_expired
 from resources.models import Resource
 
@@ -29,12 +29,12 @@ def send(caller, body=TITLE, key="k-1", url=URL):
     return caller.post(url, body, HTTP_IDEMPOTENCY_KEY=key)
 
 
-def code(answer):
-    return answer.json()["error"]["code"]
+def code(response):
+    return response.json()["error"]["code"]
 
 
 @one_transaction
-def test_a_retry_gets_the_first_answer_and_no_second_effect(owner):
+def test_a_retry_gets_the_first_response_and_no_second_effect(owner):
     first, again = send(owner), send(owner)
 
     assert (again.status_code, again.content) == (first.status_code, first.content)
@@ -55,9 +55,9 @@ def test_without_a_key_every_post_creates(owner):
 @one_transaction
 def test_another_body_under_the_same_key_is_refused(owner):
     send(owner)
-    answer = send(owner, {"title": "Other"})
+    response = send(owner, {"title": "Other"})
 
-    assert (answer.status_code, code(answer)) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert (response.status_code, code(response)) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert Resource.objects.count() == 1
 
 
@@ -91,7 +91,7 @@ def test_two_users_may_use_one_key(owner, stranger):
 
 @one_transaction
 @pytest.mark.parametrize("role", ["user", "staff"])
-def test_what_an_admin_was_answered_is_not_repeated_under_another_role(admin, owner, role):
+def test_a_response_to_an_admin_is_not_repeated_under_another_role(admin, owner, role):
     theirs = Resource.objects.create(user=owner.user, title="Theirs")
     change = {"method": "update", "id": str(theirs.pk), "data": {"content": "New"}}
     sent = [({"operations": [change]}, "b", f"{URL}/bulk"), (PERSON, "u", USERS)]
@@ -106,16 +106,16 @@ def test_what_an_admin_was_answered_is_not_repeated_under_another_role(admin, ow
 def test_what_fails_is_not_stored(owner):
     assert send(owner, {"title": ""}).status_code == 400
     assert send(owner).status_code == 201
-    assert StoredAnswer.objects.count() == 1
+    assert StoredResponse.objects.count() == 1
 
 
 @one_transaction
 @pytest.mark.parametrize("key", ["", "x" * 256, "with space", "é", "tab\t"])
 def test_a_key_that_is_none_is_refused(owner, key):
-    answer = send(owner, key=key)
+    response = send(owner, key=key)
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == "Idempotency-Key"
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "Idempotency-Key"
 
 
 @one_transaction
@@ -141,11 +141,11 @@ def test_after_a_day_the_key_is_new(owner):
 def test_what_is_a_day_old_is_purged(owner):
     send(owner)
     purge_expired()
-    assert StoredAnswer.objects.count() == 1
+    assert StoredResponse.objects.count() == 1
     with time_machine.travel(timezone.now() + datetime.timedelta(hours=25), tick=False):
         purge_expired()
 
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 @one_transaction
@@ -170,10 +170,10 @@ def test_a_repeated_registration_sets_the_same_cookies(anonymous):
 
 
 @one_transaction
-def test_the_stored_answer_does_not_tell_what_it_holds(anonymous):
-    answer = send(anonymous, PERSON, url="/api/v1/auth/register")
-    tokens = answer.json()["data"]["tokens"]
-    stored = StoredAnswer.objects.get()
+def test_the_stored_response_is_encrypted(anonymous):
+    response = send(anonymous, PERSON, url="/api/v1/auth/register")
+    tokens = response.json()["data"]["tokens"]
+    stored = StoredResponse.objects.get()
 
     for secret in (tokens["accessToken"], tokens["refreshToken"], "ann@example.com", "k-1"):
         assert secret.encode() not in bytes(stored.content)
@@ -186,7 +186,7 @@ def test_the_fingerprint_cannot_be_made_without_the_clients_key(owner):
     send(owner, key="k-1")
     send(owner, key="k-2")
     body = json.dumps(TITLE).encode()
-    first, second = StoredAnswer.objects.values_list("fingerprint", flat=True)
+    first, second = StoredResponse.objects.values_list("fingerprint", flat=True)
 
     assert first != second
     assert hashlib.sha256(f"POST {URL} ".encode() + body).hexdigest() not in {first, second}
@@ -197,7 +197,7 @@ def test_the_fingerprint_cannot_be_made_without_the_servers_key(owner, settings)
     send(owner)
     settings.SECRET_KEY = "another" * 10
     send(owner)
-    first, second = StoredAnswer.objects.values_list("fingerprint", flat=True)
+    first, second = StoredResponse.objects.values_list("fingerprint", flat=True)
 
     assert first != second
 
@@ -211,11 +211,11 @@ def test_a_revoked_caller_gets_no_replay(owner):
 
 
 @real_transactions
-def test_an_effect_that_is_rolled_back_leaves_no_answer(owner):
-    """As when the process dies before the commit: neither the effect nor the stored answer is there."""
+def test_a_rolled_back_effect_stores_no_response(owner):
+    """As when the process is killed before the commit: there is neither the effect nor the stored response."""
 
     def die(execute, sql, params, many, context):
-        if "core_api_storedanswer" in sql and sql.startswith("INSERT"):
+        if "core_api_storedresponse" in sql and sql.startswith("INSERT"):
             raise KeyboardInterrupt
         return execute(sql, params, many, context)
 
@@ -231,13 +231,13 @@ def test_parallel_requests_of_one_key_have_one_effect(log_in):
     user = UserFactory()
     header = log_in(user).authorization
     for number in range(5):
-        start, answers = threading.Barrier(10), []
+        start, responses = threading.Barrier(10), []
 
-        def request(key=f"race-{number}", start=start, answers=answers):
+        def request(key=f"race-{number}", start=start, responses=responses):
             caller = APIClient()
             caller.credentials(HTTP_AUTHORIZATION=header)
             start.wait(20)
-            answers.append(send(caller, key=key))
+            responses.append(send(caller, key=key))
             connections.close_all()
 
         threads = [threading.Thread(target=request) for _ in range(10)]
@@ -247,10 +247,10 @@ def test_parallel_requests_of_one_key_have_one_effect(log_in):
             thread.join(60)
 
         assert Resource.objects.count() == number + 1
-        created = [answer.content for answer in answers if answer.status_code == 201]
-        refused = [answer for answer in answers if answer.status_code != 201]
-        assert len(answers) == 10
+        created = [response.content for response in responses if response.status_code == 201]
+        refused = [response for response in responses if response.status_code != 201]
+        assert len(responses) == 10
         assert len(set(created)) == 1
-        assert {(code(answer), answer["Retry-After"]) for answer in refused} <= {
+        assert {(code(response), response["Retry-After"]) for response in refused} <= {
             ("IDEMPOTENCY_IN_PROGRESS", "1")
         }

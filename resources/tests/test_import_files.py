@@ -43,10 +43,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
         (b"sep=;\n" + b"\n" * 9_000_000, (413, "PAYLOAD_TOO_LARGE")),
     ],
 )
-def test_what_is_no_table_is_refused_at_once(owner, body, answer):
+def test_what_is_no_table_is_refused_at_once(owner, body, response):
     refused = upload(owner, body)
 
-    assert code(refused) == answer
+    assert code(refused) == response
     assert not Job.objects.exists()
     assert not StoredFile.objects.exists()
 
@@ -67,11 +67,11 @@ def test_what_is_no_table_is_refused_at_once(owner, body, answer):
         (b'[{"title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "JSON"),
     ],
 )
-def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, said):
+def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, messages_of):
     job = finished(owner, upload(owner, body))
     assert (job["status"], job["result"], titles()) == ("failed", None, [])
     assert job["error"]["code"] == "VALIDATION_ERROR"
-    assert said in job["error"]["message"]
+    assert messages_of in job["error"]["message"]
 
 
 def test_a_row_too_many_fails(owner, monkeypatch):
@@ -119,12 +119,13 @@ def test_the_same_key_imports_once(owner):
 
 
 @pytest.mark.parametrize(
-    ("body", "name", "kept"), [("title\nOne\n", "rows.bat", "rows.csv"), ("[]", "rows.js", "rows.json")]
+    ("body", "name", "stored_name"),
+    [("title\nOne\n", "rows.bat", "rows.csv"), ("[]", "rows.js", "rows.json")],
 )
-def test_the_file_is_kept_under_a_name_of_its_type(owner, body, name, kept):
+def test_the_file_is_stored_under_a_name_of_its_type(owner, body, name, stored_name):
     upload(owner, body, name)
 
-    assert StoredFile.objects.get().filename == Job.objects.get().parameters["filename"] == kept
+    assert StoredFile.objects.get().filename == Job.objects.get().parameters["filename"] == stored_name
 
 
 def test_the_file_is_gone_when_its_rows_are_stored(owner):
@@ -135,7 +136,7 @@ def test_the_file_is_gone_when_its_rows_are_stored(owner):
 
 
 def test_a_header_that_is_too_long_is_refused_before_it_is_taken_apart(monkeypatch):
-    """What is counted is the characters that reach the reader of CSV."""
+    """The test counts the characters that reach the reader of CSV."""
     characters = []
     original = csv.reader
 
@@ -174,7 +175,7 @@ def test_a_file_of_empty_rows_is_read_no_further_than_a_spreadsheet_goes(owner):
 
 
 def test_white_space_in_json_is_passed_over_at_once():
-    """What is counted is the lines of Python that run."""
+    """The test counts the lines of Python that run."""
     lines = 0
 
     def count(_frame, event, _argument):

@@ -28,27 +28,27 @@ def rows_of(number):
     return "title\n" + "".join(f"Row {n:03}\n" for n in range(number))
 
 
-def test_a_cancelled_one_says_what_it_has_done(owner, small_batches, monkeypatch):
-    answer = upload(owner, rows_of(10))
-    take = importing.take
+def test_a_cancelled_import_reports_its_progress(owner, small_batches, monkeypatch):
+    response = upload(owner, rows_of(10))
+    write_batch = importing.write_batch
 
     def cancelling(batch, importer, run, result):
-        result = take(batch, importer, run, result)
+        result = write_batch(batch, importer, run, result)
         if result.rows == 4:
-            assert owner.delete(answer["Location"]).status_code == 204
+            assert owner.delete(response["Location"]).status_code == 204
             run.cancelled = True  # as the next beat would see
         return result
 
-    monkeypatch.setattr(importing, "take", cancelling)
-    job = finished(owner, answer)
+    monkeypatch.setattr(importing, "write_batch", cancelling)
+    job = finished(owner, response)
 
     assert (job["status"], job["result"]["rows"], counts(job["result"])) == ("cancelled", 4, (4, 0, 0, 0))
     assert len(titles()) == 4
 
 
 def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_batches, monkeypatch):
-    """A worker dies between two batches, in one, and before its position is written."""
-    answer = upload(owner, rows_of(9))
+    """A worker is killed between two batches, in one, and before its position is written."""
+    response = upload(owner, rows_of(9))
     deaths = iter([4, 4, 8])
     dying = [next(deaths)]
     checkpoint = jobs.Run.checkpoint
@@ -64,7 +64,7 @@ def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_bat
         with pytest.raises(KeyboardInterrupt):
             jobs.run_due()
         Job.objects.update(lease_until=None)  # it has run out
-    job = finished(owner, answer)
+    job = finished(owner, response)
 
     assert (job["status"], counts(job["result"])) == ("succeeded", (9, 0, 0, 0))
     assert titles() == [f"Row {n:03}" for n in range(9)]
@@ -72,10 +72,10 @@ def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_bat
 
 def test_a_long_one_is_done_in_slices(owner, small_batches, monkeypatch):
     monkeypatch.setattr("core.jobs.runner.SLICE_SECONDS", 0)
-    answer = upload(owner, rows_of(7))
+    response = upload(owner, rows_of(7))
 
     assert jobs.run_due() == 5  # four batches, and one to finish
-    job = owner.get(answer["Location"]).json()["data"]
+    job = owner.get(response["Location"]).json()["data"]
     assert (job["status"], counts(job["result"])) == ("succeeded", (7, 0, 0, 0))
     assert titles() == [f"Row {n:03}" for n in range(7)]
 
@@ -87,9 +87,9 @@ def test_a_batch_that_the_database_refuses_loses_only_the_row_to_blame(owner, mo
     existing = importing.Importer.existing
     calls = []
 
-    def blind(importer, wanted):
-        calls.append(wanted)
-        return (set(), set()) if len(calls) == 1 else existing(importer, wanted)
+    def blind(importer, requested):
+        calls.append(requested)
+        return (set(), set()) if len(calls) == 1 else existing(importer, requested)
 
     ResourceFactory(title="Somebody's").__class__.objects.update(id=keys[1])
     monkeypatch.setattr(importing.Importer, "existing", blind)
@@ -167,7 +167,7 @@ def test_a_job_that_never_ran_keeps_its_file(owner):
 
     with files.open_file(job.source_file) as stored:
         assert stored.read() == b"title\nOne\n"
-    assert job.source_file.state == "kept"
+    assert job.source_file.state == "in_use"
 
 
 @pytest.mark.parametrize("most", [0, 1000])
@@ -176,7 +176,7 @@ def test_ids_that_come_twice_are_known_in_every_slice(owner, small_batches, monk
     monkeypatch.setattr(importing, "MAX_ERRORS", most)
     keys = [uuid7() for _ in range(3)]
     body = "id,title\n" + "".join(f"{key},x\n" for key in [*keys, *keys])
-    answer = upload(owner, body)
+    response = upload(owner, body)
     jobs.run_due()
 
-    assert counts(owner.get(answer["Location"]).json()["data"]["result"]) == (3, 0, 0, 3)
+    assert counts(owner.get(response["Location"]).json()["data"]["result"]) == (3, 0, 0, 3)

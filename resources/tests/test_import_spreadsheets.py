@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
         "title,status,,\n , ,,\n\u00a0,\u00a0\nOne,draft, ,\u00a0\n\u00a0\n",
     ],
 )
-def test_it_reads_whatever_stands_around_the_table(owner, body):
+def test_it_ignores_cells_around_the_table(owner, body):
     result = imported(owner, body)
 
     assert (result["rows"], counts(result), titles()) == (1, (1, 0, 0, 0), ["One"])

@@ -17,8 +17,8 @@ WORDS = AddSearchIndex("resource", "resource_words")
 
 def indexes():
     with connection.cursor() as cursor:
-        found = connection.introspection.get_constraints(cursor, "resources_resource")
-    return {name for name, item in found.items() if item["index"]}
+        constraints = connection.introspection.get_constraints(cursor, "resources_resource")
+    return {name for name, item in constraints.items() if item["index"]}
 
 
 def apply(operation, way="database_forwards"):
@@ -76,7 +76,7 @@ def test_only_the_build_has_no_timeout():
 
 
 @on_postgresql
-def test_a_search_index_is_rebuilt_beside_the_old_one_whatever_a_broken_build_has_left():
+def test_a_search_index_is_rebuilt_concurrently_after_a_broken_build():
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX resource_words")
         for name in ("resource_words", "resource_words_new"):

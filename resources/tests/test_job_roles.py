@@ -1,4 +1,4 @@
-"""A job belongs to the role under which it was asked for: it runs and hands its file out under no other."""
+"""A job belongs to the role that requested it: it runs, and its file can be downloaded, under no other."""
 
 import urllib.parse
 
@@ -22,33 +22,33 @@ EVERYBODYS = {"format": "json", "scope": "all"}
 
 @pytest.fixture
 def become(log_in):
-    """Give somebody a role, as an admin does it. `None` deletes the account."""
+    """Change a user's role, as an admin does it. `None` deletes the account."""
     chief = log_in(UserFactory(role="admin"))
 
     def change(caller, role):
         path = f"/api/v1/users/{caller.user.pk}"
-        answer = chief.delete(path) if role is None else chief.patch(path, {"role": role})
-        assert answer.status_code in {200, 204}
+        response = chief.delete(path) if role is None else chief.patch(path, {"role": role})
+        assert response.status_code in {200, 204}
 
     return change
 
 
 @pytest.fixture
 def export(disk, admin):
-    """What an admin has made of everybody's resources."""
+    """Export everybody's resources as an admin."""
     ResourceFactory(title="Somebody's")
     return finished(admin, admin.post(EXPORT, EVERYBODYS))
 
 
 def shown(caller, job):
-    """Its result by its path, and in the list."""
+    """Return the job's result by its path, and in the list."""
     single = caller.get(f"/api/v1/jobs/{job['id']}").json()["data"]["result"]
     (listed,) = names(caller.get("/api/v1/jobs"), "result")
     assert {**single, "url": None} == {**listed, "url": None}
     return single["url"], listed["url"]
 
 
-# --- handing out ----------------------------------------------------------------------------------
+# --- downloads ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ["user", "staff"])
@@ -62,7 +62,7 @@ def test_a_demoted_admin_gets_no_address_any_more(storage, admin, become, role):
     assert all(shown(admin, job))
 
 
-def test_nor_is_an_old_answer_still_good(admin, export, become):
+def test_a_conditional_request_does_not_get_a_304_either(admin, export, become):
     path = f"/api/v1/jobs/{export['id']}"
     etag = admin.get(path)["ETag"]
     assert admin.get(path, headers={"If-None-Match": etag}).status_code == 304
@@ -101,12 +101,12 @@ def test_another_change_of_the_account_takes_nothing_away(disk, owner):
 @pytest.mark.parametrize(("first", "then"), [("admin", "user"), ("user", "admin"), ("admin", None)])
 def test_one_that_waits_fails_under_another_role(disk, log_in, become, first, then):
     caller = log_in(UserFactory(role=first))
-    asked = [caller.post(EXPORT, {"format": "json"}), upload(caller, "title\nOne\n")]
+    accepted = [caller.post(EXPORT, {"format": "json"}), upload(caller, "title\nOne\n")]
     become(caller, then)
     jobs.run_due()
 
-    found = Job.objects.filter(pk__in=[answer.json()["data"]["id"] for answer in asked])
-    assert [(job.status, job.error["code"]) for job in found] == [("failed", "FORBIDDEN")] * 2
+    stored = Job.objects.filter(pk__in=[response.json()["data"]["id"] for response in accepted])
+    assert [(job.status, job.error["code"]) for job in stored] == [("failed", "FORBIDDEN")] * 2
     assert (titles(), StoredFile.objects.filter(made_by__isnull=False).count()) == ([], 0)
 
 
@@ -133,7 +133,7 @@ def test_an_export_that_ends_under_another_role_hands_nothing_out(disk, admin, b
 
 def test_no_batch_is_written_under_another_role(disk, admin, become, monkeypatch):
     theirs = [ResourceFactory(title=f"Old {number}") for number in range(6)]
-    asked = upload(admin, "id,title\n" + "".join(f"{row.pk},New\n" for row in theirs))
+    accepted = upload(admin, "id,title\n" + "".join(f"{row.pk},New\n" for row in theirs))
     monkeypatch.setattr("core.importexport.imports.BATCH", 2)
     monkeypatch.setattr(Run, "beat", lambda _run: None)
     checkpoint, written = jobs.Run.checkpoint, []
@@ -146,16 +146,16 @@ def test_no_batch_is_written_under_another_role(disk, admin, become, monkeypatch
     monkeypatch.setattr(jobs.Run, "checkpoint", after_the_first)
     jobs.run_due()
 
-    job = Job.objects.get(pk=asked.json()["data"]["id"])
+    job = Job.objects.get(pk=accepted.json()["data"]["id"])
     assert (job.status, job.error["code"], job.result["updated"]) == ("failed", "FORBIDDEN", 2)
     assert titles() == ["New"] * 2 + [f"Old {number}" for number in range(2, 6)]
 
 
 def test_staff_cannot_run_it_under_another_role_either(disk, admin, become):
-    asked = admin.post(EXPORT, EVERYBODYS)
+    accepted = admin.post(EXPORT, EVERYBODYS)
     become(admin, "user")
     jobs.run_due()
-    job = Job.objects.get(pk=asked.json()["data"]["id"])
+    job = Job.objects.get(pk=accepted.json()["data"]["id"])
     jobs.retry_job(job=job, actor=UserFactory(role="admin"))
     jobs.run_due()
 

@@ -46,8 +46,8 @@ def test_from_registration_to_a_new_password(product):
 
     created = product.api("POST", "/resources", {"title": "Ada Lovelace", "tags": ["people"]}, access)
     assert created.status == 201
-    found = product.api("GET", "/resources?search=lovel", token=access).json()
-    assert [row["title"] for row in found["data"]] == ["Ada Lovelace"]
+    page = product.api("GET", "/resources?search=lovel", token=access).json()
+    assert [row["title"] for row in page["data"]] == ["Ada Lovelace"]
 
     assert product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"}).status == 202
     reset = {"token": token_in(product.sink.next_email()), "password": NEW}
@@ -135,8 +135,8 @@ def test_clients_that_send_slowly_keep_nobody_waiting(product):
         assert call(f"{product.url}/health").status == 200
     for client in begun:
         client.sendall(b"half")
-        with client, client.makefile("rb") as answer:
-            assert answer.readline().split()[1] == b"405"
+        with client, client.makefile("rb") as response:
+            assert response.readline().split()[1] == b"405"
 
 
 @pytest.mark.parametrize(("size", "status"), [(1_000, 401), (2_000_000, 413), (30_000_000, 413)])
@@ -153,11 +153,11 @@ def test_bodies_of_every_size_and_form_arrive(product, size, status):
 
 def test_a_stop_finishes_what_is_running(tmp_path):
     with Product(tmp_path, BCRYPT_ROUNDS="13") as product:
-        answers = []
+        responses = []
 
         def register():
             person = {"email": "slow@example.com", "password": OLD, "name": "Slow"}
-            answers.append(product.api("POST", "/auth/register", person))
+            responses.append(product.api("POST", "/auth/register", person))
 
         caller = threading.Thread(target=register)
         caller.start()
@@ -168,4 +168,4 @@ def test_a_stop_finishes_what_is_running(tmp_path):
         caller.join(timeout=40)
 
         assert server.wait(timeout=40) == 0
-        assert [answer.status for answer in answers] == [201]
+        assert [response.status for response in responses] == [201]

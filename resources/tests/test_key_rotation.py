@@ -54,7 +54,7 @@ def rotations(tmp_path_factory):
 
 @pytest.fixture(params=list(STEPS))
 def servers(request, rotations):
-    """The URLs of four web servers, one for each step."""
+    """Start four web servers, one for each step; return their URLs."""
     return rotations(request.param)
 
 
@@ -64,9 +64,9 @@ def pair(request, servers):
     return [servers[step] for step in request.param]
 
 
-def data(answer, status=200):
-    assert answer.status == status, answer.body
-    return answer.json()["data"]
+def data(response, status=200):
+    assert response.status == status, response.body
+    return response.json()["data"]
 
 
 def log_in(url):
@@ -119,9 +119,9 @@ def test_without_the_first_step_the_old_servers_refuse_new_tokens(servers):
 def test_a_cookie_client_is_let_in_by_both(pair):
     here, there = pair
     body = {"email": EMAIL, "password": PASSWORD}
-    answer = call(f"{here}/api/v1/auth/login?delivery=cookie", "POST", body)
-    cookies = "; ".join(line.partition(";")[0] for line in answer.headers.get_all("Set-Cookie"))
-    sent = {"Cookie": cookies, "X_CSRFToken": data(answer)["csrfToken"]}
+    response = call(f"{here}/api/v1/auth/login?delivery=cookie", "POST", body)
+    cookies = "; ".join(line.partition(";")[0] for line in response.headers.get_all("Set-Cookie"))
+    sent = {"Cookie": cookies, "X_CSRFToken": data(response)["csrfToken"]}
 
     assert call(f"{there}/api/v1/resources", "POST", {"title": "Trip"}, **sent).status == 201
     assert call(f"{there}/api/v1/auth/refresh", "POST", {}, **sent).status == 200
@@ -148,14 +148,14 @@ def test_a_cursor_and_the_address_of_a_file_are_taken_by_both(pair):
 def test_a_request_repeated_there_has_its_effect_once(pair):
     here, there = pair
     token, key = log_in(here)["accessToken"], secrets.token_hex(16)
-    answers = [
+    responses = [
         call(f"{url}/api/v1/resources", "POST", {"title": "Once"}, token, Idempotency_Key=key)
         for url in (here, there)
     ]
 
-    assert [answer.status for answer in answers] == [201, 201]
-    assert answers[0].json() == answers[1].json()
-    assert answers[1].headers["Idempotency-Replayed"] == "true"
+    assert [response.status for response in responses] == [201, 201]
+    assert responses[0].json() == responses[1].json()
+    assert responses[1].headers["Idempotency-Replayed"] == "true"
 
 
 def test_failed_log_ins_add_up(pair):

@@ -37,7 +37,7 @@ def token(product):
 
 
 def post_file(product, token, content):
-    """The job that imports it."""
+    """Start an import; return its job."""
     lines = (
         f"--{BOUNDARY}",
         'Content-Disposition: form-data; name="file"; filename="rows.csv"',
@@ -55,20 +55,20 @@ def post_file(product, token, content):
             "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
         },
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 202
-        return json.load(answer)["data"]["id"]
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert response.status == 202
+        return json.load(response)["data"]["id"]
 
 
 def look(product, token, job):
-    """The job, as soon as somebody answers: the server itself may have been killed."""
+    """Return the job, as soon as the server responds: it may have been killed itself."""
     return until(product, token, job, lambda job: True)
 
 
 def until(product, token, job, reached):
     def seen():
-        found = product.api("GET", f"/jobs/{job}", token=token).json()["data"]
-        return found if reached(found) else None
+        current = product.api("GET", f"/jobs/{job}", token=token).json()["data"]
+        return current if reached(current) else None
 
     return wait_until(seen, SLOT_TIMEOUT, explain=lambda: product.log_path.read_text()[-5000:])
 
@@ -78,7 +78,7 @@ def is_over(job):
 
 
 def kill_the_worker(product):
-    """The processes that run jobs: the children of the worker, or without a broker those of the server."""
+    """Return the processes that run jobs: the children of the worker, or without a broker those of the server."""
     parent = product.processes[1 if settings.CELERY_BROKER_URL else 0].pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     working = [
@@ -91,7 +91,7 @@ def kill_the_worker(product):
 
 @pytest.fixture(scope="module")
 def imported(product, token):
-    """The job of an import whose worker was killed twice."""
+    """Run an import whose worker is killed twice; return the job."""
     rows = "title,content,tags\r\n" + "".join(f"Row {n},{'lorem ' * 50},red\r\n" for n in range(ROWS))
     job = post_file(product, token, rows)
     for percent in (10, 50):

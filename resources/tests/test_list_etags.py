@@ -21,20 +21,20 @@ def resource(owner):
     return ResourceFactory(user=owner.user, title="First", tags=["a", "b"])
 
 
-def again(caller, path, answer):
-    """The status for a client that holds this answer."""
-    return caller.get(path, HTTP_IF_NONE_MATCH=answer["ETag"]).status_code
+def again(caller, path, response):
+    """Return the status for a client that has cached this response."""
+    return caller.get(path, HTTP_IF_NONE_MATCH=response["ETag"]).status_code
 
 
 @pytest.mark.parametrize(
     "path", [LIST, f"{LIST}?sort=title&limit=5", f"{LIST}/trash", f"{LIST}?cursor=", "/api/v1/tags"]
 )
 def test_who_holds_the_list_is_not_sent_it_again(owner, resource, path):
-    answer = owner.get(path)
-    held = owner.get(path, HTTP_IF_NONE_MATCH=answer["ETag"])
+    response = owner.get(path)
+    held = owner.get(path, HTTP_IF_NONE_MATCH=response["ETag"])
 
-    assert (held.status_code, held.content, held["ETag"]) == (304, b"", answer["ETag"])
-    assert answer["Cache-Control"] == held["Cache-Control"] == "private, no-cache"
+    assert (held.status_code, held.content, held["ETag"]) == (304, b"", response["ETag"])
+    assert response["Cache-Control"] == held["Cache-Control"] == "private, no-cache"
 
 
 def test_the_rows_are_not_looked_at(owner, resource, django_assert_max_num_queries):
@@ -57,10 +57,10 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_write_is_seen_by_its_writer(owner, resource, change):
-    answers = {path: owner.get(path) for path in (LIST, "/api/v1/tags")}
+    responses = {path: owner.get(path) for path in (LIST, "/api/v1/tags")}
     assert CHANGES[change](owner, resource).status_code < 300
 
-    assert [again(owner, path, answer) for path, answer in answers.items()] == [200, 200]
+    assert [again(owner, path, response) for path, response in responses.items()] == [200, 200]
 
 
 WAYS_AROUND = {
@@ -74,10 +74,10 @@ WAYS_AROUND = {
 
 @pytest.mark.parametrize("way", WAYS_AROUND)
 def test_so_is_what_was_written_past_the_api(owner, resource, way):
-    answer = owner.get(LIST)
+    response = owner.get(LIST)
     WAYS_AROUND[way](resource)
 
-    assert again(owner, LIST, answer) == 200
+    assert again(owner, LIST, response) == 200
 
 
 def test_sql_by_hand_moves_it_too(owner, resource):
@@ -89,24 +89,24 @@ def test_sql_by_hand_moves_it_too(owner, resource):
 
 
 def test_a_change_of_nothing_moves_nothing(owner, resource):
-    answer = owner.get(LIST)
+    response = owner.get(LIST)
     owner.patch(f"{LIST}/{resource.pk}", {"title": "First"})
 
-    assert again(owner, LIST, answer) == 304
+    assert again(owner, LIST, response) == 304
 
 
 def test_what_others_do_moves_nothing_of_mine(owner, stranger, resource):
-    answer = owner.get(LIST)
+    response = owner.get(LIST)
     stranger.post(LIST, {"title": "Theirs", "tags": ["a"]})
 
-    assert again(owner, LIST, answer) == 304
+    assert again(owner, LIST, response) == 304
 
 
 def test_what_an_admin_changes_is_seen_by_the_owner(owner, admin, resource):
-    answer = owner.get(LIST)
+    response = owner.get(LIST)
     admin.patch(f"{LIST}/{resource.pk}", {"title": "By the admin"})
 
-    assert again(owner, LIST, answer) == 200
+    assert again(owner, LIST, response) == 200
 
 
 def test_two_people_never_share_a_tag(owner, stranger):
@@ -138,11 +138,11 @@ def test_another_question_has_another_tag(owner, resource):
 
 
 def test_a_rolled_back_write_moves_nothing(owner, resource):
-    answer = owner.get(LIST)
+    response = owner.get(LIST)
     refused = {"operations": [{"method": "create", "data": {"title": "x"}}, {"method": "update", "id": None}]}
     assert owner.post(f"{LIST}/bulk", refused).status_code == 400
 
-    assert again(owner, LIST, answer) == 304
+    assert again(owner, LIST, response) == 304
 
 
 def test_parallel_writes_each_replace_it(owner, resource):
@@ -163,7 +163,7 @@ def test_an_owner_can_be_erased(owner, resource):
 
 
 def test_history_and_audit_move_nothing(owner, resource):
-    answer = owner.get(LIST)
+    response = owner.get(LIST)
     audit.record("resource.looked_at", actor_id=owner.user.pk, target=resource)
 
-    assert again(owner, LIST, answer) == 304
+    assert again(owner, LIST, response) == 304

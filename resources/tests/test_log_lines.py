@@ -21,8 +21,8 @@ class Visitor:
         self.product = product
 
     def post(self, path, request_id, body=None, token=""):
-        answer = self.product.api("POST", path, body, token, X_Request_ID=request_id)
-        return answer.body and answer.json().get("data")
+        response = self.product.api("POST", path, body, token, X_Request_ID=request_id)
+        return response.body and response.json().get("data")
 
     def log_in_to_the_admin(self):
         jar = http.cookiejar.CookieJar()
@@ -39,7 +39,7 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What a day's work leaves in the log, after everything has stopped; and the secrets that were used."""
+    """Return the log lines of typical use, after every process has stopped; and the secrets that were used."""
     with Product(tmp_path_factory.mktemp("logs")) as product:
         visitor = Visitor(product)
         created = ("createsuperuser", "--noinput", "--email", "root@example.com", "--name", "Root")
@@ -57,16 +57,16 @@ def run(tmp_path_factory):
         job = visitor.post("/resources/export", "export", {"format": "csv"}, pair["accessToken"])["id"]
 
         def finished():
-            found = product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"]
-            return found if found["finishedAt"] else None
+            current = product.api("GET", f"/jobs/{job}", token=pair["accessToken"]).json()["data"]
+            return current if current["finishedAt"] else None
 
         link = wait_until(finished)["result"]["url"]
         urllib.request.urlopen(product.url + link if link.startswith("/") else link, timeout=30).close()
         for _ in range(5):
             visitor.post("/auth/login", "lock-out", person | {"password": "wrong-Passw0rd"})
         visitor.log_in_to_the_admin()
-        mailed = proof.get_body(("plain",)).get_content().split("token=")[1].split()[0]
-        visitor.post("/auth/verify-email", "verification", {"token": mailed})
+        emailed = proof.get_body(("plain",)).get_content().split("token=")[1].split()[0]
+        visitor.post("/auth/verify-email", "verification", {"token": emailed})
         visitor.post("/auth/refresh", "refresh", {"refreshToken": pair["refreshToken"]})
         product.api("POST", "/auth/forgot-password", {"email": "ann@example.com"})
         reset = product.sink.next_email().get_body(("plain",)).get_content().split("token=")[1].split()[0]
@@ -76,7 +76,7 @@ def run(tmp_path_factory):
             pair["accessToken"],
             pair["refreshToken"],
             link.split("token=")[1],
-            mailed,
+            emailed,
             *visitor.cookies,
         ]
         sink = {"message_id": proof["Message-ID"]}
@@ -118,7 +118,7 @@ def test_no_line_holds_a_secret_or_an_address(run):
     assert "ann@example.com" not in run["text"]
 
 
-def test_a_refused_mail_is_told_by_its_code_and_without_the_address(run, lines):
+def test_a_refused_email_is_logged_with_its_code_and_without_the_address(run, lines):
     line = one(lines, "outbox_attempt_failed", "refused")
 
     assert (line["error"], line["smtpCode"], line["final"]) == ("PermanentError", 550, True)
@@ -145,7 +145,7 @@ def test_who_shows_a_token_instead_of_a_password_is_named_too(run, lines, reques
     assert one(lines, "request", request_id)["userId"] == run["user"]
 
 
-def test_a_lock_out_is_told_once(run, lines):
+def test_a_lockout_is_logged_once(run, lines):
     line = one(lines, "account_locked", "lock-out")
 
     assert (line["level"], line["userId"]) == ("info", run["user"])

@@ -54,7 +54,7 @@ def test_a_tag_has_a_name():
         TagFactory(name="")
 
 
-def test_a_resource_bears_a_tag_once():
+def test_a_resource_has_a_tag_once():
     resource = ResourceFactory(tags=["red"])
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -87,7 +87,7 @@ def test_what_belongs_to_a_user_goes_with_them():
     assert ResourceTag.objects.get().resource == other
 
 
-def test_they_say_what_they_are():
+def test_str_names_the_row():
     resource = ResourceFactory(title="One", tags=["red"])
     link = ResourceTag.objects.get()
 
@@ -108,9 +108,9 @@ def test_a_change_moves_version_and_time_and_touches_no_other_column():
     assert stored.updated_at > resource.updated_at == resource.created_at
 
 
-def test_the_trash_and_the_living_are_two_halves():
-    alive, gone = ResourceFactory(), ResourceFactory()
+def test_a_row_is_either_deleted_or_not_deleted():
+    present, gone = ResourceFactory(), ResourceFactory()
     gone.soft_delete()
 
-    assert Resource.objects.not_deleted().get() == alive
+    assert Resource.objects.not_deleted().get() == present
     assert Resource.objects.trashed().get() == gone

@@ -27,9 +27,9 @@ def attachments(**members):
     )
 
 
-def body(answer, status=200):
-    assert answer.status_code == status, answer.content
-    return json.loads(answer.content)["data"]
+def body(response, status=200):
+    assert response.status_code == status, response.content
+    return json.loads(response.content)["data"]
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_a_perform_create_may_refuse(call, user, attachment):
     def perform_create(self, serializer):
         raise ApiError("CONFLICT")
 
-    answer = post(call, attachments(perform_create=perform_create), user, attachment.resource_id)
+    response = post(call, attachments(perform_create=perform_create), user, attachment.resource_id)
 
-    assert answer.status_code == 409
+    assert response.status_code == 409
     assert list(StoredFile.objects.values_list("pk", flat=True)) == [attachment.file_id]
 
 
@@ -66,9 +66,9 @@ def test_a_perform_create_saves_values_of_its_own(call, user, attachment):
     def perform_create(self, serializer):
         serializer.save(width=7)
 
-    answer = post(call, attachments(perform_create=perform_create), user, attachment.resource_id)
+    response = post(call, attachments(perform_create=perform_create), user, attachment.resource_id)
 
-    assert body(answer, 201)["width"] == 7
+    assert body(response, 201)["width"] == 7
 
 
 def test_an_upload_has_fields_of_its_own(call, user, attachment):
@@ -84,9 +84,9 @@ def test_a_perform_destroy_may_refuse(call, user, attachment, place):
     def perform_destroy(self, instance):
         raise ApiError("CONFLICT")
 
-    answer = call(attachments(perform_destroy=perform_destroy), "destroy", user, **place)
+    response = call(attachments(perform_destroy=perform_destroy), "destroy", user, **place)
 
-    assert answer.status_code == 409
+    assert response.status_code == 409
     assert Attachment.objects.filter(pk=attachment.pk).exists()
 
 

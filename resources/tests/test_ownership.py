@@ -1,4 +1,5 @@
-"""Who may see and touch whose. `missing` is the id of nothing: a stranger must not tell it from a foreign one."""
+"""The permissions on the rows of others. `missing` is the id of no row: a stranger must not be able to distinguish
+it from a foreign one."""
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -26,11 +27,15 @@ def call(caller, method, path):
     return getattr(caller, method)(path, {"title": "Two", "name": "two"} if method != "get" else None)
 
 
-def anonymised(answer):
-    """What a client sees, without what differs between any two answers."""
-    body = {**answer.json()["error"], "requestId": ""}
+def anonymised(response):
+    """Return what a client sees, without what differs between any two responses."""
+    body = {**response.json()["error"], "requestId": ""}
     varying = {"X-Request-ID", "RateLimit-Remaining", "RateLimit-Reset"}
-    return answer.status_code, body, {name: value for name, value in answer.items() if name not in varying}
+    return (
+        response.status_code,
+        body,
+        {name: value for name, value in response.items() if name not in varying},
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -57,7 +62,7 @@ def test_for_others_it_does_not_exist(request, resource, path, who, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_anonymous_caller_is_asked_who_they_are(anonymous, path, method):
+def test_an_anonymous_caller_gets_401(anonymous, path, method):
     foreign = call(anonymous, method, path)
 
     assert code(foreign) == (401, "UNAUTHORIZED")
@@ -83,9 +88,9 @@ def test_lists_hold_only_ones_own(stranger, resource):
 
 
 def test_two_users_have_tags_of_one_name(stranger, resource):
-    answer = stranger.post("/api/v1/resources", {"title": "x", "tags": ["red"]})
+    response = stranger.post("/api/v1/resources", {"title": "x", "tags": ["red"]})
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert Tag.objects.filter(name="red").count() == 2
 
 

@@ -17,7 +17,7 @@ URL = f"{API}/users/me/export"
 
 def test_holds_everything_about_the_caller(owner):
     tag = TagFactory(user=owner.user, name="spare")
-    kept = ResourceFactory(user=owner.user, title="Kept", tags=["red"])
+    present = ResourceFactory(user=owner.user, title="Kept", tags=["red"])
     deleted = ResourceFactory(user=owner.user, title="Deleted")
     deleted.soft_delete()
     link = OneTimeTokenFactory(user=owner.user)
@@ -28,7 +28,7 @@ def test_holds_everything_about_the_caller(owner):
     assert [row["id"] for row in export["sessions"]] == [str(owner.session_id)]
     assert [row["email"] for row in export["mailedLinks"]] == [link.email]
     assert [(row["id"], row["title"], row["tags"]) for row in export["resources"]] == [
-        (str(kept.pk), "Kept", ["red"]),
+        (str(present.pk), "Kept", ["red"]),
         (str(deleted.pk), "Deleted", []),
     ]
     assert {row["name"] for row in export["tags"]} == {tag.name, "red"}
@@ -38,12 +38,12 @@ def test_holds_what_was_done_by_and_to_the_caller(owner, admin):
     owner.patch(f"{API}/users/me", {"name": "Olive Oyl"})
     admin.patch(f"{API}/users/{owner.user.pk}", {"role": "staff"})
 
-    found = [(row["event"], row["changes"]) for row in data(owner.get(URL))["auditEvents"]]
+    events = [(row["event"], row["changes"]) for row in data(owner.get(URL))["auditEvents"]]
 
-    assert found == [
+    assert events == [
         ("user.updated", {"name": ["Olive Owner", "Olive Oyl"]}),
         ("user.role_changed", {"role": ["user", "staff"]}),
-        ("user.viewed", {}),  # the answer shows the person
+        ("user.viewed", {}),  # the response shows the person
     ]
 
 
@@ -55,11 +55,11 @@ def test_tells_nothing_about_who_else_acted(owner, admin):
         REMOTE_ADDR="192.0.2.7",
     )
 
-    answer = owner.get(URL)
+    response = owner.get(URL)
 
-    assert "user.role_changed" in answer.content.decode()
+    assert "user.role_changed" in response.content.decode()
     for trace in ("AdminPhone", "192.0.2.7", str(admin.user.pk)):
-        assert trace not in answer.content.decode()
+        assert trace not in response.content.decode()
 
 
 def test_tells_an_admin_of_before_nothing_of_what_others_own(owner, admin):
@@ -69,27 +69,27 @@ def test_tells_an_admin_of_before_nothing_of_what_others_own(owner, admin):
     admin.patch(f"{API}/users/{owner.user.pk}", {"name": "Their name"})
     User.objects.filter(pk=admin.user.pk).update(role="user")
 
-    answer = admin.get(URL)
+    response = admin.get(URL)
 
-    events = {row["event"]: (row["targetId"], row["changes"]) for row in data(answer)["auditEvents"]}
+    events = {row["event"]: (row["targetId"], row["changes"]) for row in data(response)["auditEvents"]}
     assert events["resource.updated"] == (str(theirs.pk), {})
     for trace in ("Theirs", "Their content", "Their name"):
-        assert trace not in answer.content.decode()
+        assert trace not in response.content.decode()
 
 
 def test_tells_what_was_done_in_the_admin_without_its_values(owner, admin):
     theirs = ResourceFactory(user=owner.user, title="Theirs")
     LogEntry.objects.log_actions(admin.user.pk, [theirs], CHANGE, "Changed to Theirs.", single_object=True)
 
-    answer = admin.get(URL)
+    response = admin.get(URL)
 
-    (action,) = data(answer)["adminActions"]
+    (action,) = data(response)["adminActions"]
     assert (action["action"], action["targetType"], action["targetId"]) == (
         "change",
         "resource",
         str(theirs.pk),
     )
-    assert "Theirs" not in answer.content.decode()
+    assert "Theirs" not in response.content.decode()
 
 
 def test_leaves_an_event(owner):
@@ -104,9 +104,9 @@ def test_holds_nothing_of_others(owner, stranger):
     link = OneTimeTokenFactory(user=stranger.user)
     stranger.patch(f"{API}/users/me", {"name": "Sam Someone"})
 
-    answer = owner.get(URL)
+    response = owner.get(URL)
 
-    data(answer)
+    data(response)
     for trace in (
         stranger.user.email,
         stranger.user.pk,
@@ -115,7 +115,7 @@ def test_holds_nothing_of_others(owner, stranger):
         "Not yours",
         "Sam Someone",
     ):
-        assert str(trace) not in answer.content.decode()
+        assert str(trace) not in response.content.decode()
 
 
 def test_holds_no_secret(owner):

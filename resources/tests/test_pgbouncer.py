@@ -28,7 +28,7 @@ pytestmark = [
 
 @contextmanager
 def pgbouncer(folder, database, port):
-    """A private one on loopback, with two connections to the server, so that clients must share them."""
+    """Run a private PgBouncer on loopback, with two connections to the server, so that clients must share them."""
     [documented] = re.findall(
         r"```ini\n(.*?)```", (settings.BASE_DIR / "docs" / "deployment.md").read_text(), re.S
     )

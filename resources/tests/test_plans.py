@@ -1,4 +1,4 @@
-"""That lists and searches are read from their indexes on PostgreSQL, told by its plans and by no clock."""
+"""Lists and searches are read from their indexes on PostgreSQL, as its plans show."""
 
 import pytest
 from django.db import connection
@@ -24,8 +24,8 @@ def crowd(django_db_setup, django_db_blocker):
     and so committed, because making them takes longer than all the plans."""
     with django_db_blocker.unblock():
         busy, *others = UserFactory.create_batch(9)
-        wanted = [(busy, 1200), *((user, 350) for user in others)]
-        assert sum(seed_resources(wanted, 1, 2)) == 4000
+        counts = [(busy, 1200), *((user, 350) for user in others)]
+        assert sum(seed_resources(counts, 1, 2)) == 4000
         analyze()
         yield busy
         User.objects.filter(pk__in=[busy.pk, *(user.pk for user in others)]).delete()
@@ -141,23 +141,23 @@ def test_the_counts_of_tags_are_read_from_indexes(many, crowd):
 
 
 def plans_of_search(rows):
-    """Of all that is sent for a page, with its values, as it is planned."""
+    """Return the plans of every statement that is sent for a page, with its values."""
     with CaptureQueriesContext(connection) as sent:
         assert list(rows[:20]) is not None
     return [plan_of(query["sql"]) for query in sent]
 
 
 def ways_of_search(rows):
-    """The indexes that are read, and `words` for one that is asked for them and not just for their owner."""
-    found = [node for nodes in plans_of_search(rows) for node in nodes]
-    asked = {"words" for node in found if "@@" in node.get("Index Cond", "")}
-    assert "@@" not in "".join(node.get("Filter", "") for node in found)
-    return asked | {node["Index Name"] for node in found if "Index Name" in node}
+    """Return the indexes that are read, and `words` if one is searched by words and not only by owner."""
+    scans = [node for nodes in plans_of_search(rows) for node in nodes]
+    by_words = {"words" for node in scans if "@@" in node.get("Index Cond", "")}
+    assert "@@" not in "".join(node.get("Filter", "") for node in scans)
+    return by_words | {node["Index Name"] for node in scans if "Index Name" in node}
 
 
 @pytest.fixture
 def short_look(monkeypatch):
-    """As if the crowd were much larger."""
+    """Sample fewer rows, as if the table were much larger."""
     monkeypatch.setattr(search, "SAMPLE", 100)
 
 
@@ -197,9 +197,9 @@ def test_the_index_takes_owner_and_words_at_once(many):
     with connection.cursor() as cursor:
         for way in ("seqscan", "indexscan", "indexonlyscan"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
-    found = many.matching("zozozo gara")
-    found.query.indexed_words = ["zozozo", "gara"]
-    [scan] = [node for node in plan(found) if node.get("Index Name") == "resource_words"]
+    rows = many.matching("zozozo gara")
+    rows.query.indexed_words = ["zozozo", "gara"]
+    [scan] = [node for node in plan(rows) if node.get("Index Name") == "resource_words"]
 
     assert "user_id =" in scan["Index Cond"]
     assert "@@" in scan["Index Cond"]

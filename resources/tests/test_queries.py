@@ -1,4 +1,4 @@
-"""How often the database is asked: a fixed number of times, however many rows there are."""
+"""The number of queries is fixed, however many rows there are."""
 
 from datetime import timedelta
 
@@ -33,13 +33,13 @@ def grow_sessions(user, number):
         open_session(user)
 
 
-def asked(caller, url):
+def queries_and_rows(caller, url):
     with connection.cursor():  # new rows that wait for company go now
         pass
     with CaptureQueriesContext(connection) as queries:
-        answer = caller.get(url)
-    assert answer.status_code == 200, answer.content
-    return len(queries), len(answer.json()["data"])
+        response = caller.get(url)
+    assert response.status_code == 200, response.content
+    return len(queries), len(response.json()["data"])
 
 
 LISTS = [
@@ -55,12 +55,12 @@ LISTS = [
 
 
 @pytest.mark.parametrize(("url", "grow", "most"), LISTS)
-def test_a_list_asks_as_often_for_50_rows_as_for_one(admin, url, grow, most):
+def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin, url, grow, most):
     url = f"{url}{'&' if '?' in url else '?'}limit=100"
     grow(admin.user, 1)
-    few, rows_before = asked(admin, url)
+    few, rows_before = queries_and_rows(admin, url)
     grow(admin.user, 49)
-    many, rows_after = asked(admin, url)
+    many, rows_after = queries_and_rows(admin, url)
 
     assert rows_after > rows_before
     assert many == few <= most
@@ -78,23 +78,25 @@ def test_reading_one_resource_is_at_most_three(owner, django_assert_max_num_quer
         assert owner.get(f"/api/v1/resources/{resource.pk}").status_code == 200
 
 
-def test_a_refused_request_asks_nothing_but_who_it_is(owner, django_assert_num_queries):
+def test_a_refused_request_needs_one_query_for_the_session(owner, django_assert_num_queries):
     with django_assert_num_queries(1):
         assert owner.get("/api/v1/resources?nonsense=1").status_code == 400
 
 
-def test_an_anonymous_request_asks_nothing(anonymous, django_assert_num_queries):
+def test_an_anonymous_request_needs_no_query(anonymous, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert anonymous.get("/api/v1/resources").status_code == 401
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_write_asks_as_often_for_20_tags_as_for_one(owner, method):
+def test_the_queries_of_a_write_do_not_grow_with_its_tags(owner, method):
     def cost(tags):
         resource = ResourceFactory(user=owner.user, tags=["old"])
         with CaptureQueriesContext(connection) as queries:
-            answer = getattr(owner, method)(f"/api/v1/resources/{resource.pk}", {"title": "x", "tags": tags})
-        assert answer.status_code == 200
+            response = getattr(owner, method)(
+                f"/api/v1/resources/{resource.pk}", {"title": "x", "tags": tags}
+            )
+        assert response.status_code == 200
         return len(queries)
 
     assert cost(["new"]) == cost([f"t{number}" for number in range(20)])
@@ -133,8 +135,8 @@ def test_a_filter_compares_no_row_with_the_others(owner):
     assert "DISTINCT" not in str(queries.captured_queries)
 
 
-def test_sessions_are_not_asked_for_when_they_have_expired(owner):
+def test_expired_sessions_are_not_queried(owner):
     open_session(owner.user)
     owner.user.sessions.exclude(pk=owner.session_id).update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    assert asked(owner, "/api/v1/auth/sessions")[1] == 1
+    assert queries_and_rows(owner, "/api/v1/auth/sessions")[1] == 1

@@ -13,12 +13,13 @@ URL = "/api/v1/resources"
 
 
 def callers(log_in, user, number):
-    """So many clients of one user, each with a session of its own: they share no connection and no cookie."""
+    """Return this many clients of one user, each with a session of its own: they share no connection and no
+    cookie."""
     return [log_in(user) for _ in range(number)]
 
 
-def statuses(answers):
-    return sorted(answer.status_code for answer in answers)
+def statuses(responses):
+    return sorted(response.status_code for response in responses)
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
@@ -28,7 +29,7 @@ def test_of_writes_with_one_if_match_one_wins(owner, log_in, method):
     clients = callers(log_in, owner.user, 8)
     for round_number in range(1, 11):
         etag = owner.get(url)["ETag"]
-        answers = together(
+        responses = together(
             *(
                 lambda client=client, number=number, etag=etag, round_number=round_number: getattr(
                     client, method
@@ -36,8 +37,8 @@ def test_of_writes_with_one_if_match_one_wins(owner, log_in, method):
                 for number, client in enumerate(clients)
             )
         )
-        assert statuses(answers) == [200] + [412] * 7
-        winner = next(answer for answer in answers if answer.status_code == 200)
+        assert statuses(responses) == [200] + [412] * 7
+        winner = next(response for response in responses if response.status_code == 200)
         assert owner.get(url).json()["data"] == winner.json()["data"]
         resource.refresh_from_db()
         assert resource.version == 1 + round_number
@@ -62,7 +63,7 @@ def test_counting_with_if_match_and_retry_loses_nothing(owner, log_in):
 
 
 def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):
-    answers = together(
+    responses = together(
         *(
             lambda client=client, number=number: client.post(
                 URL, {"title": str(number), "tags": ["new", f"own{number}"]}
@@ -71,7 +72,7 @@ def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):
         )
     )
 
-    assert statuses(answers) == [201] * 20
+    assert statuses(responses) == [201] * 20
     assert Tag.objects.filter(name="new").count() == 1
     assert ResourceTag.objects.filter(tag__name="new").count() == 20
     assert Tag.objects.count() == 21
@@ -79,15 +80,15 @@ def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):
 
 def test_creates_with_the_same_new_tags_in_opposite_order_do_not_lock_each_other_out(owner, log_in):
     orders = [[f"t{n}" for n in range(20)], [f"t{n}" for n in reversed(range(20))]]
-    answers = together(
+    responses = together(
         *(
             lambda client=client, number=number: client.post(URL, {"title": "x", "tags": orders[number % 2]})
             for number, client in enumerate(callers(log_in, owner.user, 8))
         )
     )
 
-    assert statuses(answers) == [201] * 8
-    assert [answer.json()["data"]["tags"] for answer in answers] == [
+    assert statuses(responses) == [201] * 8
+    assert [response.json()["data"]["tags"] for response in responses] == [
         orders[number % 2] for number in range(8)
     ]
 
@@ -109,14 +110,14 @@ def test_a_tag_that_is_deleted_while_it_is_given_is_there_in_the_end(owner, log_
 
 def test_of_parallel_renames_to_one_name_one_wins(owner, log_in):
     tags = [TagFactory(user=owner.user, name=f"old{number}") for number in range(6)]
-    answers = together(
+    responses = together(
         *(
             lambda client=client, tag=tag: client.patch(f"/api/v1/tags/{tag.pk}", {"name": "new"})
             for client, tag in zip(callers(log_in, owner.user, 6), tags, strict=True)
         )
     )
 
-    assert statuses(answers) == [200] + [409] * 5
+    assert statuses(responses) == [200] + [409] * 5
     assert Tag.objects.filter(name="new").count() == 1
 
 
@@ -141,13 +142,13 @@ def test_of_parallel_deletions_or_restorations_one_does_it(owner, log_in, path, 
     if method == "post":
         resource.soft_delete()
     version = resource.version
-    answers = together(
+    responses = together(
         *(
             lambda client=client: getattr(client, method)(f"{URL}/{resource.pk}{path}")
             for client in callers(log_in, owner.user, 6)
         )
     )
 
-    assert statuses(answers) == [won] + [404] * 5
+    assert statuses(responses) == [won] + [404] * 5
     resource.refresh_from_db()
     assert resource.version == version + 1

@@ -11,15 +11,15 @@ URL = "/api/v1/resources"
 
 
 def test_creates_for_the_caller(owner):
-    answer = owner.post(URL, {"title": "  First  ", "tags": ["B", "a", "b"]})
+    response = owner.post(URL, {"title": "  First  ", "tags": ["B", "a", "b"]})
 
-    assert answer.status_code == 201
-    assert answer.json()["data"]["title"] == "First"
-    assert answer.json()["data"]["tags"] == ["b", "a"]
-    assert answer.json()["data"]["userId"] == str(owner.user.pk)
+    assert response.status_code == 201
+    assert response.json()["data"]["title"] == "First"
+    assert response.json()["data"]["tags"] == ["b", "a"]
+    assert response.json()["data"]["userId"] == str(owner.user.pk)
 
 
-def test_answers_with_exactly_the_fields_of_the_contract(owner):
+def test_returns_exactly_the_documented_fields(owner):
     data = owner.post(URL, {"title": "First"}).json()["data"]
 
     fields = ["id", "userId", "title", "content", "status", "tags", "attachments", "createdAt", "updatedAt"]
@@ -35,12 +35,12 @@ def test_optional_fields_have_defaults(owner):
 
 
 def test_location_and_etag_lead_to_what_was_created(owner):
-    answer = owner.post(URL, {"title": "First", "content": " kept as it is \n", "tags": ["x"]})
+    response = owner.post(URL, {"title": "First", "content": " kept as it is \n", "tags": ["x"]})
 
-    found = owner.get(answer["Location"])
-    assert found.json()["data"] == answer.json()["data"]
-    assert found["ETag"] == answer["ETag"]
-    assert answer["Location"] == f"{URL}/{answer.json()['data']['id']}"
+    detail = owner.get(response["Location"])
+    assert detail.json()["data"] == response.json()["data"]
+    assert detail["ETag"] == response["ETag"]
+    assert response["Location"] == f"{URL}/{response.json()['data']['id']}"
 
 
 def test_what_a_client_may_not_set_is_ignored(owner, stranger):
@@ -66,9 +66,9 @@ def test_what_a_client_may_not_set_is_ignored(owner, stranger):
 
 @pytest.mark.parametrize("title", ["x", "x" * 255, " " + "x" * 255 + " ", "مرحبا", "🎈" * 255])
 def test_a_title_has_1_to_255_characters(owner, title):
-    answer = owner.post(URL, {"title": title})
+    response = owner.post(URL, {"title": title})
 
-    assert answer.json()["data"]["title"] == title.strip()
+    assert response.json()["data"]["title"] == title.strip()
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_content_has_up_to_100_000_characters(owner):
     assert problems(owner.post(URL, {"title": "x", "content": "é" * 100_001})) == {"content": "max_length"}
 
 
-def test_content_is_kept_as_it_is(owner):
+def test_content_is_stored_unchanged(owner):
     content = "  <script>alert('{{ 1 }}')</script>\r\n\t%s ' \" \\ "
-    answer = owner.post(URL, {"title": "x", "content": content})
+    response = owner.post(URL, {"title": "x", "content": content})
 
-    assert owner.get(answer["Location"]).json()["data"]["content"] == content
+    assert owner.get(response["Location"]).json()["data"]["content"] == content
 
 
 @pytest.mark.parametrize("status", ["published", "archived", "draft"])
@@ -119,9 +119,9 @@ def test_any_other_status_is_refused(owner, status, why):
 
 
 def test_every_problem_is_named_at_once_with_nested_fields_dotted(owner):
-    answer = owner.post(URL, {"content": None, "status": "x", "tags": ["ok", "", 3]})
+    response = owner.post(URL, {"content": None, "status": "x", "tags": ["ok", "", 3]})
 
-    assert problems(answer) == {
+    assert problems(response) == {
         "title": "required",
         "content": "null",
         "status": "invalid_choice",
@@ -130,7 +130,7 @@ def test_every_problem_is_named_at_once_with_nested_fields_dotted(owner):
     }
 
 
-def test_a_known_tag_is_borne_and_not_made_again(owner):
+def test_an_existing_tag_is_not_created_again(owner):
     tag = TagFactory(user=owner.user, name="red")
     owner.post(URL, {"title": "x", "tags": ["Red"]})
 
@@ -145,12 +145,12 @@ def test_nothing_is_stored_when_it_is_refused(owner):
 
 
 def test_it_is_audited_with_who_and_what(owner):
-    answer = owner.post(URL, {"title": "x"}, HTTP_USER_AGENT="browser/1")
+    response = owner.post(URL, {"title": "x"}, HTTP_USER_AGENT="browser/1")
     event = AuditEvent.objects.get(event="resource.created")
 
     assert (event.actor_id, event.target_type) == (owner.user.pk, "resources.resource")
-    assert str(event.target_id) == answer.json()["data"]["id"]
-    assert (event.request_id, event.user_agent) == (answer["X-Request-ID"], "browser/1")
+    assert str(event.target_id) == response.json()["data"]["id"]
+    assert (event.request_id, event.user_agent) == (response["X-Request-ID"], "browser/1")
 
 
 def test_an_unknown_parameter_is_refused_and_nothing_created(owner):

@@ -13,7 +13,7 @@ URL = "/api/v1/resources"
 
 @pytest.fixture
 def many(owner):
-    """Eleven rows, with ties in title and status."""
+    """Create eleven rows, with ties in title and status."""
     return [
         ResourceFactory(user=owner.user, title=f"t{number % 3}", status=Resource.Status.values[number % 2])
         for number in range(11)
@@ -21,14 +21,14 @@ def many(owner):
 
 
 def page(caller, cursor, **query):
-    answer = caller.get(URL, {"limit": 3, "cursor": cursor, **query})
-    assert answer.status_code == 200, answer.content
-    body = answer.json()
+    response = caller.get(URL, {"limit": 3, "cursor": cursor, **query})
+    assert response.status_code == 200, response.content
+    body = response.json()
     return [row["id"] for row in body["data"]], body["meta"]
 
 
 def walk(caller, **query):
-    """Every page from the start to the end."""
+    """Return every page from the start to the end."""
     pages, cursor = [], ""
     while cursor is not None:
         ids, meta = page(caller, cursor, **query)
@@ -84,7 +84,7 @@ def test_an_empty_list_ends_at_once(owner):
 def test_rows_that_come_and_go_repeat_and_hide_no_other(owner, many):
     first, meta = page(owner, "")
     ResourceFactory(user=owner.user)  # before the page: the newest comes first
-    Resource.objects.get(pk=first[-1]).soft_delete()  # the very row where the cursor stands
+    Resource.objects.get(pk=first[-1]).soft_delete()  # the row of the cursor itself
     rest, cursor = [], meta["nextCursor"]
     while cursor is not None:
         ids, meta = page(owner, cursor)
@@ -100,10 +100,10 @@ def test_filters_go_along(owner, many):
 
 @pytest.mark.parametrize("cursor", ["x", "WyJuIl0:abc:def", "n" * 3000])
 def test_a_cursor_of_no_list_is_refused(owner, many, cursor):
-    answer = owner.get(URL, {"cursor": cursor})
+    response = owner.get(URL, {"cursor": cursor})
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == "cursor"
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "cursor"
 
 
 def test_one_character_changed_is_refused(owner, many):

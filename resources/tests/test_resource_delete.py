@@ -20,10 +20,10 @@ def url(resource):
     return f"{URL}/{resource.pk}"
 
 
-def test_answers_204_without_a_body(owner, url):
-    answer = owner.delete(url)
+def test_returns_204_without_a_body(owner, url):
+    response = owner.delete(url)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (response.status_code, response.content) == (204, b"")
 
 
 def test_it_vanishes_from_every_read(owner, admin, url):

@@ -17,10 +17,10 @@ def test_shows_the_resource(owner):
     resource = ResourceFactory(
         user=owner.user, title="One", content="text", status="published", tags=["b", "a"]
     )
-    answer = owner.get(f"{URL}/{resource.pk}")
+    response = owner.get(f"{URL}/{resource.pk}")
 
-    assert answer.status_code == 200
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == {
         "success": True,
         "data": {
             "id": str(resource.pk),
@@ -65,7 +65,7 @@ def test_what_is_no_id_of_a_resource_is_not_found(owner, pk):
     assert code(owner.get(f"{URL}/{pk}")) == (404, "NOT_FOUND")
 
 
-def test_the_same_path_with_a_slash_answers_the_same(owner):
+def test_the_path_with_a_slash_returns_the_same(owner):
     resource = ResourceFactory(user=owner.user)
 
     assert owner.get(f"{URL}/{resource.pk}/").json() == owner.get(f"{URL}/{resource.pk}").json()
@@ -83,13 +83,13 @@ def test_takes_no_other_parameter_than_fields(owner):
 @pytest.mark.parametrize("query", ["fields=title,tags", "fields=title&fields=tags", "fields=tags, title,id"])
 def test_fields_narrows_it_and_keeps_the_id(owner, query):
     resource = ResourceFactory(user=owner.user, title="One", tags=["red"])
-    answer = owner.get(f"{URL}/{resource.pk}?{query}")
+    response = owner.get(f"{URL}/{resource.pk}?{query}")
 
-    assert answer.json()["data"] == {"id": str(resource.pk), "title": "One", "tags": ["red"]}
-    assert answer["ETag"] == resource.etag
+    assert response.json()["data"] == {"id": str(resource.pk), "title": "One", "tags": ["red"]}
+    assert response["ETag"] == resource.etag
 
 
-def test_attachments_are_looked_up_only_where_they_are_asked_for(owner):
+def test_attachments_are_queried_only_if_requested(owner):
     resource = AttachmentFactory(resource=ResourceFactory(user=owner.user)).resource
     with CaptureQueriesContext(connection) as queries:
         part = owner.get(f"{URL}/{resource.pk}?fields=title")
@@ -103,7 +103,7 @@ def test_attachments_are_looked_up_only_where_they_are_asked_for(owner):
 
 @pytest.mark.parametrize("held", ['"v1"', "*", None])
 @pytest.mark.parametrize("fields", ["", "title,", "password", "created_at"])
-def test_an_unknown_field_is_refused_whatever_the_client_holds(owner, fields, held):
+def test_an_unknown_field_is_refused_with_any_etag(owner, fields, held):
     resource = ResourceFactory(user=owner.user)
     headers = {} if held is None else {"If-None-Match": held}
 
@@ -121,7 +121,7 @@ def test_who_holds_a_part_is_not_sent_it_again(owner):
     assert owner.get(url, headers=held).json()["data"]["title"] == "Two"
 
 
-def test_the_answer_to_a_write_is_whole(owner):
+def test_the_response_to_a_write_has_every_field(owner):
     url = f"{URL}/{ResourceFactory(user=owner.user, title='One').pk}"
 
     for refused in (owner.patch(f"{url}?fields=title", {"title": "Two"}), owner.put(f"{url}?fields=id", {})):
@@ -131,12 +131,12 @@ def test_the_answer_to_a_write_is_whole(owner):
 
 def test_head_has_the_headers_and_no_body(owner):
     resource = ResourceFactory(user=owner.user)
-    answer = owner.head(f"{URL}/{resource.pk}")
+    response = owner.head(f"{URL}/{resource.pk}")
 
-    assert (answer.status_code, answer.content, answer["ETag"]) == (200, b"", resource.etag)
+    assert (response.status_code, response.content, response["ETag"]) == (200, b"", resource.etag)
 
 
-def test_is_kept_by_nobody_but_the_caller(owner):
+def test_is_cacheable_by_the_caller_only(owner):
     resource = ResourceFactory(user=owner.user)
 
     assert owner.get(f"{URL}/{resource.pk}")["Cache-Control"] == "private, no-cache"

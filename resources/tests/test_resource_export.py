@@ -20,7 +20,7 @@ URL = "/api/v1/resources/export"
 
 
 def exported(caller, **body):
-    """The bytes of the file."""
+    """Export; return the bytes of the file."""
     job = finished(caller, caller.post(URL, body))
     assert (job["status"], job["progress"]) == ("succeeded", 100), job
     return content(job)
@@ -30,12 +30,12 @@ def table(written):
     return list(csv.reader(io.StringIO(written.decode(), newline="")))
 
 
-def test_the_answer_is_a_job_that_waits(owner):
-    answer = owner.post(URL, {"format": "csv"})
-    job = answer.json()["data"]
+def test_the_response_is_a_queued_job(owner):
+    response = owner.post(URL, {"format": "csv"})
+    job = response.json()["data"]
 
-    assert answer.status_code == 202
-    assert answer["Location"] == f"/api/v1/jobs/{job['id']}"
+    assert response.status_code == 202
+    assert response["Location"] == f"/api/v1/jobs/{job['id']}"
     assert (job["kind"], job["status"], job["progress"]) == ("resource.export", "queued", 0)
     assert (job["result"], job["error"], job["startedAt"], job["finishedAt"]) == (None,) * 4
 
@@ -54,7 +54,7 @@ def test_csv_holds_every_field_of_every_row_newest_first(owner, stranger):
     assert rows[1][6] == owner.get(f"/api/v1/resources/{old.pk}").json()["data"]["createdAt"]
 
 
-def test_csv_is_what_the_standard_says(owner):
+def test_csv_conforms_to_rfc_4180(owner):
     ResourceFactory(user=owner.user, title="Ünï, 漢字")
     written = exported(owner, format="csv", fields=["title"])
 
@@ -75,7 +75,7 @@ def test_nothing_is_an_empty_table(owner):
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "requested",
     [
         {"status": "published"},
         {"status": ["published", "archived"]},
@@ -88,21 +88,21 @@ def test_nothing_is_an_empty_table(owner):
         {"status": None},
     ],
 )
-def test_it_takes_what_the_list_takes(owner, wanted):
+def test_it_takes_what_the_list_takes(owner, requested):
     for title, status, tags in (
         ("Apple", "published", ["red"]),
         ("Berry", "archived", ["red", "big"]),
         ("Application", "draft", []),
     ):
         ResourceFactory(user=owner.user, title=title, status=status, tags=tags)
-    query = {name: value for name, value in wanted.items() if value is not None}
+    query = {name: value for name, value in requested.items() if value is not None}
     if isinstance(query.get("sort"), list):
         query["sort"] = ",".join(query["sort"])
     if "fields" in query:
         query["fields"] = ",".join(query["fields"])
     listed = owner.get("/api/v1/resources", query).json()["data"]
 
-    assert json.loads(exported(owner, format="json", **wanted)) == listed
+    assert json.loads(exported(owner, format="json", **requested)) == listed
 
 
 @pytest.mark.parametrize(
@@ -126,10 +126,10 @@ def test_it_takes_what_the_list_takes(owner, wanted):
     ],
 )
 def test_what_the_list_would_refuse_is_refused_at_once(owner, body, field, problem):
-    answer = owner.post(URL, body)
+    response = owner.post(URL, body)
 
-    assert code(answer) == (400, "VALIDATION_ERROR")
-    assert problems(answer)[field] == problem
+    assert code(response) == (400, "VALIDATION_ERROR")
+    assert problems(response)[field] == problem
     assert not Job.objects.exists()
 
 
@@ -141,7 +141,7 @@ def test_only_an_admin_exports_everybodys(owner, admin):
     assert code(owner.post(URL, {"format": "csv", "scope": "all"})) == (403, "FORBIDDEN")
 
 
-def test_the_result_says_what_the_file_is(owner):
+def test_the_result_describes_the_file(owner):
     ResourceFactory(user=owner.user)
     job = finished(owner, owner.post(URL, {"format": "csv"}))
     result = job["result"]
@@ -164,7 +164,7 @@ def test_the_same_key_exports_once(owner):
 
 
 def test_all_rows_are_of_one_moment(owner, monkeypatch):
-    """What is written while the file is made is not in it, not even in part."""
+    """A row that is written while the file is made is not in it, not even in part."""
     for number in range(30):
         ResourceFactory(user=owner.user, title=f"Number {number:02}", tags=["old"])
     monkeypatch.setattr("core.importexport.exports.CHUNK", 5)
@@ -190,7 +190,7 @@ def test_all_rows_are_of_one_moment(owner, monkeypatch):
 
 
 def change(owner):
-    """In another connection, as another request would."""
+    """Write in another connection, as another request would."""
 
     def act():
         ResourceFactory(user=owner.user, title="New")
@@ -201,11 +201,11 @@ def change(owner):
     return together(act)[0]
 
 
-def test_many_unknown_keys_are_answered_by_the_first_hundred(owner):
-    answer = owner.post(URL, {"format": "csv", **{f"{n:05}": 1 for n in range(70_000)}})
+def test_at_most_a_hundred_unknown_keys_are_listed(owner):
+    response = owner.post(URL, {"format": "csv", **{f"{n:05}": 1 for n in range(70_000)}})
 
-    assert list(problems(answer)) == [f"{n:05}" for n in range(100)]
-    assert len(answer.content) < 20_000
+    assert list(problems(response)) == [f"{n:05}" for n in range(100)]
+    assert len(response.content) < 20_000
 
 
 @pytest.mark.parametrize("name", ["tag", "status", "sort", "fields"])
@@ -227,6 +227,6 @@ def test_a_list_of_names_is_bounded_in_length(owner, name):
 @pytest.mark.parametrize("scope", [{}, {"scope": "all"}])
 def test_a_hundred_tags_are_looked_for(admin, scope):
     ResourceFactory(user=admin.user, tags=["t1"])
-    answer = admin.get("/api/v1/resources", {"tag": [f"t{n}" for n in range(100)], **scope})
+    response = admin.get("/api/v1/resources", {"tag": [f"t{n}" for n in range(100)], **scope})
 
-    assert (answer.status_code, answer.json()["data"]) == (200, [])
+    assert (response.status_code, response.json()["data"]) == (200, [])

@@ -23,7 +23,7 @@ def three(owner):
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ("status=draft", ["a"]),
         ("status=draft&status=archived", ["a", "c"]),
@@ -39,11 +39,11 @@ def three(owner):
         ("status=published&status=archived&tag=blue", ["b", "c"]),
     ],
 )
-def test_any_of_the_statuses_and_all_of_the_tags(owner, three, query, found):
-    answer = owner.get(f"{URL}?sort=title&{query}")
+def test_any_of_the_statuses_and_all_of_the_tags(owner, three, query, expected):
+    response = owner.get(f"{URL}?sort=title&{query}")
 
-    assert names(answer) == found
-    assert answer.json()["meta"]["total"] == len(found)
+    assert names(response) == expected
+    assert response.json()["meta"]["total"] == len(expected)
 
 
 @pytest.mark.parametrize("query", ["status=", "status=draft&status=x", "status=Draft", "status=%00"])
@@ -67,7 +67,7 @@ def test_another_users_tag_of_the_same_name_counts_for_nothing(owner, stranger, 
 
 @pytest.fixture
 def moments(owner):
-    """Three rows an hour apart, `createdAt` and `updatedAt` alike."""
+    """Create three rows an hour apart, `createdAt` and `updatedAt` alike."""
     rows = [ResourceFactory(user=owner.user, title=title) for title in "abc"]
     middle = rows[1].created_at
     for hours, row in zip((-1, 0, 1), rows, strict=True):
@@ -78,14 +78,14 @@ def moments(owner):
 
 @pytest.mark.parametrize("field", ["created", "updated"])
 @pytest.mark.parametrize(
-    ("bound", "shift", "found"),
+    ("bound", "shift", "expected"),
     [("After", 0, ["b", "c"]), ("After", 1, ["c"]), ("Before", 0, ["a"]), ("Before", 1, ["a", "b"])],
 )
-def test_after_includes_its_moment_and_before_does_not(owner, moments, field, bound, shift, found):
+def test_after_includes_its_moment_and_before_does_not(owner, moments, field, bound, shift, expected):
     moment = moments + timedelta(microseconds=shift)
-    answer = owner.get(URL, {f"{field}{bound}": moment.isoformat(), "sort": "title"})
+    response = owner.get(URL, {f"{field}{bound}": moment.isoformat(), "sort": "title"})
 
-    assert names(answer) == found
+    assert names(response) == expected
 
 
 def test_both_bounds_make_a_window(owner, moments):
@@ -110,7 +110,7 @@ def test_an_offset_counts(owner, moments):
     assert names(owner.get(URL, {"createdBefore": shifted})) == ["a"]
 
 
-def test_what_the_api_answers_can_be_sent_back(owner, moments):
+def test_a_returned_time_can_be_sent_as_a_filter(owner, moments):
     created = owner.get(URL, {"sort": "title"}).json()["data"][1]["createdAt"]
 
     assert names(owner.get(URL, {"createdAfter": created, "sort": "title"})) == ["b", "c"]

@@ -22,28 +22,28 @@ def test_the_newest_come_first(owner):
     assert names(owner.get(URL)) == ["three", "two", "one"]
 
 
-def test_a_page_has_20_rows_unless_told_otherwise(owner):
+def test_a_page_has_20_rows_by_default(owner):
     make(owner.user, *map(str, range(21)))
-    answer = owner.get(URL)
+    response = owner.get(URL)
 
-    assert len(names(answer)) == 20
-    assert answer.json()["meta"] == {"page": 1, "limit": 20, "total": 21, "totalPages": 2}
+    assert len(names(response)) == 20
+    assert response.json()["meta"] == {"page": 1, "limit": 20, "total": 21, "totalPages": 2}
 
 
 def test_the_last_page_holds_the_rest(owner):
     make(owner.user, *map(str, range(5)))
-    answer = owner.get(URL, {"page": 3, "limit": 2})
+    response = owner.get(URL, {"page": 3, "limit": 2})
 
-    assert names(answer) == ["0"]
-    assert answer.json()["meta"] == {"page": 3, "limit": 2, "total": 5, "totalPages": 3}
+    assert names(response) == ["0"]
+    assert response.json()["meta"] == {"page": 3, "limit": 2, "total": 5, "totalPages": 3}
 
 
 def test_a_page_past_the_end_is_empty(owner):
     make(owner.user, "one")
-    answer = owner.get(URL, {"page": 10**14})
+    response = owner.get(URL, {"page": 10**14})
 
-    assert names(answer) == []
-    assert answer.json()["meta"] == {"page": 10**14, "limit": 20, "total": 1, "totalPages": 1}
+    assert names(response) == []
+    assert response.json()["meta"] == {"page": 10**14, "limit": 20, "total": 1, "totalPages": 1}
 
 
 def test_an_empty_list_has_no_pages(owner):
@@ -102,7 +102,7 @@ def test_sorts_by_several_fields(owner):
 @pytest.mark.parametrize("sort", ["title", "-title", "status,title", "-createdAt"])
 def test_rows_with_equal_values_are_seen_once_each_over_all_pages(owner, sort):
     rows = make(owner.user, *["same"] * 30)
-    # Every other row moves in the table, which is what shuffles the answers of a database without a tie-breaker.
+    # Every other row moves in the table, which shuffles the rows of a database without a tie-breaker.
     moment = rows[0].created_at
     Resource.objects.filter(pk__in=[row.pk for row in rows[::2]]).update(created_at=moment, updated_at=moment)
     Resource.objects.update(created_at=moment)
@@ -148,10 +148,10 @@ def test_a_hundred_times_the_same_key_sorts_by_it_once(owner):
 def test_lists_only_the_callers_own(owner, stranger):
     make(owner.user, "mine")
     make(stranger.user, "theirs")
-    answer = owner.get(URL)
+    response = owner.get(URL)
 
-    assert names(answer) == ["mine"]
-    assert answer.json()["meta"]["total"] == 1
+    assert names(response) == ["mine"]
+    assert response.json()["meta"]["total"] == 1
 
 
 def test_an_admin_too_sees_only_their_own_at_first(owner, admin):
@@ -180,12 +180,12 @@ def test_any_other_scope_is_refused(request, who, scope):
 
 
 def test_what_is_in_the_trash_is_not_listed_whatever_the_scope(admin):
-    kept, gone = make(admin.user, "kept", "gone")
+    present, gone = make(admin.user, "kept", "gone")
     gone.soft_delete()
 
     assert names(admin.get(URL)) == ["kept"]
     assert names(admin.get(URL, {"scope": "all"})) == ["kept"]
-    assert kept.deleted_at is None
+    assert present.deleted_at is None
 
 
 # --- parts ----------------------------------------------------------------------------------------
@@ -193,9 +193,9 @@ def test_what_is_in_the_trash_is_not_listed_whatever_the_scope(admin):
 
 def test_fields_narrows_the_rows_and_keeps_the_id(owner):
     [row] = make(owner.user, "one", tags=["red"])
-    answer = owner.get(URL, {"fields": "title, tags"})
+    response = owner.get(URL, {"fields": "title, tags"})
 
-    assert answer.json()["data"] == [{"id": str(row.pk), "title": "one", "tags": ["red"]}]
+    assert response.json()["data"] == [{"id": str(row.pk), "title": "one", "tags": ["red"]}]
 
 
 def test_repeated_names_are_one_list(owner):
@@ -260,7 +260,7 @@ def test_a_parameter_that_is_given_twice_is_refused(owner, name):
     assert problems(owner.get(f"{URL}?{name}=1&{name}=1")) == {name: "repeated_parameter"}
 
 
-def test_head_answers_as_get_without_the_body(owner):
+def test_head_returns_the_headers_of_get_without_the_body(owner):
     make(owner.user, "one")
     head, get = owner.head(URL), owner.get(URL)
 

@@ -15,7 +15,7 @@ def search(caller, text, **query):
 
 @pytest.fixture
 def shelf(owner):
-    """Four resources to look among."""
+    """Create four resources to search."""
     for title, content, tags in [
         ("Analytical Engine", "Notes by Ada Lovelace", ["history"]),
         ("Café Zürich", "Crème brûlée, from 7 to 12", ["food"]),
@@ -26,7 +26,7 @@ def shelf(owner):
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("Analytical", ["Analytical Engine"]),
         ("eng", ["Analytical Engine"]),
@@ -38,8 +38,8 @@ def shelf(owner):
         ("n", ["Analytical Engine", "Reports 2024"]),
     ],
 )
-def test_finds_the_beginning_of_any_word_of_title_content_and_tags(owner, shelf, text, found):
-    assert search(owner, text) == found
+def test_finds_the_beginning_of_any_word_of_title_content_and_tags(owner, shelf, text, expected):
+    assert search(owner, text) == expected
 
 
 @pytest.mark.parametrize("text", ["ngine", "ovelace", "istory", "nalytical", "024", "otes"])
@@ -74,7 +74,7 @@ def test_every_script_is_searched(owner, shelf, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("ada engine", ["Analytical Engine"]),
         ("engine ada", ["Analytical Engine"]),
@@ -88,8 +88,8 @@ def test_every_script_is_searched(owner, shelf, text):
         ("ada-lovelace", ["Analytical Engine"]),
     ],
 )
-def test_every_word_is_needed_in_any_order(owner, shelf, text, found):
-    assert search(owner, text) == found
+def test_every_word_is_needed_in_any_order(owner, shelf, text, expected):
+    assert search(owner, text) == expected
 
 
 @pytest.mark.parametrize(

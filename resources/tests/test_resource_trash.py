@@ -65,10 +65,10 @@ def test_refuses_unknown_parameters(owner):
 
 
 def test_brings_it_back_as_it_was(owner, gone):
-    answer = restore(owner, gone)
+    response = restore(owner, gone)
 
-    assert answer.status_code == 200
-    assert answer.json()["data"]["tags"] == ["b", "a"]
+    assert response.status_code == 200
+    assert response.json()["data"]["tags"] == ["b", "a"]
     assert names(owner.get(URL, {"search": "gone"})) == ["Gone"]
     assert names(owner.get(TRASH)) == []
 
@@ -111,7 +111,7 @@ def aged(resource, age):
     Resource.objects.filter(pk=resource.pk).update(deleted_at=timezone.now() - age)
 
 
-def test_is_kept_for_30_days(owner, gone):
+def test_is_stored_for_30_days(owner, gone):
     aged(gone, timedelta(days=30) - timedelta(minutes=1))
     purge_expired()
 

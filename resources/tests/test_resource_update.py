@@ -19,9 +19,9 @@ def url(resource):
     return f"{URL}/{resource.pk}"
 
 
-def values(answer):
-    assert answer.status_code == 200, answer.content
-    data = answer.json()["data"]
+def values(response):
+    assert response.status_code == 200, response.content
+    data = response.json()["data"]
     return data["title"], data["content"], data["status"], data["tags"]
 
 
@@ -107,19 +107,19 @@ def test_what_changes_nothing_moves_nothing(owner, url, same):
     assert not AuditEvent.objects.filter(event="resource.updated").exists()
 
 
-def test_put_of_what_is_there_changes_nothing(owner, url):
+def test_put_of_equal_values_changes_nothing(owner, url):
     before = owner.get(url)
 
     assert owner.put(url, before.json()["data"])["ETag"] == before["ETag"]
 
 
-def test_the_answer_is_what_the_next_read_shows(owner, url):
+def test_the_response_is_what_the_next_read_returns(owner, url):
     after = owner.put(url, {"title": "Two", "tags": ["z", "y"]})
 
     assert owner.get(url).json()["data"] == after.json()["data"]
 
 
-def test_the_audit_says_what_changed_from_what(owner, resource, url):
+def test_the_audit_has_old_and_new_values(owner, resource, url):
     owner.patch(url, {"title": "Two", "content": "long " * 200, "tags": ["c"]})
     event = AuditEvent.objects.get(event="resource.updated")
 

@@ -14,9 +14,9 @@ NAMES = {
 }
 
 
-def assert_described(answer, status):
-    assert answer.status_code == status, answer.content
-    assert contradictions(answer) == []
+def assert_described(response, status):
+    assert response.status_code == status, response.content
+    assert contradictions(response) == []
 
 
 def test_operations_have_the_names_that_clients_know():
@@ -31,7 +31,7 @@ def test_an_object_in_a_response_has_all_of_its_fields():
         assert set(schema["required"]) == set(schema["properties"]), name
 
 
-def test_objects_are_answered_as_described(owner, stranger):
+def test_objects_are_as_described(owner, stranger):
     created = owner.post(RESOURCES, {"title": "One", "tags": ["a"]})
     url = created["Location"]
 
@@ -46,13 +46,13 @@ def test_objects_are_answered_as_described(owner, stranger):
     assert_described(owner.delete(url), 204)
 
 
-def test_a_repetition_is_answered_as_described(owner):
+def test_a_repeated_request_is_as_described(owner):
     for title, status in (("One", 201), ("One", 201), ("Two", 422)):
-        answer = owner.post(RESOURCES, {"title": title}, HTTP_IDEMPOTENCY_KEY="key")
-        assert_described(answer, status)
+        response = owner.post(RESOURCES, {"title": title}, HTTP_IDEMPOTENCY_KEY="key")
+        assert_described(response, status)
 
 
-def test_lists_are_answered_as_described(owner):
+def test_lists_are_as_described(owner):
     ResourceFactory(user=owner.user, tags=["a"])
 
     for query in ("", "?cursor=", "?fields=title", "?page=9&limit=1", "?status=draft&status=archived&tag=a"):

@@ -33,21 +33,21 @@ ODD = (
 
 
 def plainly(rows, text):
-    """The contract, word by word, without any database."""
-    wanted = words(text)
-    if not wanted:
+    """Implement the contract, word by word, without any database."""
+    searched = words(text)
+    if not searched:
         return [] if text.strip() else sorted(row.title for row in rows)
     return sorted(
         row.title
         for row in rows
         if all(
             any(has.startswith(word) for has in words(f"{row.title} {' '.join(row.tag_list)} {row.content}"))
-            for word in wanted
+            for word in searched
         )
     )
 
 
-def found(rows):
+def titles_of(rows):
     return sorted(row.title for row in rows)
 
 
@@ -77,9 +77,9 @@ def queries(rows):
         yield chance.choice((" ", "-", "&", ":* | ", "'")).join(parts)[:200]
 
 
-def test_finds_what_the_contract_says_whatever_the_texts(shelf):
+def test_finds_what_the_contract_requires_for_random_texts(shelf):
     for text in queries(shelf):
-        assert found(Resource.objects.all().matching(text)) == plainly(shelf, text), text
+        assert titles_of(Resource.objects.all().matching(text)) == plainly(shelf, text), text
 
 
 @on_postgresql
@@ -95,14 +95,14 @@ def test_the_index_agrees_with_the_plain_comparison_on_every_beginning(owner, sh
             by_index = rows.matching(beginning)
             by_index.query.indexed_words = [beginning]
             assert "tsquery" in str(by_index.query)
-            assert found(by_index) == found(rows.matching(beginning))
+            assert titles_of(by_index) == titles_of(rows.matching(beginning))
 
 
 @pytest.mark.parametrize("text", ["", "☕ —", "\x00".strip("\x00")])
 def test_a_row_without_words_is_stored_and_found_by_none(owner, text):
     ResourceFactory(user=owner.user, title="☕", content=text)
 
-    assert found(Resource.objects.all().matching("a")) == []
+    assert titles_of(Resource.objects.all().matching("a")) == []
 
 
 def test_the_longest_text_is_stored_and_its_first_words_are_found(owner):
@@ -112,18 +112,18 @@ def test_the_longest_text_is_stored_and_its_first_words_are_found(owner):
         user=owner.user, title="Swollen", content="ﷺ " * 50_000
     )  # each of them becomes 18 letters
 
-    assert found(Resource.objects.all().matching("東1f4")) == ["Long"]
-    assert found(Resource.objects.all().matching("swol")) == ["Swollen"]
+    assert titles_of(Resource.objects.all().matching("東1f4")) == ["Long"]
+    assert titles_of(Resource.objects.all().matching("swol")) == ["Swollen"]
 
 
 def test_a_long_text_costs_no_tag_its_place_in_the_index(owner):
     content = " ".join(f"{number:x}ﷺ" for number in range(16_000))
     ResourceFactory(user=owner.user, title="Long", content=content[:100_000], tags=["needle"])
 
-    assert found(Resource.objects.all().matching("needle")) == ["Long"]
+    assert titles_of(Resource.objects.all().matching("needle")) == ["Long"]
 
 
-# --- which way it is asked ------------------------------------------------------------------------
+# --- the choice of the index ----------------------------------------------------------------------
 
 
 def crowd(user, number, **common):
@@ -134,14 +134,15 @@ def crowd(user, number, **common):
 
 
 def sent(rows):
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as captured:
         titles = [row.title for row in rows.order_by(*NEWEST)[:20]]
-    return titles, [query["sql"] for query in asked]
+    return titles, [query["sql"] for query in captured]
 
 
 @pytest.fixture
 def library(owner):
-    """More than one look sees. `often` is in every tenth row, `seldom` in few; `once` in the oldest of all."""
+    """Create more rows than one sample. `often` is in every tenth row, `seldom` in few; `once` in the oldest of
+    all."""
     ResourceFactory(user=owner.user, title="first", content="once seldom", tags=["red"])
     crowd(owner.user, int(SAMPLE * COMMON) - 10, content="seldom often")
     crowd(owner.user, SAMPLE, content="other")
@@ -150,7 +151,7 @@ def library(owner):
 
 
 @on_postgresql
-def test_a_rare_word_asks_the_index_and_a_common_one_does_not(library):
+def test_a_rare_word_uses_the_index_and_a_common_one_does_not(library):
     for text, by_index in [
         ("seldom", True),
         ("once", True),
@@ -186,13 +187,13 @@ def test_a_common_word_stays_common_deep_in_the_list(library):
 
 
 @on_postgresql
-def test_the_rarest_words_are_asked_for_and_the_others_compared(library):
+def test_the_rarest_words_use_the_index_and_the_others_are_compared(library):
     _, statements = sent(library.matching("once often other seldom row"))
-    [asked] = [statement for statement in statements if "tsquery" in statement]
+    [captured] = [statement for statement in statements if "tsquery" in statement]
 
-    assert all(f"{word}'':*" in asked or f"{word}':*" in asked for word in ("once", "often", "seldom"))
-    assert "' other'" in asked
-    assert "' row'" in asked
+    assert all(f"{word}'':*" in captured or f"{word}':*" in captured for word in ("once", "often", "seldom"))
+    assert "' other'" in captured
+    assert "' row'" in captured
 
 
 def test_all_ways_find_the_same(library):
@@ -217,18 +218,18 @@ def test_all_ways_find_the_same(library):
         assert len(list(rows)) == len(everything), text
 
 
-def test_filters_before_and_after_are_kept(library):
+def test_filters_before_and_after_apply(library):
     first = Resource.objects.get(title="first")
     later = Resource.objects.filter(created_at__gt=first.created_at)
 
-    assert found(library.tagged(["red"]).matching("seldom")[:5]) == ["first"]
-    assert found(library.tagged(["red"]).matching("other")[:5]) == []
-    assert found(library.matching("seldom").filter(created_at__lte=first.created_at)[:5]) == ["first"]
+    assert titles_of(library.tagged(["red"]).matching("seldom")[:5]) == ["first"]
+    assert titles_of(library.tagged(["red"]).matching("other")[:5]) == []
+    assert titles_of(library.matching("seldom").filter(created_at__lte=first.created_at)[:5]) == ["first"]
     assert library.matching("once").filter(pk__in=later.values("pk")).count() == 0
 
 
 @on_postgresql
-def test_a_tag_is_asked_of_the_index_too(library):
+def test_a_tag_uses_the_index_too(library):
     titles, statements = sent(library.tagged(["red"]).matching("seldom"))
 
     assert titles == ["first"]

@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def shelve(user, *books):
-    """Each newer than the one before."""
+    """Create books, each newer than the one before."""
     for number, (title, content) in enumerate(books):
         ResourceFactory(user=user, title=title, content=content, created_at=START + timedelta(hours=number))
 
@@ -85,10 +85,10 @@ def test_pages_of_a_ranked_search_share_no_row(owner):
 def test_rank_filters_and_fields_go_together(owner):
     shelve(owner.user, ("word one", ""), ("two", "word"))
     ResourceFactory(user=owner.user, title="archived word", status="archived")
-    answer = owner.get(URL, {"search": "word", "status": "draft", "fields": "title"}).json()
+    response = owner.get(URL, {"search": "word", "status": "draft", "fields": "title"}).json()
 
-    assert [row["title"] for row in answer["data"]] == ["word one", "two"]
-    assert answer["meta"]["total"] == 2
+    assert [row["title"] for row in response["data"]] == ["word one", "two"]
+    assert response["meta"]["total"] == 2
 
 
 def test_the_trash_is_ranked_too(owner):

@@ -29,11 +29,11 @@ def test_an_update_holds_no_row_while_its_body_comes(owner, method):
     resource = ResourceFactory(user=owner.user)
     raw = json.dumps({"title": "new"}).encode()
     body = Body(raw)
-    answer = owner.generic(
+    response = owner.generic(
         method.upper(), f"{URL}/{resource.pk}", raw, "application/json", **{"wsgi.input": body}
     )
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert body.seen
     assert not body.in_transaction
 
@@ -42,8 +42,8 @@ def test_an_update_holds_no_row_while_its_body_comes(owner, method):
 def test_a_create_holds_no_transaction_while_its_body_comes(owner, headers):
     raw = json.dumps({"title": "new"}).encode()
     body = Body(raw)
-    answer = owner.generic("POST", URL, raw, "application/json", **{"wsgi.input": body}, **headers)
+    response = owner.generic("POST", URL, raw, "application/json", **{"wsgi.input": body}, **headers)
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert body.seen
     assert not body.in_transaction

@@ -19,13 +19,13 @@ def red(owner):
 # --- names, as they come with a resource ----------------------------------------------------------
 
 
-def tags_of(answer):
-    assert answer.status_code == 201, answer.content
-    return answer.json()["data"]["tags"]
+def tags_of(response):
+    assert response.status_code == 201, response.content
+    return response.json()["data"]["tags"]
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "stored"),
     [
         (["b", "a"], ["b", "a"]),
         ([" Red ", "RED", "red"], ["red"]),
@@ -37,11 +37,11 @@ def tags_of(answer):
         ([], []),
     ],
 )
-def test_names_are_trimmed_lower_cased_and_kept_once_in_order(owner, given, kept):
-    answer = owner.post(RESOURCES, {"title": "x", "tags": given})
+def test_names_are_trimmed_lower_cased_and_stored_once_in_order(owner, given, stored):
+    response = owner.post(RESOURCES, {"title": "x", "tags": given})
 
-    assert tags_of(answer) == kept
-    assert owner.get(answer["Location"]).json()["data"]["tags"] == kept
+    assert tags_of(response) == stored
+    assert owner.get(response["Location"]).json()["data"]["tags"] == stored
 
 
 def test_one_name_in_two_spellings_of_unicode_is_one_tag(owner):
@@ -53,8 +53,8 @@ def test_one_name_in_two_spellings_of_unicode_is_one_tag(owner):
 
 def test_there_are_up_to_20(owner):
     assert len(tags_of(owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(20)]}))) == 20
-    answer = owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(21)]})
-    assert problems(answer) == {"tags": "max_length"}
+    response = owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(21)]})
+    assert problems(response) == {"tags": "max_length"}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_tags_are_a_list(owner, tags):
 # --- the list -------------------------------------------------------------------------------------
 
 
-def test_lists_by_name_with_the_number_of_living_resources(owner, red):
+def test_lists_by_name_with_the_number_of_resources_not_deleted(owner, red):
     ResourceFactory(user=owner.user, tags=["blue", "green"])
     ResourceFactory(user=owner.user, tags=["blue"])
     ResourceFactory(user=owner.user, tags=["blue", "green"]).soft_delete()
@@ -136,21 +136,21 @@ def test_tags_come_into_being_with_resources_only(owner):
 def test_shows_one(owner):
     ResourceFactory(user=owner.user, tags=["red"])
     row = owner.get(URL).json()["data"][0]
-    answer = owner.get(f"{URL}/{row['id']}")
+    response = owner.get(f"{URL}/{row['id']}")
 
-    assert answer.json()["data"] == row
-    assert answer["ETag"]
+    assert response.json()["data"] == row
+    assert response["ETag"]
 
 
 def test_renames(owner, red):
-    answer = owner.patch(f"{URL}/{red.pk}", {"name": "  BLUE "})
+    response = owner.patch(f"{URL}/{red.pk}", {"name": "  BLUE "})
 
-    assert (answer.status_code, answer.json()["data"]["name"]) == (200, "blue")
+    assert (response.status_code, response.json()["data"]["name"]) == (200, "blue")
     assert names(owner.get(URL), "name") == ["blue"]
     assert AuditEvent.objects.get(event__startswith="tag.").changes == {"name": ["red", "blue"]}
 
 
-def test_a_rename_shows_on_every_resource_that_bears_it(owner):
+def test_a_rename_shows_on_every_tagged_resource(owner):
     resource = ResourceFactory(user=owner.user, title="One", tags=["a", "red", "z"])
     other = ResourceFactory(user=owner.user, title="Two", tags=["a"])
     tag = Tag.objects.get(name="red")
@@ -168,8 +168,8 @@ def test_a_rename_moves_the_search(owner):
     ResourceFactory(user=owner.user, title="One", content="text", tags=["red"])
     owner.patch(f"{URL}/{Tag.objects.get().pk}", {"name": "blue"})
 
-    found = [names(owner.get(RESOURCES, {"search": text})) for text in ("red", "blue", "text", "one")]
-    assert found == [[], ["One"], ["One"], ["One"]]
+    results = [names(owner.get(RESOURCES, {"search": text})) for text in ("red", "blue", "text", "one")]
+    assert results == [[], ["One"], ["One"], ["One"]]
     assert names(owner.get(RESOURCES, {"tag": "blue"})) == ["One"]
 
 
@@ -183,9 +183,9 @@ def test_a_name_that_is_taken_is_a_conflict_and_changes_nothing(owner, red):
 
 
 def test_the_same_name_again_changes_nothing(owner, red):
-    answer = owner.patch(f"{URL}/{red.pk}", {"name": "RED"})
+    response = owner.patch(f"{URL}/{red.pk}", {"name": "RED"})
 
-    assert answer["ETag"] == red.etag
+    assert response["ETag"] == red.etag
     assert not AuditEvent.objects.filter(event__startswith="tag.").exists()
 
 
@@ -205,13 +205,13 @@ def test_a_wrong_name_is_refused(owner, red, name, why):
 # --- deletion -------------------------------------------------------------------------------------
 
 
-def test_deletes_a_tag_that_nothing_bears(owner, red):
+def test_deletes_an_unused_tag(owner, red):
     assert owner.delete(f"{URL}/{red.pk}").status_code == 204
     assert not Tag.objects.exists()
     assert AuditEvent.objects.get(event="tag.deleted").target_id == red.pk
 
 
-def test_a_tag_that_is_borne_cannot_be_deleted(owner):
+def test_a_tag_in_use_cannot_be_deleted(owner):
     resource = ResourceFactory(user=owner.user, tags=["red"])
     tag = Tag.objects.get()
 

@@ -47,13 +47,13 @@ ORDER = [
 ]
 
 
-def titles(answer):
-    return [row["title"] for row in answer.json()["data"]]
+def titles(response):
+    return [row["title"] for row in response.json()["data"]]
 
 
 @pytest.fixture
 def listed(owner):
-    """Titles in the reverse of their order, so that no order of insertion is right by chance."""
+    """Create titles in the reverse of their order, so that no order of insertion is right by chance."""
     for title in reversed(ORDER):
         ResourceFactory(user=owner.user, title=title)
     return owner
@@ -70,10 +70,10 @@ def test_titles_have_the_same_order_on_every_database(listed):
 def test_cursors_walk_through_this_order_in_both_directions(listed, sort):
     forward, cursors, cursor = [], [], ""
     while cursor is not None:
-        answer = listed.get(URL, {"sort": sort, "limit": 5, "cursor": cursor})
-        forward += titles(answer)
-        cursors.append(answer.json()["meta"]["prevCursor"])
-        cursor = answer.json()["meta"]["nextCursor"]
+        response = listed.get(URL, {"sort": sort, "limit": 5, "cursor": cursor})
+        forward += titles(response)
+        cursors.append(response.json()["meta"]["prevCursor"])
+        cursor = response.json()["meta"]["nextCursor"]
     back = titles(listed.get(URL, {"sort": sort, "limit": 100, "cursor": cursors[-1]}))
 
     assert forward == (ORDER if sort == "title" else ORDER[::-1])

@@ -47,7 +47,7 @@ class InvoiceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryView
         """Set the invoice to paid, and email its owner."""
         with transaction.atomic():
             invoice = services.pay_invoice(invoice=self.locked_object(), actor=request.user)
-        return self.answer(invoice)
+        return self.respond(invoice)
 
 
 class InvoiceSummaryViewSet(ExportViewSet):

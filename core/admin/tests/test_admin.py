@@ -13,7 +13,7 @@ from core.audit import services as audit
 from core.audit.models import AuditEvent
 from core.outbox.models import OutboxMessage
 from core.tests.factories import AuditEventFactory, OutboxMessageFactory
-from core.tests.office import act, allow, browser_of, queries_of, rows, said, url_of
+from core.tests.office import act, allow, browser_of, messages_of, queries_of, rows, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -101,7 +101,7 @@ def test_only_failed_messages_are_retried(browser):
     waiting.refresh_from_db()
 
     assert (done.status, waiting.attempts) == (Status.DONE, 3)
-    assert said(response) == ["Waiting to be tried again: 1.", "Nothing to do for 2 of the chosen."]
+    assert messages_of(response) == ["Waiting to be tried again: 1.", "Nothing to do for 2 of the chosen."]
 
 
 def test_staff_who_may_only_view_cannot_retry(staff):

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='StoredAnswer',
+            name='StoredResponse',
             fields=[
                 ('name', models.CharField(help_text='A hash of caller and key', max_length=64, primary_key=True, serialize=False)),
                 ('fingerprint', models.CharField(help_text='A hash of the request', max_length=64)),
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'indexes': [models.Index(fields=['created_at'], name='stored_answer_by_age')],
+                'indexes': [models.Index(fields=['created_at'], name='stored_response_by_age')],
             },
         ),
     ]

@@ -33,4 +33,4 @@ class TrashViewSet(BaseViewSet):
             check_if_match(request, instance)
             instance.restore()
             self.record("restored", instance)
-        return self.answer(instance)
+        return self.respond(instance)

@@ -63,7 +63,7 @@ def test_every_key_has_a_window_of_its_own(count):
 
 def test_a_new_window_begins_when_one_has_ended(count):
     count("limit:test:a", 0.05)
-    wait_until(lambda: count("limit:test:a", 0.05)[0] == 1)
+    assert wait_until(lambda: count("limit:test:a", 0.05)[0] == 1)
 
 
 def test_counting_does_not_put_the_end_of_the_window_off(count):

@@ -176,7 +176,7 @@ def test_only_a_deleted_person_is_redacted(event):
 
 
 def test_a_redacted_person_is_not_redacted_again(event, gone):
-    audit.forget(gone.pk)
+    audit.redact(gone.pk)
 
     refused(redaction(AuditEvent.objects.get().actor_id, uuid4()))
 
@@ -205,7 +205,7 @@ def test_a_table_of_ones_own_does_not_pass_for_the_users(event):
 
 
 def test_forgetting_an_actor_leaves_what_happened_and_nothing_of_them(event):
-    assert audit.forget(event.actor_id) == 1
+    assert audit.redact(event.actor_id) == 1
 
     left = AuditEvent.objects.get()
     assert (left.event, left.created_at, left.subject_id) == (event.event, event.created_at, event.subject_id)
@@ -217,7 +217,7 @@ def test_forgetting_an_actor_leaves_what_happened_and_nothing_of_them(event):
 def test_forgetting_a_subject_keeps_the_actors_trace(gone):
     event = AuditEventFactory(actor_id=UserFactory().pk, subject_id=gone.pk, ip_address="203.0.113.9")
     triggers.install(connection, append_only.append_only_triggers)
-    audit.forget(gone.pk)
+    audit.redact(gone.pk)
 
     left = AuditEvent.objects.get()
     assert (left.actor_id, left.ip_address) == (event.actor_id, "203.0.113.9")
@@ -228,8 +228,8 @@ def test_two_people_of_one_event_are_forgotten_one_after_the_other(event):
     second = UserFactory._meta.model.objects.get(pk=event.subject_id)
     second.deleted_at = timezone.now()
     second.save(update_fields=["deleted_at"])
-    audit.forget(event.actor_id)
-    audit.forget(second.pk)
+    audit.redact(event.actor_id)
+    audit.redact(second.pk)
 
     left = AuditEvent.objects.get()
     assert len({left.actor_id, left.subject_id, event.actor_id, event.subject_id}) == 4
@@ -238,7 +238,7 @@ def test_two_people_of_one_event_are_forgotten_one_after_the_other(event):
 def test_one_persons_events_share_their_pseudonym(event, gone):
     AuditEventFactory(actor_id=gone.pk)
     AuditEventFactory(subject_id=gone.pk)
-    audit.forget(gone.pk)
+    audit.redact(gone.pk)
 
     named = {
         value

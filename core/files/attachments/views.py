@@ -86,7 +86,7 @@ class AttachmentViewSet(BaseViewSet):
         own = own or override_of(type(self), among=SHOWING_HOOKS) is not None
         return None if own else not_modified(self.request, etag)
 
-    def answer(self, instance: Any, status: int = 200, **headers: str) -> Response:
+    def respond(self, instance: Any, status: int = 200, **headers: str) -> Response:
         made_at = int(time.time())
         context = {**self.get_serializer_context(), "made_at": made_at}
         data = self.get_serializer(instance, context=context).data
@@ -113,7 +113,7 @@ class AttachmentViewSet(BaseViewSet):
         with transaction.atomic():
             prepared.context["parent"] = self.get_writable_parent(locked=True)
             attachment = self.perform_saving(self.perform_create, prepared)
-        return self.answer(attachment, 201, Location=f"{request.path}/{attachment.pk}")
+        return self.respond(attachment, 201, Location=f"{request.path}/{attachment.pk}")
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():

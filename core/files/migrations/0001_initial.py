@@ -23,13 +23,13 @@ class Migration(migrations.Migration):
                 ('filename', models.CharField(blank=True, help_text='As the client called it; not the storage', max_length=255)),
                 ('content_type', models.CharField(max_length=100)),
                 ('size', models.PositiveBigIntegerField(default=0)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('kept', 'Kept'), ('deleting', 'Deleting')], default='pending', max_length=10)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('in_use', 'In Use'), ('deleting', 'Deleting')], default='pending', max_length=10)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='stored_files', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'kept'), _negated=True), fields=['created_at'], name='stored_file_not_kept')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'kept', 'deleting'])), name='stored_file_state_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'deleting'), _negated=True), models.Q(('filename', ''), ('user', None)), _connector='OR'), name='deleted_file_has_no_owner')],
+                'indexes': [models.Index(condition=models.Q(('state', 'in_use'), _negated=True), fields=['created_at'], name='stored_file_not_in_use')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'in_use', 'deleting'])), name='stored_file_state_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'deleting'), _negated=True), models.Q(('filename', ''), ('user', None)), _connector='OR'), name='deleted_file_has_no_owner')],
             },
         ),
     ]

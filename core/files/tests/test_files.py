@@ -103,7 +103,7 @@ def test_a_scheduled_deletion_that_is_rolled_back_deletes_nothing(disk):
     outbox.drain()
     purge_expired()
 
-    assert (StoredFile.objects.get().state, len(disk.names())) == (State.KEPT, 1)
+    assert (StoredFile.objects.get().state, len(disk.names())) == (State.IN_USE, 1)
 
 
 def test_a_writer_that_fails_leaves_nothing(storage):

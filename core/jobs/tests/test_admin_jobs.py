@@ -7,7 +7,7 @@ from core.audit.models import AuditEvent
 from core.jobs import services as jobs
 from core.jobs.models import Job
 from core.tests.factories import JobFactory
-from core.tests.office import act, allow, browser_of, queries_of, rows, said, url_of
+from core.tests.office import act, allow, browser_of, messages_of, queries_of, rows, url_of
 
 pytestmark = pytest.mark.django_db
 
@@ -81,7 +81,7 @@ def test_a_failed_one_is_started_over(browser, monkeypatch, django_capture_on_co
     jobs.run_due()
     job.refresh_from_db()
 
-    assert said(answer) == ["Waiting to be run again: 1."]
+    assert messages_of(answer) == ["Waiting to be run again: 1."]
     assert callbacks == [jobs.wake_up]
     assert (job.status, job.attempts, job.error) == (Status.SUCCEEDED, 1, None)
     event = AuditEvent.objects.get(event="job.retried")
@@ -91,13 +91,13 @@ def test_a_failed_one_is_started_over(browser, monkeypatch, django_capture_on_co
 def test_what_has_not_failed_is_left_alone(browser):
     job = JobFactory()
 
-    assert said(act(browser, "retry", job)) == ["Nothing to do for 1 of the chosen."]
+    assert messages_of(act(browser, "retry", job)) == ["Nothing to do for 1 of the chosen."]
     assert Job.objects.get().version == 1
 
 
 def test_one_is_called_off(browser):
     waiting, over = JobFactory(), failed()
-    messages = said(act(browser, "cancel", waiting, over))
+    messages = messages_of(act(browser, "cancel", waiting, over))
     waiting.refresh_from_db()
 
     assert waiting.status == Status.CANCELLED

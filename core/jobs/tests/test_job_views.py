@@ -223,7 +223,7 @@ def test_files_go_after_a_week_and_jobs_after_a_month(owner, with_file):
     assert owner.get(url_of(with_file)).json()["data"]["result"]["url"]
     after(8)
     assert owner.get(url_of(with_file)).json()["data"]["result"]["url"] is None
-    assert not StoredFile.objects.filter(state="kept").exists()
+    assert not StoredFile.objects.filter(state="in_use").exists()
     after(31)
     assert list(Job.objects.all()) == [waiting]
 
@@ -233,7 +233,7 @@ def test_a_file_that_is_left_goes_with_its_job(owner, with_file):
     purge_expired()
 
     assert not Job.objects.exists()
-    assert not StoredFile.objects.filter(state="kept").exists()
+    assert not StoredFile.objects.filter(state="in_use").exists()
 
 
 def test_the_export_of_a_person_holds_their_jobs(owner):

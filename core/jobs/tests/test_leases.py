@@ -15,7 +15,7 @@ from core.jobs import services as jobs
 from core.jobs.models import Job
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
-from core.tests.factories import JobFactory, KeptMessageFactory, OutboxMessageFactory
+from core.tests.factories import JobFactory, OutboxMessageFactory, SampleMessageFactory
 from core.tests.leases import pass_time
 from core.tests.parallel import together
 
@@ -46,7 +46,9 @@ def locked(row):
 
 
 @on_postgresql
-@pytest.mark.parametrize(("make", "drain"), [(KeptMessageFactory, outbox.drain), (JobFactory, jobs.run_due)])
+@pytest.mark.parametrize(
+    ("make", "drain"), [(SampleMessageFactory, outbox.drain), (JobFactory, jobs.run_due)]
+)
 def test_a_locked_row_holds_up_itself_alone(handled, work, make, drain):
     first, second = make(), make()
     with locked(first):
@@ -61,7 +63,7 @@ def test_a_locked_row_holds_up_itself_alone(handled, work, make, drain):
 def test_an_outcome_that_cannot_be_written_holds_up_no_other(handled, monkeypatch):
     """The message is tried again when its lease has run out."""
     first = OutboxMessageFactory(kind="test.locked")
-    KeptMessageFactory()
+    SampleMessageFactory()
     locks = []
 
     def lock(message):
@@ -94,7 +96,7 @@ def test_a_lease_is_renewed_while_a_delivery_goes_on(monkeypatch):
 
 
 def test_a_lease_that_was_not_renewed_in_time_is_lost_before_anything_is_written():
-    KeptMessageFactory()
+    SampleMessageFactory()
     lease = Lease(OutboxMessage.objects.claim(SECOND), SECOND)
     lease.check()
     lease.expires_at -= 1  # as after a pause of the process

@@ -106,7 +106,7 @@ def test_it_says_where_the_api_is_and_under_which_licence(settings):
 
 
 @pytest.mark.parametrize(
-    ("name", "parts"), [("AnyLoginAnswer", "LoginAnswer"), ("AnyTokensAnswer", "TokensAnswer")]
+    ("name", "parts"), [("AnyLoginResponse", "LoginResponse"), ("AnyTokensResponse", "TokensResponse")]
 )
 def test_answers_with_tokens_are_told_apart_by_their_delivery(name, parts):
     schemas = document()["components"]["schemas"]

@@ -11,7 +11,7 @@ from accounts.models import OneTimeToken, User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import token_in
 from config.local_apps import LOCAL_APPS
-from config.tests import house, matrix
+from config.tests import inventory, matrix
 from core.tests.contract import JSON, document, operations, problems_of, resolved
 from core.tests.factories import DryRunFactory
 from core.tests.samples import upload
@@ -121,7 +121,7 @@ def body_of(account, operation, media, deliver):
 def is_known(name):
     """Return whether this test knows which rows a request to the operation needs."""
     path = VARIABLE.sub("{id}", name.partition(" ")[2])
-    view_class = house.api_views().get(path)
+    view_class = inventory.api_views().get(path)
     app = getattr(view_class, "__module__", "core").partition(".")[0]
     return app not in LOCAL_APPS or app == "resources"
 

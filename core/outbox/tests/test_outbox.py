@@ -8,7 +8,7 @@ from django.utils import timezone
 from core.db import leases
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
-from core.tests.factories import KeptMessageFactory, OutboxMessageFactory
+from core.tests.factories import OutboxMessageFactory, SampleMessageFactory
 from core.tests.leases import pass_time
 from core.tests.parallel import together
 from core.web import request_context as context
@@ -60,14 +60,14 @@ def test_a_promise_is_kept_once(handled):
 def test_the_oldest_is_kept_first(handled):
     now = timezone.now()
     for n in (2, 3, 1):
-        KeptMessageFactory(payload={"n": n}, due_at=now - timedelta(minutes=10 - n))
+        SampleMessageFactory(payload={"n": n}, due_at=now - timedelta(minutes=10 - n))
     outbox.drain()
 
     assert [payload["n"] for payload in handled] == [1, 2, 3]
 
 
 def test_what_is_not_due_waits(handled):
-    KeptMessageFactory(due_at=timezone.now() + timedelta(minutes=1))
+    SampleMessageFactory(due_at=timezone.now() + timedelta(minutes=1))
 
     assert outbox.drain() == 0
     pass_time(OutboxMessage, 120)
@@ -76,7 +76,7 @@ def test_what_is_not_due_waits(handled):
 
 def test_a_drain_claims_no_more_after_its_time(handled, monkeypatch):
     monkeypatch.setattr(leases, "BUDGET_SECONDS", 0)
-    KeptMessageFactory(), KeptMessageFactory()
+    SampleMessageFactory(), SampleMessageFactory()
 
     assert [outbox.drain(), outbox.drain(), outbox.drain()] == [1, 1, 0]
 
@@ -84,7 +84,7 @@ def test_a_drain_claims_no_more_after_its_time(handled, monkeypatch):
 def test_one_that_fails_holds_none_of_the_others_up(handled, monkeypatch):
     monkeypatch.setitem(outbox.handlers, "test.broken", lambda _message: 1 / 0)
     OutboxMessageFactory(kind="test.broken")
-    KeptMessageFactory()
+    SampleMessageFactory()
 
     assert outbox.drain() == 2
     assert len(handled) == 1
@@ -93,7 +93,7 @@ def test_one_that_fails_holds_none_of_the_others_up(handled, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_parallel_drains_keep_each_promise_once(handled):
     for n in range(200):
-        KeptMessageFactory(payload={"n": n})
+        SampleMessageFactory(payload={"n": n})
     counts = together(*[outbox.drain] * 5)
 
     assert sum(counts) == 200

@@ -10,7 +10,7 @@ from core.db.retention import purge_expired
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
 from core.outbox.services import PermanentError
-from core.tests.factories import KeptMessageFactory, OutboxMessageFactory
+from core.tests.factories import OutboxMessageFactory, SampleMessageFactory
 from core.tests.leases import pass_time
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def claim():
 
 def test_a_failure_is_written_down_and_tried_again_later(handled):
     handled.error = OSError("no route to host")
-    message = KeptMessageFactory()
+    message = SampleMessageFactory()
     outbox.drain()
     message.refresh_from_db()
 
@@ -51,7 +51,7 @@ def test_the_wait_grows_fourfold_up_to_six_hours_give_or_take_a_fifth(attempts, 
 
 def test_a_promise_that_is_kept_in_the_end_forgets_its_failures(handled):
     handled.error = OSError("busy")
-    message = KeptMessageFactory()
+    message = SampleMessageFactory()
     outbox.drain()
     handled.error = None
     pass_time(OutboxMessage, 19)
@@ -63,7 +63,7 @@ def test_a_promise_that_is_kept_in_the_end_forgets_its_failures(handled):
 
 def test_after_eight_attempts_it_has_failed(handled):
     handled.error = OSError("busy")
-    message = KeptMessageFactory()
+    message = SampleMessageFactory()
     for _ in range(12):
         outbox.drain()
         pass_time(OutboxMessage, 8 * 3600)
@@ -76,7 +76,7 @@ def test_after_eight_attempts_it_has_failed(handled):
 
 def test_what_cannot_be_helped_is_not_tried_again(handled):
     handled.error = PermanentError("550 no such user")
-    message = KeptMessageFactory()
+    message = SampleMessageFactory()
     outbox.drain()
     message.refresh_from_db()
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_helped_is_not_tried_again(handled):
 
 
 def test_what_has_expired_is_not_done_any_more(handled):
-    message = KeptMessageFactory(expires_at=timezone.now() - timedelta(seconds=1))
+    message = SampleMessageFactory(expires_at=timezone.now() - timedelta(seconds=1))
     outbox.drain()
     message.refresh_from_db()
 
@@ -104,7 +104,7 @@ def test_a_kind_that_nothing_handles_has_failed():
 
 def test_a_long_error_is_shortened(handled):
     handled.error = OSError("x" * 10_000)
-    message = KeptMessageFactory()
+    message = SampleMessageFactory()
     outbox.drain()
     message.refresh_from_db()
 
@@ -115,7 +115,7 @@ def test_a_long_error_is_shortened(handled):
 
 
 def test_nobody_takes_what_another_holds(handled):
-    message = KeptMessageFactory()
+    message = SampleMessageFactory()
 
     assert claim().pk == message.pk
     assert claim() is None
@@ -123,7 +123,7 @@ def test_nobody_takes_what_another_holds(handled):
 
 
 def test_what_a_dead_worker_held_is_taken_again_when_its_lease_has_run_out(handled):
-    message = KeptMessageFactory()
+    message = SampleMessageFactory()
     claim()
     pass_time(OutboxMessage, 59)
     assert outbox.drain() == 0
@@ -155,7 +155,7 @@ def test_a_late_worker_does_not_overwrite_what_the_next_one_does(monkeypatch, la
 
 
 def test_what_kills_its_workers_is_given_up(handled):
-    message = KeptMessageFactory(attempts=outbox.MAX_ATTEMPTS)
+    message = SampleMessageFactory(attempts=outbox.MAX_ATTEMPTS)
     outbox.drain()
     message.refresh_from_db()
 
@@ -168,7 +168,7 @@ def test_what_kills_its_workers_is_given_up(handled):
 
 def test_staff_can_start_a_failed_one_over(handled):
     handled.error = PermanentError("no")
-    message = KeptMessageFactory(expires_at=timezone.now() + timedelta(minutes=1))
+    message = SampleMessageFactory(expires_at=timezone.now() + timedelta(minutes=1))
     outbox.drain()
     message.refresh_from_db()
     handled.error = None

@@ -39,7 +39,7 @@ class Command(BaseCommand):
                 failed += 1
                 self.stderr.write(f"not deleted: {stored.name}: {error}")
         before = timezone.now() - SETTLED_AFTER
-        settled = StoredFile.objects.filter(state=StoredFile.State.KEPT, created_at__lt=before)
+        settled = StoredFile.objects.filter(state=StoredFile.State.IN_USE, created_at__lt=before)
         with transaction.atomic():
             rows = without_references(settled)
             unreferenced = rows.count() if dry_run else files.schedule_deletion_of(rows)

@@ -1,4 +1,4 @@
-"""The rules of the house, so that nobody has to remember them."""
+"""The project conventions, as tests."""
 
 import ast
 import re
@@ -8,50 +8,52 @@ from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from rest_framework.viewsets import ViewSetMixin
 
-from config.tests import house, matrix
+from config.tests import inventory, matrix
 from core.api.row_access import model_of
 from core.api.views import ApiView
 from core.api.viewsets import BaseViewSet
 from core.web.errors import CATALOGUE, ApiError
 
-SOURCES = house.sources()
+SOURCES = inventory.sources()
 TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
 
 
 def viewsets():
-    return {path: view for path, view in house.api_views().items() if issubclass(view, ViewSetMixin)}
+    return {path: view for path, view in inventory.api_views().items() if issubclass(view, ViewSetMixin)}
 
 
 def models_behind():
     return {model_of(view) for view in viewsets().values()}
 
 
-# --- what stands behind a route -------------------------------------------------------------------
+# --- routes ---------------------------------------------------------------------------------------
 
 
 def test_there_is_something_to_walk_through():
-    assert {"/api/v1/users", "/api/v1/users/{id}", "/health/ready", "/"} <= set(house.routes())
+    assert {"/api/v1/users", "/api/v1/users/{id}", "/health/ready", "/"} <= set(inventory.routes())
     assert len(viewsets()) >= 5
     assert len(models_behind()) >= 3
     assert len(SOURCES) > 40
 
 
 def test_every_api_view_is_limited_and_strict():
-    found = [path for path, view in house.api_views().items() if not issubclass(view, ApiView)]
+    missing = [path for path, view in inventory.api_views().items() if not issubclass(view, ApiView)]
 
-    assert not found, f"Let the views of {found} inherit core.api.views.ApiView in place of APIView."
-
-
-def test_every_viewset_is_of_the_house():
-    found = [path for path, view in viewsets().items() if not issubclass(view, BaseViewSet)]
-
-    assert not found, f"Let the viewsets of {found} inherit core.api.viewsets.BaseViewSet."
+    assert not missing, f"Let the views of {missing} inherit core.api.views.ApiView in place of APIView."
 
 
-def test_every_model_behind_one_knows_who_may_see_it():
-    found = [model for model in models_behind() if not hasattr(model.objects.all(), "visible_to")]
+def test_every_viewset_inherits_the_base_viewset():
+    missing = [path for path, view in viewsets().items() if not issubclass(view, BaseViewSet)]
 
-    assert not found, f"Let {found} inherit core.db.base.BaseModel, and declare `access = Access(owner=…)`."
+    assert not missing, f"Let the viewsets of {missing} inherit core.api.viewsets.BaseViewSet."
+
+
+def test_every_model_of_a_viewset_declares_its_access():
+    missing = [model for model in models_behind() if not hasattr(model.objects.all(), "visible_to")]
+
+    assert not missing, (
+        f"Let {missing} inherit core.db.base.BaseModel, and declare `access = Access(owner=…)`."
+    )
 
 
 FACTORY = """
@@ -68,22 +70,22 @@ with a value for each field that has no default, such as `user = factory.SubFact
 def test_every_model_behind_one_has_a_factory():
     missing = [
         FACTORY.format(label=model._meta.label, app=model._meta.app_label, model=model.__name__)
-        for model in models_behind() - set(house.factories())
+        for model in models_behind() - set(inventory.factories())
     ]
 
     assert not missing, "\n".join(missing)
 
 
-def test_every_model_behind_one_says_what_it_is():
-    found = [model._meta.label for model in models_behind() if model.__str__ is models.Model.__str__]
+def test_every_model_of_a_viewset_has_a_str():
+    missing = [model._meta.label for model in models_behind() if model.__str__ is models.Model.__str__]
 
-    assert not found, f"Give {found} a `__str__`: the admin and the audit log show it."
+    assert not missing, f"Give {missing} a `__str__`: the admin and the audit log show it."
 
 
-def test_every_resource_says_what_it_is():
-    found = [view.__name__ for view in viewsets().values() if not view.__dict__.get("__doc__")]
+def test_every_viewset_has_a_docstring():
+    missing = [view.__name__ for view in viewsets().values() if not view.__dict__.get("__doc__")]
 
-    assert not found, f"Give {found} a docstring: it describes their tag in the OpenAPI document."
+    assert not missing, f"Give {missing} a docstring: it describes their tag in the OpenAPI document."
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -97,13 +99,13 @@ def rows_of(viewset, action, user, number, below):
     if below is not None:
         values = {model.parent: below}
     for _ in range(number):
-        row = house.factories()[model](**values)
+        row = inventory.factories()[model](**values)
         if action == "trash":
             row.soft_delete()
 
 
 def cost(caller, path):
-    """(queries, rows) of one page."""
+    """Return (queries, rows) of one page."""
     with CaptureQueriesContext(connection) as queries:
         rows = caller.get(f"{path}?limit=100").json()["data"]
     return len(queries), len(rows)
@@ -116,8 +118,8 @@ GROWS = "{path} needs {few} queries for few rows and {many} for many. Add prefet
 
 
 @pytest.mark.django_db
-def test_no_list_asks_the_database_more_often_for_more_rows(admin):
-    lists = house.lists()
+def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin):
+    lists = inventory.lists()
     assert {"/api/v1/jobs", "/api/v1/users"} <= set(lists)
     for route, (viewset, action) in lists.items():
         below = matrix.row_of(model_of(viewset.parents), admin.user) if "{id}" in route else None
@@ -146,14 +148,14 @@ def test_every_code_that_is_written_down_is_in_the_catalogue():
     raised = {
         argument.value
         for tree in TREES.values()
-        for name, call in house.calls(tree)
+        for name, call in inventory.calls(tree)
         if name == "ApiError"
         for argument in call.args[:1]
         if isinstance(argument, ast.Constant)
     }
     documented = {
         code
-        for view in house.api_views().values()
+        for view in inventory.api_views().values()
         for codes in getattr(view, "documented_errors", {}).values()
         for code in codes
     }
@@ -173,17 +175,17 @@ def test_no_function_is_longer_than_60_lines():
     long = [
         f"{path}: {function.name}"
         for path, tree in TREES.items()
-        for function in house.functions(tree)
+        for function in inventory.functions(tree)
         if function.end_lineno - function.lineno >= 60
     ]
 
     assert long == []
 
 
-def test_nothing_is_promised_to_a_queue_but_by_the_dispatcher():
+def test_only_the_dispatcher_publishes_to_a_queue():
     publishing = {"delay", "apply_async", "send_task", "delay_on_commit", "apply_async_on_commit"}
     publishers = {
-        path for path, tree in TREES.items() for name, _call in house.calls(tree) if name in publishing
+        path for path, tree in TREES.items() for name, _call in inventory.calls(tree) if name in publishing
     }
 
     assert publishers == {"core/outbox/dispatcher.py"}
@@ -193,7 +195,7 @@ def test_no_function_imports_anything():
     hidden = [
         f"{path}: {function.name}"
         for path, tree in TREES.items()
-        for function in house.functions(tree)
+        for function in inventory.functions(tree)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
@@ -207,7 +209,7 @@ def test_no_model_sends_signals():
     assert [path for path, text in SOURCES.items() if signal.search(text)] == []
 
 
-def test_no_file_has_a_name_that_says_nothing():
+def test_no_file_has_a_generic_name():
     empty = {"utils", "helpers", "common", "misc", "constants", "selectors", "signals"}
 
     assert [path for path in SOURCES if empty & set(path.removesuffix(".py").split("/"))] == []

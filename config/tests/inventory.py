@@ -1,4 +1,4 @@
-"""What stands in the URLconf and in the source, for the tests that walk through all of it."""
+"""The URLconf and the source, for the tests that go through all of it."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ VARIABLE = re.compile(r"<(?:\w+:)?\w+>")
 
 
 def patterns(resolver=None, prefix=""):
-    """(route, callback) of every pattern, in order."""
+    """Yield (route, callback) of every pattern, in order."""
     for entry in (resolver or get_resolver()).url_patterns:
         route = prefix + str(entry.pattern)
         if isinstance(entry, URLResolver):
@@ -28,21 +28,22 @@ def patterns(resolver=None, prefix=""):
 
 
 def routes():
-    """{path: callback}, e.g. `/api/v1/resources/{id}`. Of two patterns for one path the first one answers."""
-    found = {"/": next(callback for route, callback in patterns() if route == "")}
+    """Return {path: callback}, e.g. `/api/v1/resources/{id}`. Of two patterns for one path the first one is
+    called."""
+    result = {"/": next(callback for route, callback in patterns() if route == "")}
     for route, callback in patterns():
         if not ELSEWHERE.search(route):
-            found.setdefault("/" + VARIABLE.sub("{id}", route), callback)
-    return found
+            result.setdefault("/" + VARIABLE.sub("{id}", route), callback)
+    return result
 
 
 def api_views():
-    """{path: view class} of everything under /api that is a class of REST framework's."""
+    """Return {path: view class} of everything under /api that is a class of REST framework's."""
     return {path: callback.cls for path, callback in routes().items() if hasattr(callback, "cls")}
 
 
 def lists():
-    """{path: (viewset, action)} of everything that answers with a page of rows."""
+    """Return {path: (viewset, action)} of everything that returns a page of rows."""
     return {
         path: (callback.cls, callback.actions["get"])
         for path, callback in routes().items()
@@ -52,18 +53,18 @@ def lists():
 
 
 def factories():
-    """{model: factory} of every app."""
-    found = {}
+    """Return {model: factory} of every app."""
+    result = {}
     for app in APPS:
         if (Path(settings.BASE_DIR) / app / "tests" / "factories.py").exists():
             for item in vars(import_module(f"{app}.tests.factories")).values():
                 if isinstance(item, type) and issubclass(item, DjangoModelFactory) and item._meta.model:
-                    found.setdefault(item._meta.model, item)
-    return found
+                    result.setdefault(item._meta.model, item)
+    return result
 
 
 def sources():
-    """{`app/file.py`: its text} of everything of ours that runs in production."""
+    """Return {`app/file.py`: its text} of everything of ours that runs in production."""
     root = Path(settings.BASE_DIR)
     return {
         str(path.relative_to(root)): path.read_text()
@@ -78,7 +79,7 @@ def functions(tree):
 
 
 def calls(tree):
-    """(name, node) of every call: `f` of `f(…)`, `g` of `a.g(…)`."""
+    """Yield (name, node) of every call: `f` of `f(…)`, `g` of `a.g(…)`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield getattr(node.func, "attr", getattr(node.func, "id", "")), node

@@ -17,4 +17,4 @@ def limit_for_this_process() -> ConcurrencyLimit:
     return ConcurrencyLimit(slots=slots, waiting=waiting, timeout=WAIT_SECONDS)
 
 
-gate = limit_for_this_process()
+hash_limit = limit_for_this_process()
