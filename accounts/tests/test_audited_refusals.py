@@ -181,7 +181,7 @@ def test_a_request_for_a_reset_is_recorded_without_its_address(anonymous, email)
         None,
         {},
     )
-    assert recorded.user_agent == ""  # nobody could find it when its person is erased
+    assert recorded.user_agent == ""  # erasure could not find it by the user
 
 
 def test_the_reset_email_is_recorded_with_the_id_of_the_request(anonymous, deliver):

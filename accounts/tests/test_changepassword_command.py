@@ -15,10 +15,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def typed(monkeypatch):
+def type_passwords(monkeypatch):
     """Type passwords at the operator's prompts; each twice."""
 
-    def type_(*texts):
+    def patch_prompt(*texts):
         inputs = [text for text in texts for _ in range(2)]
         monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))
 
@@ -91,7 +91,7 @@ def test_of_a_deleted_and_a_new_account_with_one_address_the_new_one_is_changed(
     ["short", "no-digit-Here", "Passw0rd", "A1" + "\u0301" * 40, "A1" * 1000],
     ids=["short", "digit", "common", "marks", "long"],
 )
-def test_prompts_three_times_for_a_strong_password(typed, weak, capsys):
+def test_prompts_three_times_for_a_strong_password(type_passwords, weak, capsys):
     user = UserFactory()
     type_passwords(weak, weak, weak)
 

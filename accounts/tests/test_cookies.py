@@ -51,7 +51,7 @@ def refused(response):
     return response.status_code == 403 and response.json()["error"]["code"] == "CSRF_FAILED"
 
 
-def test_the_body_holds_no_token(browser):
+def test_the_body_has_no_token(browser):
     assert browser.response.json()["data"].keys() == {"delivery", "user", "csrfToken", "expiresIn"}
     for cookie in (ACCESS, REFRESH):
         assert browser.cookies[cookie.name].value not in browser.response.content.decode()
@@ -149,7 +149,7 @@ def test_refresh_by_cookie_needs_the_csrf_token(browser):
     assert refused(browser.post("/api/v1/auth/refresh"))
 
 
-def test_a_token_from_a_cookie_never_moves_into_a_body(browser):
+def test_a_refresh_by_cookie_never_returns_tokens_in_the_body(browser):
     response = browser.post("/api/v1/auth/refresh?delivery=body", HTTP_X_CSRFTOKEN=browser.csrf)
 
     assert response.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}

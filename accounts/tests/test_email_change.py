@@ -44,7 +44,7 @@ def test_a_new_address_is_pending(owner):
     assert (user["email"], user["pendingEmail"]) == (owner.user.email, NEW)
 
 
-def test_put_changes_it_as_well(owner):
+def test_put_sets_a_pending_address_too(owner):
     response = owner.put(ME, {"name": "Olive Owner", "email": NEW, "currentPassword": PASSWORD})
 
     assert data(response)["pendingEmail"] == NEW
@@ -193,7 +193,7 @@ def test_a_link_sent_before_the_change_does_not_undo_it(owner, anonymous, delive
     assert data(owner.get(ME))["email"] == NEW
 
 
-def test_an_admin_moves_somebody_without_their_password(admin, owner, anonymous, deliver):
+def test_an_admin_changes_the_address_of_a_user_without_a_password(admin, owner, anonymous, deliver):
     response = admin.patch(f"{API}/users/{owner.user.pk}", {"email": NEW})
     assert data(response)["pendingEmail"] == NEW
 

@@ -150,7 +150,7 @@ def test_the_name_of_a_device_is_escaped():
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_an_address_that_is_not_proven_is_not_greeted_by_name(template):
+def test_an_unverified_address_is_not_greeted_by_name(template):
     """A person who signs up with a foreign address could send its owner a text of their own, as the name."""
     message = written(template, name="Win at casino.example", verified=False)
 

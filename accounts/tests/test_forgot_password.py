@@ -53,7 +53,7 @@ def test_an_unknown_address_gets_the_same_response_for_the_same_work(anonymous, 
     deliver()
 
     with CaptureQueriesContext(connection) as queries:
-        # From elsewhere: the audit log has one request a minute of each address.
+        # From another IP address: the audit log has one request a minute of each.
         response = send(
             anonymous, f"{kind}@example.com", headers={"X-Request-ID": "same"}, REMOTE_ADDR="203.0.113.9"
         )
@@ -65,7 +65,7 @@ def test_an_unknown_address_gets_the_same_response_for_the_same_work(anonymous, 
 
 
 @pytest.mark.parametrize("spelling", ["ANN@EXAMPLE.COM", " ann@example.com ", "ａnn@example.com"])
-def test_the_mail_goes_to_the_stored_address(anonymous, ann, deliver, spelling):
+def test_the_email_goes_to_the_stored_address(anonymous, ann, deliver, spelling):
     send(anonymous, spelling)
 
     assert [mail.to for mail in deliver()] == [["ann@example.com"]]
@@ -81,7 +81,7 @@ def test_requires_an_address(anonymous, address):
     assert not OutboxMessage.objects.exists()
 
 
-def test_the_link_never_follows_the_request(anonymous, ann, deliver):
+def test_the_link_does_not_depend_on_the_request(anonymous, ann, deliver):
     send(
         anonymous,
         headers={

@@ -113,8 +113,8 @@ def test_attempts_during_a_lock_are_not_counted_or_hashed_and_do_not_extend_it(c
     assert log_in_with(ANN).status_code == 200
 
 
-def test_an_unknown_address_is_locked_just_the_same(clock, anonymous, ann):
-    def course(email):
+def test_an_unknown_address_is_locked_with_the_same_responses(clock, anonymous, ann):
+    def six_attempts(email):
         """Yield the responses to six attempts, without the headers of the rate limit."""
         for _ in range(6):
             body, headers = {"email": email, "password": "Wr0ng-password"}, {"X-Request-ID": "same"}

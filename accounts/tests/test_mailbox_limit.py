@@ -54,7 +54,7 @@ def test_a_change_that_is_cancelled_and_requested_again_counts(name_by, deliver)
     assert len(to_victim(messages + deliver())) == 4
 
 
-def test_deleting_the_account_and_registering_again_wins_nothing(anonymous, deliver):
+def test_deleting_the_account_and_registering_again_does_not_reset_the_limit(anonymous, deliver):
     messages = []
     body = {"email": VICTIM, "password": PASSWORD, "name": "Some Body"}
     for _ in range(7):
@@ -123,7 +123,7 @@ def test_a_notice_to_a_verified_address_does_not_count_against_links(log_in, del
     assert Mailbox.objects.count() == 1  # that of other@example.com
 
 
-def test_a_pending_address_that_somebody_has_registered_gets_no_verification(name_by, anonymous, deliver):
+def test_a_pending_address_of_another_account_gets_no_verification(name_by, anonymous, deliver):
     """The reset link must reach the address's owner, however many emails the other account requests."""
     caller = name_by()
     UserFactory(email=VICTIM, email_verified_at=timezone.now())

@@ -176,8 +176,8 @@ def test_a_login_in_parallel_to_a_reset_leaves_no_session():
 
 
 @pytest.mark.parametrize("slots", [1, 2])
-def test_100_wrong_passwords_cost_no_more_hashes_than_lock(hashes, monkeypatch, slots):
-    """As many as lock, and one for each that was under way meanwhile: `slots` hash at once."""
+def test_100_parallel_wrong_passwords_cost_few_hashes(hashes, monkeypatch, slots):
+    """Count as many hashes as lock the address, plus those that `slots` allows to run at once."""
     monkeypatch.setattr(passwords, "hash_limit", ConcurrencyLimit(slots=slots, waiting=100, timeout=5))
     user = UserFactory()
     hashes.runs.clear()

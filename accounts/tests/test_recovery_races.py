@@ -76,13 +76,15 @@ def test_a_verification_never_succeeds_after_a_recovery(victim, recovery):
         user.soft_delete()
 
 
-@pytest.mark.parametrize("door", [reset, change, log_out_everywhere], ids=lambda door: door.__name__)
-def test_a_change_requested_during_a_recovery_is_cancelled_or_refused(log_in, door):
+@pytest.mark.parametrize(
+    "recovery", [reset, change, log_out_everywhere], ids=lambda recovery: recovery.__name__
+)
+def test_a_change_requested_during_a_recovery_is_cancelled_or_refused(log_in, recovery):
     for _ in range(ROUNDS):
         caller, thief = (log_in(user) for user in [UserFactory()] * 2)
         body = {"email": THIEF, "currentPassword": PASSWORD}
 
-        changed, recovered = together(partial(thief.patch, f"{API}/users/me", body), door(caller))
+        changed, recovered = together(partial(thief.patch, f"{API}/users/me", body), recovery(caller))
 
         assert recovered.status_code == 204
         # 400: the password is no longer the current one; 401: the session ended while it was checked.

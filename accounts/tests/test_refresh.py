@@ -67,7 +67,7 @@ def test_a_retry_gets_the_lost_response_again(clock, owner, seconds):
 
 
 def test_a_response_overtaken_by_another_refresh_is_valid(owner):
-    """A parallel request has given out the new token, and its client has used that, before this one reads its row."""
+    """Let a parallel request rotate the token, and use the new one, before this request reads its row."""
     steps = []
 
     def overtake(execute, sql, params, many, context):

@@ -15,7 +15,7 @@ def dump():
 
 
 @pytest.fixture
-def used(anonymous):
+def secrets_in_use(anonymous):
     """Collect every secret of an account in use: typed, returned or emailed."""
     ann = {"email": "ann@example.com", "password": PASSWORD, "name": "Ann Able"}
     first = data(anonymous.post(f"{API}/auth/register", ann), 201)["tokens"]
@@ -27,11 +27,11 @@ def used(anonymous):
     return [PASSWORD, "Wr0ng-password", *returned, *(token.split(".")[2] for token in returned)]
 
 
-def test_the_database_holds_only_hashes(used, deliver):
+def test_the_database_holds_only_hashes(secrets_in_use, deliver):
     emailed = [token_in(mail) for mail in deliver()]
     assert len(emailed) == 2
 
     stored = dump()
 
     assert "ann@example.com" in stored
-    assert [secret for secret in (*used, *emailed) if secret in stored] == []
+    assert [secret for secret in (*secrets_in_use, *emailed) if secret in stored] == []

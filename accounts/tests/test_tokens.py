@@ -46,8 +46,8 @@ def encoded(raw):
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def test_a_token_made_here_like_ours_is_accepted(owner):
-    """Otherwise none of the refusals below would mean anything."""
+def test_a_token_signed_by_the_test_is_accepted(owner):
+    """Check the helper: otherwise the refusals below would prove nothing."""
     assert try_token(signed(claims(owner))) == "accepted"
 
 
@@ -155,7 +155,7 @@ def test_another_key_is_refused(owner, key):
     ],
     ids=str,
 )
-def test_key_headers_choose_nothing(owner, headers):
+def test_key_headers_do_not_select_a_key(owner, headers):
     assert try_token(signed(claims(owner), key="evil", headers=headers)) == "UNAUTHORIZED"
 
 
@@ -164,7 +164,7 @@ def test_an_unknown_critical_header_is_refused(owner):
 
 
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["header", "payload", "signature"])
-def test_every_flipped_bit_is_noticed(owner, part):
+def test_every_flipped_bit_is_refused(owner, part):
     """Calls the rule itself, as there are some thousand tokens."""
     parts = access_of(owner).split(".")
     for position, character in enumerate(parts[part]):
@@ -210,7 +210,7 @@ def test_another_scheme_is_refused(anonymous, owner, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
-def test_the_scheme_has_no_case(anonymous, owner, scheme):
+def test_the_scheme_is_case_insensitive(anonymous, owner, scheme):
     response = anonymous.get(f"{API}/users/me", headers={"Authorization": f"{scheme} {access_of(owner)}"})
 
     assert data(response)["id"] == str(owner.user.pk)
@@ -237,7 +237,7 @@ def test_the_tokens_of_a_deleted_user_are_refused_even_with_a_live_session(owner
     assert refusal(refresh_with(owner.refresh_token)) == (401, "TOKEN_REVOKED")
 
 
-def test_a_refresh_token_is_no_access_token(owner):
+def test_a_refresh_token_is_refused_as_access_token(owner):
     assert try_token(owner.refresh_token) == "UNAUTHORIZED"
 
 

@@ -222,7 +222,7 @@ def test_a_change_back_after_a_week_can_be_undone(clock, owner, move):
 
 
 def test_an_unverified_address_is_notified_without_a_link_and_without_the_name(owner, deliver, move):
-    """It may be a stranger's, given by mistake."""
+    """The address may be that of another person, entered by mistake."""
     User.objects.filter(pk=owner.user.pk).update(email_verified_at=None, name="Win at casino")
 
     assert move(NEW) is None

@@ -65,7 +65,7 @@ def test_the_admin_lists_the_matching_users(people, text, name):
 
 
 @pytest.mark.parametrize("text", NOTHING)
-def test_signs_of_the_database_mean_themselves(admin, people, text):
+def test_wildcards_of_sql_are_escaped(admin, people, text):
     matching = {row["name"] for row in data(admin.get(f"{API}/users", {"search": text}))}
 
     assert matching <= ({"100% Ann_Able"} if text in {"%", "_"} else set())

@@ -22,7 +22,7 @@ def names(response):
     return [row["name"] for row in data(response)]
 
 
-def test_an_admin_sees_everybody(admin, people):
+def test_an_admin_sees_all_users(admin, people):
     response = admin.get(URL, {"sort": "name"})
 
     assert names(response) == ["Ada Admin", "Bob Builder", "Cyd Charisse"]

@@ -163,8 +163,8 @@ def test_a_stale_version_is_not_overwritten(owner, method):
     assert data(owner.get(ME))["name"] == "Olive Oyl"
 
 
-def test_the_tag_of_another_account_is_not_good_for_a_read(owner, stranger):
-    """A browser keeps what it holds of /users/me when somebody else logs in."""
+def test_the_etag_of_another_account_is_no_304(owner, stranger):
+    """A browser still has the response of /users/me when another user logs in."""
     response = stranger.get(ME, headers={"If-None-Match": owner.get(ME)["ETag"]})
 
     assert data(response)["id"] == str(stranger.user.pk)
@@ -192,7 +192,7 @@ def test_the_current_version_is_accepted_for_a_write(owner, match):
     assert owner.patch(ME, {"name": "Olive Oyl"}, headers={"If-Match": held}).status_code == 200
 
 
-def test_a_refusal_carries_the_current_version(owner):
+def test_a_412_has_the_current_version(owner):
     response = owner.patch(ME, {"name": "Olive Oyl"}, headers={"If-Match": '"v9"'})
 
     assert (refusal(response), response["ETag"]) == ((412, "PRECONDITION_FAILED"), owner.get(ME)["ETag"])

@@ -27,7 +27,7 @@ def verify(client, token, **extra):
     return client.post(URL, {"token": token}, **extra)
 
 
-def test_proves_the_address(anonymous, owner, token):
+def test_verifies_the_address(anonymous, owner, token):
     response = verify(anonymous, token)
 
     assert (response.status_code, response.content) == (204, b"")
