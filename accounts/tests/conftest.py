@@ -17,7 +17,7 @@ def clock(time_machine):
 
 @pytest.fixture
 def emailed_token(deliver):
-    """Deliver; there must be one mail, to this address; the secret of its link."""
+    """Return a function that delivers one email, to this address, and returns the token of its link."""
 
     def open_email(address):
         [message] = deliver()

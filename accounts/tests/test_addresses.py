@@ -1,4 +1,4 @@
-"""One canonical form of an address: what counts as the same, what as different, and what as none."""
+"""The canonical form of an address: equal addresses, different ones and invalid ones."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -34,7 +34,7 @@ def test_spellings_of_one_address(spelling, canonical):
 
 
 @pytest.mark.parametrize("canonical", sorted(set(SAME.values())))
-def test_the_canonical_form_stays_what_it_is(canonical):
+def test_the_canonical_form_is_idempotent(canonical):
     assert canonical_email(canonical) == canonical
 
 
@@ -96,7 +96,7 @@ NONE = {
 
 
 @pytest.mark.parametrize("text", NONE.values(), ids=NONE)
-def test_what_is_no_address(text):
+def test_invalid_addresses_are_refused(text):
     with pytest.raises(ValidationError):
         canonical_email(text)
 
@@ -108,7 +108,7 @@ def of_length(length):
     return f"{'a' * 64}@{'.'.join(labels)}.com"
 
 
-def test_254_characters_are_the_most():
+def test_an_address_has_at_most_254_characters():
     assert (len(of_length(254)), len(of_length(255))) == (254, 255)
     assert canonical_email(of_length(254)) == of_length(254)
 
@@ -129,8 +129,8 @@ def test_254_characters_can_be_registered(anonymous):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", sorted(NONE.keys() - {"nothing", "only spaces", "lone surrogate"}))
-def test_what_is_no_address_is_never_a_5xx(anonymous, kind):
-    """At the doors that store an address, and at those that only look for one."""
+def test_an_invalid_address_is_never_a_5xx(anonymous, kind):
+    """Send it to the endpoints that store an address, and to those that look one up."""
     text = NONE[kind]
     responses = [
         anonymous.post(f"{API}/auth/{path}", {"email": text, "password": PASSWORD, "name": "Ann Able"})
@@ -142,10 +142,10 @@ def test_what_is_no_address_is_never_a_5xx(anonymous, kind):
 
 
 @pytest.mark.parametrize(("spelling", "canonical"), SAME.items(), ids=ascii)
-def test_an_account_is_looked_for_by_the_canonical_form(spelling, canonical):
+def test_an_account_is_looked_up_by_the_canonical_form(spelling, canonical):
     assert lookup_email(spelling) == canonical
 
 
 @pytest.mark.parametrize("text", ["ann", "MIKE@", " Ann ", "mıke@example.com"])
-def test_what_is_no_address_is_looked_for_as_it_is_and_belongs_to_nobody(text):
+def test_an_invalid_address_is_looked_up_unchanged_and_matches_no_account(text):
     assert lookup_email(text) == text.strip().lower()

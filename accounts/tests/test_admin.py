@@ -1,4 +1,4 @@
-"""Users, in the admin."""
+"""Users in the admin."""
 
 from datetime import timedelta
 
@@ -67,7 +67,7 @@ def test_deleted_users_are_listed_and_can_be_filtered(browser, owner):
     assert gone.pk not in search(browser, deleted="no")
 
 
-def test_role_and_verification_narrow_the_list(browser):
+def test_the_list_filters_by_role_and_verification(browser):
     proven = UserFactory(role="staff", email_verified_at=timezone.now())
     UserFactory(role="staff")
     UserFactory(email_verified_at=timezone.now())
@@ -75,7 +75,7 @@ def test_role_and_verification_narrow_the_list(browser):
     assert search(browser, role__exact="staff", verified="yes") == {proven.pk}
 
 
-def test_who_is_locked_now_can_be_listed(browser, clock):
+def test_the_list_filters_by_locked_users(browser, clock):
     locked, opened, before = UserFactory.create_batch(3)
     lock(before)
     clock.shift(timedelta(minutes=16))
@@ -87,7 +87,7 @@ def test_who_is_locked_now_can_be_listed(browser, clock):
     assert search(browser, locked="yes") == {locked.pk}
 
 
-def test_the_list_costs_the_same_however_long(browser):
+def test_the_number_of_queries_of_the_list_does_not_grow(browser):
     def somebody():
         user = UserFactory()
         lock(user)
@@ -112,7 +112,7 @@ def test_a_new_account_can_log_in_and_gets_a_verification_email(browser, deliver
     assert [mail.to for mail in deliver()] == [["new@example.com"]]
 
 
-def test_adding_is_audited_with_who_did_it(browser):
+def test_adding_is_audited_with_its_actor(browser):
     browser.post(url_of(User, "add"), {**NEW, "role": "staff"})
     user = User.objects.get(email="new@example.com")
 
@@ -205,7 +205,7 @@ def test_email_and_password_are_no_fields_of_the_page(browser, owner):
     assert user.password not in browser.get(url_of(user, "change")).content.decode()
 
 
-def test_who_was_deleted_is_only_looked_at(browser):
+def test_a_deleted_user_is_read_only(browser):
     gone = UserFactory()
     gone.soft_delete()
 

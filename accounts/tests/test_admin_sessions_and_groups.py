@@ -36,7 +36,7 @@ def test_live_and_ended_sessions_can_be_filtered(browser, admin):
     assert search(browser, state="over") == {ended.pk, expired.pk}
 
 
-def test_sessions_are_found_by_address_and_owner(browser):
+def test_sessions_are_searched_by_ip_address_and_owner(browser):
     mine = SessionFactory(user__email="ann@example.com")
     there = SessionFactory(ip_address="192.0.2.77")
 
@@ -55,7 +55,7 @@ def test_a_session_is_ended_at_once(browser, owner):
     )
 
 
-def test_one_that_is_over_is_left_alone(browser):
+def test_an_ended_session_is_not_ended_again(browser):
     ended = SessionFactory(ended_at=timezone.now(), end_reason="logout")
 
     assert messages_of(act(browser, "end", ended)) == ["Nothing to do for 1 of the chosen."]
@@ -70,7 +70,7 @@ def test_staff_end_sessions_of_users_only(support, owner, admin):
     assert any("Only an admin" in message for message in messages_of(response))
 
 
-def test_who_may_only_look_ends_nothing(staff, owner):
+def test_the_view_permission_alone_ends_no_session(staff, owner):
     browser = browser_of(allow(staff.user, "accounts.view_session"))
     act(browser, "end", Session.objects.get(pk=owner.session_id))
 
@@ -82,7 +82,7 @@ def test_sessions_are_neither_added_nor_deleted(browser, page):
     assert browser.get(url_of(SessionFactory(), page)).status_code == 403
 
 
-def test_a_session_is_shown_without_its_secrets_and_not_edited(browser):
+def test_a_session_is_shown_read_only_without_its_secrets(browser):
     session = SessionFactory(user_agent="<i>Firefox</i>")
     page = browser.get(url_of(session, "change")).content.decode()
 
@@ -91,7 +91,7 @@ def test_a_session_is_shown_without_its_secrets_and_not_edited(browser):
     assert browser.post(url_of(session, "change"), {"end_reason": "x"}).status_code == 403
 
 
-def test_the_list_costs_the_same_however_long(browser):
+def test_the_number_of_queries_of_the_list_does_not_grow(browser):
     few = queries_of(browser, url_of(Session))
     SessionFactory.create_batch(5)
 
@@ -105,7 +105,7 @@ def permission(code):
     return Permission.objects.get(codename=code)
 
 
-def test_a_group_is_made_and_audited(browser):
+def test_a_group_is_created_and_audited(browser):
     browser.post(url_of(Group, "add"), {"name": "Support", "permissions": [permission("view_user").pk]})
 
     assert Group.objects.get().permissions.get() == permission("view_user")
@@ -116,7 +116,7 @@ def test_a_group_is_made_and_audited(browser):
     }
 
 
-def test_a_new_power_of_a_group_is_audited_before_and_after(browser):
+def test_a_change_of_permissions_is_audited_with_before_and_after(browser):
     group = Group.objects.create(name="Support")
     browser.post(url_of(group, "change"), {"name": "Support", "permissions": [permission("change_user").pk]})
 
@@ -137,7 +137,7 @@ def test_a_group_is_deleted_and_audited(browser):
     assert event("group.deleted").changes == {"name": ["Support", None]}
 
 
-def test_staff_cannot_give_their_own_group_more(staff):
+def test_staff_cannot_extend_their_own_group(staff):
     allow(staff.user, "auth.view_group", "auth.add_group", "auth.change_group", "auth.delete_group")
     browser, group = browser_of(staff.user), Group.objects.get()
 

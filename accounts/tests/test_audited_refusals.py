@@ -1,4 +1,4 @@
-"""Refused tokens, refused roles and requests for a reset are in the audit log, and nobody can fill it with them."""
+"""Refused tokens, refused roles and requests for a reset are in the audit log, at a bounded rate."""
 
 import json
 from datetime import timedelta
@@ -67,7 +67,7 @@ def test_a_refresh_token_of_a_closed_session_is_recorded(anonymous, owner):
     assert events("token.refused").get().changes == {"token": [None, "refresh"]}
 
 
-def test_a_reused_refresh_token_is_recorded_when_it_ends_the_session_and_when_it_comes_again(owner):
+def test_reuse_of_a_refresh_token_is_recorded_when_it_ends_the_session_and_afterwards(owner):
     refresh_with(owner.refresh_token)
     owner.user.sessions.update(rotated_at=timezone.now() - timedelta(minutes=1))
     for _ in range(2):
@@ -77,7 +77,7 @@ def test_a_reused_refresh_token_is_recorded_when_it_ends_the_session_and_when_it
     assert events("token.refused").get().target_id == owner.session_id
 
 
-def test_a_token_whose_session_is_gone_names_nobody(owner):
+def test_a_token_without_a_session_is_recorded_without_a_user(owner):
     owner.user.sessions.all().delete()
 
     assert owner.get(ME).status_code == 401
@@ -116,7 +116,7 @@ def test_an_invented_link_is_not_recorded(anonymous):
 # --- roles ----------------------------------------------------------------------------------------
 
 
-def test_what_a_role_does_not_allow_is_recorded_once_a_minute(owner):
+def test_a_refused_role_is_recorded_once_a_minute(owner):
     for _ in range(2):
         assert owner.get(f"{API}/users", **FROM_THERE).status_code == 403
         assert owner.get(f"{API}/users?role=admin").status_code == 403
@@ -126,13 +126,13 @@ def test_what_a_role_does_not_allow_is_recorded_once_a_minute(owner):
     assert first.changes == {"method": [None, "GET"], "route": [None, "api/v1/users"]}
 
 
-def test_a_path_with_somebodys_id_leaves_only_the_route(owner, stranger):
+def test_the_route_is_recorded_without_the_ids_of_the_path(owner, stranger):
     assert owner.delete(f"{API}/users/{stranger.user.pk}").status_code in {403, 404}
 
     assert str(stranger.user.pk) not in json.dumps(list(AuditEvent.objects.values_list("changes", flat=True)))
 
 
-def test_what_the_admin_refuses_is_recorded():
+def test_a_refusal_in_the_admin_is_recorded():
     browser, user = Client(), UserFactory(role="staff")
     browser.force_login(user)
 
@@ -141,14 +141,14 @@ def test_what_the_admin_refuses_is_recorded():
     assert (refused.actor_id, refused.changes["method"]) == (user.pk, [None, "GET"])
 
 
-def test_a_missing_csrf_token_or_log_in_is_no_lack_of_rights(anonymous):
+def test_a_missing_csrf_token_or_login_is_not_recorded_as_a_refused_role(anonymous):
     assert anonymous.get(f"{API}/users").status_code == 401
     assert Client(enforce_csrf_checks=True).post("/admin/login/").status_code == 403
 
     assert not AuditEvent.objects.exists()
 
 
-def test_the_refusal_stands_when_nothing_can_be_written(owner):
+def test_the_response_is_the_refusal_if_the_event_cannot_be_written(owner):
     def read_only(execute, sql, params, many, context):
         if sql.startswith("INSERT"):
             sql, params = "SELECT * FROM no_such_table", ()
@@ -184,7 +184,7 @@ def test_a_request_for_a_reset_is_recorded_without_its_address(anonymous, email)
     assert recorded.user_agent == ""  # nobody could find it when its person is erased
 
 
-def test_the_mail_that_follows_is_recorded_under_the_same_request_id(anonymous, deliver):
+def test_the_reset_email_is_recorded_with_the_id_of_the_request(anonymous, deliver):
     user = UserFactory()
     anonymous.post(f"{API}/auth/forgot-password", {"email": user.email}, **FROM_THERE)
     deliver()
@@ -205,7 +205,7 @@ Client().post("/api/v1/auth/register", {"email": "ann@example.com", "name": "Ann
 """
 
 
-def test_each_event_is_a_line_of_the_log_too_without_values(tmp_path):
+def test_each_event_is_also_a_log_line_without_values(tmp_path):
     database = f"sqlite:///{tmp_path / 'log.sqlite3'}"
     done = django_python(WRITE, DATABASE_URL=database, LOG_LEVEL="INFO", REDIS_URL="", CELERY_BROKER_URL="")
     lines = [json.loads(line) for line in done.stderr.splitlines() if '"audit_event"' in line]

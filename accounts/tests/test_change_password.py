@@ -53,7 +53,7 @@ def test_a_wrong_current_password_changes_nothing(owner, log_in):
     assert log_in_with(owner.user.email, PASSWORD).status_code == 200
 
 
-def test_the_current_password_counts_to_the_last_space(owner):
+def test_spaces_of_the_current_password_are_significant(owner):
     assert problems(change(owner, PASSWORD + " ")) == WRONG
     assert change(owner, new=f" {NEW_PASSWORD} ").status_code == 204
 
@@ -91,16 +91,16 @@ def test_the_right_password_clears_the_count(owner):
         ("A1" + "x" * 127, "max_length"),
     ],
 )
-def test_the_new_password_obeys_the_rules(owner, new, code):
+def test_the_new_password_must_follow_the_rules(owner, new, code):
     assert problems(change(owner, new=new)) == [("newPassword", code)]
     assert log_in_with(owner.user.email, PASSWORD).status_code == 200
 
 
-def test_names_what_is_missing(owner):
+def test_names_missing_fields(owner):
     assert problems(owner.post(URL, {})) == [("currentPassword", "required"), ("newPassword", "required")]
 
 
-def test_tells_the_owner_once(owner, deliver):
+def test_sends_the_owner_one_email(owner, deliver):
     change(owner)
 
     [mail] = deliver()
@@ -124,7 +124,7 @@ def test_a_wrong_password_is_audited(owner):
     assert event("login.failed").target_id == owner.user.pk
 
 
-def test_moves_the_browser_sessions_of_the_admin_along(owner):
+def test_keeps_the_own_browser_session_of_the_admin(owner):
     before = owner.user.get_session_auth_hash()
 
     change(owner)

@@ -22,12 +22,12 @@ def typed(monkeypatch):
         inputs = [text for text in texts for _ in range(2)]
         monkeypatch.setattr(getpass, "getpass", lambda prompt="": inputs.pop(0))
 
-    return type_
+    return patch_prompt
 
 
-def test_sets_the_password(typed):
+def test_sets_the_password(type_passwords):
     user = UserFactory()
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", f" {user.email.upper()} ")
 
@@ -35,12 +35,12 @@ def test_sets_the_password(typed):
     assert log_in_with(user.email, NEW_PASSWORD).status_code == 200
 
 
-def test_ends_every_session_and_voids_reset_links(typed, owner, anonymous):
+def test_ends_every_session_and_voids_reset_links(type_passwords, owner, anonymous):
     owner.user.role = "staff"
     owner.user.save()
     browser = browser_of(owner.user)
     link = issue_token(owner.user, "password_reset", owner.user.email, timedelta(hours=1))
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", owner.user.email)
 
@@ -50,20 +50,20 @@ def test_ends_every_session_and_voids_reset_links(typed, owner, anonymous):
     assert problems(response) == [("token", "invalid_token")]
 
 
-def test_opens_the_lock(typed):
+def test_removes_the_lock(type_passwords):
     user = UserFactory()
     for _ in range(5):
         log_in_with(user.email, "Wr0ng-guess")
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", user.email)
 
     assert log_in_with(user.email, NEW_PASSWORD).status_code == 200
 
 
-def test_tells_the_owner_and_the_audit_log(typed, deliver):
+def test_is_emailed_to_the_owner_and_audited(type_passwords, deliver):
     user = UserFactory()
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", user.email)
 
@@ -73,11 +73,11 @@ def test_tells_the_owner_and_the_audit_log(typed, deliver):
     assert (changed.actor_id, changed.subject_id) == (None, user.pk)
 
 
-def test_of_an_address_that_was_deleted_and_registered_again_it_is_the_account_there_is(typed):
+def test_of_a_deleted_and_a_new_account_with_one_address_the_new_one_is_changed(type_passwords):
     gone = UserFactory(email="ann@xn--bcher-kva.example")
     gone.soft_delete()
     user = UserFactory(email=gone.email)
-    typed(NEW_PASSWORD)
+    type_passwords(NEW_PASSWORD)
 
     call_command("changepassword", "Ann@bücher.example")
 
@@ -93,7 +93,7 @@ def test_of_an_address_that_was_deleted_and_registered_again_it_is_the_account_t
 )
 def test_prompts_three_times_for_a_strong_password(typed, weak, capsys):
     user = UserFactory()
-    typed(weak, weak, weak)
+    type_passwords(weak, weak, weak)
 
     with pytest.raises(CommandError, match="No password was set"):
         call_command("changepassword", user.email)
@@ -101,9 +101,9 @@ def test_prompts_three_times_for_a_strong_password(typed, weak, capsys):
     assert log_in_with(user.email).status_code == 200
 
 
-def test_a_password_that_is_not_utf8_is_refused(typed):
+def test_a_password_that_is_not_utf8_is_refused(type_passwords):
     user = UserFactory()
-    typed("P\udce4ssword-n0w")
+    type_passwords("P\udce4ssword-n0w")
 
     with pytest.raises(CommandError, match=r"^Password: this is not valid UTF-8"):
         call_command("changepassword", user.email)
@@ -126,7 +126,7 @@ def test_prompts_again_after_two_different_passwords(monkeypatch):
 
 
 @pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
-def test_who_gives_up_changes_nothing(monkeypatch, end):
+def test_a_cancelled_prompt_changes_nothing(monkeypatch, end):
     user = UserFactory()
 
     def give_up(prompt=""):
@@ -141,7 +141,7 @@ def test_who_gives_up_changes_nothing(monkeypatch, end):
 @pytest.mark.parametrize(
     "address", ["nobody@example.com", "gone@example.com", "no address", "e" + "\u0301" * 400]
 )
-def test_an_unknown_address_is_one_clear_line(address):
+def test_an_unknown_address_is_an_error_of_one_line(address):
     UserFactory(email="gone@example.com").soft_delete()
 
     with pytest.raises(CommandError, match=r"^email: no account"):

@@ -1,4 +1,4 @@
-"""`?delivery=cookie`: tokens where scripts cannot read them, and CSRF for what is sent with them."""
+"""`?delivery=cookie`: tokens that scripts cannot read, and CSRF protection of requests with them."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -11,7 +11,7 @@ ME, LOGIN = "/api/v1/users/me", "/api/v1/auth/login?delivery=cookie"
 
 
 class Browser(APIClient):
-    """Keeps cookies, as APIClient does, and knows the CSRF token that its page was given."""
+    """An APIClient, which stores cookies, with the CSRF token of its page."""
 
     csrf = ""
 
@@ -83,7 +83,7 @@ def test_writes_need_the_csrf_token(browser):
     assert browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf).status_code == 200
 
 
-def test_the_csrf_token_of_another_session_does_not_fit(browser, user):
+def test_the_csrf_token_of_another_session_is_refused(browser, user):
     other = Browser()
     other.log_in(user)
 
@@ -99,7 +99,7 @@ def test_a_foreign_origin_is_refused(browser, origin):
     assert refused(response)
 
 
-def test_trusted_origins_are_let_in(browser, settings):
+def test_trusted_origins_are_allowed(browser, settings):
     settings.CSRF_TRUSTED_ORIGINS = ["https://app.example", "https://*.example.com"]
     settings.CORS_ALLOWED_ORIGINS = ["capacitor://localhost"]
     for origin in (
@@ -113,7 +113,7 @@ def test_trusted_origins_are_let_in(browser, settings):
 
 
 @pytest.mark.parametrize("origin", ["http://app.example.com", "https://example.com.evil.example"])
-def test_a_pattern_lets_in_its_own_scheme_and_subdomains_only(browser, settings, origin):
+def test_a_pattern_allows_its_own_scheme_and_subdomains_only(browser, settings, origin):
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]
 
     assert refused(browser.patch(ME, {"name": "Newer"}, HTTP_X_CSRFTOKEN=browser.csrf, HTTP_ORIGIN=origin))
@@ -128,7 +128,7 @@ def test_a_foreign_site_cannot_log_a_browser_in(user):
     assert not user.sessions.exists()
 
 
-def test_a_bearer_token_wins_and_needs_no_csrf_token(browser, owner):
+def test_a_bearer_token_has_priority_and_needs_no_csrf_token(browser, owner):
     header = owner.authorization
     response = browser.patch(ME, {"name": "Newer"}, HTTP_AUTHORIZATION=header)
 
@@ -155,7 +155,7 @@ def test_a_token_from_a_cookie_never_moves_into_a_body(browser):
     assert response.json()["data"].keys() == {"delivery", "csrfToken", "expiresIn"}
 
 
-def test_a_refresh_moves_a_token_from_the_body_into_cookies_from_an_own_origin_only(owner):
+def test_a_refresh_by_body_delivers_cookies_to_own_origins_only(owner):
     client = APIClient()
     path, body = "/api/v1/auth/refresh?delivery=cookie", {"refreshToken": owner.refresh_token}
 
@@ -180,7 +180,7 @@ def test_logout_clears_every_cookie(browser, user):
     assert not user.sessions.live().exists()
 
 
-def test_logout_clears_them_when_the_rate_is_used_up_too(browser, user, settings):
+def test_logout_clears_cookies_over_the_rate_limit_too(browser, user, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (1, 60), "anon": (1, 60)}
     user.sessions.end("reset")
     responses = [browser.post("/api/v1/auth/logout", HTTP_COOKIE=f"{REFRESH.name}=x") for _ in range(2)]
@@ -191,7 +191,7 @@ def test_logout_clears_them_when_the_rate_is_used_up_too(browser, user, settings
     ]
 
 
-def test_a_login_makes_a_new_session_whatever_cookie_came_along(browser, user):
+def test_a_login_creates_a_new_session_whatever_cookies_it_has(browser, user):
     planted = browser.cookies[ACCESS.name].value
     browser.log_in(user)
 

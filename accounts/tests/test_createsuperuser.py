@@ -24,7 +24,7 @@ def create(monkeypatch):
     return run
 
 
-def test_makes_an_admin_who_can_log_in(create):
+def test_creates_an_admin_who_can_log_in(create):
     create("Root@Example.com")
 
     made = User.objects.get(email=EMAIL)
@@ -32,7 +32,7 @@ def test_makes_an_admin_who_can_log_in(create):
     assert log_in_with(EMAIL).status_code == 200
 
 
-def test_leaves_an_event_and_no_email(create, deliver):
+def test_writes_an_audit_event_and_sends_no_email(create, deliver):
     create()
 
     made = event("user.created")
@@ -41,7 +41,7 @@ def test_leaves_an_event_and_no_email(create, deliver):
     assert deliver() == []
 
 
-def test_takes_everything_from_the_environment(monkeypatch):
+def test_reads_all_values_from_the_environment(monkeypatch):
     for name, value in {"EMAIL": "ann@bücher.example", "NAME": "Ann", "PASSWORD": PASSWORD}.items():
         monkeypatch.setenv(f"DJANGO_SUPERUSER_{name}", value)
 
@@ -65,7 +65,7 @@ def test_takes_everything_from_the_environment(monkeypatch):
     ],
     ids=ascii,
 )
-def test_what_is_wrong_is_one_line_that_names_the_field(create, field, wrong):
+def test_an_invalid_value_is_an_error_of_one_line_that_names_the_field(create, field, wrong):
     UserFactory(email=EMAIL)
     values = {"email": "new@example.com", field: wrong}
 
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_one_line_that_names_the_field(create, field, wrong):
 
 
 @pytest.mark.parametrize("missing", ["EMAIL", "NAME", "PASSWORD"])
-def test_what_is_missing_is_named_with_its_variable(monkeypatch, missing):
+def test_a_missing_value_is_named_with_its_variable(monkeypatch, missing):
     for name, value in {"EMAIL": EMAIL, "NAME": "Root", "PASSWORD": PASSWORD}.items():
         if name == missing:
             monkeypatch.delenv(f"DJANGO_SUPERUSER_{name}", raising=False)
@@ -103,7 +103,7 @@ def test_an_option_that_is_not_utf8_is_named(create, option):
         create(**{option: "r\udce4t@example.com"})
 
 
-def test_the_password_is_that_of_every_keyboard(create):
+def test_the_password_is_normalised(create):
     create(password="A\u030angstro\u0308m-n0w")
 
     assert log_in_with(EMAIL, "Ångström-n0w").status_code == 200
@@ -117,7 +117,7 @@ def test_an_address_that_was_deleted_can_be_used_again(create):
     assert log_in_with(EMAIL).status_code == 200
 
 
-def test_a_lock_of_the_address_is_opened(create):
+def test_a_lock_of_the_address_is_removed(create):
     for _ in range(5):
         log_in_with(EMAIL, "Wr0ng-guess")
     assert log_in_with(EMAIL).status_code == 423
@@ -132,8 +132,8 @@ def test_without_a_terminal_it_fails_with_the_reason(monkeypatch):
         call_command("createsuperuser")
 
 
-def test_the_managers_own_way_makes_the_same_hash():
-    """`create_superuser` is what Django documents for scripts."""
+def test_create_superuser_of_the_manager_makes_the_same_hash():
+    """Call `create_superuser`, which Django documents for scripts."""
     User.objects.create_superuser(EMAIL, "Root", "A\u030angstro\u0308m-n0w")
 
     response = APIClient().post(f"{API}/auth/login", {"email": EMAIL, "password": "Ångström-n0w"})

@@ -1,4 +1,4 @@
-"""A change of address counts once it is proven at the new one."""
+"""A change of address takes effect when the new address is verified."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def verification_for(address, messages):
     return token_in(mail)
 
 
-def test_a_new_address_waits(owner):
+def test_a_new_address_is_pending(owner):
     user = data(move(owner, " New@Example.COM "))
 
     assert (user["email"], user["pendingEmail"]) == (owner.user.email, NEW)
@@ -50,7 +50,7 @@ def test_put_changes_it_as_well(owner):
     assert data(response)["pendingEmail"] == NEW
 
 
-def test_until_it_is_proven_the_old_one_logs_in(owner):
+def test_the_old_address_logs_in_until_the_new_one_is_verified(owner):
     move(owner)
 
     assert log_in_with(owner.user.email).status_code == 200
@@ -68,7 +68,7 @@ def test_the_new_address_gets_a_link_and_the_old_one_a_notice(owner, deliver):
     assert "token=" not in messages[owner.user.email].body
 
 
-def test_the_proof_makes_it_count(owner, anonymous, deliver):
+def test_verification_changes_the_address(owner, anonymous, deliver):
     move(owner)
 
     assert verify(anonymous, verification_for(NEW, deliver())).status_code == 204
@@ -79,7 +79,7 @@ def test_the_proof_makes_it_count(owner, anonymous, deliver):
     assert refusal(log_in_with(owner.user.email)) == (401, "INVALID_CREDENTIALS")
 
 
-def test_the_proof_is_audited_with_both_addresses(owner, anonymous, deliver):
+def test_verification_is_audited_with_both_addresses(owner, anonymous, deliver):
     old = owner.user.email
     move(owner)
     verify(anonymous, verification_for(NEW, deliver()))
@@ -101,7 +101,7 @@ def test_the_request_is_audited(owner):
     ("password", "code"),
     [(None, "required"), ("Wr0ng-password", "wrong_password"), (f"{PASSWORD} ", "wrong_password")],
 )
-def test_wants_the_password(owner, password, code):
+def test_requires_the_password(owner, password, code):
     body = {"email": NEW} if password is None else {"email": NEW, "currentPassword": password}
 
     assert problems(owner.patch(ME, body)) == [("currentPassword", code)]
@@ -110,7 +110,7 @@ def test_wants_the_password(owner, password, code):
     assert not OutboxMessage.objects.exists()
 
 
-def test_wrong_passwords_lock(owner):
+def test_wrong_passwords_lock_the_account(owner):
     for _ in range(5):
         owner.patch(ME, {"email": NEW, "currentPassword": "Wr0ng-password"})
 
@@ -128,7 +128,7 @@ def test_a_taken_address_is_a_conflict(owner, deliver, spelling):
     assert deliver() == []
 
 
-def test_an_address_that_is_taken_meanwhile_is_a_conflict(owner, anonymous, deliver):
+def test_an_address_that_is_taken_before_verification_is_a_conflict(owner, anonymous, deliver):
     move(owner)
     token = verification_for(NEW, deliver())
     UserFactory(email=NEW)
@@ -137,7 +137,9 @@ def test_an_address_that_is_taken_meanwhile_is_a_conflict(owner, anonymous, deli
     assert data(owner.get(ME))["email"] == owner.user.email
 
 
-def test_two_users_may_wait_for_one_address_and_the_first_proof_wins(owner, stranger, anonymous, deliver):
+def test_of_two_users_with_one_pending_address_the_first_to_verify_gets_it(
+    owner, stranger, anonymous, deliver
+):
     move(owner)
     first = verification_for(NEW, deliver())
     move(stranger)
@@ -154,7 +156,7 @@ def test_the_own_address_is_no_change(owner, deliver):
     assert User.objects.get(pk=owner.user.pk).version == 1
 
 
-def test_the_own_address_calls_a_waiting_one_off(owner, anonymous, deliver):
+def test_the_own_address_cancels_a_pending_one(owner, anonymous, deliver):
     move(owner)
     token = verification_for(NEW, deliver())
 
@@ -162,7 +164,7 @@ def test_the_own_address_calls_a_waiting_one_off(owner, anonymous, deliver):
     assert problems(verify(anonymous, token)) == [("token", "invalid_token")]
 
 
-def test_another_new_address_replaces_the_waiting_one(owner, anonymous, deliver):
+def test_another_new_address_replaces_the_pending_one(owner, anonymous, deliver):
     move(owner)
     replaced = verification_for(NEW, deliver())
     move(owner, "newer@example.com")
@@ -173,7 +175,7 @@ def test_another_new_address_replaces_the_waiting_one(owner, anonymous, deliver)
     assert data(owner.get(ME))["email"] == "newer@example.com"
 
 
-def test_the_waiting_address_again_is_no_change(owner, deliver):
+def test_the_pending_address_again_is_no_change(owner, deliver):
     move(owner)
     deliver()
 
@@ -199,7 +201,7 @@ def test_an_admin_moves_somebody_without_their_password(admin, owner, anonymous,
     assert data(owner.get(ME))["email"] == NEW
 
 
-def test_an_admin_gives_the_password_for_their_own(admin):
+def test_an_admin_needs_the_password_for_the_own_account(admin):
     assert problems(admin.patch(ME, {"email": NEW})) == [("currentPassword", "required")]
     assert data(move(admin))["pendingEmail"] == NEW
 
@@ -212,7 +214,7 @@ def test_the_old_address_is_free_afterwards(owner, anonymous, deliver):
     assert anonymous.post(f"{API}/auth/register", body).status_code == 201
 
 
-def test_sessions_go_on(owner, anonymous, deliver):
+def test_sessions_continue(owner, anonymous, deliver):
     move(owner)
     verify(anonymous, verification_for(NEW, deliver()))
 

@@ -40,7 +40,7 @@ GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
 
 class Page(HTMLParser):
-    """The text of a mail's HTML, its links, and every tag in it."""
+    """The text, links and tags of an email's HTML."""
 
     def __init__(self, html):
         super().__init__()
@@ -87,12 +87,12 @@ def test_a_change_of_address_has_a_subject_of_its_own():
 
 
 @pytest.mark.parametrize("template", WITH_LINK)
-def test_the_link_stands_alone_on_its_line(template):
+def test_the_link_has_a_line_of_its_own(template):
     assert LINK in written(template).body.split("\n")
 
 
 @pytest.mark.parametrize("template", WITH_LINK)
-def test_the_html_has_the_link_to_press_and_to_copy(template):
+def test_the_html_has_the_link_as_a_button_and_as_text(template):
     page = Page(html_of(written(template)))
 
     assert page.links.count(LINK) == 2
@@ -131,7 +131,7 @@ def test_every_email_explains_what_to_do_if_it_was_not_you(template, advice):
 
 
 @pytest.mark.parametrize("template", GREETING)
-def test_a_hostile_name_is_text_and_no_markup(template):
+def test_a_hostile_name_is_escaped(template):
     name = '<img src=x onerror="alert(1)"> & <a href="https://evil.example">'
     message = written(template, name=name)
     page = Page(html_of(message))
@@ -159,7 +159,7 @@ def test_an_address_that_is_not_proven_is_not_greeted_by_name(template):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_the_html_carries_its_style_and_loads_nothing(template):
+def test_the_html_has_inline_styles_and_loads_nothing(template):
     html = html_of(written(template))
     page = Page(html)
 
@@ -170,7 +170,7 @@ def test_the_html_carries_its_style_and_loads_nothing(template):
 
 
 @pytest.mark.parametrize("template", NOTICES)
-def test_every_notice_leads_to_where_one_can_act(template):
+def test_every_notice_links_to_a_page_to_act(template):
     message = written(template)
 
     assert ACT in message.body.split("\n")
@@ -192,7 +192,7 @@ def test_an_unverified_address_is_notified_without_an_undo_link():
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_nothing_of_the_template_is_left(template):
+def test_no_template_syntax_is_left(template):
     message = written(template)
 
     for text in (message.subject, message.body, html_of(message)):

@@ -74,7 +74,7 @@ def test_the_mail_goes_to_the_stored_address(anonymous, ann, deliver, spelling):
 @pytest.mark.parametrize(
     "address", ["", "ann", "ann@", "@example.com", "ånn@example.com", "a\u200bnn@example.com"]
 )
-def test_wants_an_address(anonymous, address):
+def test_requires_an_address(anonymous, address):
     [(field, _code)] = problems(anonymous.post(URL, {"email": address}))
 
     assert field == "email"
@@ -144,7 +144,9 @@ def test_neither_outbox_nor_database_contains_the_secret(anonymous, ann, emailed
     assert token not in str(list(ann.one_time_tokens.values()))
 
 
-def test_an_outage_of_the_mail_server_does_not_use_the_hour_up(clock, anonymous, ann, deliver, settings):
+def test_an_outage_of_the_mail_server_does_not_count_against_the_limit(
+    clock, anonymous, ann, deliver, settings
+):
     works = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1

@@ -1,4 +1,4 @@
-"""The slow hash takes a core for its time; a transaction that waits for it would hold a connection and its locks."""
+"""The slow hash runs outside of transactions, which would hold locks meanwhile."""
 
 from typing import ClassVar
 

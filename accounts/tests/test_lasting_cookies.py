@@ -1,4 +1,4 @@
-"""Cookies that have expired or whose session has ended: log-out, a reloaded page, and a browser that is not stuck."""
+"""Cookies that have expired or whose session has ended: log-out, a reloaded page, and a new log-in."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def drop(browser, *cookies):
 
 
 @pytest.mark.parametrize("gone", [ACCESS, REFRESH])
-def test_logout_finds_the_session_by_either_cookie(browser, user, gone):
+def test_logout_ends_the_session_of_either_cookie(browser, user, gone):
     drop(browser, gone)
 
     response = browser.post(LOGOUT, HTTP_X_CSRFTOKEN=browser.csrf)
@@ -98,14 +98,14 @@ def test_a_reloaded_page_gets_its_csrf_token_by_either_cookie(browser, gone):
     assert data(browser.get(CSRF_TOKEN)) == {"csrfToken": browser.csrf}
 
 
-def test_also_by_an_expired_one(browser, clock):
+def test_a_reloaded_page_gets_its_csrf_token_by_an_expired_cookie_too(browser, clock):
     drop(browser, REFRESH)
     clock.shift(timedelta(hours=1))
 
     assert data(browser.get(CSRF_TOKEN)) == {"csrfToken": browser.csrf}
 
 
-def test_the_csrf_cookie_is_set_anew_where_it_is_missing(browser):
+def test_a_missing_csrf_cookie_is_set_again(browser):
     assert not browser.get(CSRF_TOKEN).cookies
 
     drop(browser, CSRF)
@@ -117,7 +117,7 @@ def test_the_csrf_cookie_is_set_anew_where_it_is_missing(browser):
 @pytest.mark.parametrize(
     ("value", "code"), [("", "UNAUTHORIZED"), ("forged", "UNAUTHORIZED"), (None, "TOKEN_REVOKED")]
 )
-def test_without_a_live_session_there_is_no_token_and_no_cookie_stays(browser, user, value, code):
+def test_without_a_live_session_there_is_no_token_and_cookies_are_cleared(browser, user, value, code):
     user.sessions.end("logout")
     if value is not None:
         browser.cookies[ACCESS.name] = browser.cookies[REFRESH.name] = value
@@ -153,7 +153,7 @@ def test_the_401_of_a_forged_access_cookie_leaves_the_refresh_cookie(browser):
     assert browser.post(REFRESHING, HTTP_X_CSRFTOKEN=browser.csrf).status_code == 200
 
 
-def test_an_expired_access_cookie_is_left_for_the_refresh_to_replace(browser, clock):
+def test_an_expired_access_cookie_is_not_cleared(browser, clock):
     clock.shift(timedelta(hours=1))
 
     response = browser.get(ME)
@@ -196,7 +196,7 @@ def test_a_missing_csrf_token_clears_nothing(browser):
         assert not response.cookies
 
 
-def test_two_tabs_that_refresh_at_once_both_go_on(browser):
+def test_two_tabs_that_refresh_at_once_both_continue(browser):
     spent = browser.cookies[REFRESH.name].value
     first = browser.post(REFRESHING, HTTP_X_CSRFTOKEN=browser.csrf).cookies[REFRESH.name].value
     browser.cookies[REFRESH.name] = spent

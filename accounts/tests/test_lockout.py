@@ -46,7 +46,7 @@ def is_locked(email=ANN):
     return refusal(log_in_with(email, "Wr0ng-password")) == LOCKED
 
 
-def test_five_failures_lock_the_right_password_out_too(clock, ann):
+def test_five_failures_lock_the_address_for_the_right_password_too(clock, ann):
     fail(5)
 
     response = log_in_with(ANN)
@@ -56,7 +56,7 @@ def test_five_failures_lock_the_right_password_out_too(clock, ann):
     assert response.json()["error"]["details"] == []
 
 
-def test_four_do_not(ann):
+def test_four_failures_do_not_lock(ann):
     fail(4)
 
     assert log_in_with(ANN).status_code == 200
@@ -80,7 +80,7 @@ def test_failures_count_for_fifteen_minutes(clock, ann, seconds, locked):
     assert is_locked() is locked
 
 
-def test_the_lock_opens_after_fifteen_minutes(clock, ann):
+def test_the_lock_ends_after_fifteen_minutes(clock, ann):
     fail(5)
 
     clock.shift(timedelta(minutes=15, seconds=-1))
@@ -91,7 +91,7 @@ def test_the_lock_opens_after_fifteen_minutes(clock, ann):
     assert log_in_with(ANN).status_code == 200
 
 
-def test_a_lock_that_has_run_out_starts_a_new_count(clock, ann, settings):
+def test_an_expired_lock_starts_a_new_count(clock, ann, settings):
     settings.LOCKOUT_DURATION = timedelta(minutes=1)  # shorter than the window
     fail(5)
     clock.shift(timedelta(minutes=1))
@@ -101,7 +101,7 @@ def test_a_lock_that_has_run_out_starts_a_new_count(clock, ann, settings):
     assert log_in_with(ANN).status_code == 200
 
 
-def test_tries_during_a_lock_neither_extend_it_nor_count_nor_cost_a_hash(clock, ann, hashes):
+def test_attempts_during_a_lock_are_not_counted_or_hashed_and_do_not_extend_it(clock, ann, hashes):
     fail(5)
     hashes.runs.clear()
     clock.shift(timedelta(minutes=10))
@@ -123,7 +123,7 @@ def test_an_unknown_address_is_locked_just_the_same(clock, anonymous, ann):
                 response.headers.pop(name)
             yield response.status_code, response.content, dict(response.items())
 
-    assert list(course("nobody@example.com")) == list(course(ANN))
+    assert list(six_attempts("nobody@example.com")) == list(six_attempts(ANN))
 
 
 def test_spellings_of_one_address_count_together(ann):
@@ -133,13 +133,13 @@ def test_spellings_of_one_address_count_together(ann):
     assert is_locked(ANN)
 
 
-def test_what_is_no_address_is_locked_too(ann):
+def test_an_invalid_address_is_locked_too(ann):
     fail(5, "mıke")
 
     assert is_locked("mıke")
 
 
-def test_other_addresses_stay_open(ann):
+def test_other_addresses_are_not_locked(ann):
     UserFactory(email="bob@example.com")
 
     fail(5)
@@ -148,7 +148,7 @@ def test_other_addresses_stay_open(ann):
 
 
 @pytest.mark.parametrize("by", ["REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"])
-def test_failures_from_everywhere_count_together(anonymous, ann, by):
+def test_failures_from_all_ip_addresses_count_together(anonymous, ann, by):
     for number in range(5):
         body = {"email": ANN, "password": "Wr0ng-password"}
         assert anonymous.post(f"{API}/auth/login", body, **{by: f"203.0.113.{number}"}).status_code == 401
@@ -165,7 +165,7 @@ def test_the_lock_does_not_depend_on_the_cache(ann):
     assert is_locked()
 
 
-def test_who_is_logged_in_stays_logged_in(log_in, ann):
+def test_existing_sessions_continue_during_a_lock(log_in, ann):
     caller = log_in(ann)
 
     fail(5)
@@ -194,7 +194,7 @@ def test_the_login_of_the_admin_requires_both(ann, given):
     assert not Lockout.objects.exists()
 
 
-def test_staff_can_open_it(ann, admin):
+def test_staff_can_remove_the_lock(ann, admin):
     fail(5)
 
     unlock(user=ann, actor=admin.user)
@@ -217,7 +217,7 @@ def test_is_audited(anonymous, ann):
     assert not audit_holds("Wr0ng-password")
 
 
-def test_keeps_no_address(ann):
+def test_stores_no_address(ann):
     fail(1)
     fail(1, "nobody@example.com")
 
@@ -227,7 +227,7 @@ def test_keeps_no_address(ann):
 
 
 @pytest.mark.parametrize(("password", "outcome"), [(PASSWORD, "success"), ("Wr0ng-password", "failure")])
-def test_is_measured(ann, password, outcome):
+def test_is_counted_in_the_metrics(ann, password, outcome):
     def count(outcome):
         return REGISTRY.get_sample_value("login_attempts_total", {"outcome": outcome}) or 0
 

@@ -17,7 +17,7 @@ def test_ends_the_session_at_once(owner):
     assert owner.user.sessions.get().end_reason == "logout"
 
 
-def test_leaves_every_other_session_alone(owner, stranger, log_in):
+def test_every_other_session_continues(owner, stranger, log_in):
     elsewhere = log_in(owner.user)
 
     owner.post(URL)
@@ -41,7 +41,7 @@ def test_is_audited_once(owner):
     assert not audit_holds(access_of(owner), owner.refresh_token)
 
 
-def test_a_session_that_ends_meanwhile_is_not_ended_again(owner, just_before):
+def test_a_session_that_ends_during_the_request_is_not_ended_again(owner, just_before):
     with just_before('UPDATE "accounts_session"', lambda: owner.user.sessions.end("password_reset")):
         assert owner.post(URL).status_code == 204
 
@@ -49,7 +49,7 @@ def test_a_session_that_ends_meanwhile_is_not_ended_again(owner, just_before):
     assert events() == []
 
 
-def test_the_rate_of_the_user_refuses_no_log_out(owner, settings):
+def test_a_logout_is_allowed_over_the_rate_limit_of_the_user(owner, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "user": (1, 60)}
     statuses = [owner.get(f"{API}/users/me").status_code for _ in range(2)]
 
@@ -57,7 +57,7 @@ def test_the_rate_of_the_user_refuses_no_log_out(owner, settings):
     assert owner.user.sessions.get().end_reason == "logout"
 
 
-def test_what_ends_no_session_counts_by_its_address(anonymous, owner, settings):
+def test_a_logout_without_a_session_counts_against_the_ip_address(anonymous, owner, settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "anon": (1, 60)}
     owner.post(URL)
 

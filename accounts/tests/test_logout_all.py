@@ -19,7 +19,7 @@ def test_ends_every_session_of_the_caller(owner, log_in):
         assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
 
 
-def test_leaves_other_users_alone(owner, stranger):
+def test_other_users_are_unchanged(owner, stranger):
     owner.post(URL)
 
     assert try_token(access_of(stranger)) == "accepted"

@@ -1,5 +1,5 @@
-"""One mailbox gets at most five emails with a link in an hour, however many accounts name its address; four of them
-may be verifications. Notices to an address that is not proven have five places of their own."""
+"""A mailbox gets at most five emails with a link in an hour, of all accounts together; four of them may be
+verifications. Notices to an unverified address have a limit of five of their own."""
 
 from datetime import timedelta
 
@@ -92,7 +92,7 @@ def test_the_response_does_not_reveal_the_limit(anonymous, deliver):
     assert deliver() == []
 
 
-def test_another_mailbox_has_an_hour_of_its_own(name_by, anonymous, owner, deliver):
+def test_another_mailbox_has_a_limit_of_its_own(name_by, anonymous, owner, deliver):
     for _ in range(7):
         name_by()
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
@@ -100,7 +100,7 @@ def test_another_mailbox_has_an_hour_of_its_own(name_by, anonymous, owner, deliv
     assert [owner.user.email] in [mail.to for mail in deliver()]
 
 
-def test_notices_to_a_proven_address_neither_count_nor_stop(anonymous, log_in, deliver):
+def test_notices_to_a_verified_address_are_not_counted_or_limited(anonymous, log_in, deliver):
     victim = log_in(UserFactory(email=VICTIM, email_verified_at=timezone.now()))
     for _ in range(7):
         anonymous.post(f"{API}/auth/forgot-password", {"email": VICTIM})
@@ -114,7 +114,7 @@ def test_notices_to_a_proven_address_neither_count_nor_stop(anonymous, log_in, d
     assert [mail.subject for mail in to_victim(deliver())] == ["Your password was changed"] * 6
 
 
-def test_a_notice_to_a_proven_address_uses_nothing_up(log_in, deliver):
+def test_a_notice_to_a_verified_address_does_not_count_against_links(log_in, deliver):
     victim = log_in(UserFactory(email=VICTIM, email_verified_at=timezone.now()))
     APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, HTTP_USER_AGENT="curl/8")
     victim.patch(ME, {"email": "other@example.com", "currentPassword": PASSWORD})
@@ -136,7 +136,7 @@ def test_a_pending_address_that_somebody_has_registered_gets_no_verification(nam
     assert [mail.subject for mail in to_victim(deliver())] == ["Reset your password"] * 5
 
 
-def test_verifications_leave_a_place_for_a_reset(name_by, anonymous, deliver):
+def test_verifications_leave_one_email_for_a_reset(name_by, anonymous, deliver):
     for _ in range(7):
         name_by()
     deliver()
@@ -146,10 +146,10 @@ def test_verifications_leave_a_place_for_a_reset(name_by, anonymous, deliver):
     assert [mail.subject for mail in deliver()] == ["Reset your password"]
 
 
-def test_an_address_that_is_not_proven_gets_five_notices_an_hour(clock, log_in, deliver):
+def test_an_unverified_address_gets_five_notices_an_hour(clock, log_in, deliver):
     user = UserFactory(email=VICTIM)
 
-    def bother():
+    def cause_notice():
         caller = log_in(user)
         for number in range(4):
             body = {"email": f"n{number}@example.com", "currentPassword": PASSWORD}
@@ -158,9 +158,9 @@ def test_an_address_that_is_not_proven_gets_five_notices_an_hour(clock, log_in, 
             APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, headers=headers)
         return len(to_victim(deliver()))
 
-    assert (bother(), bother()) == (5, 0)
+    assert (cause_notice(), cause_notice()) == (5, 0)
     clock.shift(timedelta(hours=1, seconds=1))
-    assert bother() > 0
+    assert cause_notice() > 0
 
 
 def test_notices_and_links_to_one_address_are_counted_apart(anonymous, log_in, deliver):
@@ -173,7 +173,7 @@ def test_notices_and_links_to_one_address_are_counted_apart(anonymous, log_in, d
     assert [mail.subject for mail in deliver()] == ["Reset your password"]
 
 
-def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
+def test_the_row_has_no_address_and_is_purged_after_a_day(clock, name_by, deliver):
     name_by()
     deliver()
     assert VICTIM not in str(list(Mailbox.objects.values()))
@@ -183,7 +183,7 @@ def test_the_row_names_nobody_and_goes_after_a_day(clock, name_by, deliver):
     assert not Mailbox.objects.exists()
 
 
-def test_a_new_secret_key_begins_no_new_hour(anonymous, deliver, settings):
+def test_a_new_secret_key_does_not_reset_the_limit(anonymous, deliver, settings):
     UserFactory(email=VICTIM)
     old, new = settings.SECRET_KEY, "x" * 60
     messages = []

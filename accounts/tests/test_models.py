@@ -1,4 +1,4 @@
-"""What the database itself refuses, and what the models know of themselves."""
+"""Constraints of the database, and methods of the models."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ BROKEN = {
 }
 
 
-def test_every_constraint_is_broken_here():
+def test_every_constraint_has_a_case():
     declared = {
         constraint.name
         for model in apps.get_app_config("accounts").get_models()
@@ -43,7 +43,7 @@ def test_every_constraint_is_broken_here():
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_constraint_holds(name):
+def test_a_constraint_refuses_the_row(name):
     with pytest.raises(IntegrityError), transaction.atomic():
         BROKEN[name]()
 
@@ -55,7 +55,7 @@ def test_the_address_of_a_deleted_user_can_be_used_again():
     assert UserFactory(email="ann@example.com").pk
 
 
-def test_a_deleted_user_whose_address_is_taken_cannot_come_back():
+def test_a_deleted_user_whose_address_is_taken_cannot_be_restored():
     gone = UserFactory(email="ann@example.com")
     gone.soft_delete()
     UserFactory(email="ann@example.com")
@@ -75,19 +75,19 @@ def test_a_deleted_user_whose_address_is_taken_cannot_come_back():
         ),
     ],
 )
-def test_nothing_essential_may_be_null(factory, column):
+def test_required_columns_are_not_null(factory, column):
     row = factory()
 
     with pytest.raises(IntegrityError), transaction.atomic():
         type(row).objects.filter(pk=row.pk).update(**{column: None})
 
 
-def test_two_tokens_never_share_a_hash():
+def test_the_hash_of_a_token_is_unique():
     with pytest.raises(IntegrityError), transaction.atomic():
         OneTimeTokenFactory.create_batch(2, token_hash="0" * 64)
 
 
-def test_one_address_has_one_count():
+def test_an_address_has_one_lockout():
     Lockout.objects.create(address_hash="0" * 64)
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -95,7 +95,7 @@ def test_one_address_has_one_count():
 
 
 @pytest.mark.parametrize("factory", [SessionFactory, OneTimeTokenFactory])
-def test_nothing_belongs_to_nobody(factory):
+def test_rows_need_an_existing_user(factory):
     row = factory()
 
     def commit():
@@ -106,7 +106,7 @@ def test_nothing_belongs_to_nobody(factory):
         commit()
 
 
-def test_what_belongs_to_a_user_goes_with_them():
+def test_deleting_a_user_deletes_their_rows():
     user = UserFactory()
     SessionFactory(user=user)
     OneTimeTokenFactory(user=user)
@@ -128,12 +128,12 @@ def test_create_user_stores_the_canonical_address_and_a_hash():
     assert PASSWORD not in user.password
 
 
-def test_create_user_refuses_what_is_no_address():
+def test_create_user_refuses_an_invalid_address():
     with pytest.raises(ValidationError):
         User.objects.create_user("ann", "Ann Able", PASSWORD)
 
 
-def test_create_superuser_makes_a_verified_admin():
+def test_create_superuser_creates_a_verified_admin():
     user = User.objects.create_superuser("ann@example.com", "Ann Able", PASSWORD)
 
     assert (user.role, user.is_staff, user.is_superuser, user.email_verified) == ("admin", True, True, True)
@@ -159,7 +159,7 @@ def test_the_flags_follow_from_the_role(role, is_staff, is_superuser):
     assert user.has_perm("accounts.delete_user") is is_superuser
 
 
-def test_who_outranks_whom():
+def test_roles_outrank_lower_roles():
     ranks = {role: UserFactory(role=role) for role in ("user", "staff", "admin")}
     above = {(one, other) for one in ranks for other in ranks if ranks[one].outranks(ranks[other])}
 
@@ -174,14 +174,14 @@ def test_a_deleted_user_is_not_active():
     assert not user.is_active
 
 
-def test_everybody_sees_themselves_and_an_admin_everybody():
+def test_users_see_themselves_and_admins_see_all_users():
     user, other, admin = UserFactory(), UserFactory(), UserFactory(role="admin")
 
     assert set(User.objects.visible_to(user)) == {user}
     assert set(User.objects.visible_to(admin)) == {user, other, admin}
 
 
-def test_clean_makes_the_address_canonical():
+def test_clean_canonicalises_the_address():
     user = User(email="Ann@Example.COM", name="Ann Able")
     user.clean()
 
@@ -196,7 +196,7 @@ def test_with_email_finds_users_that_are_not_deleted():
     assert not User.objects.with_email("bob@example.com").exists()
 
 
-def test_how_they_call_themselves():
+def test_str():
     user = UserFactory(email="ann@example.com")
     since = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -218,7 +218,7 @@ def test_how_they_call_themselves():
     ("ended", "left", "live"),
     [(False, 1, True), (False, 0, False), (False, -1, False), (True, 1, False), (True, -1, False)],
 )
-def test_a_session_lives_until_it_ends_or_runs_out(clock, ended, left, live):
+def test_a_session_is_live_until_it_ends_or_expires(clock, ended, left, live):
     now = timezone.now()
     session = SessionFactory(expires_at=now + timedelta(seconds=left), ended_at=now if ended else None)
 
@@ -243,7 +243,7 @@ def test_a_token_can_be_claimed_once():
     assert (token.claim(), token.claim(), OneTimeToken.objects.get().claim()) == (True, False, False)
 
 
-def test_a_token_cannot_be_claimed_when_its_time_is_over(clock):
+def test_an_expired_token_cannot_be_claimed(clock):
     token = OneTimeTokenFactory(expires_at=timezone.now() + timedelta(seconds=1))
     clock.shift(1)
 
@@ -255,5 +255,5 @@ def test_the_seconds_of_a_lock_are_rounded_up(clock, left, seconds):
     assert Lockout(locked_until=timezone.now() + timedelta(seconds=left)).seconds_left == seconds
 
 
-def test_an_open_lock_has_no_seconds_left():
+def test_an_expired_lock_has_no_seconds_left():
     assert Lockout().seconds_left == 0

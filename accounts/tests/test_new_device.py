@@ -58,7 +58,7 @@ def test_another_device_is_described_in_the_email(log_in_from, deliver):
     assert "127.0.0.1" in notice.body
 
 
-def test_a_device_of_long_ago_is_known(log_in_from, deliver):
+def test_the_device_of_an_ended_session_is_known(log_in_from, deliver):
     log_in_from("curl/8.5.0")
     log_in_from("python-requests/2.32.3")
     deliver()
@@ -67,7 +67,7 @@ def test_a_device_of_long_ago_is_known(log_in_from, deliver):
     assert deliver() == []
 
 
-def test_a_refresh_before_the_notice_goes_out_hides_neither_device_nor_address(log_in_from, deliver):
+def test_the_notice_has_the_device_and_ip_address_of_the_login_also_after_a_refresh(log_in_from, deliver):
     log_in_from("curl/8.5.0")
     response = log_in_from("thief/1.0", REMOTE_ADDR="203.0.113.9")
     body = {"refreshToken": response.json()["data"]["tokens"]["refreshToken"]}
@@ -79,7 +79,7 @@ def test_a_refresh_before_the_notice_goes_out_hides_neither_device_nor_address(l
     assert "203.0.113.9" in notice.body
 
 
-def test_invisible_characters_of_a_device_stay_out_of_the_mail(log_in_from, deliver):
+def test_invisible_characters_of_a_device_are_not_in_the_email(log_in_from, deliver):
     log_in_from("curl/8.5.0")
     log_in_from("\u202eevil\u200b/1.0")
 

@@ -1,4 +1,4 @@
-"""A notice goes to the address that the account had when it happened, however late it is sent."""
+"""A notice goes to the address of the account at the time of the event, however late it is sent."""
 
 import pytest
 from django.utils import timezone
@@ -40,7 +40,7 @@ def log_in_elsewhere(caller, settings):
         (log_in_elsewhere, "New log-in to your account"),
     ],
 )
-def test_a_late_notice_goes_to_the_address_of_then(caller, deliver, settings, act, subject):
+def test_a_late_notice_goes_to_the_address_at_the_time_of_the_event(caller, deliver, settings, act, subject):
     act(caller, settings)
     User.objects.filter(pk=caller.user.pk).update(email=NEW)
 

@@ -1,5 +1,5 @@
-"""A password that is set while a slow hash of the old one runs counts: nothing that began before undoes it, or opens a
-way in by the old password."""
+"""A password that is set while a slow hash of the old one runs remains set: no earlier request undoes it or logs in
+with the old password."""
 
 from datetime import timedelta
 from functools import partial
@@ -110,7 +110,7 @@ def test_a_login_to_the_admin_does_not_undo_a_reset(cheap, during_hash, hash_num
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["check_password", "acheck_password"])
-def test_djangos_own_check_does_not_undo_a_reset(cheap, during_hash, is_async):
+def test_check_password_of_django_does_not_undo_a_reset(cheap, during_hash, is_async):
     during_hash(2, partial(reset, cheap))
     check = async_to_sync(cheap.acheck_password) if is_async else cheap.check_password
 
@@ -139,7 +139,7 @@ def test_parallel_logins_to_the_admin_all_stay_logged_in(cheap):
     assert [browser.get("/admin/").status_code for browser in browsers] == [200] * 5
 
 
-def test_a_login_while_another_one_replaces_the_hash_succeeds(cheap, during_hash):
+def test_a_login_succeeds_while_another_one_replaces_the_hash(cheap, during_hash):
     def other_login():
         User.objects.filter(pk=cheap.pk).update(password=make_password(PASSWORD))
 
@@ -162,7 +162,7 @@ def test_a_change_does_not_undo_a_reset(owner, during_hash, hash_number):
     assert is_new(owner.user)
 
 
-def test_of_two_changes_at_once_one_counts(log_in):
+def test_of_two_parallel_changes_one_succeeds(log_in):
     user = UserFactory()
     one, other = log_in(user), log_in(user)
 
@@ -194,7 +194,7 @@ def test_a_change_in_the_admin_does_not_undo_a_reset(during_hash, hash_number):
     assert is_new(user)
 
 
-def test_a_new_address_is_refused_when_the_password_is_reset_meanwhile(owner, during_hash):
+def test_a_new_address_is_refused_if_the_password_is_reset_during_the_hash(owner, during_hash):
     during_hash(1, partial(reset, owner.user))
 
     body = {"email": "thief@example.com", "currentPassword": PASSWORD}
@@ -204,7 +204,7 @@ def test_a_new_address_is_refused_when_the_password_is_reset_meanwhile(owner, du
     assert User.objects.get().pending_email is None
 
 
-def test_an_account_is_not_deleted_when_the_password_is_reset_meanwhile(owner, during_hash):
+def test_an_account_is_not_deleted_if_the_password_is_reset_during_the_hash(owner, during_hash):
     during_hash(1, partial(reset, owner.user))
 
     response = owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
@@ -213,8 +213,8 @@ def test_an_account_is_not_deleted_when_the_password_is_reset_meanwhile(owner, d
     assert User.objects.not_deleted().exists()
 
 
-def test_a_password_set_by_staff_ends_browser_sessions_whatever_else_ends_them_meanwhile(during_hash, admin):
-    """The epoch of sessions is read when the row is locked, and not before the slow hash."""
+def test_a_password_set_by_staff_ends_browser_sessions_also_after_a_parallel_logout(during_hash, admin):
+    """The epoch of sessions is read with the row locked, and not before the slow hash."""
     user = UserFactory()
 
     def log_out_everywhere():
@@ -227,7 +227,7 @@ def test_a_password_set_by_staff_ends_browser_sessions_whatever_else_ends_them_m
 
 
 @pytest.mark.parametrize("race", ["the user is promoted", "the actor is demoted"])
-def test_staff_set_no_password_of_who_outranks_them_by_the_end_of_the_hash(during_hash, race):
+def test_staff_set_no_password_of_a_user_who_is_promoted_during_the_hash(during_hash, race):
     staff, user = UserFactory(role="staff"), UserFactory()
     browser = browser_of(allow(staff, "accounts.view_user", "accounts.change_user"))
     changed, role = (user, "admin") if race == "the user is promoted" else (staff, "user")

@@ -1,4 +1,4 @@
-"""The rules for passwords, and that no two different ones are equal."""
+"""The rules for passwords, and their comparison."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_8_to_128_characters_are_accepted(anonymous, length):
 
 
 @pytest.mark.parametrize(("length", "code"), [(1, "min_length"), (7, "min_length"), (129, "max_length")])
-def test_fewer_and_more_are_refused_before_the_slow_hash(anonymous, hashes, length, code):
+def test_other_lengths_are_refused_before_the_slow_hash(anonymous, hashes, length, code):
     assert problems(register(anonymous, of_length(length))) == [("password", code)]
     assert hashes.count == 0
 
@@ -83,12 +83,12 @@ def test_an_empty_password_is_refused_by_its_field(anonymous):
         ("7q-Oliver-Xk", EMAIL, "Oliver Able"),
     ],
 )
-def test_not_like_the_email_or_the_name(anonymous, password, email, name):
+def test_a_password_like_the_email_or_the_name_is_refused(anonymous, password, email, name):
     assert problems(register(anonymous, password, email, name)) == [("password", "password_too_similar")]
 
 
 @pytest.mark.parametrize("name", ["Al", "Ann Able", "Kim"])
-def test_a_short_name_forbids_nothing(anonymous, name):
+def test_a_short_name_is_not_compared(anonymous, name):
     assert register(anonymous, "Walking-k1mono-ann", "al@example.com", name).status_code == 201
 
 
@@ -109,7 +109,7 @@ def test_letters_and_digits_of_every_script_count(anonymous, password):
         " Corr3ct\thorse ",
     ],
 )
-def test_every_space_counts(anonymous, other):
+def test_spaces_are_significant(anonymous, other):
     password = " Corr3ct  horse "
     register(anonymous, password)
 
@@ -120,7 +120,7 @@ def test_every_space_counts(anonymous, other):
 @pytest.mark.parametrize(
     "same", [("x" * 70 + "A1", "x" * 72), ("Ж" * 34 + "A1x", "")], ids=["ASCII", "two bytes each"]
 )
-def test_what_follows_72_bytes_counts(anonymous, same):
+def test_characters_after_72_bytes_are_significant(anonymous, same):
     beginning = same[0]
     assert len(beginning.encode()) in {71, 72}
     register(anonymous, beginning + "tail")
@@ -138,21 +138,21 @@ def test_what_follows_72_bytes_counts(anonymous, same):
         ("Ｗide-n0w-open", "Wide-n0w-open"),  # full width
     ],
 )
-def test_the_same_password_of_another_keyboard_is_the_same(anonymous, typed, again):
+def test_equivalent_unicode_forms_are_the_same_password(anonymous, typed, again):
     register(anonymous, typed)
 
     assert log_in_with(EMAIL, again).status_code == 200
 
 
-def test_the_rules_hold_for_what_is_hashed(anonymous):
-    """Normalised, these have 4 and 256 characters, and an upper-case letter is one afterwards."""
+def test_the_rules_apply_to_the_normalised_password(anonymous):
+    """Normalise passwords to 4 and 256 characters, and to one with an upper-case letter."""
     assert problems(register(anonymous, "E\u0301" * 3 + "1a"))[0] == ("password", "password_too_short")
     assert ("password", "password_too_long") in problems(register(anonymous, "A1" + "ﬀ" * 126))
     assert register(anonymous, "ｎow-we-7Ａ").status_code == 201
 
 
 @pytest.mark.parametrize("escape", ["\\u0000", "\\ud800"], ids=["NUL", "lone surrogate"])
-def test_what_cannot_be_stored_is_refused(anonymous, escape):
+def test_characters_that_cannot_be_stored_are_refused(anonymous, escape):
     body = json.dumps({"email": EMAIL, "name": "Ann Able", "password": "Corr3ct-horse"}).replace("-", escape)
 
     response = anonymous.generic("POST", f"{API}/auth/register", body, content_type="application/json")
@@ -177,8 +177,8 @@ def test_a_user_without_a_password_cannot_log_in(anonymous):
         assert log_in_with(EMAIL, guess).status_code in {400, 401}
 
 
-def test_the_rules_hold_without_a_user_too():
-    """As for the first admin, on the command line."""
+def test_the_rules_apply_without_a_user_too():
+    """Check a password without a user, as `createsuperuser` does."""
     validate_password("Walking-k1mono")
     with pytest.raises(ValidationError) as refused:
         validate_password("short")
@@ -187,12 +187,12 @@ def test_the_rules_hold_without_a_user_too():
     assert codes == {"password_too_short", "password_no_upper", "password_no_digit"}
 
 
-def test_every_rule_explains_itself():
+def test_every_rule_has_a_help_text():
     assert len(password_validators_help_texts()) == len(project.AUTH_PASSWORD_VALIDATORS)
     assert all(password_validators_help_texts())
 
 
-def test_login_accepts_what_the_rules_would_refuse_today(anonymous):
+def test_a_login_does_not_check_the_rules(anonymous):
     UserFactory(email=EMAIL, password="old")
 
     assert data(log_in_with(EMAIL, "old"))["user"]["email"] == EMAIL

@@ -1,4 +1,4 @@
-"""Public endpoints ignore credentials that they do not need; and by whose rate a request is counted."""
+"""Public endpoints ignore credentials that they do not need. The rate limit that counts a request."""
 
 from datetime import timedelta
 
@@ -58,14 +58,14 @@ def test_a_cookie_that_is_not_needed_needs_no_csrf_token(cookie):
     assert AuditEvent.objects.get(event="user.created").actor_id == User.objects.get(email=ANN["email"]).pk
 
 
-def test_a_role_with_an_expired_token_is_refused_for_the_token(clock, admin):
+def test_a_role_by_an_expired_token_is_a_401(clock, admin):
     clock.shift(timedelta(hours=1))
 
     assert refusal(admin.post(f"{API}/users", ANN | {"role": "staff"})) == (401, "TOKEN_EXPIRED")
     assert data(admin.post(f"{API}/users", ANN | {"role": "user"}), 201)["role"] == "user"
 
 
-def test_the_cookie_of_an_admin_gives_a_role_with_its_csrf_token_only():
+def test_a_role_by_cookie_needs_the_csrf_token():
     browser = Browser()
     browser.log_in(UserFactory(role="admin"))
 
@@ -81,7 +81,7 @@ def test_a_protected_path_refuses_another_scheme_with_401(anonymous):
     assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
-def test_another_authenticator_may_follow(rf):
+def test_a_further_authentication_class_is_tried(rf):
     request = Request(rf.get("/", HTTP_AUTHORIZATION=BASIC))
 
     assert SessionTokenAuthentication().authenticate(request) is None
@@ -100,7 +100,7 @@ def test_the_cookies_work_behind_a_proxy_with_basic_authentication(log_in):
 # --- by whose rate --------------------------------------------------------------------------------
 
 
-def test_a_genuine_refresh_counts_in_the_rate_of_its_user(rates, owner):
+def test_a_genuine_refresh_counts_against_its_user(rates, owner):
     rates(auth=1, user=3)
     token = owner.refresh_token
     responses = []
@@ -113,7 +113,7 @@ def test_a_genuine_refresh_counts_in_the_rate_of_its_user(rates, owner):
     assert refusal(owner.get(f"{API}/users/me")) == (429, "RATE_LIMITED")
 
 
-def test_a_repeated_refresh_within_the_grace_counts_there_too(rates, owner):
+def test_a_repeated_refresh_within_the_grace_counts_against_its_user_too(rates, owner):
     rates(auth=1, user=5)
 
     assert [refresh_with(owner.refresh_token)["RateLimit-Remaining"] for _ in range(2)] == ["4", "3"]
@@ -136,7 +136,7 @@ def test_any_other_refresh_counts_against_the_address(rates, owner, body):
     assert owner.get(f"{API}/users/me").status_code == 200
 
 
-def test_a_spent_or_ended_token_costs_its_user_nothing(rates, clock, owner, stranger):
+def test_a_spent_or_ended_token_does_not_count_against_its_user(rates, clock, owner, stranger):
     refresh_with(owner.refresh_token)
     stranger.user.sessions.end("logout")
     clock.shift(11)
@@ -146,7 +146,7 @@ def test_a_spent_or_ended_token_costs_its_user_nothing(rates, clock, owner, stra
     assert refusal(refresh_with(owner.refresh_token)) == (429, "RATE_LIMITED")
 
 
-def test_an_admin_who_adds_accounts_spends_no_log_in_of_the_address(rates, admin, owner):
+def test_accounts_added_by_an_admin_do_not_count_against_the_ip_address(rates, admin, owner):
     rates(auth=1)
     people = [ANN | {"email": f"added{number}@example.com"} for number in range(3)]
 

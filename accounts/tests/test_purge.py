@@ -63,21 +63,21 @@ def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
     assert User.objects.get() == stranger.user
 
 
-def test_an_account_that_lives_is_never_erased(clock):
+def test_an_account_that_is_not_deleted_is_never_erased(clock):
     UserFactory()
     clock.shift(timedelta(days=3650))
 
     assert purge_expired()["deleted accounts"] == 0
 
 
-def test_running_again_finds_nothing(clock):
+def test_a_second_run_purges_nothing(clock):
     SessionFactory(ended_at=timezone.now() - timedelta(days=31))
     purge_expired()
 
     assert set(purge_expired().values()) == {0}
 
 
-def test_more_than_a_batch_goes_in_one_run(clock):
+def test_one_run_purges_more_than_a_batch(clock):
     Lockout.objects.bulk_create(Lockout(address_hash=f"{number:064x}") for number in range(BATCH + 1))
     clock.shift(timedelta(days=1, seconds=1))
 

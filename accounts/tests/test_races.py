@@ -1,4 +1,4 @@
-"""What must hold when requests come at the same moment: real threads, each on connections of its own."""
+"""Parallel requests: real threads, each with connections of its own."""
 
 from datetime import timedelta
 from functools import partial
@@ -26,7 +26,7 @@ from core.web.concurrency import ConcurrencyLimit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 10  # raise it to look for what is rare
+ROUNDS = 10  # raise it to look for rare failures
 REFRESH_ROUNDS = 100
 HOUR = timedelta(hours=1)
 
@@ -36,7 +36,7 @@ def at_once(bodies, path):
     calls = []
     for body in bodies:
         client = APIClient()
-        client.handler.load_middleware()  # not in the race
+        client.handler.load_middleware()  # before the requests begin
         calls.append(partial(client.post, f"{API}/auth/{path}", body))
     return together(*calls)
 
@@ -84,14 +84,14 @@ def test_two_reset_links_used_at_once_set_one_password(owner):
         assert statuses(responses) == [204, 400]
 
 
-def test_one_proof_used_20_times_counts_once(owner):
+def test_one_verification_link_used_20_times_changes_the_address_once(owner):
     token = issue_token(owner.user, "email_proof", owner.user.email, HOUR)
 
     assert statuses(at_once([{"token": token}] * 20, "verify-email")) == [204] * 20
     assert events() == ["email.verified"]
 
 
-def test_two_users_prove_one_new_address_and_one_gets_it(owner, stranger):
+def test_of_two_users_who_verify_one_address_one_gets_it(owner, stranger):
     for number in range(ROUNDS):
         address = f"wanted{number}@example.com"
         User.objects.update(pending_email=address)
@@ -103,7 +103,7 @@ def test_two_users_prove_one_new_address_and_one_gets_it(owner, stranger):
         assert User.objects.filter(email=address).count() == 1
 
 
-def test_50_registrations_of_one_address_make_one_account(deliver):
+def test_50_registrations_of_one_address_create_one_account(deliver):
     spellings = [
         "ann@example.com",
         "ANN@example.com",
@@ -141,7 +141,7 @@ def test_after_a_logout_the_tokens_of_a_concurrent_refresh_are_revoked(log_in):
         assert not user.sessions.live().exists()
 
 
-def test_a_new_password_ends_what_another_session_refreshes_meanwhile(log_in):
+def test_a_new_password_ends_another_session_that_refreshes_at_the_same_time(log_in):
     user = UserFactory()
     old, new = PASSWORD, NEW_PASSWORD
     for _ in range(3):
@@ -160,7 +160,7 @@ def test_a_new_password_ends_what_another_session_refreshes_meanwhile(log_in):
         old, new = new, old
 
 
-def test_a_login_that_races_a_reset_leaves_no_session_behind():
+def test_a_login_in_parallel_to_a_reset_leaves_no_session():
     user, old, new = UserFactory(), PASSWORD, NEW_PASSWORD
     for _ in range(ROUNDS):
         token = issue_token(user, "password_reset", user.email, HOUR)
@@ -190,7 +190,7 @@ def test_100_wrong_passwords_cost_no_more_hashes_than_lock(hashes, monkeypatch, 
     assert refusal(log_in_with(user.email)) == (423, "ACCOUNT_LOCKED")
 
 
-def test_the_right_password_is_never_locked_out_by_itself():
+def test_parallel_logins_with_the_right_password_do_not_lock():
     user = UserFactory()
 
     responses = at_once([{"email": user.email, "password": PASSWORD}] * 20, "login")

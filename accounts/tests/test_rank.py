@@ -1,4 +1,4 @@
-"""A service refuses staff whom the user outranks when the row is locked, whatever a view has checked before."""
+"""A service refuses staff whom the user outranks when the row is locked, also if the view has allowed it."""
 
 from functools import partial
 
@@ -37,7 +37,7 @@ def user(owner):
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_who_was_promoted_since_is_out_of_reach(staff, user, act):
+def test_a_user_who_was_promoted_since_is_refused(staff, user, act):
     held = User.objects.get(pk=user.pk)
     UserFactory(role="admin")
     User.objects.filter(pk=user.pk).update(role="admin")
@@ -51,7 +51,7 @@ def test_who_was_promoted_since_is_out_of_reach(staff, user, act):
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_an_actor_who_was_demoted_since_reaches_nobody(staff, user, act):
+def test_an_actor_who_was_demoted_since_is_refused(staff, user, act):
     User.objects.filter(pk=staff.user.pk).update(role="user")
 
     with pytest.raises(ApiError) as refusal:
@@ -72,7 +72,7 @@ GIFTS = {
 
 
 @pytest.mark.parametrize("give", GIFTS.values(), ids=GIFTS)
-def test_an_admin_who_became_staff_since_gives_nobody_power(admin, user, give):
+def test_an_admin_who_became_staff_since_cannot_give_roles(admin, user, give):
     User.objects.filter(pk=admin.user.pk).update(role="staff")
 
     with pytest.raises(ApiError) as refusal:
@@ -82,7 +82,7 @@ def test_an_admin_who_became_staff_since_gives_nobody_power(admin, user, give):
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_staff_reach_users(staff, user, act):
+def test_staff_may_change_users(staff, user, act):
     act(user=user, actor=staff.user)
 
     assert User.objects.get(pk=user.pk).role == "user"

@@ -1,4 +1,4 @@
-"""Whatever recovers an account voids every open way into it: a pending address, its links and unused reset links."""
+"""Every recovery of an account voids its pending address, the links to it and unused reset links."""
 
 from contextlib import contextmanager
 from datetime import timedelta
@@ -70,10 +70,10 @@ def end_in_the_admin(owner, admin, **_):
     act(browser_of(admin.user), "end_sessions", owner.user)
 
 
-DOORS = [reset, change, log_out_everywhere, reuse, set_by_staff, set_in_the_admin, end_in_the_admin]
+RECOVERIES = [reset, change, log_out_everywhere, reuse, set_by_staff, set_in_the_admin, end_in_the_admin]
 
 
-@pytest.fixture(params=DOORS, ids=lambda door: door.__name__)
+@pytest.fixture(params=RECOVERIES, ids=lambda recovery: recovery.__name__)
 def recover(request, clock, owner, admin):
     """Return the function by which the owner, or staff for them, recovers the account after a thief has prepared
     access."""
@@ -142,7 +142,7 @@ def test_the_same_address_requested_again_needs_a_new_link(recover, owner, anony
     assert problems(verify(anonymous, token)) == SPENT
 
 
-def test_is_audited_and_a_new_version(recover, owner):
+def test_is_audited_and_gives_a_new_version(recover, owner):
     pend(owner)
     before = User.objects.get(pk=owner.user.pk).version
     recover()
@@ -157,7 +157,7 @@ def test_without_a_pending_address_nothing_is_cancelled(recover):
     assert "email.change_cancelled" not in events()
 
 
-def test_the_link_that_verifies_the_own_address_stays(recover, owner, anonymous, deliver):
+def test_the_link_that_verifies_the_own_address_remains_valid(recover, owner, anonymous, deliver):
     owner.post(f"{API}/auth/resend-verification")
     token = emails_to(owner.user.email, deliver())
     recover()
@@ -174,8 +174,8 @@ def test_a_deleted_account_has_no_open_link(owner, anonymous, deliver):
     assert not owner.user.one_time_tokens.exists()
 
 
-def test_the_takeover_of_the_report_fails(owner, anonymous, deliver):
-    """A thief with the password prepares a change; the owner resets by mail and logs out everywhere."""
+def test_a_prepared_takeover_fails(owner, anonymous, deliver):
+    """Prepare a change of address as a thief with the password. Then reset and log out everywhere as the owner."""
     pend(owner)
     messages = deliver()
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
@@ -223,7 +223,7 @@ def logged_out_after_the_hash(hashes):
         ),
     ],
 )
-def test_is_not_overtaken_by_a_request_whose_password_was_checked_before(
+def test_refuses_a_request_whose_password_was_checked_before(
     owner, logged_out_after_the_hash, method, path, body
 ):
     with logged_out_after_the_hash(owner.user):
@@ -235,7 +235,7 @@ def test_is_not_overtaken_by_a_request_whose_password_was_checked_before(
     assert (user.pending_email, user.deleted_at) == (None, None)
 
 
-def test_is_not_overtaken_by_staff_who_gave_their_old_password_before(admin, logged_out_after_the_hash):
+def test_refuses_staff_whose_old_password_was_checked_before(admin, logged_out_after_the_hash):
     browser = browser_of(admin.user)
     body = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     with logged_out_after_the_hash(admin.user):
@@ -259,7 +259,7 @@ def test_voids_links_requested_after_the_caller_had_read_the_user(owner, admin, 
 # --- calling a change off -----------------------------------------------------------------------------
 
 
-def test_the_own_address_drops_a_pending_one_without_a_password(owner, anonymous, deliver):
+def test_the_own_address_cancels_a_pending_one_without_a_password(owner, anonymous, deliver):
     pend(owner)
     token = emails_to(THIEF, deliver())
 

@@ -1,4 +1,4 @@
-"""A recovery at the same moment as what it voids: real threads, each on connections of its own."""
+"""A recovery in parallel to the use of a link: real threads, each with connections of its own."""
 
 from datetime import timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from core.tests.parallel import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 10  # raise it to look for what is rare
+ROUNDS = 10  # raise it to look for rare failures
 HOUR = timedelta(hours=1)
 THIEF = "thief@example.com"
 
@@ -49,13 +49,15 @@ def log_out_everywhere(caller):
     return partial(caller.post, f"{API}/auth/logout-all")
 
 
-@pytest.mark.parametrize("door", [reset, change, log_out_everywhere], ids=lambda door: door.__name__)
-def test_a_verification_never_wins_after_a_recovery(victim, door):
+@pytest.mark.parametrize(
+    "recovery", [reset, change, log_out_everywhere], ids=lambda recovery: recovery.__name__
+)
+def test_a_verification_never_succeeds_after_a_recovery(victim, recovery):
     for _ in range(ROUNDS):
         caller, link = victim()
         before = len(events())
 
-        verified, recovered = together(partial(post, "verify-email", token=link), door(caller))
+        verified, recovered = together(partial(post, "verify-email", token=link), recovery(caller))
 
         user = User.objects.get(pk=caller.user.pk)
         assert user.pending_email is None
@@ -65,8 +67,8 @@ def test_a_verification_never_wins_after_a_recovery(victim, door):
         if verified.status_code == 204:
             assert user.email == THIEF
             assert happened[0] == "email.verified"
-            # A reset link to the address that was left is void by then.
-            assert recovered.status_code == (400 if door is reset else 204)
+            # A reset link to the former address is void by then.
+            assert recovered.status_code == (400 if recovery is reset else 204)
         else:
             assert problems(verified) == [("token", "invalid_token")]
             assert recovered.status_code == 204
@@ -88,7 +90,7 @@ def test_a_change_requested_during_a_recovery_is_cancelled_or_refused(log_in, do
         assert User.objects.get(pk=caller.user.pk).pending_email is None
 
 
-def test_two_links_that_undo_used_at_once_leave_the_older_address(log_in):
+def test_two_parallel_undo_links_restore_the_older_address(log_in):
     for number in range(ROUNDS):
         user = UserFactory(email=f"last{number}@example.com")
         now = user.created_at

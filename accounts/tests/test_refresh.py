@@ -48,7 +48,7 @@ def test_both_new_tokens_work_and_the_session_is_the_same(owner):
     assert Session.objects.get().pk == owner.session_id
 
 
-def test_the_older_access_token_lives_on(owner):
+def test_the_older_access_token_remains_valid(owner):
     rotated(owner.refresh_token)
 
     assert try_token(access_of(owner)) == "accepted"
@@ -135,7 +135,7 @@ def test_a_parent_has_grace_after_each_rotation(clock, owner):
     assert rotated(child)["refreshToken"] == grandchild
 
 
-def test_reuse_leaves_other_sessions_alone(clock, owner, log_in, stranger):
+def test_other_sessions_continue_after_a_reuse(clock, owner, log_in, stranger):
     elsewhere = log_in(owner.user)
     rotated(owner.refresh_token)
     clock.shift(11)
@@ -163,7 +163,7 @@ def test_reuse_is_audited_and_emailed_once(clock, owner, anonymous, deliver):
     assert [mail.to for mail in deliver()] == [[owner.user.email]]
 
 
-def test_reuse_of_a_session_that_ends_meanwhile_is_no_event(clock, owner, just_before, deliver):
+def test_reuse_in_a_session_that_ends_during_the_request_is_no_event(clock, owner, just_before, deliver):
     rotated(owner.refresh_token)
     clock.shift(11)
     with just_before('UPDATE "accounts_session" SET "ended_at"', lambda: owner.user.sessions.end("logout")):
@@ -194,7 +194,7 @@ def test_a_session_ends_after_thirty_days_however_often_it_is_refreshed(clock, o
     assert try_token(tokens["accessToken"]) == "TOKEN_REVOKED"
 
 
-def test_remembers_where_it_was_last_used(clock, owner, anonymous):
+def test_the_session_stores_its_last_use(clock, owner, anonymous):
     clock.shift(60)
 
     headers = {"User-Agent": "Safari"}
@@ -223,7 +223,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_session_that_was_ended_does_not_come_back(owner, log_in, admin, ending):
+def test_an_ended_session_cannot_be_refreshed(owner, log_in, admin, ending):
     elsewhere = log_in(owner.user)
     assert ENDINGS[ending](owner, elsewhere, admin).status_code == 204
 
@@ -237,7 +237,7 @@ def test_the_session_of_an_erased_user_is_revoked(owner):
     assert refusal(refresh_with(owner.refresh_token)) == REVOKED
 
 
-def test_a_session_that_ends_meanwhile_is_not_touched(owner, just_before):
+def test_a_session_that_ends_during_the_request_is_not_updated(owner, just_before):
     def end():
         Session.objects.filter(pk=owner.session_id).end("logout")
 
@@ -248,7 +248,7 @@ def test_a_session_that_ends_meanwhile_is_not_touched(owner, just_before):
     assert owner.user.sessions.values(*before).get() == before
 
 
-def test_only_a_refresh_token_refreshes(owner):
+def test_only_a_refresh_token_is_accepted(owner):
     reset = issue_token(owner.user, "password_reset", owner.user.email, timedelta(hours=1))
 
     for token in (access_of(owner), reset, "x", "a.b.c", "Bearer " + owner.refresh_token, "ü.ü.ü"):
@@ -271,5 +271,5 @@ def test_an_oversized_token_is_refused(anonymous, size):
         ({"refreshToken": {}}, "invalid"),
     ],
 )
-def test_wants_the_token_as_text(anonymous, body, code):
+def test_requires_the_token_as_text(anonymous, body, code):
     assert problems(anonymous.post(URL, body)) == [("refreshToken", code)]

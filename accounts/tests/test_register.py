@@ -90,7 +90,7 @@ def test_an_address_is_taken_in_every_spelling(anonymous, spelling):
     assert response.json()["error"]["details"] == []
 
 
-def test_a_taken_address_leaves_no_trace(anonymous):
+def test_a_refused_registration_stores_nothing(anonymous):
     UserFactory(email="ann@example.com")
 
     anonymous.post(URL, ANN)
@@ -152,7 +152,7 @@ def test_accepts_names_of_every_kind(anonymous, name):
     assert data(anonymous.post(URL, ANN | {"name": name}), 201)["user"]["name"] == name
 
 
-def test_nothing_but_the_three_fields_can_be_set(anonymous):
+def test_only_three_fields_can_be_set(anonymous):
     extra = {
         "role": "admin",
         "isStaff": True,

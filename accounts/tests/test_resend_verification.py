@@ -32,7 +32,7 @@ def test_a_verified_user_gets_the_same_response_and_no_email(owner, deliver):
 
 
 @pytest.mark.parametrize("verified", [False, True])
-def test_goes_to_each_address_that_is_not_verified_while_one_waits(owner, deliver, verified):
+def test_is_sent_to_the_own_and_the_pending_address(owner, deliver, verified):
     owner.user.email_verified_at = timezone.now() if verified else None
     owner.user.save()
     owner.patch(f"{API}/users/me", {"email": "new@example.com", "currentPassword": PASSWORD})
@@ -44,7 +44,7 @@ def test_goes_to_each_address_that_is_not_verified_while_one_waits(owner, delive
     assert {mail.to[0] for mail in deliver()} == {"new@example.com"} | own
 
 
-def test_is_not_sent_when_the_proof_comes_first(owner, deliver):
+def test_is_not_sent_if_the_address_is_verified_first(owner, deliver):
     owner.post(URL)
     owner.user.email_verified_at = timezone.now()
     owner.user.save()

@@ -47,7 +47,7 @@ def test_sets_the_password(anonymous, owner, token):
     assert refusal(log_in_with(owner.user.email, PASSWORD)) == (401, "INVALID_CREDENTIALS")
 
 
-def test_works_with_the_token_of_the_mail(anonymous, owner, emailed_token):
+def test_accepts_the_token_of_the_email(anonymous, owner, emailed_token):
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
 
     assert reset(anonymous, emailed_token(owner.user.email)).status_code == 204
@@ -73,14 +73,14 @@ def test_verifies_the_address_that_the_link_was_sent_to(anonymous, owner, log_in
     assert "Confirm your email address" not in {mail.subject for mail in deliver()}
 
 
-def test_leaves_other_users_alone(anonymous, owner, stranger, token):
+def test_other_users_are_unchanged(anonymous, owner, stranger, token):
     reset(anonymous, token)
 
     assert try_token(access_of(stranger)) == "accepted"
     assert log_in_with(stranger.user.email).status_code == 200
 
 
-def test_a_token_is_spent_by_its_use(anonymous, owner, token):
+def test_a_token_can_be_used_once(anonymous, owner, token):
     reset(anonymous, token)
 
     assert problems(reset(anonymous, token, "Y3t-another-one")) == SPENT
@@ -94,12 +94,12 @@ def test_a_weak_password_does_not_spend_the_token(anonymous, token):
     assert reset(anonymous, token).status_code == 204
 
 
-def test_the_rules_know_whose_password_it_is(anonymous, owner, token):
+def test_the_rules_compare_with_the_user(anonymous, owner, token):
     assert problems(reset(anonymous, token, "0live-Owner")) == [("password", "password_too_similar")]
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-1, 204), (0, 400)])
-def test_lives_for_an_hour(clock, anonymous, owner, seconds, status):
+def test_is_valid_for_an_hour(clock, anonymous, owner, seconds, status):
     token = new_token(owner.user)
 
     clock.shift(timedelta(hours=1, seconds=seconds))
@@ -124,14 +124,14 @@ def test_the_use_of_one_link_voids_the_others(anonymous, owner, used):
     assert problems(reset(anonymous, tokens[1 - used])) == SPENT
 
 
-def test_dies_with_a_change_of_password(anonymous, owner, token):
+def test_is_void_after_a_change_of_password(anonymous, owner, token):
     body = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
     assert owner.post(f"{API}/auth/change-password", body).status_code == 204
 
     assert problems(reset(anonymous, token, "Y3t-another-one")) == SPENT
 
 
-def test_dies_with_a_change_of_address(anonymous, owner, token, deliver, emailed_token):
+def test_is_void_after_a_change_of_address(anonymous, owner, token, deliver, emailed_token):
     body = {"email": "new@example.com", "currentPassword": PASSWORD}
     owner.patch(f"{API}/users/me", body)
     proof = issue_token(owner.user, OneTimeToken.Purpose.EMAIL_PROOF, "new@example.com", timedelta(hours=1))
@@ -140,20 +140,22 @@ def test_dies_with_a_change_of_address(anonymous, owner, token, deliver, emailed
     assert problems(reset(anonymous, token)) == SPENT
 
 
-def test_survives_a_change_that_is_not_proven(anonymous, owner, token):
+def test_is_valid_while_a_new_address_is_pending(anonymous, owner, token):
     owner.patch(f"{API}/users/me", {"email": "new@example.com", "currentPassword": PASSWORD})
 
     assert reset(anonymous, token).status_code == 204
 
 
-def test_dies_with_the_account(anonymous, owner, token):
+def test_is_void_for_a_deleted_account(anonymous, owner, token):
     owner.delete(f"{API}/users/me", {"currentPassword": PASSWORD})
 
     assert problems(reset(anonymous, token)) == SPENT
 
 
 @pytest.mark.parametrize("what", ["used", "voided"])
-def test_changes_nothing_when_it_dies_during_the_slow_hash(anonymous, owner, token, just_before, what):
+def test_changes_nothing_if_the_link_is_voided_during_the_slow_hash(
+    anonymous, owner, token, just_before, what
+):
     link = OneTimeToken.objects.get()
     with just_before('UPDATE "accounts_onetimetoken"', link.claim if what == "used" else link.delete):
         assert problems(reset(anonymous, token)) == SPENT
@@ -162,13 +164,13 @@ def test_changes_nothing_when_it_dies_during_the_slow_hash(anonymous, owner, tok
     assert try_token(access_of(owner)) == "accepted"
 
 
-def test_survives_a_login(anonymous, owner, token):
+def test_is_valid_after_a_login(anonymous, owner, token):
     log_in_with(owner.user.email)
 
     assert reset(anonymous, token).status_code == 204
 
 
-def test_a_link_for_another_purpose_resets_nothing(anonymous, owner):
+def test_a_link_for_another_purpose_is_refused(anonymous, owner):
     proof = new_token(owner.user, OneTimeToken.Purpose.EMAIL_PROOF)
 
     assert problems(reset(anonymous, proof)) == SPENT
@@ -181,13 +183,13 @@ def test_a_guessed_token_reveals_nothing(anonymous, token, guess, hashes):
     assert hashes.count == 0
 
 
-def test_one_changed_character_is_a_guess(anonymous, token):
+def test_a_token_with_one_changed_character_is_refused(anonymous, token):
     changed = ("B" if token[0] == "A" else "A") + token[1:]
 
     assert problems(reset(anonymous, changed)) == SPENT
 
 
-def test_a_stored_hash_is_no_token(anonymous, token):
+def test_a_stored_hash_is_refused_as_a_token(anonymous, token):
     assert problems(reset(anonymous, OneTimeToken.objects.get().token_hash)) == SPENT
 
 
@@ -195,11 +197,11 @@ def test_a_very_long_token_is_refused_by_its_field(anonymous):
     assert problems(reset(anonymous, "x" * 10_000)) == [("token", "max_length")]
 
 
-def test_names_what_is_missing(anonymous):
+def test_names_missing_fields(anonymous):
     assert problems(anonymous.post(URL, {})) == [("token", "required"), ("password", "required")]
 
 
-def test_opens_the_lock(anonymous, owner, token):
+def test_removes_the_lock(anonymous, owner, token):
     for _ in range(5):
         count_failure(owner.user.email, owner.user)
     with pytest.raises(AccountLocked):
@@ -210,7 +212,7 @@ def test_opens_the_lock(anonymous, owner, token):
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
 
 
-def test_tells_the_owner_once_that_the_password_has_changed(anonymous, owner, token, deliver):
+def test_sends_the_owner_one_notice(anonymous, owner, token, deliver):
     reset(anonymous, token)
 
     [mail] = deliver()

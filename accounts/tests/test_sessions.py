@@ -52,7 +52,7 @@ def test_marks_the_session_of_the_caller(owner, log_in):
         assert current == [str(caller.session_id)]
 
 
-def test_leaves_out_what_has_ended_or_run_out(owner):
+def test_omits_ended_and_expired_sessions(owner):
     SessionFactory(user=owner.user, ended_at=timezone.now())
     SessionFactory(user=owner.user, expires_at=timezone.now() - timedelta(seconds=1))
 
@@ -74,7 +74,7 @@ def test_shows_the_last_used_first(clock, owner, log_in):
     assert ids(owner.get(URL, {"sort": "createdAt"})) == [str(owner.session_id), str(elsewhere.session_id)]
 
 
-def test_comes_in_pages(owner):
+def test_is_paginated(owner):
     SessionFactory.create_batch(4, user=owner.user)
 
     response = owner.get(URL, {"page": 2, "limit": 3})
@@ -93,7 +93,7 @@ def test_the_number_of_queries_does_not_grow(owner):
     assert len(many) == len(few) <= 4
 
 
-def test_ending_one_kills_its_tokens_at_once(owner, log_in):
+def test_ending_a_session_revokes_its_tokens_at_once(owner, log_in):
     elsewhere = log_in(owner.user)
 
     response = owner.delete(f"{URL}/{elsewhere.session_id}")
@@ -104,13 +104,13 @@ def test_ending_one_kills_its_tokens_at_once(owner, log_in):
     assert try_token(access_of(owner)) == "accepted"
 
 
-def test_the_current_one_can_be_ended_too(owner):
+def test_the_current_session_can_be_ended_too(owner):
     assert owner.delete(f"{URL}/{owner.session_id}").status_code == 204
 
     assert try_token(access_of(owner)) == "TOKEN_REVOKED"
 
 
-def test_ending_one_is_audited(owner, log_in):
+def test_ending_a_session_is_audited(owner, log_in):
     elsewhere = log_in(owner.user)
 
     owner.delete(
@@ -122,7 +122,7 @@ def test_ending_one_is_audited(owner, log_in):
     assert (ended.ip_address, ended.request_id) == ("203.0.113.9", "req-1")
 
 
-def test_a_foreign_one_does_not_exist(owner, stranger, admin):
+def test_the_session_of_another_user_is_a_404(owner, stranger, admin):
     for caller in (stranger, admin):
         foreign = caller.delete(f"{URL}/{owner.session_id}", headers={"X-Request-ID": "same"})
         missing = caller.delete(f"{URL}/{uuid.uuid4()}", headers={"X-Request-ID": "same"})
@@ -132,14 +132,14 @@ def test_a_foreign_one_does_not_exist(owner, stranger, admin):
     assert events() == []
 
 
-def test_one_that_has_ended_does_not_exist(owner, log_in):
+def test_an_ended_session_is_a_404(owner, log_in):
     elsewhere = log_in(owner.user)
     owner.delete(f"{URL}/{elsewhere.session_id}")
 
     assert refusal(owner.delete(f"{URL}/{elsewhere.session_id}")) == (404, "NOT_FOUND")
 
 
-def test_one_that_ends_meanwhile_is_not_ended_again(owner, log_in, just_before):
+def test_a_session_that_ends_during_the_request_is_not_ended_again(owner, log_in, just_before):
     elsewhere = log_in(owner.user)
     with just_before('UPDATE "accounts_session"', lambda: owner.user.sessions.end("password_reset")):
         assert owner.delete(f"{URL}/{elsewhere.session_id}").status_code == 204
@@ -149,5 +149,5 @@ def test_one_that_ends_meanwhile_is_not_ended_again(owner, log_in, just_before):
 
 
 @pytest.mark.parametrize("identifier", ["1", "current", "' OR 1=1", "x" * 10_000])
-def test_what_is_no_id_does_not_exist(owner, identifier):
+def test_an_invalid_id_is_a_404(owner, identifier):
     assert refusal(owner.delete(f"{URL}/{identifier}")) == (404, "NOT_FOUND")

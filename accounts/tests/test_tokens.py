@@ -87,7 +87,7 @@ def test_a_payload_that_is_no_object_is_refused(payload):
 
 
 @pytest.mark.parametrize("user", ["somebody else", "nobody"])
-def test_the_session_must_be_the_users(owner, stranger, user):
+def test_the_session_must_be_that_of_the_user(owner, stranger, user):
     other = stranger.user.pk if user == "somebody else" else uuid.uuid4()
 
     assert try_token(signed(claims(owner, sub=str(other)))) == "TOKEN_REVOKED"
@@ -108,7 +108,7 @@ def test_the_session_must_be_the_users(owner, stranger, user):
     ],
     ids=str,
 )
-def test_clocks_may_differ_a_little_but_lives_are_exact(clock, owner, changes, expected):
+def test_clocks_may_differ_a_little_but_lifetimes_are_exact(clock, owner, changes, expected):
     now = int(time.time())
     shifted = {name: now + seconds for name, seconds in changes.items()}
     if "exp" in changes and expected == "TOKEN_EXPIRED":
@@ -216,7 +216,7 @@ def test_the_scheme_has_no_case(anonymous, owner, scheme):
     assert data(response)["id"] == str(owner.user.pk)
 
 
-def test_a_token_in_the_query_is_not_looked_at(anonymous, owner):
+def test_a_token_in_the_query_is_ignored(anonymous, owner):
     for name in ("access_token", "token", "accessToken"):
         assert refusal(anonymous.get(f"{API}/users/me", {name: access_of(owner)})) == (401, "UNAUTHORIZED")
 
@@ -246,7 +246,7 @@ def test_a_refresh_token_is_no_access_token(owner):
 
 @pytest.fixture
 def keys(settings):
-    """Change the keys as a restart with other settings would."""
+    """Return a function that changes the keys, as a restart with other settings does."""
 
     def restart():
         tokens.backends.cache_clear()
@@ -260,7 +260,7 @@ def keys(settings):
     restart()
 
 
-def test_a_token_of_the_former_key_lives_through_the_overlap(keys, owner):
+def test_a_token_of_the_former_key_is_valid_during_the_overlap(keys, owner):
     keys(OLD_KEY)
     token = signed(claims(owner), OLD_KEY)
 
@@ -271,7 +271,7 @@ def test_a_token_of_the_former_key_lives_through_the_overlap(keys, owner):
     assert try_token(token) == "UNAUTHORIZED"
 
 
-def test_a_session_of_the_former_key_refreshes_into_the_new_one(keys, log_in, owner):
+def test_a_refresh_token_of_the_former_key_gets_tokens_of_the_new_one(keys, log_in, owner):
     keys(OLD_KEY)
     caller = log_in(owner.user)
     keys(NEW_KEY, OLD_KEY)

@@ -77,7 +77,7 @@ def test_gives_the_account_its_address_back(owner, anonymous, move):
 
 
 def test_the_address_counts_as_verified(owner, anonymous, move):
-    """The link was read there."""
+    """The use of the link proves that its address can be read."""
     undo(anonymous, move(NEW))
 
     assert User.objects.get(pk=owner.user.pk).email_verified
@@ -93,7 +93,7 @@ def test_ends_every_session(owner, anonymous, log_in, move):
         assert refusal(refresh_with(caller.refresh_token)) == (401, "TOKEN_REVOKED")
 
 
-def test_works_once(anonymous, move):
+def test_can_be_used_once(anonymous, move):
     token = move(NEW)
     undo(anonymous, token)
 
@@ -101,14 +101,14 @@ def test_works_once(anonymous, move):
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-1, 204), (0, 400)])
-def test_lives_for_a_week(clock, anonymous, move, seconds, status):
+def test_is_valid_for_a_week(clock, anonymous, move, seconds, status):
     token = move(NEW)
     clock.shift(WEEK + timedelta(seconds=seconds))
 
     assert undo(anonymous, token).status_code == status
 
 
-def test_a_taken_address_is_a_conflict_that_spends_nothing(owner, anonymous, move):
+def test_a_taken_address_is_a_conflict_and_the_link_remains_valid(owner, anonymous, move):
     token = move(NEW)
     squatter = UserFactory(email=owner.user.email)
 
@@ -134,7 +134,7 @@ def test_voids_a_pending_address_and_reset_links(owner, anonymous, deliver, log_
 
 @pytest.mark.parametrize("attempt", ["reset", "change", "logout-all"])
 def test_no_recovery_voids_it(owner, anonymous, log_in, move, attempt):
-    """A thief at the new address can do all of these too."""
+    """A thief with the new address can start all of these recoveries too."""
     token = move(NEW)
     thief = log_in(User.objects.get(pk=owner.user.pk))
     if attempt == "reset":
@@ -160,7 +160,7 @@ def test_of_two_changes_the_first_address_gets_the_account_back(owner, anonymous
     assert email_of(owner) == owner.user.email
 
 
-def test_the_link_of_a_later_change_is_void_then(owner, anonymous, move):
+def test_an_undo_voids_the_link_of_a_later_change(owner, anonymous, move):
     first, second = move(NEW), move(NEWER)
     undo(anonymous, first)
 
@@ -168,7 +168,7 @@ def test_the_link_of_a_later_change_is_void_then(owner, anonymous, move):
     assert email_of(owner) == owner.user.email
 
 
-def test_the_link_of_an_earlier_change_still_works_after_a_later_one_was_undone(owner, anonymous, move):
+def test_the_link_of_an_earlier_change_is_valid_after_a_later_one_was_undone(owner, anonymous, move):
     first, second = move(NEW), move(NEWER)
 
     assert undo(anonymous, second).status_code == 204
@@ -187,7 +187,7 @@ def test_a_later_change_not_notified_yet_is_void_too(owner, anonymous, deliver, 
     assert "Your email address was changed" not in {mail.subject for mail in deliver()}
 
 
-def test_a_later_change_whose_mail_failed_gets_no_link_when_staff_retry_it(owner, anonymous, move, deliver):
+def test_a_failed_email_of_a_later_change_gets_no_link_when_staff_retry_it(owner, anonymous, move, deliver):
     first, _second = move(NEW), move(NEWER)
     undo(anonymous, first)
     deliver()
@@ -198,20 +198,20 @@ def test_a_later_change_whose_mail_failed_gets_no_link_when_staff_retry_it(owner
     assert not owner.user.one_time_tokens.filter(email=NEW, purpose="email_undo").exists()
 
 
-def test_who_changes_it_again_after_an_undo_can_be_undone_again(owner, anonymous, move):
+def test_a_change_after_an_undo_can_be_undone_again(owner, anonymous, move):
     undo(anonymous, move(NEW))
 
     assert undo(anonymous, move(NEW)).status_code == 204
     assert email_of(owner) == owner.user.email
 
 
-def test_who_was_in_between_cannot_undo_a_change_back(owner, move):
+def test_an_address_between_two_changes_cannot_undo_a_change_back(owner, move):
     move(NEW)
 
     assert move(owner.user.email) is None
 
 
-def test_after_a_week_a_change_back_is_a_change_like_any_other(clock, owner, move):
+def test_a_change_back_after_a_week_can_be_undone(clock, owner, move):
     move(NEW)
     clock.shift(WEEK)
 
@@ -233,7 +233,7 @@ def test_an_unverified_address_is_notified_without_a_link_and_without_the_name(o
     assert not owner.user.one_time_tokens.filter(purpose="email_undo").exists()
 
 
-def test_the_proven_address_after_it_has_a_link(owner, anonymous, move):
+def test_the_verified_address_after_an_unverified_one_gets_a_link(owner, anonymous, move):
     User.objects.filter(pk=owner.user.pk).update(email_verified_at=None)
     move(NEW)
 
@@ -244,7 +244,7 @@ def test_the_proven_address_after_it_has_a_link(owner, anonymous, move):
 # --- the emails -----------------------------------------------------------------------------------
 
 
-def test_proving_the_own_address_is_no_change(anonymous, log_in, deliver):
+def test_verifying_the_own_address_is_no_change(anonymous, log_in, deliver):
     owner = log_in(UserFactory())
     owner.post(f"{API}/auth/resend-verification")
     [proof] = deliver()
@@ -272,7 +272,7 @@ def test_a_deleted_user_is_not_notified_and_undoes_nothing(owner, anonymous, mov
 
 
 @pytest.mark.parametrize("purpose", ["password_reset", "email_proof"])
-def test_a_link_for_another_purpose_undoes_nothing(owner, anonymous, purpose):
+def test_a_link_for_another_purpose_is_refused(owner, anonymous, purpose):
     assert problems(undo(anonymous, issue_token(owner.user, purpose, owner.user.email, WEEK))) == SPENT
     assert try_token(access_of(owner)) == "accepted"
 
@@ -285,7 +285,7 @@ def test_a_guessed_token_reveals_nothing(anonymous, guess):
 @pytest.mark.parametrize(
     ("body", "code"), [({}, "required"), ({"token": ""}, "blank"), ({"token": 1}, "invalid")]
 )
-def test_wants_the_token_as_text(anonymous, body, code):
+def test_requires_the_token_as_text(anonymous, body, code):
     assert problems(anonymous.post(URL, body)) == [("token", code)]
 
 

@@ -1,4 +1,4 @@
-"""Search among users: by what people type, whatever the case, the accents or the form of an international domain."""
+"""Search among users, whatever the case, the accents or the form of an international domain."""
 
 import pytest
 from django.db import connection
@@ -53,12 +53,12 @@ def people(db):
 
 
 @pytest.mark.parametrize(("text", "name"), SEARCHES)
-def test_the_api_finds_what_is_typed(admin, people, text, name):
+def test_the_api_returns_the_matching_users(admin, people, text, name):
     assert [row["name"] for row in data(admin.get(f"{API}/users", {"search": text}))] == [name]
 
 
 @pytest.mark.parametrize(("text", "name"), SEARCHES)
-def test_the_admin_finds_what_is_typed(people, text, name):
+def test_the_admin_lists_the_matching_users(people, text, name):
     browser = browser_of(UserFactory(role="admin", name="Somebody Else"))
 
     assert [user.name for user in rows(browser.get(url_of(User), {"q": text}))] == [name]
@@ -78,14 +78,14 @@ def test_the_queries_do_not_grow_with_the_words(people):
     assert queries_of(browser, f"{url_of(User)}?q=z+o") == queries_of(browser, f"{url_of(User)}?q=z+o+e+m")
 
 
-# --- what keeps the column right ------------------------------------------------------------------
+# --- updates of the column ------------------------------------------------------------------------
 
 
 def matching(text):
     return list(User.objects.matching(text).values_list("email", flat=True))
 
 
-def test_registration_a_new_name_and_a_new_address_move_it(anonymous, admin, deliver):
+def test_registration_a_new_name_and_a_new_address_update_it(anonymous, admin, deliver):
     body = {"email": "zoe@example.com", "password": PASSWORD, "name": "Zoë One"}
     anonymous.post(f"{API}/auth/register", body)
     assert matching("zoe one") == ["zoe@example.com"]
@@ -100,7 +100,7 @@ def test_registration_a_new_name_and_a_new_address_move_it(anonymous, admin, del
     assert (matching("zoe"), matching("bücher")) == ([], ["eve@xn--bcher-kva.example"])
 
 
-def test_what_is_saved_without_the_name_leaves_it(people):
+def test_saving_other_fields_does_not_change_it(people):
     user = User.objects.only("id", "role").get(name="Zoë Müller")
     user.role = "staff"
 
@@ -109,7 +109,7 @@ def test_what_is_saved_without_the_name_leaves_it(people):
     assert matching("müller") == ["miller@example.com"]
 
 
-def test_a_release_that_does_not_know_the_column_can_insert():
+def test_an_older_release_without_the_column_can_insert():
     user = UserFactory.build(email="old@example.com")
     fields = [field for field in User._meta.concrete_fields if field.name != "search_text"]
     columns = ", ".join(field.column for field in fields)
@@ -122,7 +122,7 @@ def test_a_release_that_does_not_know_the_column_can_insert():
     assert User.objects.get().search_text == ""
 
 
-def test_an_erased_person_is_nowhere_in_it(people):
+def test_erasure_clears_it(people):
     user = User.objects.get(name="Jürgen Groß")
     user.soft_delete()
 
@@ -131,7 +131,7 @@ def test_an_erased_person_is_nowhere_in_it(people):
     assert matching("bücher") == matching("groß") == []
 
 
-def test_the_audit_log_and_jobs_are_searched_by_an_address_as_people_write_it(people):
+def test_the_audit_log_and_jobs_are_searched_by_an_address_in_unicode(people):
     browser = browser_of(UserFactory(role="admin"))
     user = User.objects.get(name="Jürgen Groß")
     event = AuditEvent.objects.create(event="user.updated", actor_id=user.pk, subject_id=user.pk)

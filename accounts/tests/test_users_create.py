@@ -57,7 +57,7 @@ def test_an_admin_may_give_a_role(admin, role):
 
 
 @pytest.mark.parametrize("who", ["anonymous", "owner", "staff"])
-def test_nobody_else_may(request, who):
+def test_only_an_admin_may_give_a_role(request, who):
     caller = request.getfixturevalue(who)
 
     assert data(caller.post(URL, ANN | {"role": "admin"}), 201)["role"] == "user"
@@ -103,7 +103,7 @@ def test_follows_the_rules_of_registration(anonymous):
     ]
 
 
-def test_is_audited_as_the_users_own_doing(anonymous):
+def test_is_audited_with_the_user_as_actor(anonymous):
     anonymous.post(URL, ANN, headers={"X-Request-ID": "req-1"}, REMOTE_ADDR="203.0.113.9")
 
     user = User.objects.get()

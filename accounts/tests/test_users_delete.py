@@ -58,12 +58,12 @@ def test_ends_every_session(owner, log_in, stranger):
         ({"currentPassword": 1}, "invalid"),
     ],
 )
-def test_wants_the_password(owner, own, body, code):
+def test_requires_the_password(owner, own, body, code):
     assert problems(owner.delete(own, body)) == [("currentPassword", code)]
     assert try_token(access_of(owner)) == "accepted"
 
 
-def test_wrong_passwords_lock(owner):
+def test_wrong_passwords_lock_the_account(owner):
     for _ in range(5):
         owner.delete(ME, {"currentPassword": "Wr0ng-password"})
 
@@ -78,7 +78,7 @@ def test_an_admin_deletes_without_a_password(owner, admin):
     assert refusal(admin.delete(f"{API}/users/{owner.user.pk}")) == (404, "NOT_FOUND")
 
 
-def test_an_admin_gives_the_password_for_their_own(admin):
+def test_an_admin_needs_the_password_for_the_own_account(admin):
     UserFactory(role="admin")
 
     assert problems(admin.delete(ME)) == [("currentPassword", "required")]
@@ -86,14 +86,14 @@ def test_an_admin_gives_the_password_for_their_own(admin):
 
 
 @pytest.mark.parametrize("who", ["stranger", "staff"])
-def test_nobody_else_deletes(request, owner, who):
+def test_only_an_admin_deletes_other_users(request, owner, who):
     other = request.getfixturevalue(who)
 
     assert refusal(other.delete(f"{API}/users/{owner.user.pk}", OWN_PASSWORD)) == (404, "NOT_FOUND")
     assert try_token(access_of(owner)) == "accepted"
 
 
-def test_the_last_admin_stays(admin):
+def test_the_last_admin_cannot_be_deleted(admin):
     UserFactory(role="admin").soft_delete()  # does not count
     UserFactory(role="staff")
 
@@ -103,7 +103,7 @@ def test_the_last_admin_stays(admin):
     assert not User.objects.get(pk=admin.user.pk).deleted_at
 
 
-def test_the_last_but_one_may_go(admin):
+def test_one_of_two_admins_can_be_deleted(admin):
     other = UserFactory(role="admin")
 
     assert admin.delete(f"{API}/users/{other.pk}").status_code == 204
@@ -144,7 +144,7 @@ def test_no_email_enqueued_before_is_sent(clock, owner, anonymous, deliver):
     assert not OutboxMessage.objects.exclude(status="done").exists()
 
 
-def test_no_notice_of_a_closed_session_is_sent_either(clock, owner, admin, deliver):
+def test_a_queued_notice_of_an_ended_session_is_not_sent(clock, owner, admin, deliver):
     refresh_with(owner.refresh_token)
     clock.shift(11)
     refresh_with(owner.refresh_token)
@@ -164,7 +164,7 @@ def test_is_audited(owner):
     assert not audit_holds(PASSWORD)
 
 
-def test_who_deleted_is_audited(owner, admin):
+def test_is_audited_with_its_actor(owner, admin):
     admin.delete(f"{API}/users/{owner.user.pk}")
 
     assert (event("user.deleted").actor_id, event("user.deleted").target_id) == (admin.user.pk, owner.user.pk)

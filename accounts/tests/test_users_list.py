@@ -29,7 +29,7 @@ def test_an_admin_sees_everybody(admin, people):
     assert response.json()["meta"] == {"page": 1, "limit": 20, "total": 3, "totalPages": 1}
 
 
-def test_shows_the_user_of_the_contract_and_no_more(admin):
+def test_shows_exactly_the_fields_of_the_contract(admin):
     [row] = data(admin.get(URL))
 
     assert row.keys() == {
@@ -79,7 +79,7 @@ def test_the_newest_comes_first(admin, people):
     assert names(admin.get(URL)) == ["Cyd Charisse", "Bob Builder", "Ada Admin"]
 
 
-def test_comes_in_pages(admin, people):
+def test_is_paginated(admin, people):
     first = admin.get(URL, {"sort": "name", "limit": 2})
     second = admin.get(URL, {"sort": "name", "limit": 2, "page": 2})
 
@@ -112,7 +112,7 @@ def test_names_a_wrong_parameter(admin, query, problem):
     assert problems(admin.get(URL, query)) == [problem]
 
 
-def test_a_search_for_nul_finds_nothing_and_breaks_nothing(admin):
+def test_a_search_for_nul_is_refused(admin):
     assert admin.get(URL, {"search": "a\x00b"}).status_code == 400
 
 

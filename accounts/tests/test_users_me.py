@@ -36,7 +36,7 @@ def test_shows_the_caller(owner, own):
 
 
 def test_costs_two_queries(owner):
-    """One for the session with its user, one for the object."""
+    """Count one query for the session with its user, and one for the object."""
     with CaptureQueriesContext(connection) as queries:
         owner.get(ME)
 
@@ -45,7 +45,7 @@ def test_costs_two_queries(owner):
 
 
 @pytest.mark.parametrize("who", ["stranger", "staff"])
-def test_to_others_an_account_does_not_exist(request, owner, who):
+def test_an_account_is_a_404_for_others(request, owner, who):
     other = request.getfixturevalue(who)
     body = {"name": "Eve Else", "currentPassword": PASSWORD}
     for method in ("get", "put", "patch", "delete"):
@@ -56,14 +56,14 @@ def test_to_others_an_account_does_not_exist(request, owner, who):
         assert foreign.content == call(f"{API}/users/{uuid.uuid4()}").content
 
 
-def test_to_an_admin_it_does(owner, admin):
+def test_an_admin_reads_any_account(owner, admin):
     path = f"{API}/users/{owner.user.pk}"
 
     assert data(admin.get(path))["name"] == "Olive Owner"
     assert data(admin.patch(path, {"name": "Olive Oyl"}))["name"] == "Olive Oyl"
 
 
-def test_a_deleted_account_does_not_exist(owner, admin):
+def test_a_deleted_account_is_a_404(owner, admin):
     owner.user.soft_delete()
 
     assert refusal(admin.get(f"{API}/users/{owner.user.pk}")) == (404, "NOT_FOUND")
@@ -94,12 +94,12 @@ def test_put_requires_the_name_and_patch_does_not(owner):
         ({"email": "olive"}, ("email", "invalid")),
     ],
 )
-def test_names_a_wrong_value(owner, body, problem):
+def test_names_an_invalid_value(owner, body, problem):
     assert problems(owner.patch(ME, body)) == [problem]
     assert User.objects.get(pk=owner.user.pk).version == 1
 
 
-def test_nothing_else_can_be_set(owner):
+def test_no_other_field_can_be_set(owner):
     before = User.objects.filter(pk=owner.user.pk).values().get()
 
     owner.patch(
@@ -122,7 +122,7 @@ def test_nothing_else_can_be_set(owner):
     assert User.objects.filter(pk=owner.user.pk).values().get() == before
 
 
-def test_a_change_is_a_new_version(clock, owner):
+def test_a_change_gives_a_new_version(clock, owner):
     before = owner.get(ME)
     clock.shift(5)
 
@@ -134,14 +134,14 @@ def test_a_change_is_a_new_version(clock, owner):
     assert owner.get(ME)["ETag"] == changed["ETag"]
 
 
-def test_no_change_is_no_new_version(owner):
+def test_without_a_change_the_version_stays(owner):
     before = owner.get(ME)["ETag"]
 
     assert owner.patch(ME, {"name": "Olive Owner"})["ETag"] == before
     assert events() == []
 
 
-def test_a_version_that_is_known_is_not_sent_again(owner):
+def test_the_current_version_is_a_304(owner):
     etag = owner.get(ME)["ETag"]
 
     response = owner.get(ME, headers={"If-None-Match": etag})
@@ -171,7 +171,7 @@ def test_the_tag_of_another_account_is_not_good_for_a_read(owner, stranger):
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_nor_is_it_for_a_write(owner, stranger, method):
+def test_the_etag_of_another_account_is_refused_for_a_write(owner, stranger, method):
     body = {"name": "Too late", "currentPassword": PASSWORD}
     response = getattr(stranger, method)(ME, body, headers={"If-Match": owner.get(ME)["ETag"]})
 
@@ -179,14 +179,14 @@ def test_nor_is_it_for_a_write(owner, stranger, method):
     assert response["ETag"] == stranger.get(ME)["ETag"]
 
 
-def test_both_addresses_of_an_account_have_one_tag(owner):
+def test_both_urls_of_an_account_have_one_etag(owner):
     held = owner.get(ME)["ETag"]
 
     assert owner.get(f"{API}/users/{owner.user.pk}", headers={"If-None-Match": held}).status_code == 304
 
 
 @pytest.mark.parametrize("match", ["{etag}", "*", "W/{etag}", '"v9", W/{etag}'])
-def test_the_current_version_is(owner, match):
+def test_the_current_version_is_accepted_for_a_write(owner, match):
     held = match.format(etag=owner.get(ME)["ETag"])
 
     assert owner.patch(ME, {"name": "Olive Oyl"}, headers={"If-Match": held}).status_code == 200
@@ -207,12 +207,12 @@ def test_a_new_name_is_audited(owner):
     assert updated.changes == {"name": ["Olive Owner", "Olive Oyl"]}
 
 
-def test_who_changed_somebody_elses_name_is_audited(owner, admin):
+def test_a_new_name_by_an_admin_is_audited_with_its_actor(owner, admin):
     admin.patch(f"{API}/users/{owner.user.pk}", {"name": "Olive Oyl"})
 
     assert (event("user.updated").actor_id, event("user.updated").target_id) == (admin.user.pk, owner.user.pk)
 
 
 @pytest.mark.parametrize(("method", "status"), [("head", 200), ("options", 200), ("post", 405)])
-def test_other_methods(owner, method, status):
+def test_other_methods_are_refused(owner, method, status):
     assert getattr(owner, method)(ME).status_code == status

@@ -27,7 +27,7 @@ def test_a_promotion_counts_with_the_next_request(admin, owner):
     assert owner.get(f"{API}/users").status_code == 200
 
 
-def test_so_does_a_demotion(admin, log_in):
+def test_a_demotion_counts_with_the_next_request(admin, log_in):
     other = log_in(UserFactory(role="admin"))
     assert other.get(f"{API}/users").status_code == 200
 
@@ -56,7 +56,7 @@ def test_a_role_must_be_one_of_three(admin, owner):
 
 
 @pytest.mark.parametrize("role", ["user", "staff"])
-def test_the_last_admin_stays_one(admin, role):
+def test_the_last_admin_cannot_be_demoted(admin, role):
     UserFactory(role="admin").soft_delete()  # does not count
 
     response = admin.patch(path_of(admin), {"role": role, "name": "Not an Admin"})
@@ -66,7 +66,7 @@ def test_the_last_admin_stays_one(admin, role):
     assert User.objects.get(pk=admin.user.pk).name == "Ada Admin"
 
 
-def test_the_last_but_one_may_step_down(admin):
+def test_one_of_two_admins_can_be_demoted(admin):
     UserFactory(role="admin")
 
     assert data(admin.patch(path_of(admin), {"role": "user"}))["role"] == "user"
@@ -88,13 +88,13 @@ def test_is_audited_with_before_and_after(admin, owner):
     assert changed.changes == {"role": ["user", "staff"]}
 
 
-def test_a_refused_change_leaves_no_event(admin):
+def test_a_refused_change_is_no_event(admin):
     admin.patch(path_of(admin), {"role": "user"})
 
     assert events() == []
 
 
-def test_is_a_new_version(admin, owner):
+def test_gives_a_new_version(admin, owner):
     before = owner.get(f"{API}/users/me")["ETag"]
 
     admin.patch(path_of(owner), {"role": "staff"})

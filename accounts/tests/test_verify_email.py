@@ -34,13 +34,13 @@ def test_proves_the_address(anonymous, owner, token):
     assert data(owner.get(f"{API}/users/me"))["emailVerified"] is True
 
 
-def test_works_with_the_token_of_the_mail(anonymous, owner, emailed_token):
+def test_accepts_the_token_of_the_email(anonymous, owner, emailed_token):
     owner.post(f"{API}/auth/resend-verification")
 
     assert verify(anonymous, emailed_token(owner.user.email)).status_code == 204
 
 
-def test_is_a_new_version_of_the_user(anonymous, owner, token):
+def test_gives_a_new_version_of_the_user(anonymous, owner, token):
     before = owner.get(f"{API}/users/me")["ETag"]
 
     verify(anonymous, token)
@@ -48,7 +48,7 @@ def test_is_a_new_version_of_the_user(anonymous, owner, token):
     assert owner.get(f"{API}/users/me")["ETag"] != before
 
 
-def test_a_link_that_is_opened_twice_is_confirmed_twice_and_counts_once(anonymous, owner, token):
+def test_a_link_that_is_used_twice_succeeds_twice_and_verifies_once(anonymous, owner, token):
     verify(anonymous, token)
     before = owner.get(f"{API}/users/me")["ETag"]
 
@@ -65,7 +65,7 @@ def test_a_spent_link_to_an_address_that_the_account_has_left_is_refused(anonymo
     assert events() == ["email.verified", "link.refused"]
 
 
-def test_a_spent_link_changes_no_address_again(anonymous, owner):
+def test_a_spent_link_does_not_change_the_address_again(anonymous, owner):
     User.objects.filter(pk=owner.user.pk).update(pending_email="new@example.com")
     token = issue_token(owner.user, OneTimeToken.Purpose.EMAIL_PROOF, "new@example.com", DAY)
     verify(anonymous, token)
@@ -74,7 +74,7 @@ def test_a_spent_link_changes_no_address_again(anonymous, owner):
     assert problems(verify(anonymous, token)) == SPENT
 
 
-def test_a_spent_link_is_refused_after_its_day(clock, anonymous, owner):
+def test_a_spent_link_is_refused_after_a_day(clock, anonymous, owner):
     token = new_token(owner.user)
     verify(anonymous, token)
     clock.shift(DAY)
@@ -82,7 +82,7 @@ def test_a_spent_link_is_refused_after_its_day(clock, anonymous, owner):
     assert problems(verify(anonymous, token)) == SPENT
 
 
-def test_a_link_that_was_not_opened_before_a_reset_by_mail_is_confirmed_after_it(anonymous, owner, token):
+def test_a_link_is_accepted_after_a_reset_by_email(anonymous, owner, token):
     reset = new_token(owner.user, OneTimeToken.Purpose.PASSWORD_RESET)
     anonymous.post(f"{API}/auth/reset-password", {"token": reset, "password": NEW_PASSWORD})
 
@@ -90,7 +90,7 @@ def test_a_link_that_was_not_opened_before_a_reset_by_mail_is_confirmed_after_it
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-1, 204), (0, 400)])
-def test_lives_for_a_day(clock, anonymous, owner, seconds, status):
+def test_is_valid_for_a_day(clock, anonymous, owner, seconds, status):
     token = new_token(owner.user)
 
     clock.shift(DAY + timedelta(seconds=seconds))
@@ -99,21 +99,21 @@ def test_lives_for_a_day(clock, anonymous, owner, seconds, status):
     assert User.objects.get(pk=owner.user.pk).email_verified is (status == 204)
 
 
-def test_a_reset_link_proves_nothing(anonymous, owner):
+def test_a_reset_link_is_refused(anonymous, owner):
     reset = new_token(owner.user, OneTimeToken.Purpose.PASSWORD_RESET)
 
     assert problems(verify(anonymous, reset)) == SPENT
     assert not User.objects.get(pk=owner.user.pk).email_verified
 
 
-def test_a_link_to_an_address_that_is_not_the_users_any_more_proves_nothing(anonymous, owner, token):
+def test_a_link_to_a_former_address_is_refused(anonymous, owner, token):
     User.objects.filter(pk=owner.user.pk).update(email="other@example.com")
 
     assert problems(verify(anonymous, token)) == SPENT
     assert User.objects.get(pk=owner.user.pk).email == "other@example.com"
 
 
-def test_a_deleted_user_proves_nothing(anonymous, owner, token):
+def test_the_link_of_a_deleted_user_is_refused(anonymous, owner, token):
     owner.user.soft_delete()
 
     assert problems(verify(anonymous, token)) == SPENT
@@ -134,12 +134,12 @@ def test_a_guessed_token_reveals_nothing(anonymous, owner, guess):
 @pytest.mark.parametrize(
     ("body", "code"), [({}, "required"), ({"token": ""}, "blank"), ({"token": 1}, "invalid")]
 )
-def test_wants_the_token_as_text(anonymous, body, code):
+def test_requires_the_token_as_text(anonymous, body, code):
     assert problems(anonymous.post(URL, body)) == [("token", code)]
 
 
-def test_opening_the_link_consumes_nothing(anonymous, owner, token):
-    """Mail scanners follow links."""
+def test_a_get_of_the_page_does_not_spend_the_link(anonymous, owner, token):
+    """Request the page, as scanners of emails do."""
     assert refusal(anonymous.get(f"{URL}")) == (405, "METHOD_NOT_ALLOWED")
 
     assert verify(anonymous, token).status_code == 204

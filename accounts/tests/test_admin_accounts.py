@@ -55,19 +55,19 @@ def test_a_password_set_by_staff_ends_every_session_and_is_emailed(browser, owne
     assert event("password.changed").actor_id == browser.user.pk
 
 
-def test_a_password_set_by_staff_opens_the_lock(browser, owner):
+def test_a_password_set_by_staff_removes_the_lock(browser, owner):
     lock(owner.user)
     set_password(browser, owner.user)
 
     assert locks([owner.user.email]) == {}
 
 
-def test_who_sets_their_own_stays_in_this_browser(browser):
+def test_setting_the_own_password_keeps_this_browser_session(browser):
     assert set_password(browser, browser.user).status_code == 200
     assert browser.get("/admin/").status_code == 200
 
 
-# The last one is long enough until its letters and accents are put together.
+# The last one is too short after its letters and accents are composed.
 @pytest.mark.parametrize("password", ["short", "alllowercase1", "Password1", "E\u0301e\u0301e\u0301a\u03011"])
 def test_a_weak_password_is_refused_in_the_form(browser, owner, password):
     assert errors(set_password(browser, owner.user, password))
@@ -103,7 +103,7 @@ def test_the_last_admin_cannot_be_deleted(browser):
     assert User.objects.not_deleted().filter(pk=browser.user.pk).exists()
 
 
-def test_nothing_in_the_list_deletes_for_good(browser, owner):
+def test_the_list_has_no_action_that_deletes_for_good(browser, owner):
     body = {"action": "delete_selected", "_selected_action": [owner.user.pk], "post": "yes"}
     browser.post(url_of(User), body)
 
@@ -122,7 +122,7 @@ def test_sessions_are_ended_everywhere(browser, owner):
     assert event("session.all_ended").actor_id == browser.user.pk
 
 
-def test_a_lock_is_opened(browser, owner):
+def test_a_lock_is_removed(browser, owner):
     lock(owner.user)
     act(browser, "unlock", owner.user)
 
@@ -154,7 +154,7 @@ def test_staff_without_a_permission_see_no_users(staff):
     assert browser_of(staff.user).get(url_of(User)).status_code == 403
 
 
-def test_staff_look_after_users(support, owner):
+def test_staff_with_permissions_manage_users(support, owner):
     edit(support, owner.user, name="Other Name")
     act(support, "end_sessions", owner.user)
 
@@ -162,7 +162,7 @@ def test_staff_look_after_users(support, owner):
 
 
 @pytest.mark.parametrize("role", ["staff", "admin"])
-def test_staff_cannot_touch_their_like_or_above(support, role):
+def test_staff_cannot_change_staff_or_admins(support, role):
     target = UserFactory(role=role)
 
     assert edit(support, target, name="Other Name").status_code == 403

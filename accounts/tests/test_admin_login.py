@@ -1,4 +1,4 @@
-"""Into the admin, out of it, and one's own password there."""
+"""Log-in and log-out of the admin, and the change of the own password there."""
 
 import pytest
 from django.test import Client
@@ -24,7 +24,7 @@ def refusals(response):
 
 
 @pytest.mark.parametrize("role", ["staff", "admin"])
-def test_staff_come_in(role):
+def test_staff_can_log_in(role):
     user = UserFactory(role=role)
     response = enter(user.email)
 
@@ -50,7 +50,7 @@ def test_users_are_refused_as_if_the_password_were_wrong():
     assert refusals(enter(user.email)) == wrong
 
 
-def test_who_was_deleted_is_refused():
+def test_a_deleted_user_is_refused():
     user = UserFactory(role="staff")
     user.soft_delete()
 
@@ -65,14 +65,14 @@ def test_five_failures_lock_and_the_form_shows_for_how_long():
     assert refusals(enter(user.email)) == ["Too many failed attempts. Try again in 15 minutes."]
 
 
-def test_an_unknown_address_locks_alike():
+def test_an_unknown_address_is_locked_too():
     for _ in range(5):
         enter("nobody@example.com")
 
     assert refusals(enter("nobody@example.com")) == ["Too many failed attempts. Try again in 15 minutes."]
 
 
-def test_the_lock_is_one_with_the_apis():
+def test_the_admin_and_the_api_share_the_lock():
     user = UserFactory(role="staff")
     for _ in range(3):
         log_in_with(user.email, "Wr0ng-password")
@@ -83,7 +83,7 @@ def test_the_lock_is_one_with_the_apis():
     assert "Too many" in refusals(enter(user.email))[0]
 
 
-def test_too_many_tries_from_one_address_are_refused_in_the_form(settings):
+def test_the_rate_limit_per_ip_address_is_an_error_of_the_form(settings):
     settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "auth": (2, 600)}
     users = [UserFactory(role="staff") for _ in range(3)]
     responses = [enter(user.email) for user in users]
@@ -106,7 +106,7 @@ def test_a_form_without_the_csrf_token_is_refused():
     assert response.status_code == 403
 
 
-def test_leaving_is_recorded(staff):
+def test_a_logout_is_audited(staff):
     browser = browser_of(staff.user)
     browser.post("/admin/logout/")
 
@@ -121,7 +121,7 @@ def test_a_lost_role_ends_access_at_once(staff):
     assert browser.get("/admin/").status_code == 302
 
 
-def test_ending_all_sessions_ends_the_browsers_too(staff):
+def test_ending_all_sessions_ends_browser_sessions_too(staff):
     browser = browser_of(staff.user)
     staff.post("/api/v1/auth/logout-all")
 
@@ -137,7 +137,7 @@ def change(browser, old=PASSWORD, new=NEW_PASSWORD, again=None):
     )
 
 
-def test_the_own_password_is_changed_and_this_browser_stays(staff):
+def test_a_change_of_the_own_password_keeps_this_browser_session(staff):
     browser = browser_of(staff.user)
     response = change(browser)
 
@@ -146,7 +146,7 @@ def test_the_own_password_is_changed_and_this_browser_stays(staff):
     assert log_in_with(staff.user.email, NEW_PASSWORD).status_code == 200
 
 
-def test_every_other_session_ends_with_it(staff):
+def test_a_change_of_the_own_password_ends_every_other_session(staff):
     elsewhere = browser_of(staff.user)
     change(browser_of(staff.user))
 
