@@ -54,7 +54,7 @@ test-browser: base-env browser-env chromium-env ## the client of docs/api.md in 
 test-adoption: dev-env ## a copy with another name, role and app, by the steps of the README, on SQLite and PostgreSQL
 	@$(BIN)/python .ci/services.py $(BIN)/python .ci/adopt.py
 
-check: dev-env ## lint, format, types, imports, private names, migrations, deployment, schema, files, locks, audit
+check: dev-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
@@ -64,6 +64,7 @@ check: dev-env ## lint, format, types, imports, private names, migrations, deplo
 	@echo "manage.py check --deploy, in the shape of production"
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(BIN)/python .ci/words.py --product --list
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

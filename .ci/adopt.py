@@ -94,7 +94,7 @@ def add_app(folder: Path) -> None:
 
 
 def adopt(folder: Path) -> None:
-    """Change the copy. Exits where a change reaches further than the README says."""
+    """Change the copy. Exits where a change reaches further than the README allows."""
     original = contents(folder)
     name_product(folder)
     of_name = changed(original, contents(folder))
@@ -135,7 +135,7 @@ def step(title: str, folder: Path, variables: dict[str, str], *command: str) -> 
 
 
 def output_of(error: subprocess.TimeoutExpired) -> str:
-    """Return what was printed until then: bytes, whatever `text` says."""
+    """Return what was printed until then: bytes, in spite of `text`."""
     return error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else ""
 
 

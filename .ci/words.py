@@ -1,4 +1,4 @@
-"""Report words and docstrings that do not follow the project's conventions (`make words`).
+"""Report words and docstrings that do not follow the conventions of the project (`make words`, and `make check`).
 
 Checks the names that our code defines, docstrings, comments, strings, templates and pages of the docs for the words of
 banned_words.txt; how docstrings begin; and that names in backticks exist. `--list` prints each finding by file.
@@ -27,6 +27,7 @@ EXTERNAL = ROOT / ".ci" / "external_names.txt"
 SKIPPED = re.compile(
     r"(^|/)(migrations|results|peers|static)/|\.ci/(words\.py|banned_words\.txt|external_names\.txt)$|^CHANGELOG\.md$"
 )
+IN_TESTS = re.compile(r"(^|/)tests/|conftest\.py$")
 PROSE_SUFFIXES = frozenset({".html", ".txt", ".md", ".example"})
 
 PYDOCSTYLE = "D200,D202,D208,D210,D300,D301,D400,D401,D402,D403,D404,D405,D415,D419"
@@ -175,7 +176,7 @@ def beginning(node: ast.AST, text: str, rules: Rules) -> str | None:
 def check_python(path: str, rules: Rules) -> Iterator[Finding]:
     source = (ROOT / path).read_text()
     tree = ast.parse(source)
-    is_test = "/tests/" in path or path.endswith("conftest.py")
+    is_test = bool(IN_TESTS.search(path))
     seen: set[str] = set()
     for line, name in defined_names(tree):
         if name not in seen:
@@ -268,12 +269,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--list", action="store_true", help="print each finding, by file")
+    parser.add_argument("--product", action="store_true", help="leave out the tests")
     parser.add_argument("paths", nargs="*", help="files or folders, from the root of the repository")
     options = parser.parse_args()
     files = [
         path
         for path in product_files()
         if not options.paths or any(Path(path).is_relative_to(part) for part in options.paths)
+        if not (options.product and IN_TESTS.search(path))
     ]
     if not files:
         parser.error("none of these is a file of the product")

@@ -52,7 +52,7 @@ def samples(owner, log_in):
     """Create sample objects of the owner, one of each; and a second admin, so that neither is the last."""
     UserFactory(role="admin")
     stored = files.store([b"Hello"], user=owner.user, content_type="text/plain", filename="a.txt", size=5)
-    files.keep(stored)
+    files.confirm(stored)
     Purpose = OneTimeToken.Purpose
     return SimpleNamespace(
         owner=owner.user,

@@ -1,4 +1,4 @@
-"""The compiled reads of a viewset (core/db/statements.py): the same answers as its querysets give, for less.
+"""The compiled reads of a viewset (core/db/statements.py): the same rows as its querysets return, in less time.
 
 Only reads of which the framework has written every part are compiled (core/api/read_eligibility.py). The key of a
 statement holds the caller's reach and scope, never the caller. Its placeholders are the caller's id and the values of
@@ -32,8 +32,8 @@ Rows = Callable[[], QuerySet[Any]]
 def read_list(
     view: Any, rows: Rows, fields: frozenset[str] | None
 ) -> tuple[list[dict[str, Any]], Any] | None:
-    """A page of rows (a bound method of the view) and its `meta`. None where only the plain path can tell: on
-    another database, for a view with code of its author's, with a cursor or a filter that is more than a comparison."""
+    """Return a page of `rows`, a bound method of the view, and its `meta`. Return None for a plain read: on another
+    database, of a view with code of its author, with a cursor or a filter that is more than a comparison."""
     columns = columns_for(view)
     query = view.request.query_params
     if columns is None or "cursor" in query or not view.sort_fields or not is_framework_method(rows):
@@ -57,18 +57,20 @@ def read_list(
         except UncompilableError:
             return None
         statement = compiled.store(key, compiled.with_limit(page_rows, first))
-    found = statement.run(values)
-    if not found and page > 1:
+    page_of_rows = statement.run(values)
+    if not page_of_rows and page > 1:
         total = statement.run(values | {"limit": 1, "offset": 0})
         return [], page_meta(page, limit, total[0][-1] if total else 0)
-    listed = [dict(zip(names, row, strict=False)) for row in found]  # the total stands behind the last name
-    return listed, page_meta(page, limit, found[0][-1] if found else 0)
+    listed = [dict(zip(names, row, strict=False)) for row in page_of_rows]  # the total follows the last name
+    return listed, page_meta(page, limit, page_of_rows[0][-1] if page_of_rows else 0)
 
 
 def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any], str] | None:
-    """One row and its ETag. Raises Http404 where the caller may see none; None as above."""
+    """Return a row and its ETag, or None for a plain read. Raises Http404 where the caller may not see the row."""
     columns = columns_for(view)
-    if columns is None or view.model.etag is not BaseModel.etag:  # it says more than the version
+    if (
+        columns is None or view.model.etag is not BaseModel.etag
+    ):  # an author may derive it from more than the version
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
     key = (type(view), view.action, *view.reach(), names)
@@ -91,13 +93,13 @@ def columns_for(view: Any) -> dict[str, str] | None:
 
 
 def is_framework_method(rows: Any) -> bool:
-    """Whether the rows are those of a method of the framework's, and not of an action of somebody's own."""
+    """Return whether the rows are those of a method of the framework's, and not of an action of somebody's own."""
     return inspect.ismethod(rows) and is_framework(rows.__func__)
 
 
 def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
-    """{slot: value} of the filters in the query; None where one of them is not a plain comparison, or wrong: the
-    plain path says how."""
+    """Return {slot: value} of the filters in the query. Return None if one of them is not a plain comparison, or has a
+    wrong value, which the plain path reports."""
     filters = view.filterset_class.base_filters if view.filterset_class else {}
     given = sorted(filters.keys() & query.keys())
     if not given:
@@ -147,7 +149,7 @@ def object_statement(view: Any, columns: list[str]) -> Statement:
 
 
 def probed(view: Any, rows: Rows) -> tuple[QuerySet[Any], dict[str, Any]]:
-    """The view's rows as they are for a user of the caller's role whose id is a placeholder."""
+    """Return the rows of the view for a user of the caller's role whose id is a placeholder."""
     probe = copy.copy(view)
     probe.request = copy.copy(view.request)
     somebody = compiled.placeholder_user(view.request.user)

@@ -36,7 +36,7 @@ SCOPE_PARAMETER: dict[str, Any] = {
 
 
 class FilterBackend(django_filters.DjangoFilterBackend):
-    """Without a filter in the query there is nothing to build or to validate."""
+    """django-filter's backend, which builds no form for a query without a filter."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         filterset_class = self.get_filterset_class(view, queryset)
@@ -66,8 +66,8 @@ def path_of(item: Any) -> str:
 
 
 def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
-    """django-filter takes `createdAfter=` for no filter at all, and would answer with everything. Only a text
-    may be empty. Raises FieldError."""
+    """Refuse `createdAfter=`, which django-filter ignores, so that the list would hold all rows. Only a text may be
+    empty. Raises FieldError."""
     for name in query.keys() & filters.keys():
         if query[name] == "" and not isinstance(
             filters[name], django_filters.CharFilter | MultiValueFilter | MultiChoiceFilter
@@ -77,7 +77,7 @@ def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
 
 class SortBackend(BaseFilterBackend):
     """`sort=-createdAt,title`, from the view's `sort_fields` {parameter: column}; ties are broken by id. A search
-    is ranked where nothing else is asked for; a cursor needs an order that does not follow from what is found."""
+    without `sort` is ranked, unless it has a cursor, whose order may not depend on the rows that match."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         columns = getattr(view, "sort_fields", None)
@@ -100,7 +100,7 @@ class SortBackend(BaseFilterBackend):
 
 
 def names_parameter(name: str, description: str, choices: list[str]) -> dict[str, Any]:
-    """How OpenAPI says `sort=-createdAt,title`."""
+    """Return the OpenAPI parameter of a list of names, such as `sort=-createdAt,title`."""
     items = {"type": "string", "enum": choices}
     schema = {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_VALUES}
     style = {"style": "form", "explode": False}
@@ -119,7 +119,7 @@ def sort_order(query: QueryDict, view: Any) -> list[str]:
 
 
 def order_of(sort: str, columns: dict[str, str]) -> list[str]:
-    """Raises FieldError for a name that is not in `columns`. A repeated name counts where it stands first."""
+    """Return the columns to order by. Of a repeated name the first counts. Raises FieldError for an unknown one."""
     order: dict[str, str] = {}
     for key in sort.split(","):
         name = key.strip().removeprefix("-")
@@ -132,8 +132,8 @@ def order_of(sort: str, columns: dict[str, str]) -> list[str]:
 
 
 def refuse_unknown(query: QueryDict, known: frozenset[str], repeatable: frozenset[str]) -> None:
-    """A mistyped filter that is ignored returns the wrong data. Raises ApiError naming such parameters, and those with
-    too many values or too long ones."""
+    """Refuse unknown parameters, since a mistyped filter that is ignored returns the wrong data. Raises ApiError, which
+    names them and those with too many or too long values."""
     problems = parameter_problems(query, known, repeatable)
     first = next(problems, None)
     if first is not None:
@@ -168,19 +168,19 @@ def parameter_problems(
 
 
 def requested_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
-    """The `fields` parameter as a set that always holds `id`; None when it is not given."""
+    """Return the names in `fields`, always with `id`, or None without the parameter. Raises FieldError."""
     text = names_in(request.query_params, "fields")
     if text is None:
         return None
-    wanted = {name.strip() for name in text.split(",")}
-    unknown = wanted - names
+    requested = {name.strip() for name in text.split(",")}
+    unknown = requested - names
     if unknown:
         raise FieldError("fields", "invalid", f"Must be among {', '.join(sorted(names))}.")
-    return frozenset(wanted | {"id"})
+    return frozenset(requested | {"id"})
 
 
 class MultiValueField(forms.Field):
-    """Any number of short texts under one name."""
+    """A list of short texts, from a repeated parameter."""
 
     widget = forms.MultipleHiddenInput
 
@@ -202,7 +202,7 @@ class TextFilter(django_filters.CharFilter):
 
 class UtcDateTimeField(IsoDateTimeField):
     def clean(self, value: Any) -> Any:
-        """In UTC. An offset at either end of the calendar can lead out of it, where no database follows."""
+        """Return the time in UTC. Near the ends of the calendar an offset may lead to a year that no database has."""
         moment = super().clean(value)
         try:
             return moment and moment.astimezone(UTC)

@@ -55,21 +55,21 @@ _running: set[str] = set()
 _running_lock = threading.Lock()
 
 
-def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> Any:
+def idempotent(handler: Any = None, *, prepare: str = "", drop: str = "") -> Any:
     """Decorate a view's method that creates: `@idempotent`, or with work that must not be in its transaction.
 
-        @idempotent(prepare="take_upload", discard="drop_upload")
+        @idempotent(prepare="take_upload", drop="drop_upload")
         def create(self, request, *args, prepared, **kwargs): ...
 
     `prepare` names a method of the view that is called with the request's arguments before any transaction is
     open: it validates, hashes, stores a file. The handler gets the result as `prepared`, and only writes; it may
     be called again with the same one after a deadlock has undone its transaction. A repetition with a stored
-    response prepares nothing. `discard` names a method that undoes an unused preparation: the handler failed, or a
+    response prepares nothing. `drop` names a method that undoes an unused preparation: the handler failed, or a
     parallel request of the same key was faster. It is not called after the connection to the database broke, since
     the transaction may have been committed.
     """
     if handler is None:
-        return partial(idempotent, prepare=prepare, discard=discard)
+        return partial(idempotent, prepare=prepare, drop=drop)
 
     @wraps(handler)
     def once(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
@@ -79,7 +79,7 @@ def idempotent(handler: Any = None, *, prepare: str = "", discard: str = "") -> 
 
         preparation = Preparation(
             make=partial(getattr(view, prepare), request, *args, **kwargs) if prepare else None,
-            discard=getattr(view, discard) if discard else None,
+            drop=getattr(view, drop) if drop else None,
         )
         key = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:
@@ -101,10 +101,10 @@ class Preparation:
     """The work before the transaction, undone if it is not used."""
 
     make: Callable[[], Any] | None
-    discard: Callable[[Any], None] | None
+    drop: Callable[[Any], None] | None
 
     def around(self, act: Callable[..., Response], perform: Callable[[Callable[[], Response]], Any]) -> Any:
-        """Prepare, and return the response of `perform`, which calls `act` or returns a stored response."""
+        """Return the response of `perform`, which calls `act` or returns a stored response. Prepares first."""
         if self.make is None:
             return perform(act)
         prepared, used = self.make(), False
@@ -126,8 +126,8 @@ class Preparation:
         return response
 
     def undo(self, prepared: Any) -> None:
-        if self.discard is not None:
-            self.discard(prepared)
+        if self.drop is not None:
+            self.drop(prepared)
 
 
 def caller_of(request: Request) -> str:
@@ -234,7 +234,7 @@ def opened(content: bytes, status: int) -> HttpResponse:
     return response
 
 
-@purges_expired("stored answers")
+@purges_expired("stored responses")
 def purge_stored_responses() -> int:
     return delete_batch(StoredResponse.objects.filter(created_at__lt=timezone.now() - LIFETIME))
 

@@ -58,14 +58,14 @@ def override_of(
 
 
 def is_own_code(owner: type, function: Any) -> bool:
-    """Whether a framework class holds a framework function, or any class one that is wrapped to be described."""
+    """Return whether a framework class holds a framework function, or any class one that is wrapped to be described."""
     if module_of(function) == DESCRIBING:
         return is_framework(getattr(function, "__wrapped__", None))
     return is_of_framework(owner.__module__) and is_framework(function)
 
 
 def is_unknown_code(member: Any) -> bool:
-    """A callable or descriptor of somebody's own making; a class is data, such as `serializer_class`."""
+    """Return whether the member is a callable or descriptor of unknown code. A class, such as a serializer, is data."""
     return not isinstance(member, type) and (callable(member) or hasattr(type(member), "__get__"))
 
 
@@ -94,8 +94,8 @@ def functions_of(member: Any) -> list[Any] | None:
 
 
 def is_framework(function: Any) -> bool:
-    """Whether the function is the framework's, and all that it wraps or closes over: a decorator of the framework may
-    run anybody's code. `__module__` would be that of what it wraps."""
+    """Return whether the function is the framework's, and so are all that it wraps or closes over: a decorator of the
+    framework may call an author's code. `__module__` would be that of the wrapped function."""
     if not isinstance(function, FunctionType):
         return function is not None and is_of_framework(module_of(function))
     if not is_of_framework(module_of(function)):

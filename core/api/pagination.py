@@ -133,8 +133,8 @@ PARAMETER_NAMES = (
 @cache
 def parameters_of(*classes: Any) -> frozenset[str]:
     """Return the parameters that these paginators or filter backends read from the query."""
-    found: set[str] = set()
+    names: set[str] = set()
     for each in classes:
-        found |= getattr(each, "parameters", frozenset())
-        found |= {name for item in PARAMETER_NAMES if (name := getattr(each, item, None))}
-    return frozenset(found)
+        names |= getattr(each, "parameters", frozenset())
+        names |= {name for item in PARAMETER_NAMES if (name := getattr(each, item, None))}
+    return frozenset(names)

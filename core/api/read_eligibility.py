@@ -1,6 +1,6 @@
 """Which reads may be compiled: those of which the framework has written every part.
 
-A statement that is compiled once answers for everybody. So it may depend on nothing but what its key and its
+A compiled statement serves every caller. So it may depend on nothing but what its key and its
 placeholders hold: the caller's reach and id, the order, the filters and the fields. Code that an author overrides may
 depend on anything. Such a read is plain Django REST framework, without a flag. `manage.py show_access` prints the
 reason.
@@ -36,11 +36,11 @@ WRITE_HOOKS = frozenset(
         *("locked_object", "record", "record_bulk"),
     }
 )
-# What decides how an object is shown.
+# The hooks that decide how an object is shown.
 SHOWING_HOOKS = frozenset(
     {"get_object", "get_serializer", "get_serializer_class", "get_serializer_context", "response_with"}
 )
-# What the dispatcher and the router set on a viewset for each request, and what a route may set.
+# The attributes that the dispatcher and the router set on a viewset for each request, and those that a route may set.
 PER_REQUEST = frozenset(
     {
         *(
@@ -104,7 +104,7 @@ def refusal_of_view(view_class: Any) -> str | None:
 
 
 def refusal_of_filters(filterset_class: Any) -> str | None:
-    """A form of one's own may refuse what each field takes."""
+    """Return the author's part of a filterset, or None. A form may refuse values that its fields take."""
     if getattr(getattr(filterset_class, "Meta", None), "form", forms.Form) is not forms.Form:
         return f"{filterset_class.__name__}.Meta.form"
     return override_of(filterset_class)
@@ -130,13 +130,13 @@ def refusal_of_rows(rows: Any) -> str | None:
 
 
 def has_condition(rows: Any) -> bool:
-    """Whether the queryset may leave out rows of its model."""
+    """Return whether the queryset may leave out rows of its model."""
     query = rows.query
     return bool(query.where or query.distinct or query.combinator or query.is_sliced)
 
 
 def refusal_of_annotations(rows: Any, serializer_class: Any) -> str | None:
-    """A field that is no column must be an annotation of the class's queryset, of a type that the field represents."""
+    """Return the first field that is neither a column nor an annotation of the class's queryset, or None."""
     if serializer_class.Meta.model is not rows.model:
         return f"the model of {serializer_class.__name__}"
     for name, field in serializer_class().fields.items():
@@ -148,7 +148,7 @@ def refusal_of_annotations(rows: Any, serializer_class: Any) -> str | None:
 
 
 def is_constant(annotation: Any) -> bool:
-    """Whether the expression reads columns and nothing else: any value in it could be one of the moment."""
+    """Return whether the expression reads columns and nothing else: any value in it could be one of the moment."""
     if isinstance(annotation, CombinedExpression | Coalesce):
         return all(map(is_constant, annotation.get_source_expressions()))
     if isinstance(annotation, Value):
@@ -161,9 +161,9 @@ def is_constant(annotation: Any) -> bool:
 
 @cache
 def shows_its_row_only(model: Any, view_class: Any, serializer_class: Any) -> bool:
-    """Whether all that is shown of a row changes with its version. So each field shows a column of the row itself, or
-    what the model names in `etag_covers`. An ETag says nothing of other rows, nor of what code of the view's author
-    looks at, such as the caller's role."""
+    """Return whether all that is shown of a row changes with its version: each field shows a column of the row, or an
+    attribute in the model's `etag_covers`. An ETag covers neither other rows nor the values that code of the view's
+    author reads, such as the caller's role."""
     if (
         override_of(view_class, among=SHOWING_HOOKS) is not None
         or override_of(serializer_class, allowed=serializers.INPUT_HOOKS) is not None
@@ -177,7 +177,7 @@ def shows_its_row_only(model: Any, view_class: Any, serializer_class: Any) -> bo
 
 
 def compares_own_columns(view: Any) -> bool:
-    """Whether the list is sorted by columns of its rows, and filtered by plain comparisons of these."""
+    """Return whether the list is sorted by columns of its rows, and filtered by plain comparisons of these."""
     filters = view.filterset_class.base_filters if view.filterset_class else {}
     view_class: Any = type(view)
     return sorts_by_own_columns(view_class) and all(
@@ -198,7 +198,7 @@ def is_own_column(model: Any, name: str) -> bool:
 
 
 def is_configured(view: Any) -> bool:
-    """Whether the route has attributes of its own, as by `as_view(queryset=…)`."""
+    """Return whether the route has attributes of its own, as by `as_view(queryset=…)`."""
     return any(not name.startswith("_") for name in view.__dict__.keys() - PER_REQUEST)
 
 

@@ -37,13 +37,17 @@ def restricted_on(model: Any, path: str, *, many: bool = False) -> list[tuple[st
     """
     relations = list(relations_on(model, path))
     rows = [(prefix, field.related_model._default_manager.all()) for prefix, field in relations]
-    found = [(prefix, each) for prefix, each in rows if hasattr(each, "visible_to")]
-    if found and not many and not all(field.many_to_one or field.one_to_one for _prefix, field in relations):
+    guarded = [(prefix, each) for prefix, each in rows if hasattr(each, "visible_to")]
+    if (
+        guarded
+        and not many
+        and not all(field.many_to_one or field.one_to_one for _prefix, field in relations)
+    ):
         raise ImproperlyConfigured(
             f"{path!r} of {model.__name__} leads to many rows, of which the caller may not see all: "
             "filter by a `method` that narrows them, and sort by an annotation."
         )
-    return found
+    return guarded
 
 
 def visible_along(model: Any, path: str, user: Any, *, many: bool = False) -> Q:
@@ -70,7 +74,7 @@ def ordered(rows: QuerySet[Any], order: list[str], user: Any) -> QuerySet[Any]:
 
 
 def is_of_another_row(model: Any, path: str) -> bool:
-    """Whether the path begins with a relation; its key is a column of the row itself."""
+    """Return whether the path begins with a relation; its key is a column of the row itself."""
     field = field_of(model, path.partition("__")[0])
     return field is not None and field.is_relation and path != getattr(field, "attname", None)
 

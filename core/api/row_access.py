@@ -34,7 +34,7 @@ def model_of(view_class: Any) -> Any:
 
 
 def has_model(view_class: Any) -> bool:
-    """Whether the class is a viewset of a model, and not a base of others."""
+    """Return whether the class is a viewset of a model, and not a base of others."""
     try:
         model_of(view_class)
     except ImproperlyConfigured:
@@ -61,8 +61,8 @@ class RowAccess:
             return self.get_queryset().model
 
     def get_queryset(self) -> QuerySet[Any]:
-        """The rows that the caller may read. In a list they are the caller's own and public ones, and with `scope=all`
-        everybody's. What a subclass returns in its place is shown as it is, without deleted rows."""
+        """Return the rows that the caller may read: in a list own and public ones, or with `scope=all` those of all
+        users. Rows that a subclass returns are shown as they are, without deleted ones."""
         rows: Any = super().get_queryset()  # type: ignore[misc]
         if self.action in self.list_actions:
             rows = rows.listed_for(self.request.user, everybodys=self.requests_all())
@@ -71,7 +71,7 @@ class RowAccess:
         return in_state(rows, self.deleted)
 
     def rows_in_state(self, deleted: bool | None = False) -> QuerySet[Any]:
-        """The rows of `get_queryset` that are not deleted, or are deleted. None: both."""
+        """Return the rows of `get_queryset` that are not deleted, or are deleted. None: both."""
         before, self.deleted = self.deleted, deleted
         try:
             rows = self.get_queryset()
@@ -80,20 +80,20 @@ class RowAccess:
         return in_state(rows, deleted) if type(self).get_queryset is not RowAccess.get_queryset else rows
 
     def object_rows(self) -> QuerySet[Any]:
-        """The rows that a single object is one of, as REST framework has it: the filter backends apply."""
+        """Return the rows among which a single object is looked up. The filter backends apply, as in REST framework."""
         rows: QuerySet[Any] = self.filter_queryset(self.rows_in_state(self.deleted))
         return rows
 
     @classmethod
     def has_scope(cls) -> bool:
-        """Whether the list has the parameter `scope`: for a role that may read more rows than it lists."""
+        """Return whether the list has the parameter `scope`: for a role that may read more rows than it lists."""
         access = getattr(cls.queryset.model, "access", None) if cls.queryset is not None else None
         if access is None or access.owner == "pk" or not is_declared(type(cls.queryset.all())):
             return False
         return bool(access.has_scope(cls.queryset.model))
 
     def requests_all(self) -> bool:
-        """Raises FieldError for another scope, PermissionDenied for a role that may not read all rows."""
+        """Return whether `scope` is `all`. Raises FieldError for another, PermissionDenied for a role without it."""
         scope = self.request.query_params.get("scope")
         if scope is None or not self.has_scope():
             return False
@@ -117,11 +117,11 @@ class RowAccess:
         return access_of(self.model).reach(self.model, self.request.user)
 
     def reach(self) -> tuple[Reach, bool]:
-        """What besides the caller's id decides which rows a read shows: what the role covers, and the scope."""
+        """Return the reach of the role, and the scope. With the caller's id they decide which rows a read shows."""
         return self.role_reach(), self.requests_all()
 
     def shows_own_rows_only(self) -> bool:
-        """Whether a read without `scope` shows nothing but rows that give the caller a new version when they change."""
+        """Return whether a read without `scope` shows only rows whose changes renew the version of the caller."""
         access = getattr(self.model, "access", None)
         if access is None or not access.is_by_owner_only or is_configured(self) or not is_watched(self.model):
             return False

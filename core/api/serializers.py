@@ -35,7 +35,7 @@ def camel(name: str) -> str:
 
 
 class Storable:
-    """What two of DRF's validators ask, which look at each character for itself: with the same codes and words."""
+    """Validator in place of two of DRF, which test each character by itself. Codes and messages are theirs."""
 
     surrogate = ProhibitSurrogateCharactersValidator()
     null = ProhibitNullCharactersValidator()
@@ -117,25 +117,25 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
                 extra[name] = {"source": column, **extra.get(name, {})}
         meta.extra_kwargs = extra
         meta.read_only_fields = tuple(getattr(meta, "read_only_fields", ()))
-        # What must be unique is the database's to say, and a 409: a question before the write proves nothing.
+        # A query before the write proves nothing, so the database refuses values that are not unique, with a 409.
         meta.validators = getattr(meta, "validators", [])
 
     def get_fields(self) -> dict[str, Any]:
-        """Found out once for the class; each serializer gets copies of its own, since a field knows its parent."""
+        """Return copies of fields that are built once for the class. A field knows its parent, so it is not shared."""
         prototypes = self.__class__.__dict__.get("_prototypes")
         if prototypes is None:
             prototypes = self.__class__._prototypes = super().get_fields()
             refuse_written_keys(self.__class__, prototypes)
             for field in prototypes.values():
                 if isinstance(field, serializers.DateTimeField) and not hasattr(field, "timezone"):
-                    field.timezone = UTC  # not the one that `timezone.activate` sets
+                    field.timezone = UTC  # whatever `timezone.activate` sets
         return {name: own_copy(field) for name, field in prototypes.items()}
 
     def to_internal_value(self, data: Any) -> Any:
-        """Validate, and refuse relations to rows that the caller may not read.
+        """Return the valid values. Relations to rows that the caller may not read are refused.
 
         Where the relation decides whose row it is (a path of the model's `access`), rows that the caller may not write
-        are refused too. They are answered as rows that do not exist.
+        are refused too. The error is that of rows that do not exist.
         """
         values = super().to_internal_value(data)
         refuse_hidden(self, values)
@@ -169,7 +169,7 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
 
 def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
     """Refuse relations to rows that the caller may not read. Where the relation decides whose row it is (a path of the
-    model's `access`), rows that the caller may not write are refused too. They are answered as rows that do not exist.
+    model's `access`), rows that the caller may not write are refused too. The error is that of rows that do not exist.
 
     Raises ValidationError.
     """
@@ -219,7 +219,7 @@ def refusal_of(serializer_class: Any) -> str | None:
 
 
 def has_plain_descriptor(model: Any, attribute: str) -> bool:
-    """Whether reading the attribute of a row gives the column, and is not replaced by a property or the like."""
+    """Return whether reading the attribute of a row gives the column, and is not replaced by a property or the like."""
     return isinstance(inspect.getattr_static(model, attribute, None), DeferredAttribute)
 
 
@@ -248,7 +248,7 @@ def is_same_value(field: Any, column: Any) -> bool:
 
 
 def shows_column(model: Any, field: Any) -> bool:
-    """Whether the field shows a column of the row, in whatever form, by code of REST framework."""
+    """Return whether the field shows a column of the row, in whatever form, by code of REST framework."""
     if getattr(field, "represents_the_value", False):
         return True
     column: Any = getattr(inspect.getattr_static(model, field.source, None), "field", None)
@@ -260,7 +260,7 @@ def shows_column(model: Any, field: Any) -> bool:
 
 
 def column_of(model: Any, attribute: str) -> Any:
-    """The model's field whose value this attribute is; that of the key for `user_id`. None for what is no column."""
+    """Return the model's field whose value this attribute is, for `user_id` the field of the key, or None."""
     column = next((column for column in model._meta.concrete_fields if column.attname == attribute), None)
     return getattr(column, "target_field", column) if column is not None else None
 
@@ -284,7 +284,7 @@ def names_of(serializer_class: Any) -> tuple[str, ...]:
 
 
 def own_copy(field: Any) -> Any:
-    """Of a field that is bound to no serializer yet. Its validators and choices are shared: nobody changes them."""
+    """Return a copy of an unbound field. Validators and choices are shared, since no code changes them."""
     copied = copy.copy(field)
     if hasattr(field, "validators"):
         copied.validators = list(field.validators)  # a serializer may append to its own

@@ -1,4 +1,4 @@
-"""What every API view does beyond DRF: limits before anything else, strict query parameters, rate headers."""
+"""The base of every API view: limits before anything else, strict query parameters, rate headers."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -38,11 +38,11 @@ class ApiView(APIView):
     documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
     throttle_scope: ClassVar[str | None] = None
     refused_credentials: Exception | None = None
-    format_kwarg = None  # no format suffixes: the answer is JSON
+    format_kwarg = None  # no format suffixes: responses are JSON
 
     @classmethod
     def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
-        """Raises ImproperlyConfigured for a scope without a rate, which would fail at each request."""
+        """Return the view. Raises ImproperlyConfigured for a scope without a rate, which would fail at each request."""
         scope = initkwargs.get("throttle_scope", cls.throttle_scope)
         throttles = initkwargs.get("throttle_classes", cls.throttle_classes)
         is_limited = any(issubclass(each, RateLimit) for each in throttles)
@@ -66,7 +66,7 @@ class ApiView(APIView):
         if self.refused_credentials is not None and not self.is_open_to_all(request):
             raise self.refused_credentials
         self.check_permissions(request)
-        # What the view has no method for is a 405, whatever its query.
+        # A method that the view does not have is a 405, whatever the query.
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
             refuse_unknown(request.query_params, *self.known_parameters())
 
@@ -84,7 +84,7 @@ class ApiView(APIView):
         return bool({type(one) for one in self.get_permissions()} - {AllowAny, IsAuthenticated})
 
     def known_parameters(self) -> tuple[frozenset[str], frozenset[str]]:
-        """All that the query may hold, and which of these may be repeated."""
+        """Return the parameters that the query may have, and those of them that may be repeated."""
         return self.query_parameters, self.repeatable_parameters
 
     def check_permissions(self, request: Request) -> None:
@@ -109,7 +109,7 @@ class ApiView(APIView):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """Not `Allow` with every answer, which has to be put together for each."""
+        """Return no `Allow` for most responses: it would be computed for each."""
         return {}
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -119,7 +119,7 @@ class ApiView(APIView):
 
 
 class PublicAuthView(ApiView):
-    """A door that anyone may knock at, counted per address."""
+    """A view for requests without credentials, limited by address."""
 
     authentication_classes: Any = ()
     permission_classes = ()
@@ -137,7 +137,7 @@ def product(_request: HttpRequest) -> dict[str, str]:
 
 
 def allowed(*methods: str) -> Callable[[View], View]:
-    """For a plain view: 405 in the envelope, with `Allow`, for every other method."""
+    """Return a decorator of plain views: other methods are a 405 in the envelope, with `Allow`."""
 
     def decorate(view: View) -> View:
         @csrf_exempt  # else an unsafe method would be a 403 before it is a 405

@@ -25,10 +25,10 @@ from core.db.owner_versions import list_etag
 
 
 class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
-    """Owner-scoped CRUD with lists, versions and audit. A subclass declares:
+    """Owner-scoped CRUD with lists, versions and audit.
 
-    `queryset`, `serializer_class`, `filterset_class`, `sort_fields`, `http_method_names`. Rows come only
-    through the queryset's `visible_to(user)`; what a caller may not see does not exist.
+    A subclass declares `queryset`, `serializer_class`, `filterset_class`, `sort_fields`, `http_method_names`. Rows come
+    only through the queryset's `visible_to(user)`; a row that the caller may not see is a 404.
     """
 
     queryset: Any
@@ -44,7 +44,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     )
     action_parameters: ClassVar[dict[str, frozenset[str]]] = {}
     list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
-    paged_actions: ClassVar[frozenset[str]] = frozenset()  # that answer with a page of other objects
+    paged_actions: ClassVar[frozenset[str]] = frozenset()  # that return a page of other objects
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -111,9 +111,9 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return self.list_response(self.rows_in_state)
 
     def list_response(self, rows: Callable[[], QuerySet[Any]]) -> Response:
-        """A page of what `rows`, a method of this view, returns."""
+        """Return a page of the rows that `rows`, a method of this view, returns."""
         etag = self.list_etag()
-        # `*` is held by whoever has never asked, perhaps for something wrong.
+        # `*` may come from a client that has no response yet, and whose query may be wrong.
         if etag and self.request.META.get("HTTP_IF_NONE_MATCH", "*").strip() != "*":
             unchanged = not_modified(self.request, etag)
             if unchanged is not None:
@@ -135,19 +135,19 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return list_etag(self.request.user, names_of(serializer_class), query)
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
-        wanted = self.requested_fields()
-        read = read_list(self, rows, wanted)
+        names = self.requested_fields()
+        read = read_list(self, rows, names)
         if read is not None:
             listed, meta = read
             return with_meta(listed, meta)
         filtered = self.filter_queryset(rows())
         page = self.paginate_queryset(filtered)
         shown = self.get_serializer(filtered if page is None else page, many=True).data
-        listed = [narrowed(row, wanted) for row in shown]
+        listed = [narrowed(row, names) for row in shown]
         return Response(listed) if page is None else self.get_paginated_response(listed)
 
     def requested_fields(self) -> frozenset[str] | None:
-        """Return the names that `fields` asks for, or None for all. Raises FieldError."""
+        """Return the names in `fields`, or None for all. Raises FieldError."""
         if "fields" not in self.request.query_params:
             return None
         return requested_fields(self.request, frozenset(names_of(self.get_serializer_class())))
@@ -166,7 +166,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return not_modified(self.request, etag) if covered else None
 
     def respond(self, instance: Any, status: int = 200, **headers: str) -> Response:
-        """One object, with its version."""
+        """Return a response with the object and its version."""
         data = self.get_serializer(instance).data
         return self.response_with(data, instance.etag, status, key=instance.pk, **headers)
 
@@ -190,7 +190,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return self.respond(instance, 201, Location=f"{request.path}/{address}")
 
     def validate(self, serializer: Any) -> None:
-        """Raises ValidationError."""
+        """Validate the body. Raises ValidationError."""
         serializer.is_valid(raise_exception=True)
         if not isinstance(serializer, ModelSerializer):  # which has done it
             refuse_hidden(serializer, serializer.validated_data)

@@ -2,7 +2,7 @@
 
     stored = files.store(chunks, user=user, content_type="text/csv", filename="a.csv")  # outside a transaction
     with transaction.atomic():
-        files.keep(stored)               # in the transaction of the row that refers to it
+        files.confirm(stored)               # in the transaction of the row that refers to it
     ...
         files.schedule_deletion(stored)  # in the transaction that deletes that row
 
@@ -35,7 +35,7 @@ from core.web.errors import UNAVAILABLE_RETRY_SECONDS, ApiError
 log = structlog.get_logger(__name__)
 
 LINK_LIFETIME = timedelta(minutes=5)
-PENDING_LIFETIME = timedelta(hours=1)  # longer than any request or job takes to keep what it has stored
+PENDING_LIFETIME = timedelta(hours=1)  # longer than any request or job takes to confirm a file
 BATCH = 200
 MAX_FAILURES = 3  # each may take the timeout of a storage that is not available
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -80,7 +80,7 @@ class Chunks(File):
 def store(
     chunks: Iterable[bytes], *, user: Any, content_type: str, filename: str, size: int | None = None
 ) -> StoredFile:
-    """Write a file, pending until `keep`. Call it outside any transaction, or its record is committed too late.
+    """Write a file, pending until `confirm`. Call it outside any transaction, or its record is committed too late.
 
     It uses the quota of `user` until its deletion is scheduled. A file whose `size` is known is refused before it
     is written, any other, such as an export, at the first byte without room. Raises QuotaExceeded, StorageUnavailable
@@ -134,7 +134,7 @@ def delete_now(stored: StoredFile) -> None:
         log.warning("file_left_to_the_purge", file=str(stored.pk), error=repr(error))
 
 
-def keep(stored: StoredFile) -> None:
+def confirm(stored: StoredFile) -> None:
     """Keep a pending file, in the transaction of the row that refers to it. Raises StorageUnavailable if the purge has
     deleted it: its writer was slower than PENDING_LIFETIME."""
     pending = StoredFile.objects.filter(pk=stored.pk, state=StoredFile.State.PENDING)

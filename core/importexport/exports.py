@@ -164,7 +164,7 @@ def export(run: Run) -> None:
     try:
         with transaction.atomic():
             run.succeed(result, result_file=stored)
-            files.keep(stored)
+            files.confirm(stored)
             changes = {"rows": [None, serialized.count], "format": [None, extension]}
             audit.record(f"{meta.model_name}.exported", actor_id=user.pk, target=run.job, changes=changes)
     except BaseException:

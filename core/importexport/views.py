@@ -75,7 +75,7 @@ class ImportViewSet(BulkViewSet):
     @action(
         detail=False, methods=["post"], url_path="import", parser_classes=[ImportParser, StrictJSONParser]
     )
-    @idempotent(prepare="read_table", discard="drop_table")
+    @idempotent(prepare="read_table", drop="drop_table")
     def import_rows(self, request: Any, *args: Any, prepared: Prepared, **kwargs: Any) -> Response:
         """Import from a file. Valid rows are stored, invalid ones reported by number in the `result` of the job. A row
         with an `id` changes that object, or creates it under this id; absent columns are not changed. With `dryRun`
@@ -83,7 +83,7 @@ class ImportViewSet(BulkViewSet):
         kind = kind_of(type(self), "import")
         with transaction.atomic():
             if prepared.stored is not None:
-                files.keep(prepared.stored)
+                files.confirm(prepared.stored)
                 source = prepared.stored
             else:
                 source = file_of_dry_run(user=request.user, kind=kind, pk=prepared.dry_run_id)

@@ -50,7 +50,9 @@ FAST_PATHS = {
 
 
 class BulkViewSet(BaseViewSet):
-    """A BaseViewSet with `POST …/bulk`. Its serializer may have, next to `create` and `update`,
+    """A BaseViewSet with `POST …/bulk`.
+
+    Its serializer may have, next to `create` and `update`:
 
     - `create_many(items)`: one new instance for each item of validated values, in order;
     - `update_many(changes)`: changes the instance of each (instance, validated values) in place.
@@ -67,7 +69,7 @@ class BulkViewSet(BaseViewSet):
     @action(detail=False, methods=["post"], url_path="bulk")
     @idempotent(prepare="read_operations")
     def bulk(self, request: Any, *args: Any, prepared: list[Operation], **kwargs: Any) -> Response:
-        """Create, change and delete many at once. All of the operations are done, or none."""
+        """Do creations, changes and deletions at once: all of them, or none."""
         with transaction.atomic():
             results = self.run_operations(prepared)
         return Response(results)

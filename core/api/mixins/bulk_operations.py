@@ -112,7 +112,7 @@ def uuid_of(value: Any) -> UUID | None:
 
 
 def repetitions(operations: Sequence[Operation]) -> list[Problem]:
-    """Two operations on one object would have no order that a client could rely on."""
+    """Return the problems of objects that are named twice: a client could not rely on the order of the operations."""
     first: dict[UUID, int] = {}
     return [
         problem(item.index, "id", "repeated", f"Operation {first[item.pk]} is on this object already.")

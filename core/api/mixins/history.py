@@ -1,4 +1,4 @@
-"""What has happened to one object, for whoever may see it, out of the audit log."""
+"""The history of an object: its audit events, for users who may read the object."""
 
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ class HistoryViewSet(BaseViewSet):
 
     @action(detail=True, url_path="history")
     def history(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """What has happened to it, the newest first."""
+        """Return the events of the object, newest first."""
         self.deleted = None
         instance = self.get_object()
         # An import may choose the id of a row that was deleted for good, whose events are not those of the new row.
@@ -55,7 +55,7 @@ class HistoryViewSet(BaseViewSet):
 
 
 def actor(event: AuditEvent, owner_id: Any, people: dict[Any, Any], caller: Any) -> dict[str, Any] | None:
-    """None is the system itself. An erased person is in no table: it may have been anybody but the owner."""
+    """Return the actor of an event, or None for the system. An erased user is in no table, and is not the owner."""
     if event.actor_id is None:
         return None
     person = people.get(event.actor_id)

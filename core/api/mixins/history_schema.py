@@ -22,7 +22,7 @@ ACTOR = object_of(
 CHANGES: Schema = {
     "type": "object",
     "description": "By field, what it was and what it became; long texts are cut off, with their length. Empty "
-    "where the event says it all.",
+    "where the name of the event is enough.",
     "additionalProperties": object_of({"before": {}, "after": {}}),
     "examples": [{"title": {"before": "Minutes", "after": "Minutes of the meeting"}}],
 }

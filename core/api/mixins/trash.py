@@ -1,4 +1,4 @@
-"""The trash: what was deleted softly can be listed, and restored until it is purged."""
+"""The trash: objects that are soft-deleted can be listed, and restored until they are purged."""
 
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ class TrashViewSet(BaseViewSet):
 
     @action(detail=False, url_path="trash")
     def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """What was deleted and can still be restored."""
+        """List deleted objects that can still be restored."""
         return self.list_response(self.get_trash)
 
     @action(detail=True, methods=["post"], url_path="restore")

@@ -49,7 +49,7 @@ class Prepared(ApiView):
     def drop(self, prepared):
         self.did.append(f"drop {prepared}")
 
-    @idempotent(prepare="take", discard="drop")
+    @idempotent(prepare="take", drop="drop")
     def post(self, request, *, prepared):
         self.did.append(f"write {prepared}")
         OutboxMessage.objects.create(kind="test.prepared")

@@ -89,7 +89,7 @@ def attach(
     refuse_more(to)
     with transaction.atomic():
         for stored in prepared.files:
-            files.keep(stored)
+            files.confirm(stored)
         measures = {"width": prepared.width, "height": prepared.height}
         columns = {"file": prepared.file, "thumbnail": prepared.thumbnail, **measures, **values}
         attachment: BaseAttachment = model.objects.create(**{**columns, model.parent: to})

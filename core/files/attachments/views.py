@@ -108,7 +108,7 @@ class AttachmentViewSet(BaseViewSet):
     def drop_upload(self, serializer: Any) -> None:
         drop(serializer.context["prepared"].files)
 
-    @idempotent(prepare="take_upload", discard="drop_upload")
+    @idempotent(prepare="take_upload", drop="drop_upload")
     def create(self, request: Any, *args: Any, prepared: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             prepared.context["parent"] = self.get_writable_parent(locked=True)

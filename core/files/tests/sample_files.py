@@ -18,7 +18,7 @@ def pending_file(content=b"content", user=None, **values):
 def stored_file(content=b"content", **values):
     """Store a file for good."""
     stored = pending_file(content, **values)
-    files.keep(stored)
+    files.confirm(stored)
     return stored
 
 

@@ -74,7 +74,7 @@ def test_a_purged_file_is_refused(disk):
     purge_expired()
 
     with pytest.raises(files.StorageUnavailable):
-        files.keep(stored)
+        files.confirm(stored)
 
 
 def test_a_file_pending_deletion_is_refused(disk):
@@ -82,7 +82,7 @@ def test_a_file_pending_deletion_is_refused(disk):
     StoredFile.objects.update(state=State.DELETING, user=None, filename="")
 
     with pytest.raises(files.StorageUnavailable):
-        files.keep(stored)
+        files.confirm(stored)
 
 
 def test_a_scheduled_deletion_clears_the_owner_at_once_and_the_bytes_soon(storage):

@@ -31,7 +31,7 @@ def over(user, status=Status.SUCCEEDED, **values):
 def with_file(transactional_db, owner):
     """A finished export."""
     stored = files.store([b"id\r\n"], user=owner.user, content_type="text/csv", filename="a.csv")
-    files.keep(stored)
+    files.confirm(stored)
     result = {"format": "csv", "rows": 0, "filename": "things.csv", "contentType": "text/csv", "size": 4}
     return over(owner.user, result=result, result_file=stored, progress=100)
 

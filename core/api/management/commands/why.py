@@ -115,8 +115,8 @@ def clauses(model: Any, user: Any, row: Any, *, write: bool) -> Iterator[str]:
     if not is_declared(type(model._default_manager.all())):
         return
     reach = access.reach(model, user, write=write)
-    found: dict[str, Q] = access.clauses(model, user, reach, write=write, with_public=not write)
-    for name, condition in found.items():
+    admitted: dict[str, Q] = access.clauses(model, user, reach, write=write, with_public=not write)
+    for name, condition in admitted.items():
         admits = model._base_manager.filter(condition, pk=row.pk).exists()
         value = getattr(access, name)
         yield f"{verb}, {name}={value!r}: {'admits' if admits else 'does not admit'}"
