@@ -9,7 +9,7 @@ from resources.services import create_resource
 
 
 class ResourceFactory(DjangoModelFactory):
-    """Made by the service, so that `tags=[…]` and the search text are as in life."""
+    """A resource created by the service, so that `tags=[…]` and the search text are those of production."""
 
     class Meta:
         model = Resource
@@ -32,7 +32,7 @@ class TagFactory(DjangoModelFactory):
 
 
 class AttachmentFactory(DjangoModelFactory):
-    """Stored, kept and attached, as by an upload of a text."""
+    """An attachment with a stored file, as an upload of a text creates it."""
 
     class Meta:
         model = Attachment

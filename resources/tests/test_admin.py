@@ -49,7 +49,7 @@ def test_title_and_owner_are_searched(browser):
     assert search(browser, q="MINUTES") == {titled.pk, owned.pk}
 
 
-def test_status_and_trash_narrow_the_list(browser):
+def test_the_list_filters_by_status_and_trash(browser):
     draft = ResourceFactory(status="draft")
     trashed = ResourceFactory(status="draft")
     trashed.soft_delete()
@@ -60,7 +60,7 @@ def test_status_and_trash_narrow_the_list(browser):
 
 
 @pytest.mark.parametrize(("model", "factory"), [(Resource, ResourceFactory), (Tag, TagFactory)])
-def test_lists_cost_the_same_however_long(browser, model, factory):
+def test_the_queries_of_lists_do_not_grow_with_their_rows(browser, model, factory):
     factory()
     few = queries_of(browser, url_of(model))
     factory.create_batch(5)
@@ -69,7 +69,7 @@ def test_lists_cost_the_same_however_long(browser, model, factory):
 
 
 @pytest.mark.parametrize("model", [Resource, Tag])
-def test_staff_see_what_their_group_lets_them(staff, model):
+def test_staff_see_the_models_that_their_group_permits(staff, model):
     browser = browser_of(staff.user)
     assert browser.get(url_of(model)).status_code == 403
 
@@ -86,7 +86,7 @@ def test_a_hostile_title_is_escaped(browser):
 # --- adding and editing ---------------------------------------------------------------------------
 
 
-def test_a_resource_is_added_for_somebody(browser, owner):
+def test_a_resource_is_added_for_another_user(browser, owner):
     body = {
         "user": owner.user.pk,
         "title": " New ",
@@ -105,7 +105,7 @@ def test_a_resource_is_added_for_somebody(browser, owner):
     )
 
 
-def test_an_edit_moves_version_and_search_and_is_audited(browser, owner):
+def test_an_edit_updates_version_and_search_and_is_audited(browser, owner):
     resource = ResourceFactory(user=owner.user, title="Old", tags=["a"])
     edit(browser, resource, title="New", tag_names="b")
 
@@ -126,7 +126,7 @@ def test_saving_without_a_change_changes_nothing(browser, content):
     assert not AuditEvent.objects.filter(event="resource.updated").exists()
 
 
-def test_what_its_owner_changed_meanwhile_is_not_overwritten(browser, owner):
+def test_a_concurrent_change_of_the_owner_is_not_overwritten(browser, owner):
     resource = ResourceFactory(user=owner.user, title="Old", content="old")
     sent = form_of(browser, resource)
     owner.patch(f"/api/v1/resources/{resource.pk}", {"content": "newer"})
@@ -136,7 +136,7 @@ def test_what_its_owner_changed_meanwhile_is_not_overwritten(browser, owner):
     assert "saved this meanwhile" in errors(response)["__all__"][0]
 
 
-def test_the_owner_of_a_resource_does_not_change(browser, owner):
+def test_the_owner_of_a_resource_cannot_be_changed(browser, owner):
     resource = ResourceFactory()
     edit(browser, resource, user=owner.user.pk, title="New")
 
@@ -209,7 +209,7 @@ def test_nothing_is_restored_for_a_deleted_user(browser):
     assert stored(resource).deleted_at
 
 
-def test_what_lies_in_the_trash_is_only_looked_at(browser):
+def test_a_resource_in_the_trash_is_read_only(browser):
     resource = ResourceFactory(tags=["red", "blue"])
     resource.soft_delete()
 
@@ -218,7 +218,7 @@ def test_what_lies_in_the_trash_is_only_looked_at(browser):
     assert browser.get(url_of(resource, "delete")).status_code == 403
 
 
-def test_who_may_only_look_moves_nothing(staff):
+def test_the_view_permission_alone_moves_nothing_to_the_trash(staff):
     resource = ResourceFactory()
     browser = browser_of(allow(staff.user, "resources.view_resource"))
     act(browser, "move_to_trash", resource)
@@ -244,7 +244,7 @@ def test_tags_show_the_number_of_their_resources(browser, red):
     assert row.resource_count == 2
 
 
-def test_tags_are_found_by_name_and_owner(browser, red):
+def test_tags_are_searched_by_name_and_owner(browser, red):
     TagFactory(name="blue")
 
     assert search(browser, Tag, q="RED") == search(browser, Tag, q=red.user.email) == {red.pk}
@@ -259,7 +259,7 @@ def test_a_rename_of_a_tag_shows_on_all_its_resources(browser, red, owner):
     assert event("tag.renamed").actor_id == browser.user.pk
 
 
-def test_a_name_that_is_taken_is_refused_in_words(browser, red):
+def test_a_taken_name_is_an_error_of_the_form(browser, red):
     TagFactory(user=red.user, name="crimson")
     response = browser.post(url_of(red, "change"), {"name": "crimson"}, follow=True)
     red.refresh_from_db()
@@ -269,7 +269,7 @@ def test_a_name_that_is_taken_is_refused_in_words(browser, red):
     assert "tag of this name" in errors(response)["__all__"][0]
 
 
-def test_a_tag_in_use_stays(browser, red):
+def test_a_tag_in_use_is_not_deleted(browser, red):
     response = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
 
     assert messages_of(response) == ["A resource still has this tag."]
@@ -284,5 +284,5 @@ def test_an_unused_tag_is_deleted_and_audited(browser):
     assert event("tag.deleted").actor_id == browser.user.pk
 
 
-def test_tags_are_not_added_by_hand(browser):
+def test_tags_cannot_be_added_in_the_admin(browser):
     assert browser.get(url_of(Tag, "add")).status_code == 403

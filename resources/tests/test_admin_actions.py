@@ -55,20 +55,20 @@ def test_a_destructive_action_is_confirmed_first(browser, action, factory, conse
     assert not AuditEvent.objects.exists()
 
 
-def test_an_action_that_destroys_nothing_is_done_at_once(browser):
+def test_a_harmless_action_needs_no_confirmation(browser):
     message = OutboxMessageFactory(status=OutboxMessage.Status.FAILED, finished_at=timezone.now())
 
     assert messages_of(choose(browser, "retry", message)) == ["Waiting to be tried again: 1."]
 
 
-def test_it_is_done_once_it_is_confirmed(browser):
+def test_a_confirmed_action_is_done(browser):
     response = choose(browser, "move_to_trash", ResourceFactory(title="a"), ResourceFactory(title="b"))
 
     assert messages_of(go_on(browser, response)) == ["Moved to the trash: 2."]
     assert trashed() == {"a", "b"}
 
 
-def test_select_all_means_the_rows_of_the_filter_and_counts_them(browser):
+def test_select_all_selects_and_counts_the_rows_of_the_filter(browser):
     drafts = [ResourceFactory(title=f"draft {n}", status="draft") for n in range(3)]
     ResourceFactory(title="other", status="published")
     response = choose_all(browser, drafts[0], status__exact="draft")
@@ -78,7 +78,7 @@ def test_select_all_means_the_rows_of_the_filter_and_counts_them(browser):
     assert trashed() == {"draft 0", "draft 1", "draft 2"}
 
 
-def test_a_row_that_is_created_after_the_count_is_left_alone(browser):
+def test_a_row_that_is_created_after_the_confirmation_page_is_unchanged(browser):
     old = ResourceFactory(title="old", status="draft")
     response = choose_all(browser, old, status__exact="draft")
     ResourceFactory(title="new", status="draft")
@@ -149,7 +149,7 @@ def test_the_messages_of_a_batch_name_refused_and_unchanged_rows(browser, staff)
     assert "Logged out everywhere: 1." in texts
 
 
-def test_a_row_that_was_deleted_meanwhile_is_skipped(browser):
+def test_a_row_that_was_deleted_after_the_confirmation_page_is_skipped(browser):
     session, gone = SessionFactory(), SessionFactory()
     response = choose(browser, "end", session, gone)
     Session.objects.filter(pk=gone.pk).delete()
@@ -159,7 +159,7 @@ def test_a_row_that_was_deleted_meanwhile_is_skipped(browser):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
-def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_go_on(browser):
+def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_are_done(browser):
     locked, free = ResourceFactory(title="locked"), ResourceFactory(title="free")
     response = choose(browser, "move_to_trash", locked, free)
     held, done = threading.Event(), threading.Event()
@@ -185,7 +185,7 @@ def test_a_row_that_is_locked_for_too_long_is_refused_and_the_others_go_on(brows
     assert [text for text in texts if str(locked.pk) in text]
 
 
-def test_the_list_comes_back_with_its_filter_and_at_its_first_page(browser):
+def test_the_action_returns_to_the_first_page_of_the_filtered_list(browser):
     resource = ResourceFactory(status="draft")
     url = f"{url_of(Resource)}?status__exact=draft&p=1"
     response = choose(browser, "move_to_trash", resource, url=url)

@@ -60,18 +60,18 @@ def test_a_filter_that_is_not_declared_is_refused(model, browser):
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
-def test_no_secret_is_reached_however_far_away(model, browser):
+def test_no_filter_reaches_a_secret_over_relations(model, browser):
     for path in filter(is_secret, paths(model)):
         response = browser.get(url_of(model), {f"{path}__startswith": "a"})
         assert (path, response.status_code) == (path, 400)
 
 
-def test_secrets_are_found_by_the_walk():
+def test_the_walk_over_relations_reaches_secrets():
     assert {"password", "sessions__refresh_hash", "one_time_tokens__token_hash"} <= set(paths(User))
     assert {"user__password", "user__sessions__previous_hash"} <= set(paths(Resource))
 
 
-def test_a_hash_cannot_be_read_letter_by_letter(staff):
+def test_a_hash_cannot_be_guessed_by_prefix_filters(staff):
     browser = browser_of(allow(staff.user, "accounts.view_user"))
     user = UserFactory()
     for prefix in (user.password[:12], "nothing"):
@@ -96,7 +96,7 @@ def test_no_list_shows_searches_or_sorts_by_a_secret():
         assert options.date_hierarchy is None
 
 
-def test_sorting_goes_by_the_columns_of_the_list_only(browser):
+def test_only_columns_of_the_list_can_be_sorted_by(browser):
     first, second = UserFactory(password="a"), UserFactory(password="b")
     plain = [user.pk for user in rows(browser.get(url_of(User)))]
 
@@ -105,7 +105,7 @@ def test_sorting_goes_by_the_columns_of_the_list_only(browser):
     assert {first.pk, second.pk} <= set(plain)
 
 
-def test_the_search_finds_no_hash(browser):
+def test_the_search_does_not_match_hashes(browser):
     token = OneTimeTokenFactory()
     for model in registered():
         for text in (token.token_hash, token.user.password, f"{0:064x}"):
@@ -124,7 +124,7 @@ def test_the_search_finds_no_hash(browser):
         ("nothing", "resource", "user"),
     ],
 )
-def test_only_declared_fields_are_completed(browser, field):
+def test_autocomplete_serves_declared_fields_only(browser, field):
     query = dict(zip(("app_label", "model_name", "field_name"), field, strict=True), term="a")
 
     assert browser.get("/admin/autocomplete/", query).status_code == 403
@@ -150,11 +150,11 @@ def test_sessions_of_one_user_are_listed_by_a_declared_filter(browser, owner, st
 # --- admins of others -----------------------------------------------------------------------------
 
 
-def test_every_registered_admin_is_one_of_ours():
+def test_every_registered_admin_has_a_base_of_the_project():
     assert [model for model in registered() if not isinstance(admin_of(model), BaseAdmin)] == []
 
 
-def test_the_check_names_an_admin_that_is_not():
+def test_the_check_names_an_admin_without_such_a_base():
     site = Site("other")
     site.register(ContentType, admin.ModelAdmin)
     [problem] = [options for options in site.check(None) if options.id == "config.E001"]

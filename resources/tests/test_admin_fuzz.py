@@ -153,7 +153,7 @@ def test_no_parameter_of_a_list_makes_it_fail(model, browser, stored, chance):
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
-def test_parameters_together_do_not_either(model, browser, stored, chance):
+def test_no_combination_of_parameters_makes_a_list_fail(model, browser, stored, chance):
     for _ in range(25):
         names = chance.sample((*SPECIAL, *FILTERS), 3)
         query = [(name, chance.choice(TEXTS)) for name in names for _ in range(chance.randint(1, 2))]

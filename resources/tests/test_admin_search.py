@@ -43,7 +43,7 @@ def test_a_row_is_found_by_its_key(model, spelling, browser, stored):
 
 
 @pytest.mark.parametrize("model", [User, Session, Resource, Tag, Job])
-def test_what_belongs_to_a_person_is_found_by_their_key(model, browser, stored, owner):
+def test_rows_of_a_person_are_found_by_their_key(model, browser, stored, owner):
     rows_of_all(browser.user)
     row = stored[model] if model is not User else owner.user
 
@@ -114,7 +114,7 @@ def test_a_resource_is_found_by_the_request_id_of_its_creation(browser, owner):
     assert [str(row.pk) for row in search(browser, Resource, "asked-1")] == [response.json()["data"]["id"]]
 
 
-def test_a_key_in_a_text_is_found_too_when_it_is_nobodys(browser):
+def test_a_key_of_no_row_is_searched_in_texts(browser):
     key = "01890000-0000-7000-8000-000000000000"
     resource = ResourceFactory(title=f"About {key}")
 

@@ -1,4 +1,4 @@
-"""A form of the admin whose row somebody else has saved meanwhile: both versions are shown, nothing typed is lost."""
+"""A form of the admin whose row has changed since: both versions are shown, and submitted values are not lost."""
 
 import threading
 
@@ -46,7 +46,7 @@ def test_nothing_is_overwritten(stale, resource):
     assert "saved this meanwhile" in errors(stale)["__all__"][0]
 
 
-def test_what_was_typed_stays_in_the_form(stale):
+def test_the_submitted_values_remain_in_the_form(stale):
     sent = values(stale)
 
     assert (sent["title"], sent["content"], sent["tag_names"]) == ("Mine", "my text", "a\nmine")
@@ -65,7 +65,7 @@ def test_both_versions_are_shown_where_they_differ(stale):
     assert "<pre>their text</pre>" in stale.content.decode()
 
 
-def test_it_can_be_saved_on_top_knowingly(stale, browser, resource):
+def test_a_second_save_overwrites_the_other_version(stale, browser, resource):
     response = browser.post(url_of(resource, "change"), values(stale))
     resource.refresh_from_db()
 
@@ -75,7 +75,7 @@ def test_it_can_be_saved_on_top_knowingly(stale, browser, resource):
     assert event.changes["title"] == ["Theirs", "Mine"]
 
 
-def test_another_change_in_between_is_shown_again(stale, browser, resource, owner):
+def test_a_further_change_before_the_second_save_is_shown_again(stale, browser, resource, owner):
     owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Theirs again"})
     response = browser.post(url_of(resource, "change"), values(stale))
 
@@ -90,7 +90,7 @@ def test_values_that_are_stored_already_are_no_conflict(browser, owner, resource
     assert browser.post(url_of(resource, "change"), {**sent, "title": "Same"}).status_code == 302
 
 
-def test_an_invalid_value_in_the_form_stays_as_it_was_typed(browser, owner, resource):
+def test_a_submitted_invalid_value_remains_in_the_form(browser, owner, resource):
     sent = values(browser.get(url_of(resource, "change")))
     owner.patch(f"/api/v1/resources/{resource.pk}", {"title": "Theirs"})
     response = browser.post(url_of(resource, "change"), {**sent, "title": "x" * 256})
@@ -99,7 +99,7 @@ def test_an_invalid_value_in_the_form_stays_as_it_was_typed(browser, owner, reso
     assert values(response)["title"] == "x" * 256
 
 
-def test_what_a_service_refuses_stays_in_the_form_too(browser):
+def test_values_that_a_service_refuses_remain_in_the_form(browser):
     red = TagFactory(name="red")
     TagFactory(user=red.user, name="crimson")
     response = browser.post(url_of(red, "change"), {"name": "crimson"})

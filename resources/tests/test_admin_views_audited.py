@@ -1,4 +1,4 @@
-"""Staff who look at what belongs to a person leave an event."""
+"""A view of personal data by staff is an audit event."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def views():
     return AuditEvent.objects.filter(event__endswith=".viewed").order_by("id")
 
 
-def test_a_look_at_a_person_is_recorded(browser, owner):
+def test_a_view_of_an_account_is_recorded(browser, owner):
     browser.get(url_of(owner.user, "change"))
     event = views().get()
 
@@ -36,20 +36,20 @@ def test_a_look_at_a_person_is_recorded(browser, owner):
     assert event.ip_address == "127.0.0.1"
 
 
-def test_so_is_one_by_staff_who_may_only_look(staff, owner):
+def test_a_view_by_staff_with_the_view_permission_is_recorded(staff, owner):
     browser_of(allow(staff.user, "accounts.view_user")).get(url_of(owner.user, "change"))
 
     assert views().get().actor_id == staff.user.pk
 
 
-def test_and_one_at_the_own_page(browser):
+def test_a_view_of_the_own_account_is_recorded(browser):
     browser.get(url_of(browser.user, "change"))
 
     assert views().get().subject_id == browser.user.pk
 
 
 @pytest.mark.parametrize("model", [Session, Resource, Tag, Job, Attachment])
-def test_and_one_at_what_belongs_to_a_person(browser, owner, model):
+def test_a_view_of_a_row_of_a_person_is_recorded(browser, owner, model):
     row = rows_of_all(owner.user)[model]
     browser.get(url_of(row, "change"))
     event = views().get()
@@ -59,14 +59,14 @@ def test_and_one_at_what_belongs_to_a_person(browser, owner, model):
     assert (event.target_id, event.subject_id) == (target.pk, target.user_id)
 
 
-def test_a_page_loaded_again_within_a_minute_is_no_news(browser, owner):
+def test_a_second_view_within_a_minute_is_not_recorded(browser, owner):
     for _ in range(3):
         browser.get(url_of(owner.user, "change"))
 
     assert views().count() == 1
 
 
-def test_later_it_is(browser, owner):
+def test_a_second_view_after_a_minute_is_recorded(browser, owner):
     AuditEvent.objects.create(
         event="user.viewed",
         actor_id=browser.user.pk,
@@ -78,7 +78,7 @@ def test_later_it_is(browser, owner):
     assert views().count() == 2
 
 
-def test_every_pair_of_people_counts_for_itself(browser, staff, owner, stranger):
+def test_views_are_counted_by_viewer_and_person(browser, staff, owner, stranger):
     support = browser_of(allow(staff.user, "accounts.view_user"))
     for viewer in (browser, support):
         for user in (owner.user, stranger.user):
@@ -87,20 +87,20 @@ def test_every_pair_of_people_counts_for_itself(browser, staff, owner, stranger)
     assert views().count() == 4
 
 
-def test_who_is_refused_has_seen_nothing(staff, owner):
+def test_a_refused_view_is_not_recorded(staff, owner):
     assert browser_of(staff.user).get(url_of(owner.user, "change")).status_code == 403
     assert not views().exists()
 
 
-def test_a_list_leaves_no_event(browser):
+def test_a_list_is_not_recorded(browser):
     browser.get(url_of(User))
 
     assert not views().exists()
 
 
 @pytest.mark.parametrize("model", [User, Resource, Tag])
-def test_a_form_that_is_shown_again_is_a_look(browser, owner, model):
-    """With an error, or when the row has moved on: the page shows all that it shows to a GET."""
+def test_a_form_that_is_shown_again_is_recorded(browser, owner, model):
+    """Submit an invalid and a stale form: the page shows the same data as for a GET."""
     row = rows_of_all(owner.user)[model]
     response = browser.post(url_of(row, "change"), {"name": "", "title": "", "seen_version": "0"})
 
@@ -109,13 +109,13 @@ def test_a_form_that_is_shown_again_is_a_look(browser, owner, model):
 
 
 @pytest.mark.parametrize("page", ["delete", "password"])
-def test_so_are_the_other_pages_of_a_person(browser, owner, page):
+def test_the_other_pages_of_an_account_are_recorded(browser, owner, page):
     assert browser.get(url_of(owner.user, page)).status_code == 200
     assert (views().get().event, views().get().target_id) == ("user.viewed", owner.user.pk)
 
 
 @pytest.mark.parametrize("model", [AuditEvent, OutboxMessage])
-def test_and_the_pages_of_what_may_name_people(browser, owner, model):
+def test_pages_of_rows_that_may_name_people_are_recorded(browser, owner, model):
     row = rows_of_all(owner.user)[model]
     browser.get(url_of(row, "change"))
 
@@ -123,7 +123,7 @@ def test_and_the_pages_of_what_may_name_people(browser, owner, model):
 
 
 @pytest.mark.parametrize("method", ["get", "patch"])
-def test_and_a_person_read_through_the_api(admin, owner, method):
+def test_an_account_read_through_the_api_is_recorded(admin, owner, method):
     for _ in range(2):
         assert getattr(admin, method)(f"/api/v1/users/{owner.user.pk}").status_code == 200
     event = views().get()
@@ -131,7 +131,7 @@ def test_and_a_person_read_through_the_api(admin, owner, method):
     assert (event.event, event.actor_id, event.subject_id) == ("user.viewed", admin.user.pk, owner.user.pk)
 
 
-def test_but_not_the_own_account_read_through_the_api(admin, owner):
+def test_the_own_account_read_through_the_api_is_not_recorded(admin, owner):
     for path in ("me", str(owner.user.pk)):
         owner.get(f"/api/v1/users/{path}")
     admin.get("/api/v1/users/01890000-0000-7000-8000-000000000000")

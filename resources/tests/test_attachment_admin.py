@@ -20,7 +20,7 @@ def browser(admin):
     return browser_of(admin.user)
 
 
-def test_staff_with_permission_see_what_there_is(staff, attachment):
+def test_staff_with_permission_see_attachments(staff, attachment):
     allow(staff.user, "resources.view_attachment")
     response = browser_of(staff.user).get(url_of(Attachment), {"q": "a.txt"})
 
@@ -28,7 +28,7 @@ def test_staff_with_permission_see_what_there_is(staff, attachment):
     assert b"/api/v1/files?token=" in response.content
 
 
-def test_staff_without_it_see_nothing(staff, attachment):
+def test_staff_without_permission_see_no_attachments(staff, attachment):
     assert browser_of(staff.user).get(url_of(Attachment)).status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""Uploads and deletions at the same moment: all of an attachment is there, or nothing."""
+"""Parallel uploads and deletions: an attachment is stored completely, or not at all."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def consistent(disk):
     )
 
 
-def test_of_twenty_uploads_each_is_there_or_refused(disk, owner, log_in):
+def test_of_twenty_parallel_uploads_each_is_stored_or_refused(disk, owner, log_in):
     resource = ResourceFactory(user=owner.user)
     path = f"/api/v1/resources/{resource.pk}/attachments"
     for _ in range(10):
@@ -47,7 +47,7 @@ def test_of_twenty_uploads_each_is_there_or_refused(disk, owner, log_in):
     assert consistent(disk)
 
 
-def test_an_upload_while_its_resource_is_deleted(disk, owner, log_in):
+def test_an_upload_in_parallel_to_the_deletion_of_its_resource_is_consistent(disk, owner, log_in):
     clients = [log_in(owner.user) for _ in range(4)]
     for _ in range(15):
         resource = ResourceFactory(user=owner.user)
@@ -75,7 +75,7 @@ def test_one_attachment_is_deleted_once(disk, owner, log_in):
         assert consistent(disk)
 
 
-def test_one_key_stores_once(disk, owner, log_in):
+def test_parallel_uploads_with_one_idempotency_key_store_one_file(disk, owner, log_in):
     clients = [log_in(owner.user) for _ in range(6)]
     path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
     for number in range(10):

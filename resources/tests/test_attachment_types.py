@@ -57,7 +57,7 @@ def test_the_type_is_read_from_the_bytes(attach, content, name, expected):
         b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
         b"\n <?xml version='1.0'?><svg/>",
         b"\xef\xbb\xbf<!DOCTYPE html><html></html>",
-        b"\n" * 65_533 + b"<script>alert(1)</script>",  # on the border of two pieces
+        b"\n" * 65_533 + b"<script>alert(1)</script>",  # at the border of two chunks
         b"<!doctype\n HTML>",
         b"<SVG/onload=alert(1)>",
         b"<?php system('id');",
@@ -119,7 +119,7 @@ def test_bytes_after_the_end_of_an_image_are_dropped(disk, attach):
 
 
 def test_a_photo_is_turned_upright(disk, attach):
-    data = attach(samples.photo(80, 60, orientation=6)).json()["data"]  # its left is up
+    data = attach(samples.photo(80, 60, orientation=6)).json()["data"]  # its left side is the top
 
     picture = samples.opened(disk.fetch(data["url"])[2])
     assert (data["width"], data["height"], picture.size) == (60, 80, (60, 80))
@@ -127,7 +127,7 @@ def test_a_photo_is_turned_upright(disk, attach):
     assert picture.getpixel((30, 70))[2] > 200
 
 
-def test_an_animation_stays_an_animation(disk, attach):
+def test_an_animation_remains_an_animation(disk, attach):
     data = attach(samples.gif(frames=5)).json()["data"]
 
     film = samples.opened(disk.fetch(data["url"])[2])
@@ -157,7 +157,7 @@ def test_an_image_over_the_time_limit_is_refused(disk, attach, monkeypatch):
     assert (disk.names(), StoredFile.objects.count()) == ([], 0)
 
 
-def test_when_too_many_images_come_at_once_the_next_gets_retry_after(attach, monkeypatch):
+def test_an_image_over_the_concurrency_limit_gets_retry_after(attach, monkeypatch):
     monkeypatch.setattr(images, "limit", ConcurrencyLimit(slots=1, waiting=0, timeout=0))
     with images.limit.slot():
         response = attach(samples.png())
@@ -176,7 +176,7 @@ def without_end(**options):
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
 @pytest.mark.parametrize(("cut", "behind"), [(0, b""), (0, bytes(4096)), (8, b"")])
-def test_a_jpeg_without_its_end_marker_is_a_whole_picture(disk, attach, options, cut, behind):
+def test_a_jpeg_without_its_end_marker_is_accepted(disk, attach, options, cut, behind):
     content = without_end(**options)
     data = attach(content[: len(content) - cut] + behind).json()["data"]
     stored = samples.opened(disk.fetch(data["url"])[2])

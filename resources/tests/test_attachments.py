@@ -1,4 +1,4 @@
-"""The endpoints, the same on the disk and in a bucket."""
+"""The endpoints of attachments, on the disk and in a bucket."""
 
 from urllib.parse import quote
 
@@ -73,7 +73,7 @@ def test_an_image_comes_with_a_thumbnail(storage, owner, path):
         (samples.png(), "a.html", "a.png", 'inline; filename="a.png"'),
     ],
 )
-def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name, shown, disposition):
+def test_the_name_has_the_extension_of_the_type(storage, owner, path, content, name, shown, disposition):
     data = attach(owner, path, content, name).json()["data"]
 
     assert data["filename"] == shown
@@ -84,7 +84,7 @@ def test_the_name_has_the_ending_of_the_type(storage, owner, path, content, name
     assert AuditEvent.objects.get(event="attachment.created").changes == {"attachments": [None, shown]}
 
 
-def test_a_thumbnail_has_the_ending_of_its_own_type(storage, owner, path):
+def test_a_thumbnail_has_the_extension_of_its_own_type(storage, owner, path):
     data = attach(owner, path, samples.png(mode="RGB"), "a.png").json()["data"]
     headers = storage.fetch(data["thumbnailUrl"])[1]
 
@@ -99,7 +99,7 @@ def test_serves_a_range_of_the_file(storage, owner, path):
     assert (status, body, headers["Content-Range"]) == (206, b"2345", "bytes 2-5/10")
 
 
-def test_the_resource_shows_them_in_the_order_they_came(storage, owner, path):
+def test_the_resource_shows_attachments_in_the_order_of_creation(storage, owner, path):
     first = attach(owner, path).json()["data"]
     second = attach(owner, path, samples.png(), "a.png").json()["data"]
     shown = owner.get(path).json()["data"]["attachments"]
@@ -111,7 +111,7 @@ def test_the_resource_shows_them_in_the_order_they_came(storage, owner, path):
     assert storage.fetch(shown[1]["url"])[0] == 200
 
 
-def test_deleting_takes_the_bytes_along(storage, owner, path):
+def test_deleting_an_attachment_deletes_its_bytes(storage, owner, path):
     item = attach(owner, path, samples.png(), "a.png").json()["data"]
     assert len(storage.names()) == 2
     response = owner.delete(f"{path}/attachments/{item['id']}")
@@ -123,7 +123,7 @@ def test_deleting_takes_the_bytes_along(storage, owner, path):
     assert (storage.names(), StoredFile.objects.count()) == ([], 0)
 
 
-def test_one_of_them_by_its_path(disk, owner, path):
+def test_an_attachment_is_read_by_its_path(disk, owner, path):
     response = attach(owner, path)
     again = owner.get(response["Location"])
 
@@ -135,7 +135,7 @@ def test_one_of_them_by_its_path(disk, owner, path):
 
 
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
-def test_what_belongs_to_somebody_else_is_not_there(disk, owner, stranger, path, method):
+def test_attachments_of_others_are_a_404(disk, owner, stranger, path, method):
     item = attach(owner, path).json()["data"]["id"]
     tail = f"/{item}" if method == "delete" else ""
     body = {"data": upload(b"x"), "format": "multipart"} if method == "post" else {}
@@ -145,7 +145,7 @@ def test_what_belongs_to_somebody_else_is_not_there(disk, owner, stranger, path,
     assert Attachment.objects.count() == 1
 
 
-def test_an_attachment_is_only_below_its_own_resource(disk, owner, path):
+def test_an_attachment_below_another_resource_is_a_404(disk, owner, path):
     other = ResourceFactory(user=owner.user)
     item = attach(owner, path).json()["data"]["id"]
 
@@ -153,7 +153,7 @@ def test_an_attachment_is_only_below_its_own_resource(disk, owner, path):
     assert owner.delete(f"/api/v1/resources/{other.pk}/attachments/{item}").status_code == 404
 
 
-def test_in_the_trash_nothing_can_be_attached_nor_seen(disk, owner, path):
+def test_a_resource_in_the_trash_has_no_attachments_endpoint(disk, owner, path):
     attach(owner, path)
     owner.delete(path)
 
@@ -162,20 +162,20 @@ def test_in_the_trash_nothing_can_be_attached_nor_seen(disk, owner, path):
     assert len(owner.post(f"{path}/restore").json()["data"]["attachments"]) == 1
 
 
-def test_what_an_admin_attaches_is_its_owners(disk, owner, admin, path):
+def test_an_attachment_by_an_admin_belongs_to_the_owner_of_the_resource(disk, owner, admin, path):
     attach(admin, path)
 
     assert StoredFile.objects.get().user == owner.user
     assert len(owner.get(path).json()["data"]["attachments"]) == 1
 
 
-def test_lists_do_not_show_them(disk, owner, path):
+def test_lists_do_not_show_attachments(disk, owner, path):
     attach(owner, path)
 
     assert "attachments" not in owner.get("/api/v1/resources").json()["data"][0]
 
 
-def test_they_move_the_version_and_are_in_the_history(disk, owner, resource, path):
+def test_attachments_change_the_version_and_are_in_the_history(disk, owner, resource, path):
     before = owner.get(path)["ETag"]
     item = attach(owner, path).json()["data"]["id"]
     stale = owner.patch(path, {"title": "New"}, headers={"If-Match": before})
@@ -218,8 +218,6 @@ def test_the_etag_is_valid_as_long_as_the_urls_in_the_response(disk, owner, path
 
 def test_without_attachments_a_resource_costs_no_further_query(disk, owner, path):
     def cost():
-        with connection.cursor():  # new rows that wait for company go now
-            pass
         with CaptureQueriesContext(connection) as queries:
             owner.get(path)
         return len(queries)
@@ -232,7 +230,7 @@ def test_without_attachments_a_resource_costs_no_further_query(disk, owner, path
     assert (with_one, cost()) == (without + 1, without + 1)
 
 
-def test_twenty_are_the_most(disk, owner, path, resource):
+def test_a_resource_has_at_most_twenty_attachments(disk, owner, path, resource):
     resource.attachment_count = 20
     resource.save_changes("attachment_count")
 
@@ -240,7 +238,7 @@ def test_twenty_are_the_most(disk, owner, path, resource):
     assert disk.names() == []
 
 
-def test_the_same_key_and_file_attach_once(storage, owner, path):
+def test_a_repeated_upload_with_one_idempotency_key_attaches_once(storage, owner, path):
     headers = {"Idempotency-Key": "k1"}
     first = attach(owner, path, **headers)
     again = attach(owner, path, **headers)

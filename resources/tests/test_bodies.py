@@ -33,7 +33,7 @@ def test_a_body_is_read_whole(size, is_declared):
     assert read(*parts, declared=size if is_declared else None) == (b"x" * size, size)
 
 
-def test_nothing_is_read_of_a_body_whose_length_no_parser_takes(settings):
+def test_a_body_with_a_declared_length_over_the_limit_is_not_read(settings):
     async def endless():
         raise AssertionError("it is read")
         yield b""
@@ -43,7 +43,7 @@ def test_nothing_is_read_of_a_body_whose_length_no_parser_takes(settings):
     assert (body.read(), length) == (b"", settings.MAX_BODY_BYTES + 1)
 
 
-def test_a_chunked_body_is_read_no_further_than_any_parser_takes(settings):
+def test_a_chunked_body_is_read_up_to_the_limit_only(settings):
     settings.MAX_BODY_BYTES = 100
     sent = []
 
@@ -79,7 +79,7 @@ def test_a_body_that_cannot_be_stored_on_disk_fails_when_it_is_read(settings, tm
 
 
 @pytest.mark.django_db
-def test_an_upload_for_which_there_is_no_room_is_a_507(owner):
+def test_an_upload_without_disk_space_is_a_507(owner):
     path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
     lost = {"wsgi.input": UnstoredBody(OSError(errno.ENOSPC, "No space left on device"))}
     response = owner.generic("POST", path, b"x", "multipart/form-data; boundary=b", **lost)

@@ -47,7 +47,7 @@ def test_only_one_module_normalises():
     assert callers == {"core/web/text.py"}
 
 
-def test_no_other_module_imports_what_normalises():
+def test_only_listed_modules_import_unicodedata_and_idna():
     callers = set()
     for path, text in inventory.sources().items():
         for node in ast.walk(ast.parse(text)):
@@ -119,7 +119,7 @@ OWN = [
 
 @pytest.mark.parametrize("marks", [20, 30_000], ids=["short", "long"])
 @pytest.mark.parametrize(("method", "path", "body", "field"), OWN)
-def test_what_somebody_sends_of_their_own(owner, normalised, method, path, body, field, marks):
+def test_endpoints_of_the_own_account(owner, normalised, method, path, body, field, marks):
     resource, tag = ResourceFactory(user=owner.user), TagFactory(user=owner.user)
     path = path.format(resource=resource.pk, tag=tag.pk)
 

@@ -20,14 +20,14 @@ pytestmark = pytest.mark.django_db
 LIST = "/api/v1/resources"
 NEW = {"title": "New", "content": "text " * 100, "tags": ["a", "b"]}
 
-# {what: (statements, function calls)}, with BEGIN and COMMIT. About 115 calls of each are the rate limit's command to
-# Redis by django-redis, in place of a client of our own (decision 32).
+# {request: (statements, function calls)}, with BEGIN and COMMIT. About 115 calls of each are the rate limit's command
+# to Redis by django-redis (decision 32).
 BUDGETS = {
     "list": (2, 1390),
     "list not modified": (1, 1085),
     "detail": (2, 1305),
     "create": (5, 3810),  # every field represents its value, as in REST framework
-    # The row is looked for, locked by a plain query of its key, and looked for again: any query may be written to.
+    # The row is read, locked by a plain query of its key, and read again, because the view may have any query.
     "change": (6, 10780),
     "delete": (6, 8150),
 }
@@ -81,7 +81,7 @@ def calls_of(act):
 
 @pytest.mark.parametrize("what", BUDGETS)
 def test_statements(requests, what):
-    requests[what]()()  # what is found out once
+    requests[what]()()  # fills the caches of the process
     act = requests[what]()
     with CaptureQueriesContext(connection) as queries:
         response = act()

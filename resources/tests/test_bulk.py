@@ -53,7 +53,7 @@ def test_a_result_is_the_resource_as_it_is_read_with_its_etag(owner):
         assert result["etag"] == read["ETag"]
 
 
-def test_a_create_has_the_defaults_and_is_the_callers(admin):
+def test_a_create_has_the_defaults_and_belongs_to_the_caller(admin):
     [result] = bulk(admin, create(title=" New ")).json()["data"]
 
     assert (result["title"], result["content"], result["status"], result["tags"]) == ("New", "", "draft", [])
@@ -68,7 +68,7 @@ def test_a_create_ignores_an_id(owner):
     assert result["id"] != str(known.pk)
 
 
-def test_an_update_leaves_what_it_does_not_name(owner):
+def test_an_update_does_not_change_other_fields(owner):
     resource = ResourceFactory(
         user=owner.user, title="Old", content="stays", status="archived", tags=["kept"]
     )
@@ -83,7 +83,7 @@ def test_an_update_leaves_what_it_does_not_name(owner):
     )
 
 
-def test_updates_of_different_fields_leave_each_others(owner):
+def test_updates_of_different_fields_do_not_change_each_other(owner):
     one, two = (ResourceFactory(user=owner.user, title="t", content="c", tags=["a"]) for _ in range(2))
     bulk(owner, update(one, title="T"), update(two, content="C", tags=["b", "c"]))
     one, two = (owner.get(f"{URL}/{row.pk}").json()["data"] for row in (one, two))
@@ -92,7 +92,7 @@ def test_updates_of_different_fields_leave_each_others(owner):
     assert (two["title"], two["content"], two["tags"]) == ("t", "C", ["b", "c"])
 
 
-def test_each_change_moves_the_version_and_the_time(owner):
+def test_each_change_sets_version_and_time(owner):
     resource, same = ResourceFactory(user=owner.user), ResourceFactory(user=owner.user, title="Same")
     before = resource.updated_at
     bulk(owner, update(resource, title="New"), update(same, title="Same"))
@@ -117,7 +117,7 @@ def test_tags_are_created_once_and_keep_their_order(owner):
     assert Tag.objects.filter(user=owner.user).count() == 3
 
 
-def test_what_is_written_is_found_by_its_words(owner):
+def test_written_resources_are_found_by_their_words(owner):
     resource = ResourceFactory(user=owner.user, title="Before", tags=["red"])
     bulk(owner, update(resource, tags=["green"]), create(title="Montréal", tags=["blue"]))
 
@@ -129,7 +129,7 @@ def test_what_is_written_is_found_by_its_words(owner):
     assert titles("montreal blue") == ["Montréal"]
 
 
-def test_what_is_deleted_lies_in_the_trash(owner):
+def test_deleted_resources_are_in_the_trash(owner):
     resource = ResourceFactory(user=owner.user)
     bulk(owner, delete(resource))
 
@@ -138,7 +138,7 @@ def test_what_is_deleted_lies_in_the_trash(owner):
     assert owner.post(f"{URL}/{resource.pk}/restore")["ETag"].startswith('"v3-')
 
 
-def test_every_object_that_is_touched_has_its_event(owner):
+def test_every_changed_object_has_an_audit_event(owner):
     changing, same, removed = (ResourceFactory(user=owner.user, title="T") for _ in range(3))
     operations = create(title="N"), update(changing, title="U"), update(same, title="T"), delete(removed)
     response = bulk(owner, *operations, HTTP_X_REQUEST_ID="bulk-1")
@@ -154,7 +154,7 @@ def test_every_object_that_is_touched_has_its_event(owner):
     }
 
 
-def test_an_admin_changes_everybodys_by_id(admin, owner, stranger):
+def test_an_admin_changes_resources_of_others_by_id(admin, owner, stranger):
     one, two = ResourceFactory(user=owner.user), ResourceFactory(user=stranger.user)
     response = bulk(admin, update(one, tags=["mine"]), update(two, tags=["mine"]))
 

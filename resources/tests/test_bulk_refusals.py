@@ -68,7 +68,7 @@ def test_operations_are_a_list_of_1_to_100(owner, body):
         ({"method": "update", "id": str(uuid4()), "data": {"title": ""}}, "operations.1.title"),
     ],
 )
-def test_an_operation_that_is_wrong_is_named(owner, operation, field):
+def test_an_invalid_operation_is_named(owner, operation, field):
     assert refused(bulk(owner, GOOD, operation)) == (400, "VALIDATION_ERROR", [field])
     assert nothing_happened()
 
@@ -97,7 +97,7 @@ def test_a_refusal_of_the_body_needs_one_query_for_the_session(owner, django_ass
         bulk(owner, GOOD, create(title=""))
 
 
-def test_one_object_stands_in_one_operation(owner):
+def test_an_object_in_two_operations_is_refused(owner):
     resource = ResourceFactory(user=owner.user, title="Old")
     response = bulk(owner, update(resource, title="New"), GOOD, delete(resource))
 
@@ -105,7 +105,7 @@ def test_one_object_stands_in_one_operation(owner):
     assert owner.get(f"{URL}/{resource.pk}").json()["data"]["title"] == "Old"
 
 
-def test_what_is_not_the_callers_does_not_exist(owner, stranger):
+def test_objects_of_others_are_a_404(owner, stranger):
     theirs, mine, gone = (
         ResourceFactory(user=stranger.user),
         ResourceFactory(user=owner.user),
@@ -146,7 +146,7 @@ def test_a_stale_version_is_refused_and_named(owner, operation):
 
 
 @pytest.mark.parametrize("if_match", ['"v1"', "*", '"v9", "v1"'])
-def test_the_version_that_is_there_goes_through(owner, if_match):
+def test_the_current_version_is_accepted(owner, if_match):
     resource = ResourceFactory(user=owner.user)
     held = if_match.replace("v1", resource.etag.strip('"'))
     [result] = bulk(owner, update(resource, title="New") | {"ifMatch": held}).json()["data"]
@@ -161,8 +161,8 @@ def test_an_empty_version_matches_none(owner):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_at_the_end_undoes_all(owner):
-    """The last statement of the transaction, the audit's, meets a database that has gone."""
+def test_a_failure_at_the_end_rolls_back_all(owner):
+    """Lose the connection at the last statement of the transaction, that of the audit."""
     resource = ResourceFactory(user=owner.user, title="Old")
 
     def go_away(execute, sql, params, many, context):

@@ -60,7 +60,7 @@ PATHS = [LIST, f"{LIST}?search=first&sort=title", f"{LIST}?cursor=", f"{LIST}/tr
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_requested_again_is_cached(owner, resource, path):
+def test_a_repeated_request_is_cached(owner, resource, path):
     first = owner.get(path)
     again = hot(owner, path)
 
@@ -69,7 +69,7 @@ def test_what_is_requested_again_is_cached(owner, resource, path):
     assert again["RateLimit-Remaining"] < first["RateLimit-Remaining"]
 
 
-def test_once_is_not_enough(owner, resource):
+def test_a_single_request_is_not_cached(owner, resource):
     owner.get(LIST)
 
     assert queries_of(owner, LIST)[0] > 1
@@ -86,7 +86,7 @@ def test_once_is_not_enough(owner, resource):
     ],
     ids=["create", "change", "retag", "rename a tag", "SQL"],
 )
-def test_every_write_is_seen(owner, resource, write):
+def test_a_read_after_any_write_shows_it(owner, resource, write):
     before = hot(owner, LIST).content
     write(owner, resource)
     after = owner.get(LIST).content
@@ -111,14 +111,14 @@ def test_an_admins_list_of_everybody_is_not_cached(admin, owner, resource):
         assert admin.get(f"{LIST}?scope=all").json()["data"][0]["title"] == title
 
 
-def test_a_user_who_has_logged_out_is_given_nothing(owner, resource):
+def test_a_cached_response_is_a_401_after_logout(owner, resource):
     hot(owner, LIST)
     owner.post("/api/v1/auth/logout")
 
     assert owner.get(LIST).status_code == 401
 
 
-def test_past_the_limit_nothing_is_given(owner, resource, rates):
+def test_a_cached_response_is_a_429_over_the_rate_limit(owner, resource, rates):
     hot(owner, LIST)
     rates(user=1)
 
@@ -131,7 +131,7 @@ def test_refusals_are_not_cached(owner, path):
         assert owner.get(path).status_code == 400
 
 
-def test_a_client_that_has_the_list_is_not_sent_it(owner, resource):
+def test_a_client_with_the_current_etag_gets_304(owner, resource):
     cached = hot(owner, LIST)
 
     assert owner.get(LIST, HTTP_IF_NONE_MATCH=cached["ETag"]).status_code == 304
@@ -147,14 +147,14 @@ def test_a_setting_disables_it(owner, resource, settings):
     assert keys() == []
 
 
-def test_it_runs_out(owner, resource):
+def test_a_cached_response_expires(owner, resource):
     hot(owner, LIST)
     (key,) = keys()
 
     assert 0 < caches["responses"].ttl(key) <= 60
 
 
-def test_what_is_too_long_is_not_cached(owner, resource, monkeypatch):
+def test_a_large_response_is_not_cached(owner, resource, monkeypatch):
     monkeypatch.setattr("core.api.cache.MAX_BYTES", 100)
     owner.get(LIST), owner.get(LIST)
 

@@ -1,4 +1,4 @@
-"""Statements that are compiled once: the values of the moment land where they belong, and nothing else stays."""
+"""Statements that are compiled once: later values replace the placeholders, and no earlier value is stored."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -31,7 +31,7 @@ def test_placeholders_become_slots():
 
 @on_postgresql
 @pytest.mark.parametrize("moment", [timezone.now(), uuid4()])
-def test_a_value_of_the_moment_is_not_compiled(moment):
+def test_a_time_that_is_no_placeholder_is_not_compiled(moment):
     rows = Resource.objects.filter(**{"pk" if hasattr(moment, "hex") else "created_at__lt": moment})
     with pytest.raises(UncompilableError):
         compiled.compiled(rows, {})
@@ -43,7 +43,7 @@ def test_a_type_without_a_placeholder_is_refused():
 
 
 @on_postgresql
-def test_a_page_is_a_matter_of_values():
+def test_limit_and_offset_are_parameters():
     rows = [ResourceFactory(title=f"{number}") for number in range(5)]
     all_rows = compiled.compiled(Resource.objects.order_by("title").values_list("title"), {})
     further, first = compiled.with_limit(all_rows, None), compiled.with_limit(all_rows, 1)
@@ -54,7 +54,7 @@ def test_a_page_is_a_matter_of_values():
 
 
 @on_postgresql
-def test_the_total_comes_with_the_rows():
+def test_the_total_is_a_column_of_the_rows():
     for number in range(5):
         ResourceFactory(title=f"{number}", tags=["a", "b"])
     rows = compiled.with_total(Resource.objects.with_tags().order_by("title"), "total").values_list(

@@ -131,7 +131,7 @@ def test_tags_are_the_same(owner, rows, monkeypatch):
     assert plain[1]["meta"]["total"] == 5
 
 
-def test_one_persons_statement_does_not_remember_them(owner, stranger, rows):
+def test_a_statement_does_not_depend_on_its_first_caller(owner, stranger, rows):
     statement_cache.clear()
     mine = {row["userId"] for row in owner.get("/api/v1/resources?limit=100").json()["data"]}
     theirs = {row["userId"] for row in stranger.get("/api/v1/resources?limit=100").json()["data"]}
@@ -140,7 +140,7 @@ def test_one_persons_statement_does_not_remember_them(owner, stranger, rows):
     assert theirs == {str(stranger.user.pk)}
 
 
-def test_rights_that_are_lowered_count_at_once(admin, rows):
+def test_a_lowered_role_counts_at_once(admin, rows):
     path = f"/api/v1/resources/{rows[0].pk}"
     rows[0].restore()
     assert admin.get(path).status_code == 200
@@ -151,7 +151,7 @@ def test_rights_that_are_lowered_count_at_once(admin, rows):
     assert admin.get("/api/v1/resources?scope=all").status_code == 403
 
 
-def test_deep_pages_hold_what_shallow_ones_would(owner, rows, monkeypatch):
+def test_deep_pages_return_the_rows_of_the_plain_path(owner, rows, monkeypatch):
     paths = [f"/api/v1/resources?limit=4&sort=title&page={page}" for page in range(1, 7)]
     shallow = [result_of(owner.get(path)) for path in paths]
     monkeypatch.setattr(pagination, "DEEP", 5)

@@ -44,7 +44,7 @@ COMPRESSED = ['W/"v1"', '"v1-gzip"', 'W/"v1-br"', '"v0", W/"v1"']
 
 
 @pytest.mark.parametrize("held", ['"v1"', '"v0", "v1"', "*", ' "v1" ', *COMPRESSED])
-def test_who_holds_this_version_gets_304_without_a_body(owner, url, at, held):
+def test_the_current_etag_gets_304_without_a_body(owner, url, at, held):
     response = owner.get(url, HTTP_IF_NONE_MATCH=at(held))
 
     assert (response.status_code, response.content) == (304, b"")
@@ -53,7 +53,7 @@ def test_who_holds_this_version_gets_304_without_a_body(owner, url, at, held):
 
 
 @pytest.mark.parametrize("held", ['"v2"', "v1", '"v1', '"', "", '"v11"', "garbage, more"])
-def test_who_holds_another_version_gets_this_one(owner, url, at, held):
+def test_another_etag_gets_the_current_version(owner, url, at, held):
     response = owner.get(url, HTTP_IF_NONE_MATCH=at(held))
 
     assert response.status_code == 200
@@ -70,14 +70,14 @@ def test_a_change_ends_the_304(owner, url, at):
     assert owner.get(url, HTTP_IF_NONE_MATCH=at('"v1"')).status_code == 200
 
 
-def test_nobody_learns_of_a_strangers_version(stranger, url):
+def test_a_stranger_gets_404_with_any_etag(stranger, url):
     assert code(stranger.get(url, HTTP_IF_NONE_MATCH="*")) == (404, "NOT_FOUND")
     assert code(write(stranger, "patch", url, '"v7"')) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("method", WRITES)
 @pytest.mark.parametrize("if_match", ['"v1"', "*", '"v9", "v1"', *COMPRESSED])
-def test_writes_with_the_current_version(owner, resource, url, at, method, if_match):
+def test_accepts_the_current_version(owner, resource, url, at, method, if_match):
     assert write(owner, method, url, at(if_match)).status_code in {200, 204}
     resource.refresh_from_db()
     assert resource.version == 2
@@ -94,13 +94,13 @@ def test_refuses_any_other_version_and_changes_nothing(owner, resource, url, at,
 
 
 @pytest.mark.parametrize("method", WRITES)
-def test_without_the_header_the_last_one_wins(owner, resource, url, method):
+def test_without_the_header_the_last_write_wins(owner, resource, url, method):
     owner.patch(url, {"title": "Between"})
 
     assert getattr(owner, method)(url, {"title": "Two"}).status_code in {200, 204}
 
 
-def test_each_write_gives_the_version_for_the_next(owner, url):
+def test_each_write_returns_the_etag_for_the_next(owner, url):
     etag = owner.get(url)["ETag"]
     for number in range(5):
         response = owner.patch(url, {"content": str(number)}, HTTP_IF_MATCH=etag)
@@ -110,7 +110,7 @@ def test_each_write_gives_the_version_for_the_next(owner, url):
 
 
 @pytest.mark.parametrize("method", WRITES)
-def test_a_refusal_carries_the_current_version(owner, url, at, method):
+def test_a_412_has_the_current_etag(owner, url, at, method):
     current = owner.patch(url, {"title": "Between"})["ETag"]
     refused = write(owner, method, url, at('W/"v1"'))
 
@@ -119,7 +119,7 @@ def test_a_refusal_carries_the_current_version(owner, url, at, method):
 
 
 @pytest.mark.parametrize(("if_match", "status"), [('"v2"', 412), ('W/"v1"', 200), ("*", 200), (None, 200)])
-def test_restoring_looks_at_the_version_too(owner, resource, url, if_match, status):
+def test_a_restore_compares_the_version_too(owner, resource, url, if_match, status):
     resource.soft_delete()
     headers = {} if if_match is None else {"If-Match": if_match.replace("v1", resource.etag.strip('"'))}
 
@@ -128,18 +128,18 @@ def test_restoring_looks_at_the_version_too(owner, resource, url, if_match, stat
 
 
 @pytest.mark.parametrize(("if_match", "status"), [('W/"v1"', 200), ('"v1-gzip"', 200), ('W/"v2"', 412)])
-def test_an_operation_of_many_takes_what_the_header_does(owner, resource, at, if_match, status):
+def test_if_match_of_a_bulk_operation_has_the_forms_of_the_header(owner, resource, at, if_match, status):
     change = {"method": "update", "id": str(resource.pk), "ifMatch": at(if_match), "data": {"title": "Two"}}
     response = owner.post("/api/v1/resources/bulk", {"operations": [change]})
 
     assert response.status_code == status
 
 
-def test_a_stale_version_is_found_before_the_body_is_looked_at(owner, url):
+def test_a_stale_version_is_refused_before_the_body_is_validated(owner, url):
     assert code(owner.put(url, {"title": ""}, HTTP_IF_MATCH='"v9"')) == (412, "PRECONDITION_FAILED")
 
 
-def test_a_tag_has_a_version_that_moves_with_its_name_and_its_count(owner):
+def test_the_etag_of_a_tag_changes_with_its_name_and_its_count(owner):
     ResourceFactory(user=owner.user, tags=["red"])
     url = f"/api/v1/tags/{owner.get('/api/v1/tags').json()['data'][0]['id']}"
     first = owner.get(url)["ETag"]
@@ -152,7 +152,7 @@ def test_a_tag_has_a_version_that_moves_with_its_name_and_its_count(owner):
     assert owner.get(url, HTTP_IF_NONE_MATCH=third).status_code == 304
 
 
-def test_a_tag_is_deleted_only_at_the_version_that_was_seen(owner):
+def test_deleting_a_tag_compares_the_version(owner):
     resource = ResourceFactory(user=owner.user, tags=["red"])
     Resource.objects.filter(pk=resource.pk).delete()
     url = f"/api/v1/tags/{owner.get('/api/v1/tags').json()['data'][0]['id']}"

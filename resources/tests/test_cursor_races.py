@@ -1,4 +1,4 @@
-"""Somebody walks by cursor while others write: no row that stays is seen twice or missed."""
+"""A walk by cursor during writes: no lasting row is repeated or missed."""
 
 from threading import Event
 
@@ -36,7 +36,7 @@ def disturb(user, passing, done):
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_a_walk_sees_each_row_that_stays_once(owner, sort):
+def test_a_walk_by_cursor_returns_each_lasting_row_once(owner, sort):
     def row(number):
         return ResourceFactory(
             user=owner.user, title=f"t{number % 5}", status=Resource.Status.values[number % 3]
@@ -59,7 +59,7 @@ def test_a_walk_sees_each_row_that_stays_once(owner, sort):
         assert [pk for pk in seen if pk in staying] == [pk for pk in walk(owner, sort) if pk in staying]
 
 
-def test_a_row_whose_sort_key_moves_is_where_it_is_found_last(owner):
+def test_a_row_whose_sort_key_changes_is_returned_at_its_new_place(owner):
     """A walk in the order of change returns the rows changed meanwhile again, and no other row."""
     rows = [ResourceFactory(user=owner.user, title=str(number)) for number in range(8)]
     first = owner.get(URL, {"sort": "updatedAt", "limit": 4, "cursor": ""}).json()

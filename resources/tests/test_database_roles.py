@@ -1,4 +1,4 @@
-"""The application runs on the role that docs/deployment.md describes, which cannot touch the guard of the audit log."""
+"""The application runs with the role of docs/deployment.md, which cannot change the triggers of the audit log."""
 
 import os
 import re
@@ -84,7 +84,7 @@ def urls():
         run(f"DROP ROLE IF EXISTS {owner}; DROP ROLE IF EXISTS {app}", "postgres")
 
 
-def test_the_application_lives_on_its_role_up_to_an_erasure(urls):
+def test_the_application_works_with_its_role_up_to_an_erasure(urls):
     done = django_python(LIVE, DATABASE_URL=urls[1], REDIS_URL="", CELERY_BROKER_URL="")
 
     assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def test_the_application_lives_on_its_role_up_to_an_erasure(urls):
         "CREATE TABLE accounts_user2 (id uuid)",
     ],
 )
-def test_the_applications_role_cannot_touch_the_guard(urls, statement):
+def test_the_role_of_the_application_cannot_change_the_triggers(urls, statement):
     with psycopg.connect(urls[1]) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement)
 
@@ -123,7 +123,7 @@ INSERT = """
 
 
 @pytest.mark.parametrize("role", [0, 1])
-def test_neither_role_can_redact_at_will(urls, role):
+def test_neither_role_can_redact_other_events(urls, role):
     with psycopg.connect(urls[role]) as connection:
         connection.execute(INSERT)
         with pytest.raises(psycopg.errors.RestrictViolation):

@@ -1,4 +1,4 @@
-"""Who waits for whom: many writers of the same rows at once, and none of them is refused for it."""
+"""Parallel writers of the same rows: no request fails because of a deadlock."""
 
 from itertools import permutations
 
@@ -34,7 +34,7 @@ def consistent(caller, *names):
 
 
 def test_a_tag_is_renamed_while_its_resources_are_written(owner, log_in):
-    """Every round, in threads of their own: two renames, four resources that get the tags anew."""
+    """Run two renames and four updates of tagged resources in parallel, in each round."""
     resources = [ResourceFactory(user=owner.user, title="x", tags=["namex", "namey"]) for _ in range(4)]
     clients = callers(log_in, owner.user, 6)
     for number in range(15):
@@ -51,7 +51,7 @@ def test_a_tag_is_renamed_while_its_resources_are_written(owner, log_in):
             for client, row in zip(clients[2:], resources, strict=True)
         ]
         responses = together(*calls)
-        assert set(statuses(responses)) <= {200, 409}  # 409: a resource was given the new name in time
+        assert set(statuses(responses)) <= {200, 409}  # 409: a resource got a tag of the new name first
         consistent(owner, first.name, second.name)
         Tag.objects.filter(links=None).delete()
         for row in resources:
@@ -79,7 +79,7 @@ def test_a_tag_is_deleted_while_resources_get_and_lose_it(owner, log_in):
         assert statuses(written) == [200] * 4
 
 
-def test_bulks_in_every_order_do_not_lock_each_other_out(owner, log_in):
+def test_parallel_bulks_in_any_order_succeed(owner, log_in):
     resources = [ResourceFactory(user=owner.user, title="x", tags=["a", "b", "c"]) for _ in range(3)]
     clients = callers(log_in, owner.user, 6)
     for number in range(10):
@@ -113,7 +113,7 @@ def test_bulks_in_every_order_do_not_lock_each_other_out(owner, log_in):
             ]
 
 
-def test_bulks_that_create_the_same_new_tags_in_opposite_order(owner, log_in):
+def test_parallel_bulks_that_create_the_same_tags_in_opposite_order_succeed(owner, log_in):
     clients = callers(log_in, owner.user, 4)
     for number in range(10):
         names = [f"{number}-{place}" for place in range(10)]
@@ -163,7 +163,7 @@ def test_of_parallel_bulks_on_one_version_one_wins(owner, log_in):
 
 
 def test_a_change_applies_to_the_row_read_after_the_lock(owner, log_in):
-    """One writer sets the tags while another sets the title: the response of the later one shows both."""
+    """Set the tags and the title in parallel: the later response shows both."""
     resource = ResourceFactory(user=owner.user, title="x", tags=["name0z"])
     url = f"{URL}/{resource.pk}"
     tagger, titler, bulker = callers(log_in, owner.user, 3)

@@ -40,7 +40,7 @@ def test_a_deleted_account_is_erased_after_thirty_days(clock, owner, stranger):
     assert Resource.objects.get() == other
 
 
-def test_files_go_with_their_resource(storage):
+def test_files_are_deleted_with_their_resource(storage):
     attachment = AttachmentFactory()
     attachment.resource.soft_delete()
     type(attachment.resource).objects.update(deleted_at=timezone.now() - timedelta(days=31))
@@ -50,7 +50,7 @@ def test_files_go_with_their_resource(storage):
     assert (storage.names(), StoredFile.objects.count(), Attachment.objects.count()) == ([], 0, 0)
 
 
-def test_files_go_with_their_person(storage):
+def test_files_are_deleted_with_their_user(storage):
     attachment = AttachmentFactory()
     pending_file(user=attachment.resource.user)
     erase(user=attachment.resource.user)
@@ -59,7 +59,7 @@ def test_files_go_with_their_person(storage):
     assert (storage.names(), StoredFile.objects.count(), Attachment.objects.count()) == ([], 0, 0)
 
 
-def test_the_export_names_them(disk, owner):
+def test_the_personal_data_export_names_the_files(disk, owner):
     attachment = AttachmentFactory(resource=ResourceFactory(user=owner.user))
     AttachmentFactory()
     data = owner.get("/api/v1/users/me/export").json()["data"]

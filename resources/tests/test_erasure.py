@@ -1,4 +1,4 @@
-"""Thirty days after its deletion nothing of a person is left in the database, and no event of the log is lost."""
+"""Thirty days after its deletion no data of an account is left in the database, and every event of the log is."""
 
 import datetime
 
@@ -71,7 +71,7 @@ def test_every_event_is_stored_under_one_pseudonym(lived):
     assert len(set(redacted.values_list("subject_id", flat=True))) == 1
 
 
-def test_the_others_keep_theirs(lived, admin):
+def test_events_of_other_users_are_unchanged(lived, admin):
     with time_machine.travel(timezone.now() + datetime.timedelta(days=31), tick=False):
         erase_deleted()
 

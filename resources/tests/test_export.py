@@ -1,4 +1,4 @@
-"""What the resources app holds about a person."""
+"""The personal data of the resources app."""
 
 import pytest
 from django.db import connection
@@ -11,7 +11,7 @@ from resources.tests.factories import ResourceFactory, TagFactory
 pytestmark = pytest.mark.django_db
 
 
-def test_an_export_holds_every_resource_those_in_the_trash_too(owner):
+def test_an_export_has_every_resource_including_the_trash(owner):
     present = ResourceFactory(user=owner.user, title="Kept", content="text", tags=["b", "a"])
     gone = ResourceFactory(user=owner.user, title="Gone")
     gone.soft_delete()
@@ -42,7 +42,7 @@ def test_an_export_holds_nothing_of_others(owner):
     assert (export["resources"], export["tags"]) == ([], [])
 
 
-def test_over_http_it_is_plain_json(owner):
+def test_the_endpoint_returns_plain_json(owner):
     ResourceFactory(user=owner.user, title="One", tags=["red"])
     data = owner.get("/api/v1/users/me/export").json()["data"]
 
@@ -50,7 +50,7 @@ def test_over_http_it_is_plain_json(owner):
     assert data["tags"][0]["name"] == "red"
 
 
-def test_its_cost_does_not_grow_with_the_resources(owner):
+def test_its_queries_do_not_grow_with_the_resources(owner):
     def cost():
         with CaptureQueriesContext(connection) as queries:
             owner.get("/api/v1/users/me/export")

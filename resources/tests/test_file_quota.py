@@ -1,4 +1,4 @@
-"""Whatever is stored for a user takes from one quota, until it is gone."""
+"""All files of a user count against one quota, until they are deleted."""
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_an_export_counts_until_its_file_is_deleted(storage, owner, attach, sett
     assert attach(6).status_code == 201
 
 
-def test_one_users_files_take_nothing_from_another(disk, owner, stranger, attach, settings):
+def test_files_of_one_user_do_not_count_against_another(disk, owner, stranger, attach, settings):
     settings.UPLOAD_QUOTA = 10
     upload(stranger, TABLE)
 
@@ -86,7 +86,7 @@ def test_a_cancelled_import_frees_its_room(disk, owner):
     assert used(owner) == 0
 
 
-def test_so_does_one_that_was_cancelled_while_it_ran(disk, owner):
+def test_an_import_that_is_cancelled_while_it_runs_frees_its_room(disk, owner):
     accepted = upload(owner, TABLE)
     job = jobs.claim()
     owner.delete(accepted["Location"])

@@ -103,7 +103,7 @@ def test_a_response_to_an_admin_is_not_repeated_under_another_role(admin, owner,
 
 
 @one_transaction
-def test_what_fails_is_not_stored(owner):
+def test_a_failure_is_not_stored(owner):
     assert send(owner, {"title": ""}).status_code == 400
     assert send(owner).status_code == 201
     assert StoredResponse.objects.count() == 1
@@ -111,7 +111,7 @@ def test_what_fails_is_not_stored(owner):
 
 @one_transaction
 @pytest.mark.parametrize("key", ["", "x" * 256, "with space", "é", "tab\t"])
-def test_a_key_that_is_none_is_refused(owner, key):
+def test_an_invalid_key_is_refused(owner, key):
     response = send(owner, key=key)
 
     assert response.status_code == 400
@@ -119,14 +119,14 @@ def test_a_key_that_is_none_is_refused(owner, key):
 
 
 @one_transaction
-def test_the_longest_key_works(owner):
+def test_a_key_may_have_255_characters(owner):
     send(owner, key="~" * 255)
 
     assert send(owner, key="~" * 255)["Idempotency-Replayed"] == "true"
 
 
 @one_transaction
-def test_after_a_day_the_key_is_new(owner):
+def test_a_key_is_new_after_a_day(owner):
     send(owner)
     tomorrow = timezone.now() + datetime.timedelta(hours=24, seconds=1)
     with time_machine.travel(tomorrow, tick=False):
@@ -138,7 +138,7 @@ def test_after_a_day_the_key_is_new(owner):
 
 
 @one_transaction
-def test_what_is_a_day_old_is_purged(owner):
+def test_a_response_is_purged_after_a_day(owner):
     send(owner)
     purge_expired()
     assert StoredResponse.objects.count() == 1
@@ -149,7 +149,7 @@ def test_what_is_a_day_old_is_purged(owner):
 
 
 @one_transaction
-def test_a_repeated_registration_is_one_account_one_mail_and_the_same_tokens(anonymous, deliver):
+def test_a_repeated_registration_is_one_account_one_email_and_the_same_tokens(anonymous, deliver):
     first = send(anonymous, PERSON, url="/api/v1/auth/register")
     again = send(anonymous, PERSON, url="/api/v1/auth/register")
 
@@ -182,7 +182,7 @@ def test_the_stored_response_is_encrypted(anonymous):
 
 @one_transaction
 def test_the_fingerprint_cannot_be_made_without_the_clients_key(owner):
-    """A registration's body holds a password: from the row alone no guess of the body can be tested."""
+    """The body of a registration contains a password: the row alone must not confirm a guess of the body."""
     send(owner, key="k-1")
     send(owner, key="k-2")
     body = json.dumps(TITLE).encode()
@@ -212,7 +212,7 @@ def test_a_revoked_caller_gets_no_replay(owner):
 
 @real_transactions
 def test_a_rolled_back_effect_stores_no_response(owner):
-    """As when the process is killed before the commit: there is neither the effect nor the stored response."""
+    """Fail before the commit, as a killed process does: there is neither the effect nor the stored response."""
 
     def die(execute, sql, params, many, context):
         if "core_api_storedresponse" in sql and sql.startswith("INSERT"):

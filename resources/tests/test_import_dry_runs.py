@@ -36,7 +36,7 @@ def test_a_dry_run_is_committed_by_its_id_once(owner):
     assert titles() == ["One", "Two"]
 
 
-def test_what_changed_since_the_dry_run_is_seen(owner):
+def test_a_commit_reports_changes_since_the_dry_run(owner):
     resource = ResourceFactory(user=owner.user, title="Old")
     dry = finished(owner, upload(owner, f"id,title\n{resource.pk},New\n", dryRun="true"))
     owner.delete(f"/api/v1/resources/{resource.pk}")
@@ -46,7 +46,7 @@ def test_what_changed_since_the_dry_run_is_seen(owner):
     assert wrong(job["result"]) == [(1, "id", "conflict")]
 
 
-def test_only_a_dry_run_of_ones_own_that_succeeded_can_be_committed(owner, stranger):
+def test_only_an_own_successful_dry_run_can_be_committed(owner, stranger):
     waiting = upload(owner, "title\nOne\n", dryRun="true").json()["data"]
     assert code(owner.post(URL, {"dryRunId": waiting["id"]})) == (409, "CONFLICT")
     jobs.run_due()

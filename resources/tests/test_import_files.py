@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize(
-    ("body", "answer"),
+    ("body", "expected"),
     [
         (b"PK\x03\x04rest of a zip", (415, "UNSUPPORTED_MEDIA_TYPE")),
         (b"\x1f\x8b\x08\x00", (415, "UNSUPPORTED_MEDIA_TYPE")),
@@ -43,10 +43,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
         (b"sep=;\n" + b"\n" * 9_000_000, (413, "PAYLOAD_TOO_LARGE")),
     ],
 )
-def test_what_is_no_table_is_refused_at_once(owner, body, response):
-    refused = upload(owner, body)
+def test_a_file_that_is_no_table_is_refused_by_the_request(owner, body, expected):
+    response = upload(owner, body)
 
-    assert code(refused) == response
+    assert code(response) == expected
     assert not Job.objects.exists()
     assert not StoredFile.objects.exists()
 
@@ -67,14 +67,14 @@ def test_what_is_no_table_is_refused_at_once(owner, body, response):
         (b'[{"title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "JSON"),
     ],
 )
-def test_what_cannot_be_read_to_its_end_fails_and_stores_nothing(owner, body, messages_of):
+def test_a_file_that_breaks_off_fails_the_job_and_stores_nothing(owner, body, messages_of):
     job = finished(owner, upload(owner, body))
     assert (job["status"], job["result"], titles()) == ("failed", None, [])
     assert job["error"]["code"] == "VALIDATION_ERROR"
     assert messages_of in job["error"]["message"]
 
 
-def test_a_row_too_many_fails(owner, monkeypatch):
+def test_a_file_with_too_many_rows_fails(owner, monkeypatch):
     monkeypatch.setattr("core.importexport.tabular.MAX_ROWS", 3)
 
     assert counts(imported(owner, "title\na\nb\nc\n")) == (3, 0, 0, 0)
@@ -100,12 +100,12 @@ def test_a_file_too_large_is_refused(owner, settings):
         ({"dryRunId": str(uuid7()), "dryRun": True}, "dryRun"),
     ],
 )
-def test_a_request_without_sense_names_the_field(owner, body, field):
+def test_an_invalid_request_names_the_field(owner, body, field):
     assert field in problems(owner.post(URL, body))
     assert field in problems(owner.post(URL, body, format="multipart"))
 
 
-def test_either_a_file_or_a_dry_run(owner):
+def test_a_file_and_a_dry_run_exclude_each_other(owner):
     assert problems(upload(owner, "title\nOne\n", dryRunId=str(uuid7()))) == {"dryRunId": "invalid"}
 
 
@@ -128,14 +128,14 @@ def test_the_file_is_stored_under_a_name_of_its_type(owner, body, name, stored_n
     assert StoredFile.objects.get().filename == Job.objects.get().parameters["filename"] == stored_name
 
 
-def test_the_file_is_gone_when_its_rows_are_stored(owner):
+def test_the_file_is_deleted_when_its_rows_are_stored(owner):
     job = Job.objects.get(pk=finished(owner, upload(owner, "title\nOne\n"))["id"])
 
     assert job.source_file is None
     assert StoredFile.objects.get().state == "deleting"
 
 
-def test_a_header_that_is_too_long_is_refused_before_it_is_taken_apart(monkeypatch):
+def test_a_header_that_is_too_long_is_refused_before_it_is_parsed(monkeypatch):
     """The test counts the characters that reach the reader of CSV."""
     characters = []
     original = csv.reader
@@ -151,13 +151,13 @@ def test_a_header_that_is_too_long_is_refused_before_it_is_taken_apart(monkeypat
     assert sum(characters) < 10 * MAX_HEADER_LENGTH
 
 
-def test_a_long_name_of_a_column_comes_back_shortened(owner):
+def test_a_long_name_of_a_column_is_shortened_in_the_error(owner):
     [name] = imported(owner, "title," + "x" * 60_000 + "\nOne,1\n")["ignoredColumns"]
 
     assert name == "x" * (MAX_SHOWN - 1) + "…"
 
 
-def test_a_long_value_that_is_no_choice_comes_back_shortened(owner):
+def test_a_long_invalid_choice_is_shortened_in_the_error(owner):
     [error] = imported(owner, "title,status\nOne," + "x" * 60_000 + "\n")["errors"]
 
     assert (error["field"], error["code"], len(error["message"])) == ("status", "invalid_choice", MAX_SHOWN)
@@ -167,14 +167,14 @@ def test_a_first_row_may_be_longer_than_a_header(owner):
     assert counts(imported(owner, "title;content\nOne;" + "x" * 90_000 + "\nTwo;\n")) == (2, 0, 0, 0)
 
 
-def test_a_file_of_empty_rows_is_read_no_further_than_a_spreadsheet_goes(owner):
+def test_empty_rows_are_read_up_to_the_limit_of_spreadsheets(owner):
     job = finished(owner, upload(owner, b"title\n" + b"\n" * 9_000_000 + b"Last\n"))
 
     assert (job["status"], job["error"]["code"]) == ("failed", "PAYLOAD_TOO_LARGE")
     assert "1048576" in job["error"]["message"]
 
 
-def test_white_space_in_json_is_passed_over_at_once():
+def test_white_space_in_json_is_skipped_in_one_step():
     """The test counts the lines of Python that run."""
     lines = 0
 

@@ -46,7 +46,7 @@ def test_a_cancelled_import_reports_its_progress(owner, small_batches, monkeypat
     assert len(titles()) == 4
 
 
-def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_batches, monkeypatch):
+def test_an_interrupted_import_continues_after_its_last_batch(owner, small_batches, monkeypatch):
     """A worker is killed between two batches, in one, and before its position is written."""
     response = upload(owner, rows_of(9))
     deaths = iter([4, 4, 8])
@@ -63,14 +63,14 @@ def test_one_that_was_interrupted_goes_on_behind_its_last_batch(owner, small_bat
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             jobs.run_due()
-        Job.objects.update(lease_until=None)  # it has run out
+        Job.objects.update(lease_until=None)  # it has expired
     job = finished(owner, response)
 
     assert (job["status"], counts(job["result"])) == ("succeeded", (9, 0, 0, 0))
     assert titles() == [f"Row {n:03}" for n in range(9)]
 
 
-def test_a_long_one_is_done_in_slices(owner, small_batches, monkeypatch):
+def test_a_long_import_runs_in_slices(owner, small_batches, monkeypatch):
     monkeypatch.setattr("core.jobs.runner.SLICE_SECONDS", 0)
     response = upload(owner, rows_of(7))
 
@@ -80,8 +80,8 @@ def test_a_long_one_is_done_in_slices(owner, small_batches, monkeypatch):
     assert titles() == [f"Row {n:03}" for n in range(7)]
 
 
-def test_a_batch_that_the_database_refuses_loses_only_the_row_to_blame(owner, monkeypatch):
-    """Somebody takes an id between the look and the write."""
+def test_of_a_batch_that_the_database_refuses_only_the_failing_row_is_lost(owner, monkeypatch):
+    """Let another request create a row with an id between the check and the write."""
     keys = [uuid7() for _ in range(3)]
     body = "id,title\n" + "".join(f"{key},Row {n}\n" for n, key in enumerate(keys))
     existing = importing.Importer.existing
@@ -114,14 +114,14 @@ def test_a_refusal_of_a_service_is_the_error_of_its_row(owner, monkeypatch):
     assert titles() == ["Fine", "Good"]
 
 
-def test_of_very_many_errors_the_first_are_listed_and_all_counted(owner, monkeypatch):
+def test_many_errors_are_counted_and_the_first_listed(owner, monkeypatch):
     monkeypatch.setattr(importing, "MAX_ERRORS", 5)
     result = imported(owner, "title,status\n" + "x,lost\n" * 7)
 
     assert (len(result["errors"]), result["errorsTruncated"], result["failed"]) == (5, True, 7)
 
 
-def test_messages_and_names_quote_the_beginning_of_what_is_long(owner):
+def test_long_texts_are_shortened_in_messages_and_names(owner):
     long = "x" * 120_000
     body = f"title,status,{long[:5000]}\n" + f"One,{long},\n" * 50
     result = imported(owner, body)
@@ -135,7 +135,7 @@ def test_messages_and_names_quote_the_beginning_of_what_is_long(owner):
     assert len(json.dumps(Job.objects.get().position)) < 30_000
 
 
-def test_more_rows_in_a_batch_are_not_more_queries(owner):
+def test_the_queries_do_not_grow_with_the_rows_of_a_batch(owner):
     def cost(number):
         upload(owner, rows_of(number))
         with CaptureQueriesContext(connection) as queries:
@@ -162,7 +162,7 @@ def test_rows_of_a_file_are_read_in_pieces(owner):
     assert all(0 < size <= MAX_OBJECT_LENGTH for size in read)
 
 
-def test_a_job_that_never_ran_keeps_its_file(owner):
+def test_a_queued_job_has_its_file(owner):
     job = Job.objects.get(pk=upload(owner, "title\nOne\n").json()["data"]["id"])
 
     with files.open_file(job.source_file) as stored:
@@ -171,7 +171,7 @@ def test_a_job_that_never_ran_keeps_its_file(owner):
 
 
 @pytest.mark.parametrize("most", [0, 1000])
-def test_ids_that_come_twice_are_known_in_every_slice(owner, small_batches, monkeypatch, most):
+def test_repeated_ids_are_detected_in_every_slice(owner, small_batches, monkeypatch, most):
     monkeypatch.setattr("core.jobs.runner.SLICE_SECONDS", 0)
     monkeypatch.setattr(importing, "MAX_ERRORS", most)
     keys = [uuid7() for _ in range(3)]

@@ -1,4 +1,4 @@
-"""CSV as spreadsheets write it, and as people leave it."""
+"""CSV as spreadsheets and people write it."""
 
 import csv
 import io
@@ -72,7 +72,7 @@ def test_it_reads_the_encodings_of_excel(owner, encoding, delimiter):
 @pytest.mark.parametrize(
     "header", ["TITLE,Status", " title ,STATUS", '"title\r\n","\nSta\ntus"', "Title,status"]
 )
-def test_a_header_is_known_in_any_case_and_with_line_breaks(owner, header):
+def test_a_header_matches_in_any_case_and_with_line_breaks(owner, header):
     result = imported(owner, f"{header},Color\nOne,published,red\n")
 
     assert (counts(result), result["ignoredColumns"]) == ((1, 0, 0, 0), ["Color"])
@@ -80,7 +80,7 @@ def test_a_header_is_known_in_any_case_and_with_line_breaks(owner, header):
 
 
 @pytest.mark.parametrize("status", ["Published", "PUBLISHED", " published "])
-def test_choices_count_in_any_case(owner, status):
+def test_choices_match_in_any_case(owner, status):
     assert counts(imported(owner, f"title,status\nOne,{status}\n")) == (1, 0, 0, 0)
     assert Resource.objects.get().status == "published"
 
@@ -88,14 +88,14 @@ def test_choices_count_in_any_case(owner, status):
 # --- the rows -------------------------------------------------------------------------------------
 
 
-def test_empty_rows_are_no_rows_but_have_their_number(owner):
+def test_empty_rows_are_skipped_but_numbered(owner):
     result = imported(owner, "title,status\n\nOne,\n,,\n  \n,\n,draft\nTwo,lost\n\n")
 
     assert (result["rows"], counts(result)) == (3, (1, 0, 0, 2))
     assert wrong(result) == [(6, "title", "blank"), (7, "status", "invalid_choice")]
 
 
-def test_a_cell_that_a_short_row_lacks_leaves_its_field_alone(owner):
+def test_a_missing_cell_does_not_change_its_field(owner):
     resource = ResourceFactory(user=owner.user, title="Old", content="stays", tags=["red"])
     result = imported(owner, f"id,title,content,tags\n{resource.pk},New\nx\n,Short\n")
     resource = Resource.objects.get(pk=resource.pk)
@@ -135,7 +135,7 @@ def test_a_cell_that_is_too_long_is_one_row(owner, column):
     assert (titles(), wrong(result)) == (["After", "Before"], [(2, column, "max_length")])
 
 
-def test_in_a_column_that_does_not_count_it_may_be_as_long_as_the_file(owner):
+def test_a_cell_of_an_ignored_column_may_have_any_length(owner):
     result = imported(owner, f"notes,title\n{'x' * 2_000_000},One\n")
 
     assert counts(result) == (1, 0, 0, 0)

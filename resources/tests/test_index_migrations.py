@@ -1,4 +1,4 @@
-"""Indexes that are built online: again after an interruption, away again, and without the timeouts of a request."""
+"""Indexes that are built online: after an interruption, removed again, and without the timeouts of a request."""
 
 import pytest
 from django.apps import apps
@@ -30,7 +30,7 @@ def apply(operation, way="database_forwards"):
         getattr(operation, way)("resources", editor, *states)
 
 
-def test_an_index_comes_and_goes():
+def test_an_index_is_created_and_removed():
     apply(INDEX)
     assert "resource_for_a_test" in indexes()
     apply(INDEX, "database_backwards")
@@ -38,7 +38,7 @@ def test_an_index_comes_and_goes():
 
 
 @on_postgresql
-def test_what_a_broken_build_has_left_is_built_again():
+def test_an_invalid_index_of_a_broken_build_is_built_again():
     with connection.cursor() as cursor:
         cursor.execute("CREATE INDEX resource_for_a_test ON resources_resource (id)")
     apply(INDEX)
@@ -48,13 +48,13 @@ def test_what_a_broken_build_has_left_is_built_again():
     apply(INDEX, "database_backwards")
 
 
-def test_the_search_index_is_postgresqls_alone():
+def test_the_search_index_is_created_on_postgresql_only():
     apply(WORDS)
     assert ("resource_words" in indexes()) is (connection.vendor == "postgresql")
 
 
 @on_postgresql
-def test_the_search_index_goes_and_comes_back():
+def test_the_search_index_is_removed_and_created_again():
     apply(WORDS, "database_backwards")
     assert "resource_words" not in indexes()
     apply(WORDS)
@@ -68,7 +68,7 @@ def test_only_the_build_has_no_timeout():
             cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
             return cursor.fetchone()
 
-    # A request may have come before in this thread.
+    # This thread may have served a request before.
     request_context.use_limits(request_context.DEFAULT_LIMITS)
     with connection.schema_editor(atomic=False) as editor, no_timeouts(editor):
         assert timeouts() == ("0", "0")

@@ -52,7 +52,7 @@ def shown(caller, job):
 
 
 @pytest.mark.parametrize("role", ["user", "staff"])
-def test_a_demoted_admin_gets_no_address_any_more(storage, admin, become, role):
+def test_a_demoted_admin_gets_no_url_of_the_file(storage, admin, become, role):
     job = finished(admin, admin.post(EXPORT, EVERYBODYS))
     assert all(shown(admin, job))
     become(admin, role)
@@ -73,7 +73,7 @@ def test_a_conditional_request_does_not_get_a_304_either(admin, export, become):
 
 
 @pytest.mark.parametrize("role", ["user", None])
-def test_an_address_of_before_is_refused_by_the_disk(disk, export, admin, become, role):
+def test_an_earlier_url_is_refused_by_the_disk_storage(disk, export, admin, become, role):
     url = export["result"]["url"]
     assert disk.fetch(url)[0] == 200
     become(admin, role)
@@ -81,14 +81,14 @@ def test_an_address_of_before_is_refused_by_the_disk(disk, export, admin, become
     assert disk.fetch(url)[0] == disk.fetch(url, Range="bytes=0-1")[0] == 403
 
 
-def test_the_own_data_of_somebody_promoted_have_to_be_exported_again(disk, owner, become):
+def test_a_promoted_user_must_export_their_own_data_again(disk, owner, become):
     job = finished(owner, owner.post(EXPORT, {"format": "csv"}))
     become(owner, "admin")
 
     assert shown(owner, job) == (None, None)
 
 
-def test_another_change_of_the_account_takes_nothing_away(disk, owner):
+def test_other_changes_of_the_account_do_not_revoke_the_file(disk, owner):
     job = finished(owner, owner.post(EXPORT, {"format": "csv"}))
     owner.patch("/api/v1/users/me", {"name": "Olive Oyl"})
 
@@ -99,7 +99,7 @@ def test_another_change_of_the_account_takes_nothing_away(disk, owner):
 
 
 @pytest.mark.parametrize(("first", "then"), [("admin", "user"), ("user", "admin"), ("admin", None)])
-def test_one_that_waits_fails_under_another_role(disk, log_in, become, first, then):
+def test_a_queued_job_fails_under_another_role(disk, log_in, become, first, then):
     caller = log_in(UserFactory(role=first))
     accepted = [caller.post(EXPORT, {"format": "json"}), upload(caller, "title\nOne\n")]
     become(caller, then)
@@ -111,8 +111,8 @@ def test_one_that_waits_fails_under_another_role(disk, log_in, become, first, th
 
 
 @pytest.mark.parametrize("role", ["user", None])
-def test_an_export_that_ends_under_another_role_hands_nothing_out(disk, admin, become, monkeypatch, role):
-    """Even when no beat has seen it."""
+def test_an_export_that_ends_under_another_role_has_no_file(disk, admin, become, monkeypatch, role):
+    """Change the role after the last beat."""
     admin.post(EXPORT, EVERYBODYS)
     monkeypatch.setattr(Run, "beat", lambda _run: None)
     ResourceFactory(title="Somebody's")
@@ -151,7 +151,7 @@ def test_no_batch_is_written_under_another_role(disk, admin, become, monkeypatch
     assert titles() == ["New"] * 2 + [f"Old {number}" for number in range(2, 6)]
 
 
-def test_staff_cannot_run_it_under_another_role_either(disk, admin, become):
+def test_a_retry_by_staff_fails_under_another_role_too(disk, admin, become):
     accepted = admin.post(EXPORT, EVERYBODYS)
     become(admin, "user")
     jobs.run_due()
@@ -166,7 +166,7 @@ def test_staff_cannot_run_it_under_another_role_either(disk, admin, become):
 # --- before the column was there ------------------------------------------------------------------
 
 
-def test_a_job_without_a_role_hands_nothing_out(disk, admin, export):
+def test_a_job_without_a_role_has_no_file(disk, admin, export):
     Job.objects.update(role="")
 
     assert shown(admin, export) == (None, None)

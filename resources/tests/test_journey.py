@@ -1,4 +1,4 @@
-"""The product as a newcomer meets it: real processes, real mail, from registration to a new password."""
+"""The whole product with real processes and a real SMTP server, from registration to a new password."""
 
 import html
 import http.client
@@ -121,8 +121,8 @@ def test_metrics_sum_over_the_processes(product):
     assert counted() == before + 20
 
 
-def test_clients_that_send_slowly_keep_nobody_waiting(product):
-    """More of them than a process has threads for requests."""
+def test_slow_clients_do_not_delay_other_requests(product):
+    """Open more slow connections than a process has threads."""
     begun = []
     for _ in range(60):
         client = socket.create_connection(("127.0.0.1", product.port), timeout=30)
@@ -141,7 +141,7 @@ def test_clients_that_send_slowly_keep_nobody_waiting(product):
 
 @pytest.mark.parametrize(("size", "status"), [(1_000, 401), (2_000_000, 413), (30_000_000, 413)])
 def test_bodies_of_every_size_and_form_arrive(product, size, status):
-    """In one piece and in many, within what is kept in memory and beyond."""
+    """Send bodies in one piece and in many, in memory and in a temporary file."""
     raw = json.dumps({"email": "nobody@example.com", "password": "x" * 20}).encode()
     raw = raw[:-1] + b" " * (size - len(raw)) + b"}"
     for body in (raw, iter([raw[start : start + 50_000] for start in range(0, size, 50_000)])):
@@ -151,7 +151,7 @@ def test_bodies_of_every_size_and_form_arrive(product, size, status):
             assert connection.getresponse().status == status
 
 
-def test_a_stop_finishes_what_is_running(tmp_path):
+def test_a_stop_finishes_running_requests(tmp_path):
     with Product(tmp_path, BCRYPT_ROUNDS="13") as product:
         responses = []
 
@@ -161,7 +161,7 @@ def test_a_stop_finishes_what_is_running(tmp_path):
 
         caller = threading.Thread(target=register)
         caller.start()
-        # The metrics count a request when it ends, so the one thing to see from outside is that it has not.
+        # The metrics count a request at its end, so an uncounted request is still running.
         product.api("GET", "/nothing")
         server = product.processes[0]
         server.send_signal(signal.SIGTERM)

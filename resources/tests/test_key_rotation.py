@@ -58,7 +58,7 @@ def servers(request, rotations):
     return rotations(request.param)
 
 
-# Of two that run at once: where something begins, and where it goes on.
+# Two servers that run at the same time: the first and the second request go to different ones.
 @pytest.fixture(params=[(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)], ids=str)
 def pair(request, servers):
     return [servers[step] for step in request.param]
@@ -88,13 +88,13 @@ def jti(token):
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"]
 
 
-def test_an_access_token_of_one_is_taken_by_the_other(pair):
+def test_an_access_token_of_one_server_is_accepted_by_the_other(pair):
     here, there = pair
 
     assert me(there, log_in(here)).status == 200
 
 
-def test_a_refresh_begun_here_is_repeated_there_and_goes_on(pair):
+def test_a_refresh_on_one_server_is_repeated_and_continued_on_the_other(pair):
     here, there = pair
     tokens = log_in(here)
     child, again = refresh(here, tokens), refresh(there, tokens)
@@ -104,7 +104,7 @@ def test_a_refresh_begun_here_is_repeated_there_and_goes_on(pair):
     assert refresh(there, refresh(here, again))
 
 
-def test_a_session_lives_through_all_steps(servers):
+def test_a_session_continues_through_all_steps(servers):
     tokens = log_in(servers[0])
     for url in servers:
         tokens = refresh(url, tokens)
@@ -116,7 +116,7 @@ def test_without_the_first_step_the_old_servers_refuse_new_tokens(servers):
     assert me(servers[3], log_in(servers[0])).status == 401
 
 
-def test_a_cookie_client_is_let_in_by_both(pair):
+def test_cookies_are_accepted_by_both_servers(pair):
     here, there = pair
     body = {"email": EMAIL, "password": PASSWORD}
     response = call(f"{here}/api/v1/auth/login?delivery=cookie", "POST", body)
@@ -127,7 +127,7 @@ def test_a_cookie_client_is_let_in_by_both(pair):
     assert call(f"{there}/api/v1/auth/refresh", "POST", {}, **sent).status == 200
 
 
-def test_a_cursor_and_the_address_of_a_file_are_taken_by_both(pair):
+def test_cursors_and_signed_urls_are_accepted_by_both_servers(pair):
     here, there = pair
     token = log_in(here)["accessToken"]
     created = [call(f"{here}/api/v1/resources", "POST", {"title": "Trip"}, token) for _ in range(2)]
@@ -145,7 +145,7 @@ def test_a_cursor_and_the_address_of_a_file_are_taken_by_both(pair):
     assert call(f"{there}{address}").body == b"Hello"
 
 
-def test_a_request_repeated_there_has_its_effect_once(pair):
+def test_a_request_repeated_on_the_other_server_has_its_effect_once(pair):
     here, there = pair
     token, key = log_in(here)["accessToken"], secrets.token_hex(16)
     responses = [
@@ -158,7 +158,7 @@ def test_a_request_repeated_there_has_its_effect_once(pair):
     assert responses[1].headers["Idempotency-Replayed"] == "true"
 
 
-def test_failed_log_ins_add_up(pair):
+def test_failed_logins_of_both_servers_count_together(pair):
     here, there = pair
     body = {"email": f"{secrets.token_hex(8)}@example.com", "password": "wrong"}
     statuses = [call(f"{url}/api/v1/auth/login", "POST", body).status for url in [here] * 3 + [there] * 3]
@@ -167,7 +167,7 @@ def test_failed_log_ins_add_up(pair):
     assert call(f"{here}/api/v1/auth/login", "POST", body).status == 423
 
 
-def test_the_admin_stays_open(pair):
+def test_a_session_of_the_admin_continues(pair):
     here, there = pair
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     form = browser.open(f"{here}/admin/login/", timeout=30).read().decode()

@@ -101,7 +101,7 @@ def imported(product, token):
     return until(product, token, job, is_over)
 
 
-def test_an_import_goes_on_where_it_was_and_stores_nothing_twice(product, token, imported):
+def test_an_import_continues_and_stores_no_row_twice(product, token, imported):
     result = imported["result"]
 
     assert (imported["status"], result["created"], result["failed"]) == ("succeeded", ROWS, 0)
@@ -109,9 +109,9 @@ def test_an_import_goes_on_where_it_was_and_stores_nothing_twice(product, token,
     assert listed["meta"]["total"] == ROWS
 
 
-def test_an_export_is_made_again_and_is_whole(product, token, imported):
+def test_an_export_starts_over_and_is_complete(product, token, imported):
     assert imported["status"] == "succeeded"
-    for _ in range(5):  # until one was caught in the middle
+    for _ in range(5):  # until one was killed while it ran
         job = product.api("POST", "/resources/export", {"format": "csv"}, token).json()["data"]["id"]
         until(product, token, job, lambda job: job["status"] == "running")
         kill_the_worker(product)

@@ -29,7 +29,7 @@ def again(caller, path, response):
 @pytest.mark.parametrize(
     "path", [LIST, f"{LIST}?sort=title&limit=5", f"{LIST}/trash", f"{LIST}?cursor=", "/api/v1/tags"]
 )
-def test_who_holds_the_list_is_not_sent_it_again(owner, resource, path):
+def test_the_current_etag_gets_304(owner, resource, path):
     response = owner.get(path)
     held = owner.get(path, HTTP_IF_NONE_MATCH=response["ETag"])
 
@@ -37,7 +37,7 @@ def test_who_holds_the_list_is_not_sent_it_again(owner, resource, path):
     assert response["Cache-Control"] == held["Cache-Control"] == "private, no-cache"
 
 
-def test_the_rows_are_not_looked_at(owner, resource, django_assert_max_num_queries):
+def test_a_304_reads_no_rows(owner, resource, django_assert_max_num_queries):
     etag = owner.get(LIST)["ETag"]
     with django_assert_max_num_queries(1):  # session, user and version
         owner.get(LIST, HTTP_IF_NONE_MATCH=etag)
@@ -56,7 +56,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_write_is_seen_by_its_writer(owner, resource, change):
+def test_every_write_changes_the_etag_of_its_writer(owner, resource, change):
     responses = {path: owner.get(path) for path in (LIST, "/api/v1/tags")}
     assert CHANGES[change](owner, resource).status_code < 300
 
@@ -73,14 +73,14 @@ WAYS_AROUND = {
 
 
 @pytest.mark.parametrize("way", WAYS_AROUND)
-def test_so_is_what_was_written_past_the_api(owner, resource, way):
+def test_writes_by_the_orm_change_the_etag(owner, resource, way):
     response = owner.get(LIST)
     WAYS_AROUND[way](resource)
 
     assert again(owner, LIST, response) == 200
 
 
-def test_sql_by_hand_moves_it_too(owner, resource):
+def test_writes_by_sql_change_the_etag(owner, resource):
     before = current_version(owner.user.pk)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE resources_resource SET title = 'By hand'")
@@ -88,33 +88,33 @@ def test_sql_by_hand_moves_it_too(owner, resource):
     assert current_version(owner.user.pk) != before
 
 
-def test_a_change_of_nothing_moves_nothing(owner, resource):
+def test_a_write_without_a_change_does_not_change_the_etag(owner, resource):
     response = owner.get(LIST)
     owner.patch(f"{LIST}/{resource.pk}", {"title": "First"})
 
     assert again(owner, LIST, response) == 304
 
 
-def test_what_others_do_moves_nothing_of_mine(owner, stranger, resource):
+def test_writes_of_others_do_not_change_the_etag(owner, stranger, resource):
     response = owner.get(LIST)
     stranger.post(LIST, {"title": "Theirs", "tags": ["a"]})
 
     assert again(owner, LIST, response) == 304
 
 
-def test_what_an_admin_changes_is_seen_by_the_owner(owner, admin, resource):
+def test_a_write_of_an_admin_changes_the_etag_of_the_owner(owner, admin, resource):
     response = owner.get(LIST)
     admin.patch(f"{LIST}/{resource.pk}", {"title": "By the admin"})
 
     assert again(owner, LIST, response) == 200
 
 
-def test_two_people_never_share_a_tag(owner, stranger):
+def test_two_users_have_different_etags(owner, stranger):
     assert owner.get(LIST)["ETag"] != stranger.get(LIST)["ETag"]
     assert again(stranger, LIST, owner.get(LIST)) == 200
 
 
-def test_everybodys_list_has_none(admin, resource):
+def test_a_list_of_all_users_has_no_etag(admin, resource):
     assert "ETag" not in admin.get(f"{LIST}?scope=all")
     assert admin.get(f"{LIST}?scope=all", HTTP_IF_NONE_MATCH="*").status_code == 200
 
@@ -126,18 +126,18 @@ def test_a_wrong_parameter_is_no_304(owner, resource):
 
 
 @pytest.mark.parametrize("query", ["page=0", "limit=x", "sort=nope", "fields=nope", "createdAfter=never"])
-def test_neither_is_a_wrong_value(owner, resource, query):
+def test_an_invalid_value_is_no_304(owner, resource, query):
     etag = owner.get(LIST)["ETag"]
 
     for held in (etag, "*", f'*, {etag}, "x"'):
         assert owner.get(f"{LIST}?{query}", HTTP_IF_NONE_MATCH=held).status_code == 400
 
 
-def test_another_question_has_another_tag(owner, resource):
+def test_another_query_has_another_etag(owner, resource):
     assert again(owner, f"{LIST}?limit=1", owner.get(LIST)) == 200
 
 
-def test_a_rolled_back_write_moves_nothing(owner, resource):
+def test_a_rolled_back_write_does_not_change_the_etag(owner, resource):
     response = owner.get(LIST)
     refused = {"operations": [{"method": "create", "data": {"title": "x"}}, {"method": "update", "id": None}]}
     assert owner.post(f"{LIST}/bulk", refused).status_code == 400
@@ -145,7 +145,7 @@ def test_a_rolled_back_write_moves_nothing(owner, resource):
     assert again(owner, LIST, response) == 304
 
 
-def test_parallel_writes_each_replace_it(owner, resource):
+def test_parallel_writes_each_change_the_etag(owner, resource):
     def write():
         create_resource(user=owner.user, title="x", tags=["a"])
         return current_version(owner.user.pk)
@@ -162,7 +162,7 @@ def test_an_owner_can_be_erased(owner, resource):
     assert current_version(owner.user.pk) == NEVER_CHANGED
 
 
-def test_history_and_audit_move_nothing(owner, resource):
+def test_audit_events_do_not_change_the_etag(owner, resource):
     response = owner.get(LIST)
     audit.record("resource.looked_at", actor_id=owner.user.pk, target=resource)
 

@@ -15,7 +15,7 @@ PLAN = ["timestamp", "level", "message", "requestId", "userId"]
 
 
 class Visitor:
-    """Calls the product under request ids of its own choice."""
+    """A client that chooses its request ids."""
 
     def __init__(self, product):
         self.product = product
@@ -109,7 +109,7 @@ def test_every_line_of_every_process_has_the_fields_of_the_plan(lines):
     assert [line for line in lines if list(line)[:5] != PLAN] == []
 
 
-def test_the_server_speaks_in_the_same_form(lines):
+def test_lines_of_the_server_have_the_same_format(lines):
     assert {"_granian"} <= {line.get("logger") for line in lines}
 
 
@@ -127,21 +127,21 @@ def test_a_refused_email_is_logged_with_its_code_and_without_the_address(run, li
 
 
 @pytest.mark.parametrize(("message", "request_id"), [("registered", "registration"), ("logged_in", "log-in")])
-def test_who_comes_in_is_named(run, lines, message, request_id):
+def test_a_login_is_logged_with_its_user(run, lines, message, request_id):
     happened, request = one(lines, message, request_id), one(lines, "request", request_id)
 
     assert (happened["level"], happened["userId"]) == ("info", run["user"])
     assert request["userId"] == run["user"]
 
 
-def test_so_is_who_registers_without_a_log_in(run, lines):
+def test_a_registration_is_logged_with_its_user(run, lines):
     happened, request = (one(lines, message, "registration-alone") for message in ("registered", "request"))
 
     assert happened["userId"] == request["userId"] == run["other_user"]
 
 
 @pytest.mark.parametrize("request_id", ["verification", "refresh", "reset"])
-def test_who_shows_a_token_instead_of_a_password_is_named_too(run, lines, request_id):
+def test_a_request_with_a_one_time_token_is_logged_with_its_user(run, lines, request_id):
     assert one(lines, "request", request_id)["userId"] == run["user"]
 
 
@@ -159,14 +159,14 @@ def test_the_user_of_an_admin_session_is_named(lines):
     assert visit["userId"] == root
 
 
-def test_a_mail_names_its_template_and_the_request_that_caused_it(run, lines):
+def test_an_email_is_logged_with_its_template_and_its_request(run, lines):
     line = one(lines, "mail_sent", "registration")
 
     assert (line["template"], line["messageId"]) == ("email_proof", run["message_id"])
     assert line["userId"] == run["user"]
 
 
-def test_a_job_that_ended_names_the_request_that_caused_it(run, lines):
+def test_a_finished_job_is_logged_with_its_request(run, lines):
     line = one(lines, "job_ended", "export")
 
     assert (line["jobId"], line["userId"], line["status"]) == (run["job"], run["user"], "succeeded")

@@ -1,4 +1,4 @@
-"""What must never be false: each constraint broken once, past every serializer."""
+"""The constraints of the database: each is violated once, without a serializer."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("status", ["", "Draft", "gone"])
-def test_a_resource_has_a_status_that_is_known(status):
+def test_a_resource_has_a_known_status(status):
     resource = ResourceFactory()
 
     with pytest.raises(IntegrityError, match="resource_status_is_known"), transaction.atomic():
@@ -68,7 +68,7 @@ def test_a_position_is_never_negative():
         ResourceTag.objects.update(position=-1)
 
 
-def test_tags_stand_in_the_order_of_their_positions():
+def test_tags_are_in_the_order_of_their_positions():
     resource = ResourceFactory(tags=["c", "a", "b"])
     given = list(ResourceTag.objects.order_by("pk").values_list("tag__name", "position"))
     ResourceTag.objects.filter(tag__name="a").update(position=9)
@@ -77,7 +77,7 @@ def test_tags_stand_in_the_order_of_their_positions():
     assert Resource.objects.with_tags().get(pk=resource.pk).tag_list == ["c", "b", "a"]
 
 
-def test_what_belongs_to_a_user_goes_with_them():
+def test_deleting_a_user_deletes_their_rows():
     resource = ResourceFactory(tags=["red"])
     other = ResourceFactory(tags=["red"])
     resource.user.delete()
@@ -96,7 +96,7 @@ def test_str_names_the_row():
     assert str(link) == f"{resource.pk} {link.tag.pk}"
 
 
-def test_a_change_moves_version_and_time_and_touches_no_other_column():
+def test_a_change_sets_version_and_time_and_no_other_column():
     resource = ResourceFactory(title="One", content="text")
     stale = Resource.objects.get(pk=resource.pk)
     Resource.objects.filter(pk=resource.pk).update(content="written by another")

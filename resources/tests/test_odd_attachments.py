@@ -1,4 +1,4 @@
-"""What Django REST framework documents works in the viewsets of attachments: hooks, and serializers of one's own."""
+"""Documented hooks and custom serializers of REST framework work in viewsets of attachments."""
 
 import json
 
@@ -128,7 +128,7 @@ def shouting(self, data, *args, **kwargs):
     ("members", "status"),
     [({}, 304), ({"serializer_class": NamedSerializer}, 200), ({"response_with": shouting}, 200)],
 )
-def test_only_what_the_framework_shows_is_a_304(call, user, place, members, status):
+def test_an_object_with_a_custom_serializer_is_no_304(call, user, place, members, status):
     view = attachments(**members)
     etag = call(view, "retrieve", user, **place).headers["ETag"]
 

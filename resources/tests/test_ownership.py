@@ -39,18 +39,18 @@ def anonymised(response):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_owner_may(owner, path, method):
+def test_the_owner_may_read_and_write(owner, path, method):
     assert call(owner, method, path).status_code in {200, 204}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_admin_may(admin, path, method):
+def test_an_admin_may_read_and_write(admin, path, method):
     assert call(admin, method, path).status_code in {200, 204}
 
 
 @pytest.mark.parametrize("who", ["stranger", "staff"])
 @pytest.mark.parametrize("method", METHODS)
-def test_for_others_it_does_not_exist(request, resource, path, who, method):
+def test_it_is_a_404_for_others(request, resource, path, who, method):
     caller = request.getfixturevalue(who)
     foreign = call(caller, method, path)
     missing = call(caller, method, f"/api/v1/resources/{uuid7()}")
@@ -72,7 +72,7 @@ def test_an_anonymous_caller_gets_401(anonymous, path, method):
 
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 @pytest.mark.parametrize("who", ["stranger", "staff", "admin"])
-def test_a_tag_is_its_owners_alone(request, owner, who, method):
+def test_a_tag_is_visible_to_its_owner_only(request, owner, who, method):
     tag = TagFactory(user=owner.user, name="red")
     caller = request.getfixturevalue(who)
     foreign = call(caller, method, f"/api/v1/tags/{tag.pk}")
@@ -82,7 +82,7 @@ def test_a_tag_is_its_owners_alone(request, owner, who, method):
     assert Tag.objects.get().name == "red"
 
 
-def test_lists_hold_only_ones_own(stranger, resource):
+def test_lists_have_own_rows_only(stranger, resource):
     for path in ("/api/v1/resources", "/api/v1/tags", "/api/v1/resources/trash"):
         assert stranger.get(path).json()["meta"]["total"] == 0
 

@@ -47,7 +47,7 @@ def test_holds_what_was_done_by_and_to_the_caller(owner, admin):
     ]
 
 
-def test_tells_nothing_about_who_else_acted(owner, admin):
+def test_does_not_name_other_actors(owner, admin):
     admin.patch(
         f"{API}/users/{owner.user.pk}",
         {"role": "staff"},
@@ -62,7 +62,7 @@ def test_tells_nothing_about_who_else_acted(owner, admin):
         assert trace not in response.content.decode()
 
 
-def test_tells_an_admin_of_before_nothing_of_what_others_own(owner, admin):
+def test_a_former_admin_gets_no_data_of_others(owner, admin):
     theirs = ResourceFactory(user=owner.user, title="Theirs before")
     path = f"{API}/resources/{theirs.pk}"
     admin.patch(path, {"title": "Theirs after", "content": "Their content"})
@@ -77,7 +77,7 @@ def test_tells_an_admin_of_before_nothing_of_what_others_own(owner, admin):
         assert trace not in response.content.decode()
 
 
-def test_tells_what_was_done_in_the_admin_without_its_values(owner, admin):
+def test_has_changes_of_the_admin_without_their_values(owner, admin):
     theirs = ResourceFactory(user=owner.user, title="Theirs")
     LogEntry.objects.log_actions(admin.user.pk, [theirs], CHANGE, "Changed to Theirs.", single_object=True)
 
@@ -92,7 +92,7 @@ def test_tells_what_was_done_in_the_admin_without_its_values(owner, admin):
     assert "Theirs" not in response.content.decode()
 
 
-def test_leaves_an_event(owner):
+def test_is_audited(owner):
     owner.get(URL)
 
     event = AuditEvent.objects.get(event="user.exported")
@@ -129,5 +129,5 @@ def test_holds_no_secret(owner):
     assert not any(text in body for text in (secret, access_of(owner), owner.refresh_token, *hashes))
 
 
-def test_is_only_ones_own(admin, owner):
+def test_is_for_the_own_account_only(admin, owner):
     assert refusal(admin.get(f"{API}/users/{owner.user.pk}/export")) == (404, "NOT_FOUND")

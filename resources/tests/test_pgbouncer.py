@@ -52,7 +52,7 @@ unix_socket_dir =
         user = pwd.getpwnam("nobody")
         identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         os.chown(path, user.pw_uid, user.pw_gid)
-    # By a path that this user may follow: the folders of pytest are closed to others.
+    # In a folder that this user may read: those of pytest are closed to others.
     with path.open("rb") as configuration, (folder / "pgbouncer.log").open("wb") as log:
         process = subprocess.Popen(
             [PROGRAM, f"/dev/fd/{configuration.fileno()}"],

@@ -106,7 +106,7 @@ def test_the_pictures_of_one_user_do_not_delay_another_user(attach, disk, storm,
     assert (code(own), own["Retry-After"]) == ((503, "SERVICE_UNAVAILABLE"), "2")
 
 
-def test_the_user_who_sends_a_picture_counts(disk, storm, owner, admin):
+def test_the_limit_counts_the_user_who_sends_the_picture(disk, storm, owner, admin):
     path = f"/api/v1/resources/{ResourceFactory(user=owner.user).pk}/attachments"
 
     assert admin.post(path, upload(samples.png(8, 8), "a.png"), format="multipart").status_code == 201
@@ -141,7 +141,7 @@ def test_very_large_pictures_of_others_do_not_delay_quick_ones(attach, large_one
     assert code(attach(samples.photo())) == (503, "SERVICE_UNAVAILABLE")
 
 
-def test_a_picture_that_is_not_quick_begins_again_and_succeeds(reencoded, monkeypatch):
+def test_a_slow_picture_starts_over_under_the_second_limit(reencoded, monkeypatch):
     monkeypatch.setattr(images, "QUICK_CPU_SECONDS", 0)
     picture, thumbnail = reencoded(samples.photo())
 

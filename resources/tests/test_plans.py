@@ -89,7 +89,7 @@ def test_the_first_page_of_each_sort_is_read_from_its_index(many, order, index):
 
 @pytest.mark.parametrize(("order", "index"), SORTS)
 @pytest.mark.parametrize("way", ["nextCursor", "prevCursor"])
-def test_a_page_deep_inside_begins_in_the_middle_of_the_index(many, order, index, way):
+def test_a_deep_page_starts_in_the_middle_of_the_index(many, order, index, way):
     """Every column of the sort bounds the index scan, and nothing is left to filter."""
     rows = many.order_by(*order)
     _, meta = keyset_page(rows, "", 100)
@@ -126,7 +126,7 @@ def test_the_trash_is_read_from_its_index(many, crowd):
     assert "Sort" not in kinds(page)
 
 
-def test_a_tag_of_few_leads_to_its_resources(many, crowd):
+def test_a_rare_tag_is_read_from_its_index(many, crowd):
     ResourceFactory(user=crowd, tags=["rare"])
     page = many.tagged(["rare"]).order_by("-created_at", "-id")[:20]
 
@@ -171,7 +171,7 @@ def test_a_rare_word_is_ranked_by_the_index(many, short_look):
     assert "words" in ways_of_search(many.matching("zozozo").by_relevance())
 
 
-def test_an_admins_search_of_everybodys_uses_the_index_too(many, short_look):
+def test_a_search_of_all_users_uses_the_index_too(many, short_look):
     rows = Resource.objects.not_deleted().matching("zozozo").order_by("-created_at", "-id")
 
     assert "words" in ways_of_search(rows)
@@ -184,7 +184,7 @@ def test_a_common_word_is_found_among_the_newest(many, short_look):
     assert "words" not in used
 
 
-def test_a_word_that_is_neither_is_walked_to_in_the_order(many, short_look, monkeypatch):
+def test_a_word_of_medium_frequency_is_found_by_a_scan_in_order(many, short_look, monkeypatch):
     monkeypatch.setattr(search, "COMMON", 0.01)
     [_, walk, *_] = plans_of_search(many.matching("that").order_by("title_sort", "id"))
 
@@ -192,8 +192,8 @@ def test_a_word_that_is_neither_is_walked_to_in_the_order(many, short_look, monk
     assert "Sort" not in {node["Node Type"] for node in walk}
 
 
-def test_the_index_takes_owner_and_words_at_once(many):
-    """Another spelling of the same expression would be right, and slow."""
+def test_the_index_is_searched_by_owner_and_words_together(many):
+    """An expression that is not literally that of the index would be correct, and slow."""
     with connection.cursor() as cursor:
         for way in ("seqscan", "indexscan", "indexonlyscan"):
             cursor.execute(f"SET LOCAL enable_{way} = off")

@@ -34,8 +34,6 @@ def grow_sessions(user, number):
 
 
 def queries_and_rows(caller, url):
-    with connection.cursor():  # new rows that wait for company go now
-        pass
     with CaptureQueriesContext(connection) as queries:
         response = caller.get(url)
     assert response.status_code == 200, response.content
@@ -103,7 +101,7 @@ def test_the_queries_of_a_write_do_not_grow_with_its_tags(owner, method):
 
 
 def test_the_first_page_is_read_from_an_index_without_sorting(owner):
-    """Sorting every row of a user for one page of them would grow with the user."""
+    """A sort of all rows of a user for one page would grow with their number."""
     grow_resources(owner.user, 3)
     with CaptureQueriesContext(connection) as queries:
         owner.get("/api/v1/resources?limit=1")
@@ -127,8 +125,8 @@ def test_the_first_page_is_read_from_an_index_without_sorting(owner):
         assert "TEMP B-TREE" not in str([step for step in steps if step[1] == 0])
 
 
-def test_a_filter_compares_no_row_with_the_others(owner):
-    """DISTINCT would compare whole contents, where nothing can be twice."""
+def test_filters_use_no_distinct(owner):
+    """DISTINCT would compare whole contents, although no row can be repeated."""
     with CaptureQueriesContext(connection) as queries:
         owner.get("/api/v1/resources?status=draft&status=published&tag=a&tag=b&search=c")
 

@@ -1,4 +1,4 @@
-"""The same moment, many callers: real threads, real transactions, on both databases."""
+"""Parallel requests: real threads and real transactions, on both databases."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def statuses(responses):
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_of_writes_with_one_if_match_one_wins(owner, log_in, method):
+def test_of_parallel_writes_with_one_if_match_one_succeeds(owner, log_in, method):
     resource = ResourceFactory(user=owner.user, title="0")
     url = f"{URL}/{resource.pk}"
     clients = callers(log_in, owner.user, 8)
@@ -45,7 +45,7 @@ def test_of_writes_with_one_if_match_one_wins(owner, log_in, method):
     assert AuditEvent.objects.filter(event="resource.updated").count() == 10
 
 
-def test_counting_with_if_match_and_retry_loses_nothing(owner, log_in):
+def test_increments_with_if_match_and_retry_lose_no_update(owner, log_in):
     url = f"{URL}/{ResourceFactory(user=owner.user, title='x', content='0').pk}"
 
     def add_five(client):
@@ -78,7 +78,7 @@ def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):
     assert Tag.objects.count() == 21
 
 
-def test_creates_with_the_same_new_tags_in_opposite_order_do_not_lock_each_other_out(owner, log_in):
+def test_parallel_creates_with_the_same_tags_in_opposite_order_succeed(owner, log_in):
     orders = [[f"t{n}" for n in range(20)], [f"t{n}" for n in reversed(range(20))]]
     responses = together(
         *(
@@ -93,7 +93,7 @@ def test_creates_with_the_same_new_tags_in_opposite_order_do_not_lock_each_other
     ]
 
 
-def test_a_tag_that_is_deleted_while_it_is_given_is_there_in_the_end(owner, log_in):
+def test_a_tag_that_is_deleted_and_added_in_parallel_exists_afterwards(owner, log_in):
     deleter, *clients = callers(log_in, owner.user, 4)
     for _ in range(10):
         tag = TagFactory(user=owner.user, name="red")
@@ -108,7 +108,7 @@ def test_a_tag_that_is_deleted_while_it_is_given_is_there_in_the_end(owner, log_
         Tag.objects.all().delete()
 
 
-def test_of_parallel_renames_to_one_name_one_wins(owner, log_in):
+def test_of_parallel_renames_to_one_name_one_succeeds(owner, log_in):
     tags = [TagFactory(user=owner.user, name=f"old{number}") for number in range(6)]
     responses = together(
         *(
@@ -121,7 +121,7 @@ def test_of_parallel_renames_to_one_name_one_wins(owner, log_in):
     assert Tag.objects.filter(name="new").count() == 1
 
 
-def test_nothing_is_written_to_what_was_deleted_at_the_same_time(owner, log_in):
+def test_a_resource_that_is_deleted_in_parallel_is_not_written(owner, log_in):
     deleter, writer, restorer = callers(log_in, owner.user, 3)
     for _ in range(5):
         resource = ResourceFactory(user=owner.user, title="One")
@@ -137,7 +137,7 @@ def test_nothing_is_written_to_what_was_deleted_at_the_same_time(owner, log_in):
 
 
 @pytest.mark.parametrize(("path", "method", "won"), [("", "delete", 204), ("/restore", "post", 200)])
-def test_of_parallel_deletions_or_restorations_one_does_it(owner, log_in, path, method, won):
+def test_of_parallel_deletions_or_restores_one_succeeds(owner, log_in, path, method, won):
     resource = ResourceFactory(user=owner.user)
     if method == "post":
         resource.soft_delete()

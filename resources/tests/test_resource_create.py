@@ -34,7 +34,7 @@ def test_optional_fields_have_defaults(owner):
     assert (data["content"], data["status"], data["tags"]) == ("", "draft", [])
 
 
-def test_location_and_etag_lead_to_what_was_created(owner):
+def test_location_and_etag_are_those_of_the_created_resource(owner):
     response = owner.post(URL, {"title": "First", "content": " kept as it is \n", "tags": ["x"]})
 
     detail = owner.get(response["Location"])
@@ -43,7 +43,7 @@ def test_location_and_etag_lead_to_what_was_created(owner):
     assert response["Location"] == f"{URL}/{response.json()['data']['id']}"
 
 
-def test_what_a_client_may_not_set_is_ignored(owner, stranger):
+def test_read_only_fields_are_ignored(owner, stranger):
     body = {
         "title": "First",
         "id": "01890000-0000-7000-8000-000000000000",
@@ -106,7 +106,7 @@ def test_content_is_stored_unchanged(owner):
 
 
 @pytest.mark.parametrize("status", ["published", "archived", "draft"])
-def test_every_status_of_the_contract_is_taken(owner, status):
+def test_every_status_of_the_contract_is_accepted(owner, status):
     assert owner.post(URL, {"title": "x", "status": status}).json()["data"]["status"] == status
 
 
@@ -144,7 +144,7 @@ def test_nothing_is_stored_when_it_is_refused(owner):
     assert not Resource.objects.exists()
 
 
-def test_it_is_audited_with_who_and_what(owner):
+def test_it_is_audited_with_actor_and_target(owner):
     response = owner.post(URL, {"title": "x"}, HTTP_USER_AGENT="browser/1")
     event = AuditEvent.objects.get(event="resource.created")
 

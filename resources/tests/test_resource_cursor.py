@@ -49,14 +49,14 @@ SORTS = [
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_a_walk_sees_what_numbered_pages_see(owner, many, sort):
+def test_cursors_return_the_rows_of_numbered_pages(owner, many, sort):
     listed = [row["id"] for row in owner.get(URL, {"sort": sort, "limit": 100}).json()["data"]]
 
     assert list(chain.from_iterable(walk(owner, sort=sort))) == listed
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_the_way_back_is_the_way_there(owner, many, sort):
+def test_previous_pages_equal_the_pages_of_the_way_forward(owner, many, sort):
     there = walk(owner, sort=sort)
     last = owner.get(URL, {"limit": 3, "sort": sort, "cursor": ""})
     for _ in there[1:]:
@@ -81,7 +81,7 @@ def test_an_empty_list_ends_at_once(owner):
     assert page(owner, "") == ([], {"limit": 3, "nextCursor": None, "prevCursor": None})
 
 
-def test_rows_that_come_and_go_repeat_and_hide_no_other(owner, many):
+def test_created_and_deleted_rows_do_not_repeat_or_hide_others(owner, many):
     first, meta = page(owner, "")
     ResourceFactory(user=owner.user)  # before the page: the newest comes first
     Resource.objects.get(pk=first[-1]).soft_delete()  # the row of the cursor itself
@@ -94,19 +94,19 @@ def test_rows_that_come_and_go_repeat_and_hide_no_other(owner, many):
     assert first + rest == [str(row.pk) for row in reversed(many)]
 
 
-def test_filters_go_along(owner, many):
+def test_filters_apply_to_every_page(owner, many):
     assert sum(map(len, walk(owner, status="draft"))) == 6
 
 
 @pytest.mark.parametrize("cursor", ["x", "WyJuIl0:abc:def", "n" * 3000])
-def test_a_cursor_of_no_list_is_refused(owner, many, cursor):
+def test_an_invalid_cursor_is_refused(owner, many, cursor):
     response = owner.get(URL, {"cursor": cursor})
 
     assert response.status_code == 400
     assert response.json()["error"]["details"][0]["field"] == "cursor"
 
 
-def test_one_character_changed_is_refused(owner, many):
+def test_a_cursor_with_one_changed_character_is_refused(owner, many):
     cursor = page(owner, "")[1]["nextCursor"]
     other = "A" if cursor[5] != "A" else "B"
 
@@ -123,7 +123,7 @@ def test_cursor_and_page_exclude_each_other(owner):
     assert owner.get(URL, {"cursor": "", "page": 1}).status_code == 400
 
 
-def test_a_cursor_shows_nobody_elses_rows(owner, many, stranger):
+def test_a_cursor_of_another_user_shows_own_rows_only(owner, many, stranger):
     cursor = page(owner, "")[1]["nextCursor"]
 
     assert page(stranger, cursor)[0] == []

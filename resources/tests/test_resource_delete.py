@@ -26,7 +26,7 @@ def test_returns_204_without_a_body(owner, url):
     assert (response.status_code, response.content) == (204, b"")
 
 
-def test_it_vanishes_from_every_read(owner, admin, url):
+def test_a_deleted_resource_is_absent_from_every_read(owner, admin, url):
     owner.delete(url)
 
     assert code(owner.get(url)) == (404, "NOT_FOUND")
@@ -38,7 +38,7 @@ def test_it_vanishes_from_every_read(owner, admin, url):
     assert names(owner.get("/api/v1/tags"), "resourceCount") == [0]
 
 
-def test_it_is_not_gone_yet(owner, resource, url):
+def test_a_deleted_resource_is_still_in_the_database(owner, resource, url):
     owner.delete(url)
     resource.refresh_from_db()
 
@@ -46,7 +46,7 @@ def test_it_is_not_gone_yet(owner, resource, url):
     assert resource.version == 2
 
 
-def test_the_second_time_there_is_nothing_to_delete(owner, url):
+def test_a_second_deletion_is_a_404(owner, url):
     owner.delete(url)
 
     assert code(owner.delete(url)) == (404, "NOT_FOUND")
@@ -60,7 +60,7 @@ def test_it_is_audited(owner, resource, url):
     assert (event.actor_id, event.target_id) == (owner.user.pk, resource.pk)
 
 
-def test_an_admin_deletes_anybodys(admin, url):
+def test_an_admin_deletes_resources_of_others(admin, url):
     assert admin.delete(url).status_code == 204
     assert not Resource.objects.not_deleted().exists()
 

@@ -61,7 +61,7 @@ def test_ids_are_of_version_7_and_sort_by_time(owner):
         "9" * 5000,
     ],
 )
-def test_what_is_no_id_of_a_resource_is_not_found(owner, pk):
+def test_an_unknown_id_is_a_404(owner, pk):
     assert code(owner.get(f"{URL}/{pk}")) == (404, "NOT_FOUND")
 
 
@@ -71,7 +71,7 @@ def test_the_path_with_a_slash_returns_the_same(owner):
     assert owner.get(f"{URL}/{resource.pk}/").json() == owner.get(f"{URL}/{resource.pk}").json()
 
 
-def test_takes_no_other_parameter_than_fields(owner):
+def test_parameters_other_than_fields_are_refused(owner):
     resource = ResourceFactory(user=owner.user)
 
     assert problems(owner.get(f"{URL}/{resource.pk}?page=1")) == {"page": "unknown_parameter"}
@@ -112,7 +112,7 @@ def test_an_unknown_field_is_refused_with_any_etag(owner, fields, held):
     }
 
 
-def test_who_holds_a_part_is_not_sent_it_again(owner):
+def test_the_current_etag_with_fields_gets_304(owner):
     url = f"{URL}/{ResourceFactory(user=owner.user).pk}?fields=title"
     held = {"If-None-Match": owner.get(url)["ETag"]}
 

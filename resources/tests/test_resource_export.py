@@ -69,7 +69,7 @@ def test_json_holds_the_rows_as_the_list_shows_them(owner):
     assert json.loads(exported(owner, format="json")) == owner.get("/api/v1/resources").json()["data"]
 
 
-def test_nothing_is_an_empty_table(owner):
+def test_an_export_without_rows_is_an_empty_table(owner):
     assert exported(owner, format="csv", fields="title") == b"id,title\r\n"
     assert json.loads(exported(owner, format="json")) == []
 
@@ -88,7 +88,7 @@ def test_nothing_is_an_empty_table(owner):
         {"status": None},
     ],
 )
-def test_it_takes_what_the_list_takes(owner, requested):
+def test_it_accepts_the_parameters_of_the_list(owner, requested):
     for title, status, tags in (
         ("Apple", "published", ["red"]),
         ("Berry", "archived", ["red", "big"]),
@@ -125,7 +125,7 @@ def test_it_takes_what_the_list_takes(owner, requested):
         ({"format": "csv", "scope": "mine"}, "scope", "invalid"),
     ],
 )
-def test_what_the_list_would_refuse_is_refused_at_once(owner, body, field, problem):
+def test_parameters_that_the_list_refuses_are_refused_by_the_request(owner, body, field, problem):
     response = owner.post(URL, body)
 
     assert code(response) == (400, "VALIDATION_ERROR")
@@ -133,7 +133,7 @@ def test_what_the_list_would_refuse_is_refused_at_once(owner, body, field, probl
     assert not Job.objects.exists()
 
 
-def test_only_an_admin_exports_everybodys(owner, admin):
+def test_only_an_admin_exports_rows_of_others(owner, admin):
     ResourceFactory(user=owner.user, title="Hers")
 
     assert json.loads(exported(admin, format="json")) == []
@@ -163,7 +163,7 @@ def test_the_same_key_exports_once(owner):
     assert Job.objects.count() == 1
 
 
-def test_all_rows_are_of_one_moment(owner, monkeypatch):
+def test_all_rows_are_of_one_snapshot(owner, monkeypatch):
     """A row that is written while the file is made is not in it, not even in part."""
     for number in range(30):
         ResourceFactory(user=owner.user, title=f"Number {number:02}", tags=["old"])
@@ -209,7 +209,7 @@ def test_at_most_a_hundred_unknown_keys_are_listed(owner):
 
 
 @pytest.mark.parametrize("name", ["tag", "status", "sort", "fields"])
-def test_a_filter_of_more_values_than_a_list_takes_is_refused_and_not_stored(owner, name):
+def test_a_filter_with_too_many_values_is_refused_and_not_stored(owner, name):
     value = {"tag": "a", "status": "draft", "sort": "title", "fields": "id"}[name]
 
     assert problems(owner.post(URL, {"format": "csv", name: [value] * 101})) == {name: "max_length"}
@@ -225,7 +225,7 @@ def test_a_list_of_names_is_bounded_in_length(owner, name):
 
 
 @pytest.mark.parametrize("scope", [{}, {"scope": "all"}])
-def test_a_hundred_tags_are_looked_for(admin, scope):
+def test_a_filter_may_have_a_hundred_tags(admin, scope):
     ResourceFactory(user=admin.user, tags=["t1"])
     response = admin.get("/api/v1/resources", {"tag": [f"t{n}" for n in range(100)], **scope})
 

@@ -52,11 +52,11 @@ def test_an_unknown_status_is_refused(owner, query):
 
 
 @pytest.mark.parametrize("tag", ["a\x00", "x" * 201])
-def test_a_tag_that_cannot_be_is_refused(owner, tag):
+def test_an_invalid_tag_is_refused(owner, tag):
     assert problems(owner.get(URL, {"tag": tag})) == {"tag": "invalid"}
 
 
-def test_another_users_tag_of_the_same_name_counts_for_nothing(owner, stranger, three):
+def test_a_tag_of_another_user_with_the_same_name_does_not_match(owner, stranger, three):
     ResourceFactory(user=stranger.user, title="theirs", tags=["red"])
 
     assert names(owner.get(URL, {"tag": "red", "sort": "title"})) == ["a", "b"]
@@ -81,7 +81,7 @@ def moments(owner):
     ("bound", "shift", "expected"),
     [("After", 0, ["b", "c"]), ("After", 1, ["c"]), ("Before", 0, ["a"]), ("Before", 1, ["a", "b"])],
 )
-def test_after_includes_its_moment_and_before_does_not(owner, moments, field, bound, shift, expected):
+def test_after_is_inclusive_and_before_is_exclusive(owner, moments, field, bound, shift, expected):
     moment = moments + timedelta(microseconds=shift)
     response = owner.get(URL, {f"{field}{bound}": moment.isoformat(), "sort": "title"})
 
@@ -100,11 +100,11 @@ def test_both_bounds_make_a_window(owner, moments):
 @pytest.mark.parametrize(
     "form", ["%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f+00:00"]
 )
-def test_every_iso_8601_form_is_taken_and_means_utc_without_an_offset(owner, moments, form):
+def test_every_iso_8601_form_is_accepted_and_means_utc_without_an_offset(owner, moments, form):
     assert names(owner.get(URL, {"createdBefore": moments.strftime(form)})) == ["a"]
 
 
-def test_an_offset_counts(owner, moments):
+def test_an_offset_is_applied(owner, moments):
     shifted = (moments + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S.%f") + "+02:00"
 
     assert names(owner.get(URL, {"createdBefore": shifted})) == ["a"]
@@ -131,12 +131,12 @@ def test_a_returned_time_can_be_sent_as_a_filter(owner, moments):
     ],
 )
 @pytest.mark.parametrize("name", ["createdAfter", "updatedBefore"])
-def test_what_is_no_moment_is_refused(owner, name, moment):
+def test_an_invalid_time_is_refused(owner, name, moment):
     assert problems(owner.get(URL, {name: moment})) == {name: "invalid"}
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
-def test_the_ends_of_the_calendar_are_moments(owner, moment):
+def test_the_first_and_last_year_are_accepted(owner, moment):
     assert owner.get(URL, {"createdBefore": moment}).status_code == 200
 
 

@@ -40,7 +40,7 @@ def test_json_rows_become_resources(owner):
     assert Resource.objects.get(title="Two").content == "=1+1"
 
 
-def test_what_was_created_belongs_to_the_caller_and_is_audited(owner, admin):
+def test_created_rows_belong_to_the_caller_and_are_audited(owner, admin):
     imported(admin, f"title,userId\nOne,{owner.user.pk}\n")
     resource = Resource.objects.get()
     event = AuditEvent.objects.get(event="resource.created")
@@ -68,7 +68,7 @@ def test_bad_rows_are_reported_and_the_good_ones_stored(owner):
     ]
 
 
-def test_json_rows_that_are_none_are_reported(owner):
+def test_json_rows_that_are_no_objects_are_reported(owner):
     body = json.dumps([{"title": "Good"}, 7, "x", None, {"title": 5}, {"title": "A", "tags": "red"}, {}])
     result = imported(owner, body, "rows.json")
 
@@ -86,7 +86,7 @@ UNSTORABLE = ["\0", "\ud800"]
 
 
 @pytest.mark.parametrize("text", UNSTORABLE)
-def test_what_no_database_stores_is_an_error_of_its_row(owner, text):
+def test_characters_that_cannot_be_stored_are_an_error_of_the_row(owner, text):
     rows = [{name: text} for name in ("title", "content", "status", "tags", "id")]
     rows += [{"status": {text: 1}}, {"status": [text]}, {"tags": [text]}, {}]
     body = [{"title": "Bad", **row} for row in rows] + [{"title": "Good", text: text}]
@@ -108,7 +108,7 @@ def test_a_nul_far_down_a_csv_is_an_error_of_its_row(owner, encoding):
     assert "\0" not in json.dumps(result, ensure_ascii=False)
 
 
-def test_columns_that_mean_nothing_are_named(owner):
+def test_unknown_columns_are_named(owner):
     result = imported(owner, "id,userId,title,colour,createdAt\n,x,One,red,2020\n")
 
     assert result["ignoredColumns"] == ["userId", "colour", "createdAt"]
@@ -139,7 +139,7 @@ def test_a_file_without_rows_changes_nothing(owner, body):
 # --- ids ------------------------------------------------------------------------------------------
 
 
-def test_the_same_file_again_makes_no_duplicates(owner):
+def test_the_same_file_again_creates_no_duplicates(owner):
     body = f"id,title,tags\n{uuid7()},One,red\n{uuid7()},Two,\n"
     results = [counts(imported(owner, body)) for _ in range(3)]
 
@@ -148,7 +148,7 @@ def test_the_same_file_again_makes_no_duplicates(owner):
     assert set(Resource.objects.values_list("version", flat=True)) == {1}
 
 
-def test_a_row_with_an_id_changes_what_it_names_and_nothing_else(owner):
+def test_a_row_with_an_id_changes_the_named_fields_only(owner):
     resource = ResourceFactory(user=owner.user, title="Old", content="stays", tags=["red"])
     result = imported(owner, f"id,title\n{resource.pk},New\n")
     resource.refresh_from_db()
@@ -159,7 +159,7 @@ def test_a_row_with_an_id_changes_what_it_names_and_nothing_else(owner):
     assert event.changes == {"title": ["Old", "New"]}
 
 
-def test_what_is_not_the_callers_is_an_error_that_tells_nothing(owner, stranger):
+def test_a_row_of_another_user_is_the_error_of_an_unknown_id(owner, stranger):
     theirs = ResourceFactory(user=stranger.user, title="Theirs")
     trashed = ResourceFactory(user=owner.user)
     trashed.soft_delete()
@@ -173,11 +173,11 @@ def test_what_is_not_the_callers_is_an_error_that_tells_nothing(owner, stranger)
 
 
 @pytest.mark.parametrize("key", ["7", "not-a-uuid", "0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c1", "x" * 36])
-def test_an_id_that_is_none_is_an_error(owner, key):
+def test_an_invalid_id_is_an_error(owner, key):
     assert wrong(imported(owner, f"id,title\n{key},One\n")) == [(1, "id", "invalid")]
 
 
-def test_an_id_that_comes_twice_counts_once(owner):
+def test_a_repeated_id_is_an_error_of_the_second_row(owner):
     key = uuid7()
     body = f"id,title\n{key},First\n,Other\n{str(key).upper()},Second\n"
     result = imported(owner, body)
@@ -186,14 +186,14 @@ def test_an_id_that_comes_twice_counts_once(owner):
     assert titles() == ["First", "Other"]
 
 
-def test_rows_without_an_id_are_new_each_time(owner):
+def test_rows_without_an_id_are_created_each_time(owner):
     imported(owner, "title\nOne\n")
     imported(owner, "title\nOne\n")
 
     assert titles() == ["One", "One"]
 
 
-def test_what_was_exported_is_unchanged_when_it_comes_back(owner):
+def test_an_imported_export_changes_nothing(owner):
     for number, title in enumerate(["=SUM(A1)", "'=quoted", "plain, comma", "-5", "＝full", '"q"']):
         tags = [f"t{number}", "with, comma", '"quoted"', "=tag"][: number % 5]
         ResourceFactory(user=owner.user, title=title, content=f"\t{title}\r\nline", tags=tags)

@@ -55,7 +55,7 @@ def test_an_empty_list_has_no_pages(owner):
 
 
 @pytest.mark.parametrize("limit", [1, 100])
-def test_a_limit_from_1_to_100_is_taken(owner, limit):
+def test_a_limit_from_1_to_100_is_accepted(owner, limit):
     assert owner.get(URL, {"limit": limit}).json()["meta"]["limit"] == limit
 
 
@@ -145,7 +145,7 @@ def test_a_hundred_times_the_same_key_sorts_by_it_once(owner):
 # --- whose ----------------------------------------------------------------------------------------
 
 
-def test_lists_only_the_callers_own(owner, stranger):
+def test_lists_own_resources_only(owner, stranger):
     make(owner.user, "mine")
     make(stranger.user, "theirs")
     response = owner.get(URL)
@@ -154,14 +154,14 @@ def test_lists_only_the_callers_own(owner, stranger):
     assert response.json()["meta"]["total"] == 1
 
 
-def test_an_admin_too_sees_only_their_own_at_first(owner, admin):
+def test_an_admin_sees_own_resources_by_default(owner, admin):
     make(owner.user, "theirs")
     make(admin.user, "mine")
 
     assert names(admin.get(URL)) == ["mine"]
 
 
-def test_an_admin_sees_everybodys_with_scope_all(owner, admin):
+def test_an_admin_sees_all_resources_with_scope_all(owner, admin):
     make(owner.user, "theirs")
     make(admin.user, "mine")
 
@@ -179,7 +179,7 @@ def test_any_other_scope_is_refused(request, who, scope):
     assert problems(request.getfixturevalue(who).get(URL, {"scope": scope})) == {"scope": "invalid"}
 
 
-def test_what_is_in_the_trash_is_not_listed_whatever_the_scope(admin):
+def test_resources_in_the_trash_are_not_listed_in_any_scope(admin):
     present, gone = make(admin.user, "kept", "gone")
     gone.soft_delete()
 
@@ -218,7 +218,7 @@ def test_an_unknown_field_is_refused(owner, fields):
     assert problems(owner.get(URL, {"fields": fields})) == {"fields": "invalid"}
 
 
-def test_rows_are_as_their_details_without_the_attachments(owner):
+def test_rows_equal_their_details_without_the_attachments(owner):
     [row] = make(owner.user, "one", content="text", tags=["b", "a"])
     detail = owner.get(f"{URL}/{row.pk}").json()["data"]
     assert detail.pop("attachments") == []

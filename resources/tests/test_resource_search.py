@@ -60,7 +60,7 @@ def test_accents_do_not_matter_on_either_side(owner, shelf, text):
 
 
 @pytest.mark.parametrize("text", ["lukasz zolc", "ŁUKASZ", "orsted", "ørsted", "dang", "aegir", "o'brien"])
-def test_letters_that_do_not_decompose_are_found_as_people_type_them(owner, text):
+def test_letters_that_do_not_decompose_are_found_by_their_common_spelling(owner, text):
     name = "Łukasz Żółć"
     ResourceFactory(user=owner.user, title=name, content="Ørsted, Đặng, Ægir, O\u2019Brien")
     ResourceFactory(user=owner.user, title="Another", content="b c")
@@ -95,7 +95,7 @@ def test_every_word_is_needed_in_any_order(owner, shelf, text, expected):
 @pytest.mark.parametrize(
     "text", ["%", "_", "\\", "'", '"', "''", "*", "&", "|", "!", "<->", "(", ":*", "?", "%%", "—", "☕"]
 )
-def test_signs_alone_begin_no_word(owner, shelf, text):
+def test_punctuation_alone_matches_nothing(owner, shelf, text):
     assert search(owner, text) == []
 
 
@@ -116,17 +116,17 @@ def test_signs_alone_begin_no_word(owner, shelf, text):
         "\\x00zzz",
     ],
 )
-def test_what_means_something_elsewhere_is_data(owner, shelf, text):
+def test_operators_of_other_search_languages_are_plain_text(owner, shelf, text):
     assert search(owner, text) == []
 
 
-def test_signs_around_a_word_are_no_part_of_it(owner, shelf):
+def test_punctuation_around_a_word_is_ignored(owner, shelf):
     assert search(owner, "%ada%") == ["Analytical Engine"]
     assert search(owner, "\"Ada\" 'Lovelace'") == ["Analytical Engine"]
 
 
 @pytest.mark.parametrize("text", ["", "   ", " " * 10_000])
-def test_nothing_to_search_for_filters_nothing(owner, shelf, text):
+def test_an_empty_search_does_not_filter(owner, shelf, text):
     assert len(search(owner, text)) == 4
 
 
@@ -145,7 +145,7 @@ def test_invalid_utf_8_finds_nothing_and_breaks_nothing(owner, shelf):
     assert names(owner.get(f"{URL}?search=%ff%fe%c3")) == []
 
 
-def test_words_longer_than_what_is_compared_are_found_by_their_beginning(owner):
+def test_long_words_are_found_by_their_first_64_letters(owner):
     ResourceFactory(user=owner.user, title="x" * 200)
 
     assert len(search(owner, "x" * 63)) == 1
@@ -173,17 +173,17 @@ def test_follows_an_update(owner):
     assert [search(owner, text) for text in ("new", "text", "blue")] == [["New"]] * 3
 
 
-def test_does_not_find_other_peoples(owner, stranger, shelf):
+def test_does_not_find_resources_of_others(owner, stranger, shelf):
     assert search(stranger, "ada") == []
 
 
-def test_does_not_find_what_is_in_the_trash(owner):
+def test_does_not_find_resources_in_the_trash(owner):
     ResourceFactory(user=owner.user, title="Gone").soft_delete()
 
     assert search(owner, "gone") == []
 
 
-def test_an_admin_finds_everybodys_with_scope_all(owner, admin, shelf):
+def test_an_admin_finds_all_resources_with_scope_all(owner, admin, shelf):
     assert search(admin, "ada") == []
     assert search(admin, "ada", scope="all") == ["Analytical Engine"]
 

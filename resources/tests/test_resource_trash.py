@@ -31,20 +31,20 @@ def restore(caller, resource):
 # --- the list -------------------------------------------------------------------------------------
 
 
-def test_lists_what_the_caller_has_deleted_and_nothing_else(owner, stranger, gone):
+def test_lists_deleted_resources_of_the_caller_only(owner, stranger, gone):
     ResourceFactory(user=owner.user, title="Kept")
     ResourceFactory(user=stranger.user, title="Theirs").soft_delete()
 
     assert names(owner.get(TRASH)) == ["Gone"]
 
 
-def test_an_admins_trash_is_their_own(admin, gone):
+def test_the_trash_of_an_admin_has_own_resources_only(admin, gone):
     ResourceFactory(user=admin.user, title="Mine").soft_delete()
 
     assert names(admin.get(TRASH)) == ["Mine"]
 
 
-def test_is_a_list_as_any_other(owner, gone):
+def test_has_the_pages_sorts_and_filters_of_a_list(owner, gone):
     ResourceFactory(user=owner.user, title="Also", tags=["a"]).soft_delete()
 
     assert names(owner.get(TRASH, {"sort": "title"})) == ["Also", "Gone"]
@@ -64,7 +64,7 @@ def test_refuses_unknown_parameters(owner):
 # --- restoring ------------------------------------------------------------------------------------
 
 
-def test_brings_it_back_as_it_was(owner, gone):
+def test_restores_the_resource_unchanged(owner, gone):
     response = restore(owner, gone)
 
     assert response.status_code == 200
@@ -73,25 +73,25 @@ def test_brings_it_back_as_it_was(owner, gone):
     assert names(owner.get(TRASH)) == []
 
 
-def test_moves_the_version(owner, gone):
+def test_a_restore_gives_a_new_version(owner, gone):
     etag = restore(owner, gone)["ETag"]
 
     assert etag.startswith('"v3-')
     assert owner.get(f"{URL}/{gone.pk}")["ETag"] == etag
 
 
-def test_restoring_twice_finds_nothing_to_restore(owner, gone):
+def test_a_second_restore_is_a_404(owner, gone):
     restore(owner, gone)
 
     assert code(restore(owner, gone)) == (404, "NOT_FOUND")
     assert AuditEvent.objects.filter(event="resource.restored").count() == 1
 
 
-def test_what_is_not_in_the_trash_cannot_be_restored(owner):
+def test_a_resource_outside_the_trash_cannot_be_restored(owner):
     assert code(restore(owner, ResourceFactory(user=owner.user))) == (404, "NOT_FOUND")
 
 
-def test_nobody_else_can_restore_it(stranger, staff, anonymous, gone):
+def test_others_cannot_restore_it(stranger, staff, anonymous, gone):
     assert code(restore(stranger, gone)) == (404, "NOT_FOUND")
     assert code(restore(staff, gone)) == (404, "NOT_FOUND")
     assert code(restore(anonymous, gone)) == (401, "UNAUTHORIZED")
@@ -99,7 +99,7 @@ def test_nobody_else_can_restore_it(stranger, staff, anonymous, gone):
     assert gone.deleted_at is not None
 
 
-def test_an_admin_restores_anybodys(admin, gone):
+def test_an_admin_restores_resources_of_others(admin, gone):
     assert restore(admin, gone).status_code == 200
     assert AuditEvent.objects.get(event="resource.restored").actor_id == admin.user.pk
 
@@ -128,7 +128,7 @@ def test_is_gone_for_good_after_30_days(owner, gone):
     assert Tag.objects.count() == 2
 
 
-def test_what_lives_is_never_purged(owner):
+def test_a_resource_that_is_not_deleted_is_never_purged(owner):
     resource = ResourceFactory(user=owner.user)
     Resource.objects.update(created_at=timezone.now() - timedelta(days=400))
     purge_expired()
@@ -136,7 +136,7 @@ def test_what_lives_is_never_purged(owner):
     assert Resource.objects.get() == resource
 
 
-def test_a_purge_goes_on_until_all_is_gone(owner, monkeypatch):
+def test_a_purge_continues_until_all_rows_are_deleted(owner, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(5):
         ResourceFactory(user=owner.user).soft_delete()

@@ -25,7 +25,7 @@ def values(response):
     return data["title"], data["content"], data["status"], data["tags"]
 
 
-def test_put_resets_what_it_does_not_name(owner, url):
+def test_put_resets_missing_fields(owner, url):
     assert values(owner.put(url, {"title": "Two"})) == ("Two", "", "draft", [])
     assert values(owner.get(url)) == ("Two", "", "draft", [])
 
@@ -47,7 +47,7 @@ def test_put_needs_the_title(owner, url):
         ({"tags": ["a", "b"]}, ("One", "text", "published", ["a", "b"])),
     ],
 )
-def test_patch_keeps_what_it_does_not_name(owner, url, body, after):
+def test_patch_does_not_change_missing_fields(owner, url, body, after):
     assert values(owner.patch(url, body)) == after
     assert values(owner.get(url)) == after
 
@@ -87,7 +87,7 @@ def test_neither_owner_nor_id_nor_times_can_be_set(owner, stranger, resource, ur
 @pytest.mark.parametrize(
     "change", [{"title": "Two"}, {"content": "x"}, {"status": "draft"}, {"tags": ["a", "b"]}]
 )
-def test_every_visible_change_moves_version_and_time(owner, url, change):
+def test_every_visible_change_sets_version_and_time(owner, url, change):
     before = owner.get(url)
     after = owner.patch(url, change)
 
@@ -98,7 +98,7 @@ def test_every_visible_change_moves_version_and_time(owner, url, change):
 @pytest.mark.parametrize(
     "same", [{}, {"title": " One "}, {"tags": ["B", "a"]}, {"status": "published"}, {"nonsense": 1}]
 )
-def test_what_changes_nothing_moves_nothing(owner, url, same):
+def test_an_update_without_a_change_keeps_version_and_time(owner, url, same):
     before = owner.get(url)
     after = owner.patch(url, same)
 
@@ -139,7 +139,7 @@ def test_a_resource_in_the_trash_cannot_be_changed(owner, resource, url):
     assert (resource.title, resource.version) == ("One", 2)
 
 
-def test_an_admin_edits_anybodys_and_the_owner_stays(owner, admin, url):
+def test_an_admin_edits_resources_of_others_without_changing_the_owner(owner, admin, url):
     data = admin.patch(url, {"title": "Two", "tags": ["new"]}).json()["data"]
 
     assert (data["title"], data["userId"]) == ("Two", str(owner.user.pk))

@@ -1,4 +1,4 @@
-"""A database that is set back to an older state, and then changed in another way: nothing from before is believed."""
+"""A database that is restored to an older state and then changed: no earlier version is current again."""
 
 import os
 import re
@@ -58,7 +58,7 @@ def change(caller, resource, title):
     return caller.patch(f"{LIST}/{resource.pk}", {"title": title})
 
 
-def test_an_etag_from_before_is_not_believed(owner, resource, set_back):
+def test_an_etag_from_before_the_restore_is_not_current(owner, resource, set_back):
     url = f"{LIST}/{resource.pk}"
     one, many = change(owner, resource, "Lost")["ETag"], owner.get(LIST)["ETag"]
     version = current_version(owner.user.pk)
@@ -74,7 +74,7 @@ def test_an_etag_from_before_is_not_believed(owner, resource, set_back):
 
 
 @pytest.mark.skipif(not configured.REDIS_URL, reason="of Redis")
-def test_a_cached_response_from_before_is_not_believed(owner, resource, set_back, settings):
+def test_a_cached_response_from_before_the_restore_is_not_used(owner, resource, set_back, settings):
     settings.RESPONSE_CACHE_SECONDS = 60
     use_redis(settings, with_long_timeout(settings.REDIS_URL))
     change(owner, resource, "Lost")

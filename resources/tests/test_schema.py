@@ -6,7 +6,7 @@ from core.tests.contract import contradictions, document, problems_of
 from resources.tests.factories import ResourceFactory
 
 RESOURCES = "/api/v1/resources"
-# Clients are generated from these names: a change breaks them, and should be meant.
+# Clients are generated from these names: a change breaks them, and must be deliberate.
 NAMES = {
     *("listResources", "createResource", "getResource", "replaceResource", "updateResource"),
     *("deleteResource", "listResourceTrash", "restoreResource"),
@@ -72,7 +72,7 @@ def test_lists_are_as_described(owner):
         ("tags", [*"abcdefghijklmnopqrstu"]),
     ],
 )
-def test_a_resource_is_accepted_just_when_the_schema_allows_it(owner, field, value):
+def test_a_resource_is_accepted_if_and_only_if_the_schema_allows_it(owner, field, value):
     body = {"title": "One", field: value}
     allowed = problems_of(body, {"$ref": "#/components/schemas/ResourceRequest"}) == []
 

@@ -1,4 +1,4 @@
-"""PostgreSQL searches by an index, SQLite by reading: both must find what a plain comparison of words finds."""
+"""PostgreSQL searches by an index, SQLite by reading: both must return the rows of a plain comparison of words."""
 
 import random
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
 
-# What a parser of texts could take for numbers, addresses, versions, entities or operators of its own.
+# Texts that a parser of PostgreSQL could read as numbers, addresses, versions, entities or operators.
 ODD = (
     "a1b2 1e5 -5 3.14 v1.2.3 00012345678901234567890 http://example.com/a?b=c user@example.com &amp; "
     "<b>x</b> a&b | !c "
@@ -116,7 +116,7 @@ def test_the_longest_text_is_stored_and_its_first_words_are_found(owner):
     assert titles_of(Resource.objects.all().matching("swol")) == ["Swollen"]
 
 
-def test_a_long_text_costs_no_tag_its_place_in_the_index(owner):
+def test_tags_of_a_long_text_are_in_the_index(owner):
     content = " ".join(f"{number:x}ﷺ" for number in range(16_000))
     ResourceFactory(user=owner.user, title="Long", content=content[:100_000], tags=["needle"])
 
@@ -196,7 +196,7 @@ def test_the_rarest_words_use_the_index_and_the_others_are_compared(library):
     assert "' row'" in captured
 
 
-def test_all_ways_find_the_same(library):
+def test_all_query_strategies_find_the_same_rows(library):
     for text in (
         "seldom",
         "once",
@@ -237,7 +237,7 @@ def test_a_tag_uses_the_index_too(library):
 
 
 @on_postgresql
-def test_the_trash_is_searched_without_the_index_which_leaves_it_out(library):
+def test_the_trash_is_searched_without_the_index(library):
     library.update(deleted_at=timezone.now())
     titles, statements = sent(Resource.objects.trashed().matching("once"))
 

@@ -1,4 +1,4 @@
-"""The order of what is found, and how much of it numbered pages show."""
+"""The order of the rows of a search, and the limit of numbered pages."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -40,7 +40,7 @@ def test_more_words_in_the_title_count_more(owner):
     assert search(owner, "ada charles") == ["Ada and Charles", "Charles", "Ada", "Both"]
 
 
-def test_equals_come_newest_first(owner):
+def test_rows_of_equal_rank_are_sorted_newest_first(owner):
     shelve(owner.user, ("Old", "same"), ("New", "same"), ("Newest", "same"))
 
     assert search(owner, "same") == ["Newest", "New", "Old"]
@@ -65,7 +65,7 @@ def test_case_and_accents_of_the_title_do_not_matter(owner):
     assert search(owner, "ecole") == ["ÉCOLE", "Other"]
 
 
-def test_sort_and_cursor_have_an_order_of_their_own(owner):
+def test_sort_and_cursor_do_not_rank(owner):
     shelve(owner.user, ("b word", ""), ("a", "word"), ("c", "word"))
 
     assert search(owner, "word") == ["b word", "c", "a"]
@@ -99,7 +99,7 @@ def test_the_trash_is_ranked_too(owner):
     assert names(owner.get(f"{URL}/trash", {"search": "word"})) == ["word", "other"]
 
 
-def test_signs_alone_and_nothing_are_not_ranked(owner):
+def test_punctuation_alone_and_an_empty_search_are_not_ranked(owner):
     shelve(owner.user, ("a", ""), ("b", ""))
 
     assert search(owner, "") == ["b", "a"]
@@ -118,7 +118,7 @@ def crowd(owner):
 
 
 @pytest.mark.parametrize("sort", [{}, {"sort": "createdAt"}])
-def test_numbered_pages_of_a_search_end_after_so_many(owner, crowd, sort):
+def test_numbered_pages_of_a_search_end_at_the_limit(owner, crowd, sort):
     last = owner.get(URL, {"search": "often", "limit": 100, "page": MAX_MATCHES // 100, **sort}).json()
     beyond = owner.get(URL, {"search": "often", "limit": 30, "page": -(-MAX_MATCHES // 30), **sort}).json()
 
@@ -140,7 +140,7 @@ def test_a_slice_is_the_beginning_of_all_that_is_ranked(owner):
     assert [row.title for row in ranked[:1]] == ["word"]
 
 
-def test_a_cursor_goes_on_to_the_last(owner, crowd):
+def test_a_cursor_continues_to_the_last_row(owner, crowd):
     cursor, count = "", 0
     while cursor is not None:
         body = owner.get(URL, {"search": "often", "limit": 100, "cursor": cursor}).json()

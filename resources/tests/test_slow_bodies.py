@@ -1,4 +1,4 @@
-"""A client may send its body as slowly as it likes: nothing is held meanwhile that others need."""
+"""A slow body holds no lock and no transaction while it is received."""
 
 import json
 from io import BytesIO
@@ -13,7 +13,7 @@ URL = "/api/v1/resources"
 
 
 class Body(BytesIO):
-    """Looks, while it is read, whether a transaction is open."""
+    """A body that records whether a transaction is open while it is read."""
 
     seen = False
     in_transaction = False
@@ -25,7 +25,7 @@ class Body(BytesIO):
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_an_update_holds_no_row_while_its_body_comes(owner, method):
+def test_an_update_locks_no_row_while_its_body_is_received(owner, method):
     resource = ResourceFactory(user=owner.user)
     raw = json.dumps({"title": "new"}).encode()
     body = Body(raw)
@@ -39,7 +39,7 @@ def test_an_update_holds_no_row_while_its_body_comes(owner, method):
 
 
 @pytest.mark.parametrize("headers", [{}, {"HTTP_IDEMPOTENCY_KEY": "k"}])
-def test_a_create_holds_no_transaction_while_its_body_comes(owner, headers):
+def test_a_create_opens_no_transaction_while_its_body_is_received(owner, headers):
     raw = json.dumps({"title": "new"}).encode()
     body = Body(raw)
     response = owner.generic("POST", URL, raw, "application/json", **{"wsgi.input": body}, **headers)

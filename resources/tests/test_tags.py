@@ -51,7 +51,7 @@ def test_one_name_in_two_spellings_of_unicode_is_one_tag(owner):
     assert len(names(owner.get(RESOURCES, {"tag": "cafe\u0301"}))) == 1
 
 
-def test_there_are_up_to_20(owner):
+def test_a_resource_has_at_most_20_tags(owner):
     assert len(tags_of(owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(20)]}))) == 20
     response = owner.post(RESOURCES, {"title": "x", "tags": [f"t{n}" for n in range(21)]})
     assert problems(response) == {"tags": "max_length"}
@@ -70,7 +70,7 @@ def test_there_are_up_to_20(owner):
         ({}, "invalid"),
     ],
 )
-def test_any_other_name_is_refused_at_its_place(owner, name, why):
+def test_an_invalid_name_is_refused_with_its_index(owner, name, why):
     assert problems(owner.post(RESOURCES, {"title": "x", "tags": ["ok", name]})) == {"tags.1": why}
     assert not Tag.objects.exists()
 
@@ -93,7 +93,7 @@ def test_lists_by_name_with_the_number_of_resources_not_deleted(owner, red):
     assert list(rows[0]) == ["id", "name", "resourceCount", "createdAt", "updatedAt"]
 
 
-def test_is_a_list_as_any_other(owner):
+def test_has_the_pages_sorts_and_filters_of_a_list(owner):
     for name in ("ab", "ac", "b"):
         TagFactory(user=owner.user, name=name)
 
@@ -105,11 +105,11 @@ def test_is_a_list_as_any_other(owner):
 
 
 @pytest.mark.parametrize("search", ["%", "_", "\\"])
-def test_signs_in_a_search_are_data(owner, red, search):
+def test_punctuation_in_a_search_is_plain_text(owner, red, search):
     assert names(owner.get(URL, {"search": search}), "name") == []
 
 
-def test_a_search_ignores_case_as_everywhere(owner, red):
+def test_a_search_ignores_case(owner, red):
     assert names(owner.get(URL, {"search": "RE"}), "name") == ["red"]
 
 
@@ -126,14 +126,14 @@ def test_wrong_parameters_are_refused(owner, query, why):
     assert problems(owner.get(URL, query)) == why
 
 
-def test_tags_come_into_being_with_resources_only(owner):
+def test_tags_are_created_with_resources_only(owner):
     assert code(owner.post(URL, {"name": "x"})) == (405, "METHOD_NOT_ALLOWED")
 
 
 # --- one tag --------------------------------------------------------------------------------------
 
 
-def test_shows_one(owner):
+def test_shows_a_tag(owner):
     ResourceFactory(user=owner.user, tags=["red"])
     row = owner.get(URL).json()["data"][0]
     response = owner.get(f"{URL}/{row['id']}")
@@ -142,7 +142,7 @@ def test_shows_one(owner):
     assert response["ETag"]
 
 
-def test_renames(owner, red):
+def test_renames_a_tag(owner, red):
     response = owner.patch(f"{URL}/{red.pk}", {"name": "  BLUE "})
 
     assert (response.status_code, response.json()["data"]["name"]) == (200, "blue")
@@ -164,7 +164,7 @@ def test_a_rename_shows_on_every_tagged_resource(owner):
     assert owner.get(f"{RESOURCES}/{other.pk}")["ETag"] == other.etag
 
 
-def test_a_rename_moves_the_search(owner):
+def test_a_rename_updates_the_search(owner):
     ResourceFactory(user=owner.user, title="One", content="text", tags=["red"])
     owner.patch(f"{URL}/{Tag.objects.get().pk}", {"name": "blue"})
 
@@ -173,7 +173,7 @@ def test_a_rename_moves_the_search(owner):
     assert names(owner.get(RESOURCES, {"tag": "blue"})) == ["One"]
 
 
-def test_a_name_that_is_taken_is_a_conflict_and_changes_nothing(owner, red):
+def test_a_taken_name_is_a_conflict_and_changes_nothing(owner, red):
     resource = ResourceFactory(user=owner.user, tags=["blue"])
     blue = Tag.objects.get(name="blue")
 
@@ -189,7 +189,7 @@ def test_the_same_name_again_changes_nothing(owner, red):
     assert not AuditEvent.objects.filter(event__startswith="tag.").exists()
 
 
-def test_anothers_name_is_free(owner, stranger, red):
+def test_a_name_of_another_user_is_free(owner, stranger, red):
     theirs = TagFactory(user=stranger.user, name="blue")
 
     assert stranger.patch(f"{URL}/{theirs.pk}", {"name": "red"}).status_code == 200
@@ -198,7 +198,7 @@ def test_anothers_name_is_free(owner, stranger, red):
 @pytest.mark.parametrize(
     ("name", "why"), [("", "blank"), ("x" * 51, "max_length"), (None, "null"), (7, "invalid")]
 )
-def test_a_wrong_name_is_refused(owner, red, name, why):
+def test_an_invalid_name_is_refused(owner, red, name, why):
     assert problems(owner.patch(f"{URL}/{red.pk}", {"name": name})) == {"name": why}
 
 
@@ -220,7 +220,7 @@ def test_a_tag_in_use_cannot_be_deleted(owner):
     assert owner.delete(f"{URL}/{tag.pk}").status_code == 204
 
 
-def test_a_resource_in_the_trash_holds_no_tag_back_and_loses_it(owner):
+def test_a_tag_of_a_resource_in_the_trash_can_be_deleted(owner):
     resource = ResourceFactory(user=owner.user, title="One", tags=["red", "blue"])
     resource.soft_delete()
 

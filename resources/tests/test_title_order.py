@@ -1,4 +1,4 @@
-"""`sort=title` gives one order on every database, through an index, whatever way the title was written."""
+"""`sort=title` has one order on every database, by an index, whichever way the title was stored."""
 
 import pytest
 from django.core import serializers

@@ -1,4 +1,4 @@
-"""Triggers are installed after `migrate`, survive a table that is made anew, and are named where they are missing."""
+"""Triggers are installed after `migrate`, also for a table that is built anew. A check names missing ones."""
 
 from io import StringIO
 
@@ -26,7 +26,7 @@ def _whole():
     triggers.install(connection)
 
 
-def test_every_model_with_one_owner_is_watched_and_what_lies_between():
+def test_every_model_with_one_owner_and_its_link_tables_are_watched():
     assert {Resource, Tag, ResourceTag} <= watched().keys()
     assert watched()[ResourceTag] == ("resource", "user")
 
@@ -59,7 +59,7 @@ def test_a_link_alone_gives_its_owner_a_new_version(owner):
 
 @pytest.mark.parametrize(("app", "model"), [("resources", "Resource"), ("accounts", "User")])
 @pytest.mark.usefixtures("_whole")
-def test_a_column_can_be_added_and_nothing_is_lost(owner, app, model):
+def test_an_added_column_keeps_the_triggers(owner, app, model):
     """An AddField with a NOT NULL column makes SQLite build the table anew."""
     resource = ResourceFactory(user=owner.user)
     before = triggers.installed(connection)

@@ -60,7 +60,7 @@ def test_a_body_is_read_no_further_than_its_length(disk, send):
 
 
 @pytest.mark.parametrize("cut", [1, 9, 12, 30])
-def test_a_body_that_breaks_off_leaves_nothing(disk, send, cut):
+def test_a_body_that_breaks_off_stores_nothing(disk, send, cut):
     whole = part(b"a text of some length") + END
 
     assert send(whole[:-cut] if cut > 1 else whole[:-4]).status_code == 400
@@ -71,7 +71,7 @@ def test_a_body_that_breaks_off_leaves_nothing(disk, send, cut):
     "content_type",
     ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=a b "],
 )
-def test_without_a_boundary_it_cannot_be_read(send, content_type):
+def test_a_body_without_a_boundary_is_refused(send, content_type):
     assert code(send(part(b"a") + END, content_type)) == (400, "MALFORMED_REQUEST")
 
 
@@ -128,7 +128,7 @@ def test_base_64_full_of_spaces_is_only_bytes(send):
 
 
 @pytest.mark.parametrize("sent", ["../../x", "..\\\\x", "/etc/x", "x", "%2e%2e/x", "x" * 300])
-def test_no_name_decides_the_path_of_a_file(disk, send, sent):
+def test_the_name_does_not_decide_the_path_of_a_file(disk, send, sent):
     response = send(part(b"a", filename=f'filename="{sent}"') + END)
 
     assert response.json()["data"]["filename"].strip("x") == ""

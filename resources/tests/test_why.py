@@ -33,14 +33,14 @@ def test_an_admin_is_admitted_by_role(admin, path):
     assert "read, read_all=frozenset({'admin'}): admits" in why(str(admin.user.pk), "GET", path)
 
 
-def test_a_stranger_finds_nothing(stranger, path):
+def test_a_stranger_is_not_admitted(stranger, path):
     text = why(stranger.user.email, "GET", f"{path}/attachments")
 
     assert "read, owner='user': does not admit" in text
     assert text.endswith("refused: 404, since the caller may not read the row\n")
 
 
-def test_a_permission_refuses(owner, path):
+def test_a_refusing_permission_is_named(owner, path):
     assert why(owner.user.email, "GET", "/api/v1/users").endswith("IsAdmin: refuses\n  refused: 403\n")
     assert why("anonymous", "GET", path).endswith("IsAuthenticated: refuses\n  refused: 401\n")
 
@@ -48,6 +48,6 @@ def test_a_permission_refuses(owner, path):
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/nowhere"), ("PUT", "/api/v1/resources"), ("GET", "/health/live")]
 )
-def test_what_is_no_route_is_named(owner, method, path):
+def test_an_unknown_route_is_an_error(owner, method, path):
     with pytest.raises(CommandError, match=path):
         why(owner.user.email, method, path)
