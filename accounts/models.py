@@ -11,7 +11,6 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -40,11 +39,6 @@ class UserQuerySet(BaseQuerySet):
         for word in words:
             rows = rows.filter(search_text__contains=word)
         return rows
-
-    def with_live_session_count(self) -> Self:
-        live = Session.objects.live().filter(user=models.OuterRef("pk"))
-        count = live.order_by().values("user").annotate(number=models.Count("*")).values("number")
-        return self.annotate(live_session_count=Coalesce(models.Subquery(count), 0))
 
 
 class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -100,16 +94,14 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
         return self.email
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        if update_fields is None:
+        if update_fields is None or not {"name", "email"}.isdisjoint(update_fields):
             self.index_words()
-        elif not {"name", "email"}.isdisjoint(update_fields):
-            self.index_words()
-            update_fields = {*update_fields, "search_text"}
+            update_fields = update_fields and {*update_fields, "search_text"}
         super().save(*args, update_fields=update_fields, **kwargs)
 
     def index_words(self) -> None:
         """Set `search_text`. Call it before a write without `save`."""
-        self.search_text = search_text_of(self.name, self.email)
+        self.search_text = fold(" ".join(dict.fromkeys((self.name, self.email, readable_email(self.email)))))
 
     @property
     def etag(self) -> str:  # with the id, because /users/me is another object for every caller
@@ -178,10 +170,6 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
 
     def get_session_auth_fallback_hash(self) -> Any:
         return (f"{value}{self.session_epoch}" for value in super().get_session_auth_fallback_hash())
-
-
-def search_text_of(name: str, email: str) -> str:
-    return fold(" ".join(dict.fromkeys((name, email, readable_email(email)))))
 
 
 class SessionQuerySet(AccessQuerySet):
@@ -298,9 +286,8 @@ class Lockout(AddressModel):
     @property
     def seconds_left(self) -> int:
         """Seconds until the lock ends, rounded up, or 0 without a lock."""
-        if self.locked_until is None:
-            return 0
-        left = self.locked_until - timezone.now()
+        now = timezone.now()
+        left = (self.locked_until or now) - now
         return -(-left // timedelta(seconds=1)) if left > timedelta(0) else 0
 
 

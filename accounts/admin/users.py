@@ -8,7 +8,8 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -20,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
-from accounts.models import User
+from accounts.models import Session, User
 from accounts.services import accounts, email_changes, groups, lockout, passwords, sessions
 from core.admin.base import BaseAdmin, TrashFilter
 from core.admin.lists import NullFilter
@@ -95,7 +96,9 @@ class UserAdmin(BaseAdmin):
     # --- querysets and permissions --------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).with_live_session_count()  # type: ignore[attr-defined]
+        live = Session.objects.live().filter(user=OuterRef("pk"))
+        count = live.order_by().values("user").annotate(number=Count("*")).values("number")
+        return super().get_queryset(request).annotate(live_session_count=Coalesce(Subquery(count), 0))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
