@@ -52,7 +52,7 @@ def test_a_file_that_is_no_table_is_refused_by_the_request(owner, body, expected
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "problem"),
     [
         (b"title\n" + b"Good\n" * 20_000 + b"\xff\xfe\n", "UTF-8"),
         (b'title\nGood\n"open\n', "row 2"),
@@ -67,11 +67,11 @@ def test_a_file_that_is_no_table_is_refused_by_the_request(owner, body, expected
         (b'[{"title": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "JSON"),
     ],
 )
-def test_a_file_that_breaks_off_fails_the_job_and_stores_nothing(owner, body, messages_of):
+def test_a_file_that_breaks_off_fails_the_job_and_stores_nothing(owner, body, problem):
     job = finished(owner, upload(owner, body))
     assert (job["status"], job["result"], titles()) == ("failed", None, [])
     assert job["error"]["code"] == "VALIDATION_ERROR"
-    assert messages_of in job["error"]["message"]
+    assert problem in job["error"]["message"]
 
 
 def test_a_file_with_too_many_rows_fails(owner, monkeypatch):
