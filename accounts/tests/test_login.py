@@ -8,9 +8,7 @@ from django.contrib.auth.hashers import make_password
 from accounts.models import Session
 from accounts.tests.checks import (
     API,
-    audit_holds,
     data,
-    event,
     events,
     problems,
     refresh_with,
@@ -128,13 +126,6 @@ def test_every_failure_costs_exactly_one_hash(anonymous, ann, hashes, address):
 
 def test_an_unverified_user_may_log_in(anonymous, ann):
     assert data(anonymous.post(URL, ANN))["user"]["emailVerified"] is False
-
-
-def test_a_failure_for_an_unknown_address_is_audited_without_the_address(anonymous):
-    anonymous.post(URL, ANN)
-
-    assert event("login.failed").target_id is None
-    assert not audit_holds("ann@example.com", PASSWORD)
 
 
 def test_a_revoked_token_in_the_header_is_ignored(owner):

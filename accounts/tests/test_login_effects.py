@@ -98,6 +98,13 @@ def test_a_failure_is_audited_with_its_target(anonymous, ann):
     assert not audit_holds("S3cret-typo", "ann@example.com")
 
 
+def test_a_failure_for_an_unknown_address_is_audited_without_the_address(anonymous):
+    anonymous.post(URL, ANN)
+
+    assert event("login.failed").target_id is None
+    assert not audit_holds("ann@example.com", PASSWORD)
+
+
 def test_a_hash_of_another_cost_is_renewed_and_other_sessions_continue(anonymous, log_in):
     costlier = BCryptHasher()
     costlier.rounds = 5
