@@ -217,7 +217,16 @@ SITE = (
 )
 
 
-SITE_PARAMETERS = "next term page language username password old_password new_password1".split()
+SITE_PARAMETERS = [
+    "next",
+    "term",
+    "page",
+    "language",
+    "username",
+    "password",
+    "old_password",
+    "new_password1",
+]
 
 
 @pytest.mark.parametrize("path", SITE)
