@@ -15,13 +15,12 @@ from threading import Timer
 
 MINUTES = {
     "check": 6,
-    "test": 8,
-    "test-services": 13,
+    "test": 10,
+    "test-services": 15,
     "test-clients": 4,
     "test-browser": 6,
     "test-proxy": 4,
-    "test-adoption": 7,
-    "coverage": 11,
+    "test-adoption": 10,
 }
 SUMMARY = re.compile(r"\d+ (passed|failed|error)")  # of pytest
 GRACE_SECONDS = 60
