@@ -117,7 +117,7 @@ class PresentedToken:
 
     @property
     def is_good(self) -> bool:
-        """Whether it is the current token of its session, or the one before within the grace."""
+        """True for the current token of its session, and within the grace for the one before."""
         return self.digest == self.session.refresh_hash or self.is_in_grace(self.session)
 
     def is_in_grace(self, session: Session) -> bool:

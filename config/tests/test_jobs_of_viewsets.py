@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.tests.factories import UserFactory
 from config.tests.reading import serializer
-from config.tests.sample_models import Customer, Invoice
+from config.tests.sample_models import Club, Customer, Invoice, Seat
 from config.tests.test_odd_viewsets import INVOICE
 from core.files import services as files
 from core.importexport.exports import ExportViewSet
@@ -261,3 +261,33 @@ def test_a_get_object_and_a_record_of_the_author_are_called(client, serve, invoi
         assert client.post(f"{SAMPLE}/bulk", body, format="json").status_code == status
 
     assert recorded == [("partial_update", "updated")]
+
+
+class Shouted(serializer(Club, "name")):  # type: ignore[misc]
+    def to_representation(self, instance):
+        return {**super().to_representation(instance), "name": instance.name.upper()}
+
+
+def test_hooks_and_members_decide_in_bulk_import_and_export(client, serve, ann):
+    mine, other = Club.objects.create(name="mine"), Club.objects.create(name="other")
+    Seat.objects.create(club=mine, user=ann)
+    updated = []
+
+    def perform_update(self, changed):
+        updated.append(changed.save().name)
+
+    serve(tables(queryset=Club.objects.all(), serializer_class=Shouted, perform_update=perform_update))
+    body = {"operations": [operation("update", mine, name="bulk")]}
+    result = client.post(f"{SAMPLE}/bulk", body, format="json")
+    foreign = client.post(
+        f"{SAMPLE}/bulk", {"operations": [operation("update", other, name="taken")]}, format="json"
+    )
+    job = imported(client, SAMPLE, *({"id": str(club.pk), "name": "file"} for club in (mine, other)))
+    client.post(f"{SAMPLE}/export", {"format": "json"}, format="json")
+    jobs.run_due()
+    with files.open_file(Job.objects.latest("created_at").result_file) as stream:
+        rows = json.load(stream)
+
+    assert json.loads(result.content)["data"][0]["name"] == "BULK"
+    assert (foreign.status_code, job.result["errors"][0]["code"]) == (404, "conflict")
+    assert (updated, [row["name"] for row in rows]) == (["bulk", "file"], ["FILE"])

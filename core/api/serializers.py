@@ -1,4 +1,4 @@
-"""What every serializer shares: camelCase names fixed at class-build time, and strings that must be strings."""
+"""The base of every serializer: camelCase names fixed at class-build time, and strings that must be strings."""
 
 import copy
 import inspect

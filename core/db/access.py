@@ -61,7 +61,7 @@ class Access:
 
     @property
     def is_by_owner_only(self) -> bool:
-        """Whether the owner's own foreign key decides alone, roles aside."""
+        """True if the foreign key to the owner decides alone, apart from roles."""
         return bool(self.owner_field) and not (self.parent or self.members or self.public is not None)
 
     @property

@@ -83,7 +83,7 @@ class Run(Lease):
 
     @property
     def should_pause(self) -> bool:
-        """Whether a function that can continue from its last checkpoint should return now."""
+        """True if a function that can continue from its last checkpoint should return now."""
         return time.monotonic() >= self.slice_ends
 
     @property

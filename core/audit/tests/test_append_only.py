@@ -53,7 +53,7 @@ def execute(statement):
         cursor.execute(statement)
 
 
-def refused(statement):
+def assert_refused(statement):
     before = list(AuditEvent.objects.order_by("id").values())
     with pytest.raises(IntegrityError, match="append-only"):
         execute(statement)
@@ -89,16 +89,16 @@ def redaction(person, pseudonym, **instead):
     ],
 )
 def test_no_row_can_be_changed(event, change):
-    refused(f"UPDATE {TABLE} SET {change.format(now=NOW) if '{now}' in change else change}")
+    assert_refused(f"UPDATE {TABLE} SET {change.format(now=NOW) if '{now}' in change else change}")
 
 
 def test_no_row_can_be_deleted(event):
-    refused(f"DELETE FROM {TABLE}")
+    assert_refused(f"DELETE FROM {TABLE}")
 
 
 def test_the_table_cannot_be_emptied(event):
     # SQLite has no TRUNCATE.
-    refused(f"TRUNCATE {TABLE}" if connection.vendor == "postgresql" else f"DELETE FROM {TABLE}")
+    assert_refused(f"TRUNCATE {TABLE}" if connection.vendor == "postgresql" else f"DELETE FROM {TABLE}")
 
 
 @only_sqlite
@@ -116,7 +116,7 @@ def test_the_table_cannot_be_emptied(event):
 )
 def test_no_row_can_be_replaced(event, statement):
     columns = ", ".join(field.column for field in AuditEvent._meta.concrete_fields if not field.primary_key)
-    refused(statement.format(table=TABLE, columns=columns, new=uuid7().hex))
+    assert_refused(statement.format(table=TABLE, columns=columns, new=uuid7().hex))
 
 
 # --- redaction ------------------------------------------------------------------------------------
@@ -148,16 +148,16 @@ def test_the_update_that_takes_a_deleted_person_out_passes(event, gone):
     ],
 )
 def test_redaction_only_removes(event, gone, instead):
-    refused(redaction(gone.pk, uuid4(), **instead))
+    assert_refused(redaction(gone.pk, uuid4(), **instead))
 
 
 def test_the_pseudonym_belongs_to_no_user(event, gone):
     for taken in (UserFactory(id=uuid4()), UserFactory(id=uuid4(), deleted_at=timezone.now())):
-        refused(redaction(gone.pk, taken.pk))
+        assert_refused(redaction(gone.pk, taken.pk))
 
 
 def test_the_pseudonym_can_become_no_user(event, gone):
-    refused(redaction(gone.pk, uuid7()))
+    assert_refused(redaction(gone.pk, uuid7()))
 
 
 @pytest.mark.parametrize("column", ["actor_id", "subject_id", "target_id"])
@@ -165,20 +165,20 @@ def test_the_pseudonym_can_become_no_user(event, gone):
 def test_the_pseudonym_is_in_no_other_event(event, gone, column, redacted_at):
     AuditEventFactory(**{column: (used := uuid4())}, redacted_at=redacted_at)
 
-    refused(redaction(gone.pk, used))
+    assert_refused(redaction(gone.pk, used))
 
 
 def test_only_a_deleted_person_is_redacted(event):
     alive = UserFactory()
     for person in (alive.pk, uuid4()):
         AuditEventFactory(actor_id=person, target_id=person)
-        refused(redaction(person, uuid4()))
+        assert_refused(redaction(person, uuid4()))
 
 
 def test_a_redacted_person_is_not_redacted_again(event, gone):
     audit.redact(gone.pk)
 
-    refused(redaction(AuditEvent.objects.get().actor_id, uuid4()))
+    assert_refused(redaction(AuditEvent.objects.get().actor_id, uuid4()))
 
 
 def test_what_somebody_else_left_of_their_device_stays(gone):
@@ -187,7 +187,7 @@ def test_what_somebody_else_left_of_their_device_stays(gone):
     triggers.install(connection, append_only.append_only_triggers)
     pseudonym = key(uuid4())
 
-    refused(
+    assert_refused(
         redaction(
             other, uuid4(), actor_id="actor_id", subject_id=f"'{pseudonym}'", target_id=f"'{pseudonym}'"
         )
@@ -201,7 +201,7 @@ def test_a_table_of_ones_own_does_not_pass_for_the_users(event):
     execute("CREATE TEMPORARY TABLE accounts_user AS SELECT * FROM accounts_user")
     execute("UPDATE pg_temp.accounts_user SET deleted_at = now()")
 
-    refused(redaction(alive.pk, uuid4()))
+    assert_refused(redaction(alive.pk, uuid4()))
 
 
 def test_forgetting_an_actor_leaves_what_happened_and_nothing_of_them(event):
