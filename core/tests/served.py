@@ -69,6 +69,8 @@ django.setup()
 application = Server(routes, threads=1)
 if os.environ.get("SERVED") == "slots":
     application = Server(routes, threads=2, slots={"/block": 1})
+if os.environ.get("SERVED") == "threads":
+    application = Server(routes, threads=3)
 if os.environ.get("SERVED") == "sentry":
     import sentry_sdk
 

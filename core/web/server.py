@@ -24,6 +24,10 @@ from core.web.bodies import read_body
 from core.web.errors import ApiError, error_response
 from core.web.health import live
 
+# Threads of one process take the interpreter from each other, and each has a connection of its own. So as long as
+# requests are quick, two threads serve them all. One that waits longer than this gets another thread.
+HOT_THREADS = 2
+HOT_WAIT_SECONDS = 0.05
 MAX_WAIT_SECONDS = 2.0
 MAX_WAITING = 200  # requests of one process that wait for a thread
 SEND_SECONDS = 30.0  # in which a client must take each part of a streamed response
@@ -99,12 +103,17 @@ class Server:
     ) -> None:
         self.slots = {path: asyncio.Semaphore(number) for path, number in (slots or {}).items()}
         self.application = application
-        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        hot = min(HOT_THREADS, threads)
+        self.hot_slots = asyncio.Semaphore(hot)
+        self.hot = self.others = ThreadPoolExecutor(hot, thread_name_prefix="request")
+        if threads > hot:
+            self.others = ThreadPoolExecutor(threads - hot, thread_name_prefix="other-request")
         self.limit = threads + MAX_WAITING
         self.accepted = 0  # running or waiting; touched by the loop alone
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
-        self.threads.shutdown()
+        self.hot.shutdown()
+        self.others.shutdown()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         if scope.path in LIVENESS_PATHS and scope.method in {"GET", "HEAD"}:
@@ -131,13 +140,15 @@ class Server:
         exchange = Exchange(protocol, loop)
         slots = self.slots.get(environ["PATH_INFO"].rstrip("/"))
         self.accepted += 1
-        has_slot = False
+        has_slot = is_hot = False
         try:
             if slots is not None:
-                has_slot = await acquire(slots)
+                has_slot = await acquire(slots, MAX_WAIT_SECONDS)
                 if not has_slot:
                     return refuse(protocol, environ, OVERLOADED)
-            running = self.threads.submit(exchange.run, self.application, environ)
+            is_hot = await acquire(self.hot_slots, HOT_WAIT_SECONDS)
+            threads = self.hot if is_hot else self.others
+            running = threads.submit(exchange.run, self.application, environ)
             timeout = loop.call_later(MAX_WAIT_SECONDS, running.cancel)  # does nothing once it runs
             result = await asyncio.wrap_future(running)
             timeout.cancel()
@@ -148,6 +159,8 @@ class Server:
             return None if exchange.streams else refuse(protocol, environ, ApiError("INTERNAL_ERROR"))
         finally:
             self.accepted -= 1
+            if is_hot:
+                self.hot_slots.release()
             if slots is not None and has_slot:
                 slots.release()
         if isinstance(result, bytes):
@@ -156,14 +169,16 @@ class Server:
             try:
                 await exchange.send_file(result)
             finally:
-                await loop.run_in_executor(self.threads, result.close)
+                await loop.run_in_executor(self.others, result.close)
         return None
 
 
-async def acquire(slots: asyncio.Semaphore) -> bool:
-    """Return whether a slot was free within MAX_WAIT_SECONDS."""
+async def acquire(slots: asyncio.Semaphore, seconds: float) -> bool:
+    """Return whether a slot was free within so many seconds."""
+    if not slots.locked():
+        return await slots.acquire()
     try:
-        async with asyncio.timeout(MAX_WAIT_SECONDS):
+        async with asyncio.timeout(seconds):
             return await slots.acquire()
     except TimeoutError:
         return False

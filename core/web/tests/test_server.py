@@ -82,13 +82,15 @@ class Served:
 class Blocker:
     def __init__(self, listener):
         self.listener, self.port = listener, listener.getsockname()[1]
+        self.connections = []
 
     def accept(self):
-        self.connection, _address = self.listener.accept()
+        self.connections.append(self.listener.accept()[0])
 
     def release(self, data):
-        with self.connection:
-            self.connection.sendall(data)
+        """Let the one go on that has waited longest."""
+        with self.connections.pop(0) as connection:
+            connection.sendall(data)
 
 
 @contextmanager
@@ -243,6 +245,18 @@ def test_requests_to_a_slow_path_wait_without_a_thread(tmp_path, blocker, elsewh
         blocker.accept()
         blocker.release(b"again")
         assert next_one.result(SECONDS).content == b"again"
+
+
+def test_requests_beside_slow_ones_get_another_thread(tmp_path, blocker, elsewhere):
+    with serving(tmp_path, SERVED="threads") as server:
+        slow = [elsewhere.submit(server.get, f"/block?{blocker.port}") for _ in range(2)]
+        for _ in slow:
+            blocker.accept()
+
+        assert server.get("/echo").status == 200
+        for _ in slow:
+            blocker.release(b"done")
+        assert [answer.result(SECONDS).content for answer in slow] == [b"done"] * 2
 
 
 def test_a_failure_outside_of_django_is_a_500_in_the_envelope(server):
