@@ -73,7 +73,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
 
     access = Access(owner="pk")
     keeps_trash = False  # accounts/services/erasure.py
-    etag_covers = frozenset({"email_verified"})
+    etag_covers = frozenset({"email_verified", "etag"})
     objects: ClassVar = UserManager()
 
     USERNAME_FIELD = "email"

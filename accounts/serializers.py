@@ -12,7 +12,7 @@ from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
 from accounts.tokens import lifetime_seconds
 from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
-from core.api.serializers import ModelSerializer, StringField
+from core.api.serializers import ModelSerializer, StringField, VersionField
 from core.web.demo import DEMO_PASSWORD
 
 # The usual control and format characters, for a pattern. The validators refuse the rare ones too.
@@ -79,11 +79,15 @@ class UserSerializer(ModelSerializer):
     email = EmailField(read_only=True)
     pendingEmail = EmailField(source="pending_email", read_only=True, allow_null=True)
     emailVerified = serializers.BooleanField(source="email_verified", read_only=True)
+    version = VersionField()
     examples: ClassVar = {"name": "Ada Lovelace"}
 
     class Meta:
         model = User
-        fields = ("id", "email", "pendingEmail", "name", "role", "emailVerified", "createdAt", "updatedAt")
+        fields = (
+            *("id", "email", "pendingEmail", "name", "role", "emailVerified"),
+            *("version", "createdAt", "updatedAt"),
+        )
         read_only_fields = ("id", "name", "role", "createdAt", "updatedAt")
 
 

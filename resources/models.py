@@ -145,7 +145,7 @@ class Tag(BaseModel):
     """A label that a user gives to their own resources."""
 
     access = Access(owner="user", read_all=(), write_all=())
-    etag_covers = frozenset({"resource_count"})
+    etag_covers = frozenset({"resource_count", "etag"})
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tags")
     name = models.CharField(max_length=50)

@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from core.api.serializers import ModelSerializer, StringField
+from core.api.serializers import ModelSerializer, StringField, VersionField
 from core.files.attachments.serializers import AttachmentSerializer
 from resources import services
 from resources.models import MAX_NAME_INPUT, MAX_TAGS, Resource, Tag, canonical_name
@@ -41,11 +41,12 @@ class ResourceSerializer(ModelSerializer):
     content = StringField(max_length=100_000, allow_blank=True, trim_whitespace=False, default="")
     status = serializers.ChoiceField(choices=Resource.Status.choices, default=Resource.Status.DRAFT)
     tags = TagListField(source="tag_names", default=list)
+    version = VersionField()
     examples: ClassVar = {"title": "Minutes of the meeting", "content": "Agreed: the budget and the venue."}
 
     class Meta:
         model = Resource
-        fields = ("id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt")
+        fields = ("id", "userId", "title", "content", "status", "tags", "version", "createdAt", "updatedAt")
         read_only_fields = ("id", "userId", "createdAt", "updatedAt")
 
     def create(self, validated_data: dict[str, Any]) -> Resource:
@@ -75,17 +76,24 @@ class ResourceDetailSerializer(ResourceSerializer):
     attachments = AttachmentSerializer(many=True, read_only=True, source="attachment_count")
 
     class Meta(ResourceSerializer.Meta):
-        fields: Any = (*ResourceSerializer.Meta.fields[:-2], "attachments", "createdAt", "updatedAt")
+        fields: Any = (
+            *ResourceSerializer.Meta.fields[:-3],
+            "attachments",
+            "version",
+            "createdAt",
+            "updatedAt",
+        )
 
 
 class TagSerializer(ModelSerializer):
     name = TagNameField()
     resourceCount = serializers.IntegerField(source="resource_count", read_only=True, min_value=0)
+    version = VersionField()
     examples: ClassVar = {"resourceCount": 3}
 
     class Meta:
         model = Tag
-        fields = ("id", "name", "resourceCount", "createdAt", "updatedAt")
+        fields = ("id", "name", "resourceCount", "version", "createdAt", "updatedAt")
         read_only_fields = ("id", "createdAt", "updatedAt")
 
     def update(self, instance: Tag, validated_data: dict[str, Any]) -> Tag:

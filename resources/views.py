@@ -22,7 +22,7 @@ class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryVie
     detail_serializer_class = ResourceDetailSerializer
     attachment_model = Attachment
     filterset_class = ResourceFilter
-    watched_lists: ClassVar = frozenset({"list", "trash"})
+    watched_lists: ClassVar = frozenset({"list"})
     sort_fields: ClassVar = {
         "createdAt": "created_at",
         "updatedAt": "updated_at",

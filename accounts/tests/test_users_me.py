@@ -30,6 +30,7 @@ def test_shows_the_caller(owner, own):
         "name": "Olive Owner",
         "role": "user",
         "emailVerified": False,
+        "version": user.etag.strip('"'),
         "createdAt": user.created_at.isoformat().replace("+00:00", "Z"),
         "updatedAt": user.updated_at.isoformat().replace("+00:00", "Z"),
     }

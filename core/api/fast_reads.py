@@ -14,17 +14,18 @@ from django import forms
 from django.db.models import DateTimeField, QuerySet
 from django.http import Http404
 
+from core.api.eligible_fields import TEXT_COLUMNS, column_of
 from core.api.filters import DateTimeFilter, MultiChoiceFilter, refuse_empty, sort_order
 from core.api.overrides import is_framework
 from core.api.pagination import DEEP, page_meta, read_page
 from core.api.read_eligibility import columns_of
 from core.api.relations import ordered
-from core.api.serializers import TEXT_COLUMNS, column_of
 from core.db import statements as compiled
 from core.db.base import BaseModel, etag_of
 from core.db.statements import Statement, UncompilableError, statement_cache
 
 TOTAL = "total_of_rows"
+ETAG = "etag"  # the source of a VersionField
 COMPARISONS = frozenset({"exact", "gte", "gt", "lte", "lt"})
 Rows = Callable[[], QuerySet[Any]]
 
@@ -46,6 +47,7 @@ def read_list(
     if (page - 1) * limit >= DEEP:
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
+    selected = selected_for(columns, names)
     first = limit if page == 1 else None
     key = (type(view), view.action, *view.reach(), tuple(order), names, tuple(filters), first)
     user = view.request.user.pk
@@ -53,7 +55,7 @@ def read_list(
     statement = statement_cache.get(key)
     if statement is None:
         try:
-            page_rows = page_statement(view, rows, filters, order, [columns[name] for name in names])
+            page_rows = page_statement(view, rows, filters, order, selected)
         except UncompilableError:
             return None
         statement = compiled.store(key, compiled.with_limit(page_rows, first))
@@ -61,7 +63,10 @@ def read_list(
     if not page_of_rows and page > 1:
         total = statement.run(values | {"limit": 1, "offset": 0})
         return [], page_meta(page, limit, total[0][-1] if total else 0)
-    listed = [dict(zip(names, row, strict=False)) for row in page_of_rows]  # the total follows the last name
+    listed = [dict(zip(names, row, strict=False)) for row in page_of_rows]  # more columns follow the names
+    for name in (name for name in names if columns[name] == ETAG):
+        for shown, row in zip(listed, page_of_rows, strict=True):
+            shown[name] = etag_in(row, selected).strip('"')
     return listed, page_meta(page, limit, page_of_rows[0][-1] if page_of_rows else 0)
 
 
@@ -73,23 +78,39 @@ def read_object(view: Any, fields: frozenset[str] | None) -> tuple[dict[str, Any
     ):  # an author may derive it from more than the version
         return None
     names = tuple(name for name in columns if fields is None or name in fields)
+    selected = selected_for(columns, names)
     key = (type(view), view.action, *view.reach(), names)
     statement = statement_cache.get(key)
     if statement is None:
         try:
-            statement = compiled.store(key, object_statement(view, [columns[name] for name in names]))
+            statement = compiled.store(key, object_statement(view, selected))
         except UncompilableError:
             return None
     rows = statement.run({"user": view.request.user.pk, "pk": view.kwargs["pk"]})
     if not rows:
         raise Http404
-    return dict(zip(names, rows[0], strict=False)), etag_of(*rows[0][-2:])
+    etag = etag_in(rows[0], selected)
+    shown = dict(zip(names, rows[0], strict=False))
+    return shown | {name: etag.strip('"') for name in names if columns[name] == ETAG}, etag
+
+
+def selected_for(columns: dict[str, str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of a statement: those of the names in their order, then those of the ETag."""
+    own = ("version" if columns[name] == ETAG else columns[name] for name in names)
+    return tuple(dict.fromkeys((*own, "version", "updated_at")))
+
+
+def etag_in(row: tuple[Any, ...], selected: tuple[str, ...]) -> str:
+    return etag_of(row[selected.index("version")], row[selected.index("updated_at")])
 
 
 def columns_for(view: Any) -> dict[str, str] | None:
     if not compiled.applies() or not view.request.user.is_authenticated:
         return None
-    return columns_of(view)
+    columns = columns_of(view)
+    if columns is None or (ETAG in columns.values() and view.model.etag is not BaseModel.etag):
+        return None
+    return columns
 
 
 def is_framework_method(rows: Any) -> bool:
@@ -125,7 +146,7 @@ def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
 
 
 def page_statement(
-    view: Any, rows: Rows, filters: dict[str, Any], order: list[str], columns: list[str]
+    view: Any, rows: Rows, filters: dict[str, Any], order: list[str], columns: tuple[str, ...]
 ) -> Statement:
     queryset, stand_ins = probed(view, rows)
     chosen: dict[str, Any] = {}
@@ -141,10 +162,10 @@ def page_statement(
     return compiled.compiled(queryset, stand_ins)
 
 
-def object_statement(view: Any, columns: list[str]) -> Statement:
+def object_statement(view: Any, columns: tuple[str, ...]) -> Statement:
     queryset, stand_ins = probed(view, view.rows_in_state)
     stand_ins["pk"] = compiled.placeholder_for(view.kwargs["pk"])
-    queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns, "version", "updated_at")
+    queryset = queryset.filter(pk=stand_ins["pk"]).values_list(*columns)
     return compiled.compiled(queryset, stand_ins)
 
 

@@ -19,11 +19,12 @@ from django.db.models.functions import Coalesce
 from django.db.models.signals import post_init, pre_init
 from rest_framework.permissions import BasePermission
 
-from core.api import serializers
+from core.api import eligible_fields
 from core.api.filters import FilterBackend, SortBackend
 from core.api.overrides import override_of
 from core.api.pagination import Pagination
 from core.api.relations import is_of_another_row
+from core.api.serializers import VersionField
 from core.db.access import Access, is_declared, is_declared_to_the_top, levels
 from core.db.array_subquery import OrderedValues
 from core.web.renderers import EnvelopeRenderer
@@ -76,8 +77,9 @@ def find_refusal(view_class: Any, serializer_class: Any) -> str | None:
     return (
         refusal_of_view(view_class)
         or refusal_of_rows(view_class.queryset)
-        or serializers.refusal_of(serializer_class)
+        or eligible_fields.refusal_of(serializer_class)
         or refusal_of_annotations(view_class.queryset, serializer_class)
+        or refusal_of_repetition(serializer_class)
     )
 
 
@@ -140,11 +142,23 @@ def refusal_of_annotations(rows: Any, serializer_class: Any) -> str | None:
     if serializer_class.Meta.model is not rows.model:
         return f"the model of {serializer_class.__name__}"
     for name, field in serializer_class().fields.items():
-        if serializers.column_of(rows.model, field.source) is None:
+        if type(field) is VersionField:
+            continue
+        if eligible_fields.column_of(rows.model, field.source) is None:
             annotation = rows.query.annotations.get(field.source)
-            if not is_constant(annotation) or not serializers.is_same_value(field, annotation.output_field):
+            if not is_constant(annotation) or not eligible_fields.is_same_value(
+                field, annotation.output_field
+            ):
                 return f"the field {name} of {serializer_class.__name__}"
     return None
+
+
+def refusal_of_repetition(serializer_class: Any) -> str | None:
+    """Return the reason why a row of the statement is ambiguous: two fields show one column."""
+    columns = ["version" if source == "etag" else source for source in sources_of(serializer_class).values()]
+    return (
+        f"a column that {serializer_class.__name__} shows twice" if len({*columns}) < len(columns) else None
+    )
 
 
 def is_constant(annotation: Any) -> bool:
@@ -166,12 +180,12 @@ def shows_its_row_only(model: Any, view_class: Any, serializer_class: Any) -> bo
     author reads, such as the caller's role."""
     if (
         override_of(view_class, among=SHOWING_HOOKS) is not None
-        or override_of(serializer_class, allowed=serializers.INPUT_HOOKS) is not None
+        or override_of(serializer_class, allowed=eligible_fields.INPUT_HOOKS) is not None
     ):
         return False
     covers = getattr(model, "etag_covers", ())
     return getattr(getattr(serializer_class, "Meta", None), "model", None) is model and all(
-        field.write_only or field.source in covers or serializers.shows_column(model, field)
+        field.write_only or field.source in covers or eligible_fields.shows_column(model, field)
         for field in serializer_class().fields.values()
     )
 
@@ -194,7 +208,7 @@ def sorts_by_own_columns(view_class: Any) -> bool:
 
 
 def is_own_column(model: Any, name: str) -> bool:
-    return name in model.etag_covers or serializers.column_of(model, name) is not None
+    return name in model.etag_covers or eligible_fields.column_of(model, name) is not None
 
 
 def is_configured(view: Any) -> bool:

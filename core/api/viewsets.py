@@ -216,7 +216,6 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             self.validate(serializer)
             instance = self.perform_saving(self.perform_update, serializer)
             changes = audit.difference(before, self.get_serializer(instance).data)
-            changes.pop("updatedAt", None)
             if changes:
                 self.record("updated", instance, changes)
         return self.respond(instance)

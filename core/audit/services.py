@@ -145,12 +145,16 @@ def redact(person_id: UUID) -> int:
     return AuditEvent.objects.all().redact(person_id, uuid4())
 
 
+# The fields of an object that differ after each change.
+ALWAYS_CHANGED = frozenset({"updatedAt", "version"})
+
+
 def difference(before: dict[str, Any], after: dict[str, Any]) -> Changes:
     """Return {field: [before, after]} of the fields that differ, with long texts truncated."""
     return {
         name: [_short(before.get(name)), _short(value)]
         for name, value in after.items()
-        if before.get(name) != value
+        if name not in ALWAYS_CHANGED and before.get(name) != value
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -99,6 +100,11 @@ class BaseModel(models.Model):
     @property
     def etag(self) -> str:
         return etag_of(self.version, self.updated_at)
+
+    @property
+    def purge_at(self) -> datetime | None:
+        """Return when the row will be deleted for good, if it is in the trash."""
+        return self.deleted_at and self.deleted_at + (self.trash_retention or settings.TRASH_RETENTION)
 
     def save_changes(self, *columns: str) -> None:
         """Store these columns as one visible change. The caller holds the row (locked, or just made)."""

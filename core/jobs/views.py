@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from core.api.etags import not_modified, with_links
 from core.api.filters import MultiChoiceFilter
-from core.api.serializers import ModelSerializer
+from core.api.serializers import ModelSerializer, VersionField
 from core.api.viewsets import BaseViewSet
 from core.files import services as files
 from core.files.models import StoredFile
@@ -25,6 +25,7 @@ from core.web.errors import ApiError
 class JobSerializer(ModelSerializer):
     result = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
+    version = VersionField()
     examples: ClassVar = {
         "kind": "resource.export",
         "status": "succeeded",
@@ -36,7 +37,8 @@ class JobSerializer(ModelSerializer):
     class Meta:
         model = Job
         fields = (
-            *("id", "kind", "status", "progress", "result", "error", "createdAt", "startedAt", "finishedAt"),
+            *("id", "kind", "status", "progress", "result", "error"),
+            *("version", "createdAt", "startedAt", "finishedAt"),
         )
         read_only_fields = fields
 

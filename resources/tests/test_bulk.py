@@ -9,7 +9,7 @@ from resources.tests.factories import ResourceFactory
 pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/resources"
-IN_LISTS = ("id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt")
+IN_LISTS = ("id", "userId", "title", "content", "status", "tags", "version", "createdAt", "updatedAt")
 
 
 def bulk(caller, *operations, **headers):
@@ -50,14 +50,14 @@ def test_a_result_is_the_resource_as_it_is_read_with_its_etag(owner):
         read = owner.get(f"{URL}/{result['id']}")
         shown = read.json()["data"]
         assert [result[name] for name in IN_LISTS] == [shown[name] for name in IN_LISTS]
-        assert result["etag"] == read["ETag"]
+        assert f'"{result["version"]}"' == read["ETag"]
 
 
 def test_a_create_has_the_defaults_and_belongs_to_the_caller(admin):
     [result] = bulk(admin, create(title=" New ")).json()["data"]
 
     assert (result["title"], result["content"], result["status"], result["tags"]) == ("New", "", "draft", [])
-    assert (result["userId"], result["etag"]) == (str(admin.user.pk), Resource.objects.get().etag)
+    assert (result["userId"], f'"{result["version"]}"') == (str(admin.user.pk), Resource.objects.get().etag)
     assert result["createdAt"] == result["updatedAt"]
 
 

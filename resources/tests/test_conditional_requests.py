@@ -39,6 +39,29 @@ def test_the_etag_is_strong(owner, url):
     assert etag.endswith('"')
 
 
+@pytest.mark.parametrize("path", ["/api/v1/resources", "/api/v1/tags", "/api/v1/jobs", "/api/v1/users"])
+def test_every_object_has_the_value_of_its_etag(admin, path):
+    ResourceFactory(user=admin.user, tags=["red"])
+    admin.post("/api/v1/resources/export", {"format": "csv"})
+    [listed] = admin.get(path).json()["data"]
+    shown = admin.get(f"{path}/{listed['id']}")
+
+    assert f'"{listed["version"]}"' == f'"{shown.json()["data"]["version"]}"' == shown["ETag"]
+
+
+def test_the_version_of_a_list_is_enough_to_write(owner, resource, url):
+    [listed] = owner.get("/api/v1/resources").json()["data"]
+    written = write(owner, "patch", url, f'"{listed["version"]}"')
+    operation = {"method": "update", "id": listed["id"], "data": {"title": "3"}}
+
+    def send(version):
+        return owner.post("/api/v1/resources/bulk", {"operations": [operation | {"ifMatch": version}]})
+
+    assert (written.status_code, send(listed["version"]).status_code) == (200, 412)
+    [result] = send(written.json()["data"]["version"]).json()["data"]
+    assert f'"{result["version"]}"' == owner.get(url)["ETag"]
+
+
 # As nginx, Apache and Caddy change the ETag of a response that they compress.
 COMPRESSED = ['W/"v1"', '"v1-gzip"', 'W/"v1-br"', '"v0", W/"v1"']
 

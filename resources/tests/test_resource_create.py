@@ -22,7 +22,18 @@ def test_creates_for_the_caller(owner):
 def test_returns_exactly_the_documented_fields(owner):
     data = owner.post(URL, {"title": "First"}).json()["data"]
 
-    fields = ["id", "userId", "title", "content", "status", "tags", "attachments", "createdAt", "updatedAt"]
+    fields = [
+        "id",
+        "userId",
+        "title",
+        "content",
+        "status",
+        "tags",
+        "attachments",
+        "version",
+        "createdAt",
+        "updatedAt",
+    ]
     assert list(data) == fields
     assert data["createdAt"] == data["updatedAt"]
     assert data["createdAt"].endswith("Z")

@@ -30,6 +30,7 @@ def test_shows_the_resource(owner):
             "status": "published",
             "tags": ["b", "a"],
             "attachments": [],
+            "version": resource.etag.strip('"'),
             "createdAt": resource.created_at.isoformat().replace("+00:00", "Z"),
             "updatedAt": resource.updated_at.isoformat().replace("+00:00", "Z"),
         },

@@ -47,11 +47,21 @@ def test_csv_holds_every_field_of_every_row_newest_first(owner, stranger):
     ResourceFactory(user=owner.user).soft_delete()
     header, *rows = table(exported(owner, format="csv"))
 
-    assert header == ["id", "userId", "title", "content", "status", "tags", "createdAt", "updatedAt"]
+    assert header == [
+        "id",
+        "userId",
+        "title",
+        "content",
+        "status",
+        "tags",
+        "version",
+        "createdAt",
+        "updatedAt",
+    ]
     assert [row[0] for row in rows] == [str(new.pk), str(old.pk)]
     assert rows[0][2:6] == ["New", "", "published", "red,dark blue"]
     assert rows[1][2:4] == [old.title, old.content]
-    assert rows[1][6] == owner.get(f"/api/v1/resources/{old.pk}").json()["data"]["createdAt"]
+    assert rows[1][7] == owner.get(f"/api/v1/resources/{old.pk}").json()["data"]["createdAt"]
 
 
 def test_csv_conforms_to_rfc_4180(owner):

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -29,6 +29,18 @@ def restore(caller, resource):
 
 
 # --- the list -------------------------------------------------------------------------------------
+
+
+def test_shows_since_when_and_how_long_an_object_is_there(owner, gone):
+    [shown] = owner.get(TRASH).json()["data"]
+
+    deleted, purged = (datetime.fromisoformat(shown[name]) for name in ("deletedAt", "purgeAt"))
+    assert (deleted, purged) == (gone.deleted_at, gone.deleted_at + timedelta(days=30))
+    assert shown["version"] == gone.etag.strip('"')
+    assert owner.get(TRASH, {"fields": "purgeAt"}).json()["data"] == [
+        {"id": shown["id"], "purgeAt": shown["purgeAt"]}
+    ]
+    assert "purgeAt" not in restore(owner, gone).json()["data"]
 
 
 def test_lists_deleted_resources_of_the_caller_only(owner, stranger, gone):

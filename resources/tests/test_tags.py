@@ -90,7 +90,7 @@ def test_lists_by_name_with_the_number_of_resources_not_deleted(owner, red):
     rows = owner.get(URL).json()["data"]
 
     assert [(row["name"], row["resourceCount"]) for row in rows] == [("blue", 2), ("green", 1), ("red", 0)]
-    assert list(rows[0]) == ["id", "name", "resourceCount", "createdAt", "updatedAt"]
+    assert list(rows[0]) == ["id", "name", "resourceCount", "version", "createdAt", "updatedAt"]
 
 
 def test_has_the_pages_sorts_and_filters_of_a_list(owner):

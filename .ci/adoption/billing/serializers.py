@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from billing.models import Customer, Invoice
-from core.api.serializers import ModelSerializer, StringField
+from core.api.serializers import ModelSerializer, StringField, VersionField
 from core.files.attachments.serializers import AttachmentSerializer
 
 
@@ -20,6 +20,7 @@ class CustomerSerializer(ModelSerializer):
 class InvoiceSerializer(ModelSerializer):
     customerId = serializers.PrimaryKeyRelatedField(queryset=Customer.objects.all(), source="customer")
     number = StringField(min_length=1, max_length=20)
+    version = VersionField()
     lines = serializers.ListField(child=serializers.DictField(), max_length=100, required=False)
     examples: ClassVar = {
         "number": "2026-001",
@@ -33,7 +34,7 @@ class InvoiceSerializer(ModelSerializer):
         model = Invoice
         fields = (
             *("id", "customerId", "number", "amount", "status", "dueDate", "lines", "paidAt"),
-            *("createdAt", "updatedAt"),
+            *("version", "createdAt", "updatedAt"),
         )
         read_only_fields = ("id", "paidAt", "createdAt", "updatedAt")
 

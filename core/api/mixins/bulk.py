@@ -259,7 +259,6 @@ class BulkViewSet(BaseViewSet):
             changes = None
             if item.method == "update":
                 changes = audit.difference(before[item.index], after[item.index])
-                changes.pop("updatedAt", None)
                 if not changes:
                     continue
             if is_own:
@@ -284,4 +283,4 @@ def picked(view: Any, row: Any) -> Any:
 def result(operation: Operation, row: Any, shown: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
     if operation.method == "delete":
         return {"method": operation.method, "id": operation.pk}
-    return {"method": operation.method, "etag": row.etag, **shown[operation.index]}
+    return {"method": operation.method, "version": row.etag.strip('"'), **shown[operation.index]}

@@ -68,7 +68,9 @@ def read_operation(
             problems.append(problem(index, "id", code, "Must be the id of an object, a UUID."))
         if_match = item.get("ifMatch")
         if "ifMatch" in item and not isinstance(if_match, str):
-            problems.append(problem(index, "ifMatch", "invalid", "Must be the ETag of the object."))
+            problems.append(problem(index, "ifMatch", "invalid", "Must be the version of the object."))
+        elif if_match is not None and '"' not in if_match and if_match.strip() != "*":
+            if_match = f'"{if_match}"'  # a `version`, or an ETag
     if method != "delete":
         values, wrong = validated(serializer_for(method), item.get("data"))
         problems += prefixed(index, wrong)

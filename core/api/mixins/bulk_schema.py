@@ -8,8 +8,8 @@ from drf_spectacular.plumbing import ResolvedComponent
 from core.web.error_schemas import UUID, Schema, object_of, text_of
 
 MAX_OPERATIONS = 100
-ETAG = text_of("For If-Match, and for `ifMatch` of a later operation.", '"v1"')
-IF_MATCH = text_of("Only if the object still has this ETag.", '"v1"')
+VERSION = text_of("For If-Match, and for `ifMatch` of a later operation.", "v1")
+IF_MATCH = text_of("Only if the object still has this `version`, or this ETag.", "v1")
 
 
 def variant(method: str, properties: Schema) -> Schema:
@@ -38,5 +38,5 @@ def bulk_results(schema: Any) -> Schema:
     """Return the schema of one result for each operation, in their order."""
     component = schema.resolve_serializer(schema.view.serializer_class, "response")
     shown = copy.deepcopy(schema.registry[component.name, ResolvedComponent.SCHEMA].schema)["properties"]
-    written = {"etag": ETAG, **shown}
+    written = {"version": VERSION, **shown}
     return list_of([variant("create", written), variant("update", written), variant("delete", {"id": UUID})])

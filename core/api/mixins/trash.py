@@ -1,9 +1,12 @@
 """The trash: objects that are soft-deleted can be listed, and restored until they are purged."""
 
+from datetime import UTC
+from functools import cache
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -18,6 +21,10 @@ class TrashViewSet(BaseViewSet):
 
     def get_trash(self) -> QuerySet[Any]:
         return self.rows_in_state(deleted=True)
+
+    def get_serializer_class(self) -> Any:
+        serializer_class = super().get_serializer_class()
+        return in_trash(serializer_class) if self.action == "trash" else serializer_class
 
     @action(detail=False, url_path="trash")
     def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
@@ -34,3 +41,18 @@ class TrashViewSet(BaseViewSet):
             instance.restore()
             self.record("restored", instance)
         return self.respond(instance)
+
+
+@cache
+def in_trash(serializer_class: Any) -> Any:
+    """Return a subclass of the serializer that shows since when an object is in the trash, and when it will be deleted
+    for good."""
+    times = {"deletedAt": "deleted_at", "purgeAt": "purge_at"}
+    members: dict[str, Any] = {
+        name: serializers.DateTimeField(source=source, read_only=True, default_timezone=UTC)
+        for name, source in times.items()
+    }
+    meta = getattr(serializer_class, "Meta", None)
+    if meta is not None and getattr(meta, "fields", serializers.ALL_FIELDS) != serializers.ALL_FIELDS:
+        members["Meta"] = type("Meta", (meta,), {"fields": (*meta.fields, *times)})
+    return type(f"Deleted{serializer_class.__name__}", (serializer_class,), members)

@@ -141,7 +141,8 @@ class ShowsAttachments(BaseViewSet):
     )
 
     def get_serializer_class(self) -> Any:
-        return self.detail_serializer_class if self.action in self.detail_actions else self.serializer_class
+        is_detail = self.action in self.detail_actions
+        return self.detail_serializer_class if is_detail else super().get_serializer_class()
 
     def response_with(
         self, data: Any, etag: str, status: int = 200, *, key: Any = None, **headers: str

@@ -56,7 +56,8 @@ def test_it_says_where_it_is(owner):
     body = answer.json()["data"]
 
     assert set(body) == {
-        *("id", "kind", "status", "progress", "result", "error", "createdAt", "startedAt", "finishedAt")
+        *("id", "kind", "status", "progress", "result", "error", "version", "createdAt"),
+        *("startedAt", "finishedAt"),
     }
     assert (body["kind"], body["status"], body["progress"], body["finishedAt"]) == (
         "test.job",
