@@ -23,6 +23,7 @@ from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
 from accounts.services import accounts, email_changes, passwords, sessions
 from accounts.services.sessions import TokenPair
 from core.api.idempotency import idempotent
+from core.api.serializers import refuse_unknown_fields
 from core.api.views import ApiView, PublicAuthView
 from core.web.errors import translate
 
@@ -39,6 +40,7 @@ REFRESH_RESPONSES = PolymorphicProxySerializer("AnyTokensResponse", REFRESH_SERI
 
 def validated(serializer_class: Any, request: Request) -> dict[str, Any]:
     serializer = serializer_class(data=request.data)
+    refuse_unknown_fields(serializer, request.data, request)
     serializer.is_valid(raise_exception=True)
     values: dict[str, Any] = serializer.validated_data
     return values

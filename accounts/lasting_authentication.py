@@ -12,6 +12,7 @@ from accounts.models import Session, User
 from accounts.serializers import RefreshSerializer
 from accounts.services import sessions
 from accounts.services.sessions import PresentedToken
+from core.api.serializers import refuse_unknown_fields
 from core.web.errors import ApiError, FieldError
 
 
@@ -90,6 +91,7 @@ class RefreshAuthentication(BaseAuthentication):
 def presented_token(request: Request) -> PresentedToken:
     """Return the token of the body, or else of the cookie. Raise ApiError, DRF's ValidationError."""
     serializer = RefreshSerializer(data=request.data)
+    refuse_unknown_fields(serializer, request.data, request)
     serializer.is_valid(raise_exception=True)
     token = serializer.validated_data.get("refreshToken")
     if token is not None:

@@ -74,7 +74,7 @@ class UserViewSet(BaseViewSet):
 
     def input(self, *, partial: bool = False) -> dict[str, Any]:
         serializer = self.input_serializers[self.action](data=self.request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
+        self.validate(serializer)
         values: dict[str, Any] = serializer.validated_data
         if self.request.user.is_superuser:
             return values

@@ -23,7 +23,14 @@ FILE = Path(__file__).parent / "access_matrix.txt"
 # A new role is a column by itself.
 ROLES = ("anonymous", "stranger", "owner", *(role for role in Role.values if role != Role.USER), "revoked")
 READS = {"list": 200, "retrieve": 200, "trash": 200, "history": 200}
-WRITES = {"create": 201, "update": 200, "partial_update": 200, "destroy": 204, "restore": 200, "bulk": 200}
+WRITES = {
+    "create": 201,
+    "update": 200,
+    "partial_update": 200,
+    "destroy": 204,
+    "restore": 200,
+    "bulk": 200,
+} | {"empty_trash": 204}
 JOBS = {"export": 202, "import_rows": 202}
 STATUSES = READS | WRITES | JOBS
 

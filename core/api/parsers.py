@@ -36,6 +36,12 @@ class StrictJSONParser(BaseParser):
         return data
 
 
+class MergePatchParser(StrictJSONParser):
+    """RFC 7396, for PATCH (core/api/views.py)."""
+
+    media_type = "application/merge-patch+json"
+
+
 def refuse_encodings(meta: Mapping[str, str], media_type: str) -> None:
     """Raise UnsupportedMediaType for a charset other than UTF-8, and for compressed bodies (bombs)."""
     charset = media_type.lower().partition("charset=")[2].partition(";")[0].strip().strip('"')

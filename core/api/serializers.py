@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
 from rest_framework import serializers
+from rest_framework.fields import empty
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from core.db.access import filterable
@@ -79,6 +80,15 @@ class VersionField(serializers.CharField):
         return value.strip('"')
 
 
+STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\"?\s*(?:[;,]|$)", re.IGNORECASE)
+# The header, for OpenAPI.
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`handling=strict` refuses fields that would otherwise be ignored.",
+    "schema": {"type": "string"},
+}
+UNKNOWN_FIELD = serializers.ErrorDetail("This field is not known here.", code="unknown_field")
 DOES_NOT_EXIST = serializers.ErrorDetail("There is no such object.", code="does_not_exist")
 
 
@@ -148,6 +158,34 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
         for name, rows in relations.items():
             getattr(instance, name).set(rows)
         return instance
+
+
+def prefers_strict(request: Any) -> bool:
+    return "HTTP_PREFER" in request.META and STRICT.search(request.META["HTTP_PREFER"]) is not None
+
+
+def refuse_unknown_fields(serializer: Any, data: Any, request: Any) -> None:
+    """Refuse fields that would be ignored, if the client prefers that (RFC 7240: `Prefer: handling=strict`).
+
+    Raises ValidationError, which names each of them.
+    """
+    if request is None or not prefers_strict(request) or not isinstance(data, Mapping):
+        return
+    known = {name for name, field in serializer.fields.items() if not field.read_only}
+    unknown = [name for name in data if name not in known]
+    if unknown:
+        raise serializers.ValidationError({name: [UNKNOWN_FIELD] for name in unknown})
+
+
+def merge_patch(serializer: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a merge patch (RFC 7396). Its null removes a value, so a field that may not be null gets its
+    default, as if a PUT left it out."""
+    defaults = {
+        name: field.default
+        for name, field in serializer.fields.items()
+        if name in data and data[name] is None and not field.allow_null and field.default is not empty
+    }
+    return data | {name: value() if callable(value) else value for name, value in defaults.items()}
 
 
 def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:

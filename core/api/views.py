@@ -18,6 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.api.filters import refuse_unknown
+from core.api.parsers import MergePatchParser, StrictJSONParser
+from core.api.serializers import prefers_strict
 from core.api.throttling import RateLimit
 from core.audit.refusals import record_forbidden
 from core.db.retries import repeated, was_undone
@@ -70,6 +72,13 @@ class ApiView(APIView):
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
             refuse_unknown(request.query_params, *self.known_parameters())
 
+    def get_parsers(self) -> list[Any]:
+        """Return the parsers of the view. A PATCH of JSON may be named a merge patch too (RFC 7396)."""
+        parsers = super().get_parsers()
+        takes_patch = self.request is not None and self.request.method == "PATCH"
+        is_json = any(isinstance(parser, StrictJSONParser) for parser in parsers)
+        return [*parsers, MergePatchParser()] if takes_patch and is_json else parsers
+
     def is_open_to_all(self, request: Request) -> bool:
         """Return whether the request needs no credentials. Then those that are refused are ignored: an expired token,
         the cookie of a session that has ended."""
@@ -115,6 +124,8 @@ class ApiView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code == 405 or request.method == "OPTIONS":
             response.headers["Allow"] = ", ".join(self.allowed_methods)
+        if request.method in {"POST", "PUT", "PATCH"} and prefers_strict(request):
+            response.headers["Preference-Applied"] = "handling=strict"
         return super().finalize_response(request, response, *args, **kwargs)
 
 

@@ -16,9 +16,10 @@ from core.api.filters import NAME_LISTS, requested_fields
 from core.api.filtersets import filterset_of, refuse_leaks
 from core.api.idempotency import idempotent
 from core.api.pagination import parameters_of, with_meta
+from core.api.parsers import MergePatchParser
 from core.api.read_eligibility import compares_own_columns, shows_its_row_only
 from core.api.row_access import RowAccess
-from core.api.serializers import ModelSerializer, names_of, refuse_hidden
+from core.api.serializers import ModelSerializer, merge_patch, names_of, refuse_hidden, refuse_unknown_fields
 from core.api.views import ApiView
 from core.audit import services as audit
 from core.db.owner_versions import list_etag
@@ -191,6 +192,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def validate(self, serializer: Any) -> None:
         """Validate the body. Raises ValidationError."""
+        refuse_unknown_fields(serializer, serializer.initial_data, self.request)
         serializer.is_valid(raise_exception=True)
         if not isinstance(serializer, ModelSerializer):  # which has done it
             refuse_hidden(serializer, serializer.validated_data)
@@ -213,6 +215,8 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             check_if_match(request, instance)
             before = self.get_serializer(instance).data
             serializer = self.get_serializer(instance, data=data, partial=partial)
+            if partial and request.content_type.startswith(MergePatchParser.media_type):
+                serializer.initial_data = merge_patch(serializer, data)
             self.validate(serializer)
             instance = self.perform_saving(self.perform_update, serializer)
             changes = audit.difference(before, self.get_serializer(instance).data)

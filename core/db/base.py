@@ -1,6 +1,6 @@
 """The base of every model: key, times, version, soft deletion."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -13,6 +13,8 @@ from core.db.access import Access, AccessQuerySet
 from core.db.sort_keys import values_with_sort_keys, with_sort_keys
 from core.db.statements import insert
 
+# Functions that are called with a model and keys, before code of the framework deletes these rows for good.
+before_erasure: list[Callable[[Any, Collection[Any]], None]] = []
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -22,6 +24,15 @@ class BaseQuerySet(AccessQuerySet):
 
     def trashed(self) -> Self:
         return self.exclude(deleted_at=None)
+
+    def erase(self, keys: Collection[Any]) -> int:
+        """Delete these rows for good, with what belongs to them. In a transaction; return the number of all rows.
+
+        Raises ProtectedError and RestrictedError where a row is needed by another.
+        """
+        for prepare in before_erasure:
+            prepare(self.model, keys)
+        return int(self.model._base_manager.filter(pk__in=keys).delete()[0])
 
     def update(self, **values: Any) -> int:
         return super().update(**values_with_sort_keys(self.model, values))

@@ -12,7 +12,7 @@ killed anywhere leaves a record that is not in use, by which the purge finds the
 
 import errno
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from datetime import timedelta
 from typing import IO, Any
 
@@ -26,8 +26,9 @@ from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core.db.base import before_erasure
 from core.db.retention import purges_expired
-from core.files.models import StoredFile
+from core.files.models import BaseAttachment, StoredFile
 from core.files.names import disposition_of, name_for
 from core.outbox import services as outbox
 from core.web.errors import UNAVAILABLE_RETRY_SECONDS, ApiError
@@ -154,6 +155,17 @@ def schedule_deletion_of(rows: models.QuerySet[StoredFile]) -> int:
     if scheduled:
         outbox.enqueue(DELETION, {})
     return scheduled
+
+
+def delete_files_of(model: Any, keys: Collection[Any]) -> None:
+    """Delete the files of attachments with their objects."""
+    for relation in model._meta.related_objects:
+        if issubclass(relation.related_model, BaseAttachment):
+            attached = relation.related_model.objects.filter(**{f"{relation.field.name}__in": keys})
+            schedule_deletion_of(attached.files())
+
+
+before_erasure.append(delete_files_of)
 
 
 def open_file(stored: StoredFile) -> IO[bytes]:

@@ -11,8 +11,6 @@ from django.utils import timezone
 
 from core.db.base import BaseModel
 from core.db.retention import BATCH, purges_expired
-from core.files import services as files
-from core.files.models import BaseAttachment
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +31,7 @@ def purge_trash_of(model: Any) -> int:
     try:
         with transaction.atomic():
             batch = list(over.select_for_update().values_list("pk", flat=True)[:BATCH])
-            for relation in model._meta.related_objects:
-                if issubclass(relation.related_model, BaseAttachment):
-                    attached = relation.related_model.objects.filter(**{f"{relation.field.name}__in": batch})
-                    files.schedule_deletion_of(attached.files())
-            return int(model._base_manager.filter(pk__in=batch).delete()[0]) if batch else 0
+            return int(model.objects.all().erase(batch)) if batch else 0
     except (ProtectedError, RestrictedError) as error:
         # The other purges go on. The model needs an `on_delete` for the rows that refer to deleted ones.
         log.error("trash_not_purged", model=model._meta.label, error=str(error.args[0]))

@@ -21,6 +21,8 @@ from core.jobs.schema import ERROR, RESULT
 from core.jobs.services import dismiss_job, may_have_file
 from core.web.errors import ApiError
 
+POLL_SECONDS = 1  # in which a run writes its progress
+
 
 class JobSerializer(ModelSerializer):
     result = serializers.SerializerMethodField()
@@ -57,9 +59,14 @@ class JobSerializer(ModelSerializer):
         return job.error
 
 
+def retry_after(job: Job) -> dict[str, str]:
+    """Return the header with the time after which an unfinished job may differ."""
+    return {} if job.finished_at else {"Retry-After": str(POLL_SECONDS)}
+
+
 def accepted(job: Job) -> Response:
     """Return 202 with the URL of the job."""
-    headers = {"Location": reverse("job-detail", args=[job.pk])}
+    headers = {"Location": reverse("job-detail", args=[job.pk]), **retry_after(job)}
     return Response(JobSerializer(job).data, status=202, headers=headers)
 
 
@@ -95,6 +102,7 @@ class JobViewSet(BaseViewSet):
         has_link = instance.result_file_id and may_have_file(instance, self.request.user)
         etag = linked if has_link else instance.etag
         data = self.get_serializer(instance).data
+        headers |= retry_after(instance)
         return self.response_with(data, etag, status, key=instance.pk, **headers)
 
     def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:

@@ -22,7 +22,7 @@ from core.api.filters import SCOPE_PARAMETER, names_parameter
 from core.api.idempotency import HEADER, PARAMETER
 from core.api.pagination import CURSOR_META, PAGE_META
 from core.api.row_access import RowAccess, model_of
-from core.api.serializers import names_of
+from core.api.serializers import PREFER, camel, names_of
 from core.openapi.examples import add_examples
 from core.openapi.fields import filter_parameters
 from core.web.error_schemas import (
@@ -71,14 +71,16 @@ class EnvelopeSchema(AutoSchema):
         operation = super().get_operation(path, path_regex, path_prefix, method, registry)
         if operation is None:
             return None
-        parameters = [*operation.get("parameters", ()), *self.own_parameters()]
-        operation |= {"parameters": parameters} if parameters else {}
         serializer = self.get_request_serializer()
         if self.method == "DELETE" and serializer is not None:
             # drf-spectacular knows no DELETE with a body; OpenAPI 3.1 allows it, and deleting an account has one.
             component = self.resolve_serializer(serializer, "request")
             required = {"required": True} if "required" in component.schema else {}
             operation["requestBody"] = {"content": {JSON: {"schema": component.ref}}, **required}
+        parameters = [*operation.get("parameters", ()), *self.own_parameters()]
+        if "requestBody" in operation:
+            parameters.append(register(registry, ResolvedComponent.PARAMETER, "Prefer", PREFER))
+        operation |= {"parameters": parameters} if parameters else {}
         responses = operation["responses"]
         for status, response in responses.items():
             self.wrap(status, response)
@@ -113,7 +115,7 @@ class EnvelopeSchema(AutoSchema):
             return f"list{plural if one == self.model.__name__ else one + 's'}"
         if self.is_list() or self.is_paged():
             return f"list{one}{self.action.title()}"
-        return f"{ACTIONS.get(self.action, (self.action,))[0]}{one}"
+        return f"{ACTIONS.get(self.action, (camel(self.action),))[0]}{one}"
 
     def get_summary(self) -> str:
         doc = get_doc(getattr(self.view, self.action, None))

@@ -4,12 +4,14 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from core.api.mixins import trash
 from core.audit.models import AuditEvent
 from core.db.retention import purge_expired
 from core.files import tasks as retention
+from core.files.models import StoredFile
 from core.tests.answers import code, names, problems
 from resources.models import Resource, Tag
-from resources.tests.factories import ResourceFactory
+from resources.tests.factories import AttachmentFactory, ResourceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -156,3 +158,40 @@ def test_a_purge_continues_until_all_rows_are_deleted(owner, monkeypatch):
 
     assert retention.purge_trash() == 2
     assert purge_expired()["trash"] == 3
+
+
+# --- emptying it ----------------------------------------------------------------------------------
+
+
+def test_the_trash_is_emptied_for_good(owner, stranger, gone, monkeypatch):
+    monkeypatch.setattr(trash, "BATCH", 2)
+    for number in range(4):
+        ResourceFactory(user=owner.user, title=f"{number}").soft_delete()
+    kept = ResourceFactory(user=owner.user)
+    theirs = ResourceFactory(user=stranger.user)
+    theirs.soft_delete()
+
+    assert owner.delete(TRASH).status_code == 204
+    assert {row.pk for row in Resource.objects.all()} == {kept.pk, theirs.pk}
+    assert AuditEvent.objects.filter(event="resource.erased", actor_id=owner.user.pk).count() == 5
+    assert owner.delete(TRASH).status_code == 204
+    assert code(restore(owner, gone)) == (404, "NOT_FOUND")
+
+
+def test_an_admin_empties_their_own_trash(admin, gone):
+    assert admin.delete(TRASH).status_code == 204
+    assert Resource.objects.get().pk == gone.pk
+
+
+def test_emptying_the_trash_takes_no_parameters(owner, gone):
+    assert problems(owner.delete(f"{TRASH}?tag=a")) == {"tag": "unknown_parameter"}
+    assert Resource.objects.exists()
+
+
+def test_files_go_with_the_trash(owner, gone):
+    attachment = AttachmentFactory(resource=gone)
+    owner.delete(TRASH)
+
+    assert (
+        not StoredFile.objects.exclude(state=StoredFile.State.DELETING).filter(pk=attachment.file_id).exists()
+    )

@@ -8,6 +8,7 @@ from uuid import UUID
 from rest_framework.exceptions import ValidationError
 
 from core.api.mixins.bulk_schema import MAX_OPERATIONS
+from core.api.serializers import refuse_unknown_fields
 from core.web.errors import ApiError, flatten
 
 Problem = dict[str, Any]  # one of an error's `details`
@@ -100,6 +101,7 @@ def validated(serializer: Any, data: Any) -> tuple[dict[str, Any] | None, list[P
     if serializer is None:
         return None, []
     try:
+        refuse_unknown_fields(serializer, data, serializer.context.get("request"))
         return dict(serializer.run_validation(data)), []
     except ValidationError as error:
         return None, list(flatten(error.get_full_details()))

@@ -10,12 +10,15 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from core.api.caller import acting
 from core.api.etags import check_if_match
-from core.api.viewsets import BaseViewSet
+from core.api.viewsets import BaseViewSet, lock
+
+BATCH = 500  # objects in one transaction
 
 
 class TrashViewSet(BaseViewSet):
-    """A BaseViewSet with `GET …/trash` and `POST …/{id}/restore`."""
+    """A BaseViewSet with `GET …/trash`, `DELETE …/trash` and `POST …/{id}/restore`."""
 
     list_actions: ClassVar[frozenset[str]] = frozenset({"list", "trash"})
 
@@ -30,6 +33,22 @@ class TrashViewSet(BaseViewSet):
     def trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """List deleted objects that can still be restored."""
         return self.list_response(self.get_trash)
+
+    @trash.mapping.delete
+    def empty_trash(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Delete all of the caller's trash for good."""
+        listed = acting(self, "trash", "GET")
+        while keys := [*listed.get_trash().order_by().values_list("pk", flat=True)[:BATCH]]:
+            with transaction.atomic():
+                lock(self.model, keys)
+                rows = [*listed.get_trash().filter(pk__in=keys)]  # some may have been restored meanwhile
+                for row in rows:
+                    self.check_object_permissions(request, row)
+                self.check_writable(*rows)
+                self.model.objects.all().erase([row.pk for row in rows])
+                for row in rows:
+                    self.record("erased", row)
+        return Response(status=204)
 
     @action(detail=True, methods=["post"], url_path="restore")
     def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:

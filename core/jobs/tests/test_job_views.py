@@ -66,12 +66,14 @@ def test_it_says_where_it_is(owner):
         None,
     )
     assert answer["ETag"] == job.etag
+    assert answer["Retry-After"] == "1"
 
 
 def test_why_it_failed(owner):
     error = {"code": "VALIDATION_ERROR", "message": "The file is empty.", "details": []}
     job = over(owner.user, Status.FAILED, error=error, last_error="OSError: /srv/secret")
     answer = owner.get(url_of(job))
+    assert "Retry-After" not in answer
 
     assert answer.json()["data"]["error"] == error
     assert b"secret" not in answer.content
