@@ -27,7 +27,7 @@ from core.web.concurrency import ConcurrencyLimit
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 10  # raise it to look for rare failures
-REFRESH_ROUNDS = 100
+REFRESH_ROUNDS = 50
 HOUR = timedelta(hours=1)
 
 

@@ -144,7 +144,7 @@ def sample(chance, number):
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_no_parameter_of_a_list_makes_it_fail(model, browser, stored, chance):
     for name in (*SPECIAL, *FILTERS):
-        for text in sample(chance, 3):
+        for text in sample(chance, 1):
             query = {name: text, **({"_popup": "1"} if chance.random() < 0.1 else {})}
             assert_no_5xx(browser.get(url_of(model), query), (name, text[:80]))
     for name in sorted({*paths(model, depth=1)}):
@@ -164,7 +164,7 @@ def test_no_combination_of_parameters_makes_a_list_fail(model, browser, stored, 
 def test_no_key_makes_a_page_fail(model, browser, stored, chance):
     base = url_of(model)
     tails = ("", "change/", "delete/", "history/", "password/")
-    for text in sample(chance, 6):
+    for text in sample(chance, 3):
         for tail in tails:
             path = f"{base}{quote(text, safe='')}/{tail}"
             assert_no_5xx(browser.get(path), path[:200])
@@ -183,18 +183,18 @@ def test_no_value_makes_a_form_fail(model, page, browser, stored, chance):
                 assert_no_5xx(browser.get(url, {name: text}), (name, text[:80]))
                 assert_no_5xx(browser.post(url, {name: text}), (name, text[:80]))
     fields = sorted(name for name in names if not name.startswith("_"))
-    # Every text in every field, a different one in each field of a request.
-    for first in range(len(TEXTS)):
+    # A different text in each field of a request, and each text in every third field.
+    for first in range(0, len(TEXTS), 3):
         values = {name: TEXTS[(first + number) % len(TEXTS)] for number, name in enumerate(fields)}
         assert_no_5xx(browser.post(url, values), first)
-        if first % 4 == 0:
+        if first % 12 == 0:
             assert_no_5xx(browser.get(url, values), first)
 
 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_no_action_makes_a_list_fail(model, browser, stored, chance):
     actions = ["", "delete_selected", "nothing", *site.get_model_admin(model).actions]
-    for _ in range(30):
+    for _ in range(15):
         body = {
             "action": chance.sample(actions, min(2, len(actions))),
             "_selected_action": chance.choice([*TEXTS, str(stored[model].pk)]),
@@ -224,7 +224,7 @@ FIELDS = ["next", "term", "page", "language", "username", "password", "old_passw
 def test_no_page_of_the_site_fails(path, browser, chance):
     for text in TEXTS:
         for name in FIELDS:
-            if chance.random() < 0.1:
+            if chance.random() < 0.05:
                 assert_no_5xx(browser.get(f"/admin/{path}", {name: text}), (name, text[:80]))
                 assert_no_5xx(
                     Client(raise_request_exception=False).get(f"/admin/{path}", {name: text}), text[:80]
