@@ -17,7 +17,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-services test-clients test-next test-proxy test-browser test-adoption check words lock release fuzz bench clean base-env prod-env \
+.PHONY: help run test coverage test-services test-clients test-next test-proxy test-browser test-adoption check words lock release mutants fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
 	next-env pgbouncer-env
 
@@ -80,6 +80,9 @@ lock: dev-env ## write requirements/*.txt from *.in (ARGS=--upgrade takes newer 
 
 release: base-env ## write the record of this release to docs/releases: its commit, contract and tables
 	@$(EMBEDDED) DEBUG=true $(BIN)/python .ci/release.py
+
+mutants: test-env ## break a copy on purpose, rule by rule, and require that its tests fail (ARGS='"a limit lets one more through"')
+	@$(BIN)/python .ci/services.py $(BIN)/python .ci/mutants.py $(ARGS)
 
 fuzz: base-env tools-env ## call the running API with what its schema allows, and what it does not
 	@$(BIN)/python .ci/fuzz.py $(ARGS)
