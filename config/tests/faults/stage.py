@@ -22,10 +22,11 @@ from config.tests.processes import Product, Reply, call
 from core.tests.waiting import wait_until
 
 sys.path.insert(0, str(settings.BASE_DIR / ".ci"))
-from private_servers import PrivateServer, private_postgres, private_redis  # noqa: E402
+from private_servers import PrivateServer, private_postgres, private_redis
 
 PASSWORD = "Corr3ct-horse-battery"
 REFUSALS = {429, 503, 507}
+DURABLE = ("-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on")
 
 
 class Stage(Product):
@@ -78,7 +79,7 @@ def through(url: str, proxy: Proxy) -> str:
 def staged(folder: Any, **environment: str) -> Iterator[Stage]:
     """Run a Stage until the block ends."""
     with ExitStack() as stack:
-        postgres = stack.enter_context(private_postgres())
+        postgres = stack.enter_context(private_postgres(*DURABLE))
         redis = stack.enter_context(private_redis())
         stage = Stage(folder, postgres, redis, **environment)
         stack.enter_context(stage.to_postgres)
@@ -93,6 +94,10 @@ class Outcome(NamedTuple):
     seconds: float
     status: int
     key: str  # of a created object
+
+    @property
+    def ended(self) -> float:
+        return self.began + self.seconds
 
 
 @dataclass
@@ -143,29 +148,27 @@ class Traffic:
         key = reply.json()["data"]["id"] if reply is not None and reply.status == 201 else ""
         return Outcome(began, seconds, reply.status if reply else 0, key)
 
-    # --- what must hold -----------------------------------------------------------------------
+    # --- what must hold: of the requests that ended after `since`, so also of those that a fault met halfway ---
 
     def statuses(self, since: float = 0.0) -> Counter[int]:
-        return Counter(one.status for one in self.outcomes if one.began >= since)
+        return Counter(one.status for one in self.outcomes if one.ended >= since)
 
     def slowest(self, since: float = 0.0) -> float:
-        return max(one.seconds for one in self.outcomes if one.began >= since)
+        return max(one.seconds for one in self.outcomes if one.ended >= since)
 
     def slowest_probe(self, since: float = 0.0) -> float:
-        return max(one.seconds for one in self.probes if one.began >= since)
+        return max(one.seconds for one in self.probes if one.ended >= since)
 
     def wait_for(self, count: int = 20, since: float | None = None) -> None:
         """Wait until so many requests that began after `since` have succeeded."""
         start = time.monotonic() if since is None else since
-        wait_until(lambda: sum(self.statuses(start)[status] for status in (200, 201)) >= count, 60)
+        wait_until(
+            lambda: sum(one.began >= start and one.status in {200, 201} for one in self.outcomes) >= count, 60
+        )
 
     def recovered_after(self, moment: float) -> float:
         """Return the seconds from this moment to the end of the first successful request that began after it."""
-        ends = [
-            one.began + one.seconds
-            for one in self.outcomes
-            if one.began >= moment and one.status in {200, 201}
-        ]
+        ends = [one.ended for one in self.outcomes if one.began >= moment and one.status in {200, 201}]
         return min(ends) - moment
 
     def lost(self) -> set[str]:
