@@ -110,7 +110,7 @@ class RequestMiddleware:
         token = context.current.set(caller)
         try:
             context.use_limits(
-                context.DEFAULT_LIMITS if is_admin(request.path_info) else context.REQUEST_LIMITS
+                context.ADMIN_LIMITS if is_admin(request.path_info) else context.REQUEST_LIMITS
             )
             response = refuse_early(request) or self.get_response(without_trailing_slash(request))
             seconds = time.perf_counter() - started

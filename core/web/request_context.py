@@ -37,14 +37,20 @@ def identify(user_id: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Limits of PostgreSQL: short in a request of the API, longer in the admin, jobs and commands."""
+    """Limits of PostgreSQL: short in a request of the API, longer in the admin, jobs and commands.
+
+    `grace` is how many seconds later than `statement_timeout` PostgreSQL may respond. Then the connection is closed.
+    None: never, because jobs and migrations set timeouts of their own.
+    """
 
     statement_timeout: str
     lock_timeout: str
     idle_in_transaction_session_timeout: str = "30s"
+    grace: float | None = None
 
 
-REQUEST_LIMITS = TimeLimits(statement_timeout="2s", lock_timeout="2s")
+REQUEST_LIMITS = TimeLimits(statement_timeout="2s", lock_timeout="2s", grace=0.5)
+ADMIN_LIMITS = TimeLimits(statement_timeout="10s", lock_timeout="3s", grace=0.5)
 DEFAULT_LIMITS = TimeLimits(statement_timeout="10s", lock_timeout="3s")
 
 time_limits: ContextVar[TimeLimits] = ContextVar("time_limits", default=DEFAULT_LIMITS)

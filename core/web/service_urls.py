@@ -50,12 +50,14 @@ SQLITE: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 # The server binds and prepares statements, so it parses and plans each of them once for a connection. The time limits
-# of statements are set after connecting: core/web/request_context.py.
+# of statements are set after connecting: core/web/request_context.py. A host that has vanished is noticed by the TCP
+# timeout: at once by a statement that is sent, by the keep-alive while one waits for its result.
 POSTGRESQL: dict[str, Any] = {
     "server_side_binding": True,
     "prepare_threshold": 1,
-    "connect_timeout": 3,
+    "connect_timeout": 2,
     "tcp_user_timeout": 5000,
+    "keepalives_idle": 20,
 }
 # The options of the installed libpq. Django sets the encoding; a connection for replication runs no SQL.
 LIBPQ = {option.keyword.decode() for option in Conninfo.get_defaults()} - {"client_encoding", "replication"}

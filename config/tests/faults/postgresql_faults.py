@@ -3,6 +3,7 @@
 import secrets
 import signal
 import time
+from collections import Counter
 
 import pytest
 
@@ -53,6 +54,18 @@ def test_a_silent_database(stage, traffic, figure):
     assert judged(traffic, figure, began, time.monotonic())[503] > 0
 
 
+def test_a_silent_database_and_many_clients(stage, token, figure):
+    """More than there are threads: none waits first for a thread and then for the database."""
+    with Traffic(stage, token, clients=40) as traffic:
+        traffic.wait_for()
+        began = time.monotonic()
+        stage.to_postgres.set(Fault.SILENT)
+        traffic.ended.wait(FAULT_SECONDS)
+        stage.to_postgres.set(Fault.NONE)
+
+        assert judged(traffic, figure, began, time.monotonic())[503] > 0
+
+
 def test_a_stopped_database(stage, traffic, figure):
     began = time.monotonic()
     stage.postgres.send_signal(signal.SIGSTOP)
@@ -92,16 +105,30 @@ def test_terminated_connections(stage, token, figure):
     """Between two requests: none fails. In the middle of one, its transaction is lost, and that request is a 503."""
     for _ in range(20):
         assert stage.api("GET", "/resources", token=token).status == 200
-    with stage.connection() as connection:
-        ended = connection.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            " AND datname = current_database()"
-        ).fetchone()[0]
-    assert ended > 1
+    assert terminate_all(stage) > 1
     statuses = [stage.api("GET", "/resources", token=token).status for _ in range(40)]
 
     figure("failed of 40", sum(status != 200 for status in statuses))
     assert set(statuses) == {200}
+
+
+def terminate_all(stage):
+    with stage.connection() as connection:
+        return connection.execute(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND datname = current_database()"
+        ).fetchone()[0]
+
+
+def test_connections_that_are_lost_while_they_are_made(stage, token, figure):
+    """The first statement of a connection sets its time limits."""
+    stage.to_postgres.cut_before = b"set_config"
+    terminate_all(stage)
+    statuses = [stage.api("GET", "/resources", token=token).status for _ in range(20)]
+    stage.to_postgres.cut_before = b""
+
+    figure("responses", str(Counter(statuses)[503]))
+    assert set(statuses) == {503}
 
 
 def test_a_locked_table(stage, traffic, figure):

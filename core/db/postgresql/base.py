@@ -2,15 +2,55 @@
 
 import select
 import time
-from dataclasses import asdict
+from collections import defaultdict
+from dataclasses import dataclass, fields
 from typing import Any
 
 from django.db.backends.postgresql import base
-from psycopg import OperationalError
+from psycopg import Connection, OperationalError
+from psycopg.errors import ConnectionTimeout
+from psycopg.pq import TransactionStatus
 
 from core.web.request_context import TimeLimits, time_limits
 
 IDLE_SECONDS = 30.0
+# How long a statement of this module may take in a request, which then may have to wait for a new connection.
+CHECK_SECONDS = 1.0
+CONNECT_SECONDS = 2.0
+NAMES = [field.name for field in fields(TimeLimits) if field.name != "grace"]
+
+
+@dataclass
+class Silence:
+    """Whether the database has not responded. Then one thread of the process at a time tries to connect, and requests
+    in the others are refused instead of waiting with it."""
+
+    noticed: bool = False
+    next_try: float = 0.0
+
+
+silences: defaultdict[str, Silence] = defaultdict(Silence)  # by alias
+
+
+class ImpatientConnection(Connection[Any]):
+    """A connection that is closed when the server has not responded within `patience` seconds.
+
+    PostgreSQL cancels a statement after `statement_timeout`, so a server that is later than that does not work.
+    """
+
+    patience: float | None = None
+    silence: Silence
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+        """Wait for the server: for the end of a statement, a commit or a rollback."""
+        try:
+            return super().wait(gen, *arguments, **{"timeout": self.patience, **options})
+        except OperationalError:
+            if self.info.transaction_status is TransactionStatus.ACTIVE:  # what comes late must not be read
+                self.close()
+                self.silence.noticed = True
+            raise
+
 
 Parent: Any = base.DatabaseWrapper  # its stubs leave out most of what is extended here
 
@@ -29,6 +69,8 @@ class DatabaseWrapper(Parent):
         super().connect()
         self.limits = None
         self.apply_limits()
+        if self.connection is None:
+            raise OperationalError("the connection was lost as soon as it was made")
 
     def apply_limits(self) -> None:
         """Set the time limits of this thread on the open connection, unless it has them.
@@ -37,25 +79,48 @@ class DatabaseWrapper(Parent):
         whatever client comes next, so there they are the role's. The options of DATABASE_URL have precedence.
         """
         limits = time_limits.get()
-        is_pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
-        if self.connection is None or limits == self.limits or is_pooled or self.in_atomic_block:
+        if self.connection is None or limits == self.limits or self.in_atomic_block:
             return
+        is_pooled = self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
         given = self.settings_dict["OPTIONS"].get("options", "")
         calls = [
-            f"set_config('{name}', '{value}', false)"
-            for name, value in asdict(limits).items()
-            if name not in given
+            f"set_config('{name}', '{getattr(limits, name)}', false)"
+            for name in NAMES
+            if name not in given and not is_pooled
         ]
+        in_force = "extract(epoch FROM current_setting('statement_timeout')::interval)::float"
+        self.connection.patience = check_seconds(limits)
         try:
-            if calls:
-                self.connection.execute(f"SELECT {', '.join(calls)}", prepare=False)
-            self.limits = limits
+            row = self.connection.execute(f"SELECT {', '.join([*calls, in_force])}", prepare=False).fetchone()
         except OperationalError:  # the connection is lost; the next statement opens another
             self.close()
+            return
+        self.limits = limits
+        # A timeout of 0 means that PostgreSQL never cancels a statement.
+        self.connection.patience = row[-1] + limits.grace if row[-1] and limits.grace is not None else None
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        self.last_checked = time.monotonic()
-        return super().get_new_connection(conn_params)
+        self.last_checked = now = time.monotonic()
+        silence = silences[self.alias]
+        if silence.noticed:
+            if now < silence.next_try:
+                raise OperationalError("the server does not respond, and another thread tries to connect")
+            silence.next_try = now + CONNECT_SECONDS
+        try:
+            raw = super().get_new_connection(conn_params)
+        except OperationalError as error:
+            silence.noticed, silence.next_try = isinstance(error, ConnectionTimeout), 0.0
+            raise
+        silence.noticed = False
+        raw.__class__ = ImpatientConnection  # Django names no class to connect with
+        raw.silence, raw.patience = silence, check_seconds(time_limits.get())
+        return raw
+
+    def set_autocommit(self, autocommit: bool, *arguments: Any, **options: Any) -> None:
+        """Do nothing at the end of a transaction whose connection was lost. Django would connect again at once, only
+        for this, and wait for a server that has just failed; a new connection has it anyway."""
+        if self.connection is not None or not autocommit:
+            super().set_autocommit(autocommit, *arguments, **options)
 
     def is_usable(self) -> bool:
         now = time.monotonic()
@@ -64,8 +129,23 @@ class DatabaseWrapper(Parent):
         raw: Any = self.connection
         # After an error the socket proves nothing.
         if raw is None or self.errors_occurred or idle > IDLE_SECONDS:
-            return bool(super().is_usable())
+            return self.responds()
         return not raw.closed and not is_readable(raw.fileno())
+
+    def responds(self) -> bool:
+        """Return whether the server answers a query within CHECK_SECONDS."""
+        raw: Any = self.connection
+        if raw is None:
+            return False
+        patience, raw.patience = raw.patience, CHECK_SECONDS
+        try:
+            return bool(super().is_usable())
+        finally:
+            raw.patience = patience
+
+
+def check_seconds(limits: TimeLimits) -> float | None:
+    return None if limits.grace is None else CHECK_SECONDS
 
 
 def is_readable(descriptor: int) -> bool:

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from django.db import close_old_connections, connection
+from django.db import OperationalError, close_old_connections, connection, transaction
 
 from core.db.postgresql.base import IDLE_SECONDS
 from core.web import request_context
@@ -107,3 +107,56 @@ def test_a_lost_connection_is_replaced_when_the_limits_change(owner, seen):
 
     assert owner.get("/api/v1/jobs").status_code == 200
     assert limits() == ("2s", "2s")
+
+
+# --- a server that does not respond ---------------------------------------------------------------
+
+
+@pytest.fixture
+def _impatient():
+    backend()
+    connection.connection.patience = 0.2
+
+
+def wait_in_server():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(5)")
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_late_response_closes_the_connection():
+    with pytest.raises(OperationalError):
+        wait_in_server()
+
+    assert connection.connection.closed
+    close_old_connections()
+    assert backend()
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_the_end_of_a_transaction_does_not_connect_to_a_server_that_is_late():
+    with pytest.raises(OperationalError), transaction.atomic(), transaction.atomic():
+        wait_in_server()
+
+    assert connection.connection is None
+    with transaction.atomic():
+        assert backend()
+    assert connection.get_autocommit()
+
+
+@pytest.mark.parametrize(
+    ("limits", "patience"),
+    [
+        (request_context.REQUEST_LIMITS, 2.5),
+        (request_context.ADMIN_LIMITS, 10.5),
+        (request_context.DEFAULT_LIMITS, None),
+        (request_context.TimeLimits("0", "0", grace=0.5), None),
+        (request_context.TimeLimits("1500ms", "0", grace=0.5), 2.0),
+    ],
+)
+def test_patience_is_a_little_longer_than_the_time_limit_of_a_statement(limits, patience):
+    backend()
+    request_context.use_limits(limits)
+
+    assert connection.connection.patience == patience
+    request_context.use_limits(request_context.DEFAULT_LIMITS)

@@ -55,7 +55,7 @@ def test_what_is_not_said_has_our_defaults():
 
     assert database["PASSWORD"] == "s#crt"
     assert database["OPTIONS"] == options("")
-    assert database["OPTIONS"]["connect_timeout"] == 3
+    assert database["OPTIONS"]["connect_timeout"] == 2
 
 
 def test_settings_of_the_server_are_kept():
