@@ -1,5 +1,6 @@
 """The error catalogue, and the translation of every exception into the error envelope."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
@@ -52,9 +53,11 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "INSUFFICIENT_STORAGE": (507, "There is no room to store this."),
 }
 UNAVAILABLE_RETRY_SECONDS = 5
+REPORT_SECONDS = 60.0
 MAX_MESSAGE = 1000  # characters; a message may contain a value
 MAX_DETAILS = 100  # a response must not be larger than its request
 
+reported: dict[str, float] = {}  # when a kind of error was logged last
 forbidden_hooks: list[Callable[[Any], None]] = []
 
 
@@ -140,8 +143,8 @@ def translate(exc: BaseException) -> ApiError | None:
     for kinds, code in EXPECTED:
         if isinstance(exc, kinds):
             return ApiError(code)
-    if isinstance(exc, OperationalError | InterfaceError):
-        log.error("database_unavailable", error=type(exc).__name__, exc_info=exc)
+    if isinstance(exc, OperationalError | InterfaceError) or is_read_only(exc):
+        report_unavailable(exc)
         return ApiError("SERVICE_UNAVAILABLE", retry_after=UNAVAILABLE_RETRY_SECONDS)
     if isinstance(exc, IntegrityError) and is_unique_violation(exc):
         return ApiError("CONFLICT")
@@ -159,6 +162,19 @@ EXPECTED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
     (RequestDataTooBig, "PAYLOAD_TOO_LARGE"),
     ((SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError), "MALFORMED_REQUEST"),
 )
+
+
+def is_read_only(exc: BaseException) -> bool:
+    """Return whether the database refused a write: a standby, or a primary whose operator or disk allows none."""
+    return isinstance(exc, InternalError) and getattr(exc.__cause__, "sqlstate", None) == "25006"
+
+
+def report_unavailable(exc: BaseException) -> None:
+    """Log one error of each kind in REPORT_SECONDS: each request has a line of its own with the status."""
+    kind, now = type(exc.__cause__ or exc).__name__, time.monotonic()
+    if now - reported.get(kind, -REPORT_SECONDS) >= REPORT_SECONDS:
+        reported[kind] = now
+        log.error("database_unavailable", error=kind, exc_info=exc)
 
 
 def is_unique_violation(exc: IntegrityError) -> bool:

@@ -24,11 +24,15 @@ def live(_request: HttpRequest) -> JsonResponse:
 
 
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Return 503 if the database is unreachable or has pending migrations, else 200.
+    """Return 503 if the database is unreachable, takes no writes or has pending migrations, else 200.
 
     Without Redis or the broker requests are still served (limits count locally, jobs wait in the outbox): `degraded`.
     """
-    checks = {name: measured(check) for name, check in CHECKS.items()}
+    checks: dict[str, Any] = {}
+    for name, check in CHECKS.items():
+        # No second wait for a database that does not respond.
+        is_in_vain = name == "migrations" and checks["database"]["status"] == "failed"
+        checks[name] = {"status": "failed", "latencyMs": 0.0} if is_in_vain else measured(check)
     failed = {name for name, check in checks.items() if check["status"] != "ok"}
     if failed & {"database", "migrations"}:
         body = {"status": "unavailable", "checks": checks}
@@ -46,9 +50,12 @@ def measured(check: Callable[[], str]) -> dict[str, Any]:
 
 
 def check_database() -> str:
+    """Return `read-only` for a standby too: a load balancer must not choose a machine that cannot write."""
+    is_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return "ok"
+        cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 1")
+        (value,) = cursor.fetchone()
+    return "read-only" if value == "on" else "ok"
 
 
 @cache

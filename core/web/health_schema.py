@@ -8,7 +8,7 @@ from core.web.health import CHECKS
 COMPONENTS: dict[str, Schema] = {
     "HealthCheck": object_of(
         {
-            "status": {"type": "string", "enum": ["ok", "failed", "pending"]},
+            "status": {"type": "string", "enum": ["ok", "failed", "pending", "read-only"]},
             "latencyMs": {"type": "number", "minimum": 0},
         }
     ),
@@ -48,7 +48,7 @@ def describe_health(result: Schema, **_context: Any) -> Schema:
                 "Requests are served.", media_of("Readiness", status="ok", checks=checks_of("ok"))
             ),
             "503": plain_response(
-                "The database is unreachable or has pending migrations.",
+                "The database is unreachable, takes no writes or has pending migrations.",
                 media_of("Readiness", status="unavailable", checks=checks_of("failed")),
                 **{"Retry-After": {"$ref": "#/components/headers/RetryAfter"}},
             ),
