@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services import free_port, stop
+from private_servers import free_port, stop
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30

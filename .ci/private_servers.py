@@ -3,6 +3,7 @@
 import os
 import pwd
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -152,13 +153,26 @@ class PrivateServer:
     def stop(self) -> None:
         stop(self.process, signal.SIGINT)  # PostgreSQL: at once, but tidily; Valkey: the same as SIGTERM
 
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server and its children: PostgreSQL's have sessions of their own."""
+    def family(self) -> list[int]:
+        """Return the process and its children: those of PostgreSQL have sessions of their own."""
         pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for each in (pid, *map(int, children)):
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server and its children."""
+        for pid in self.family():
             with suppress(ProcessLookupError):
-                os.kill(each, number)
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        """End the server and its children without a warning, and return once all have ended."""
+        self.process.send_signal(signal.SIGSTOP)  # so that it starts no other child meanwhile
+        handles = [os.pidfd_open(pid) for pid in self.family()]
+        self.send_signal(signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+        for handle in handles:
+            select.select([handle], [], [], STOP_SECONDS)
+            os.close(handle)
 
     def __enter__(self) -> "PrivateServer":
         try:

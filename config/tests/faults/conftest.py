@@ -6,7 +6,7 @@ import pytest
 
 from config.tests.faults.stage import staged
 
-FIGURES = []
+FIGURES: list[tuple[str, str, str]] = []
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 from config.tests.faults.network import Fault
 from config.tests.faults.stage import PASSWORD, REFUSALS, Traffic
@@ -20,6 +21,7 @@ ROUNDS = 20
 # The targets are 3 s and 0.1 s; a test has to pass on a machine with other work going on.
 RESPONSE_SECONDS = 4.0
 LIVENESS_SECONDS = 1.0
+RECOVERY_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,7 @@ def judged(traffic, figure, began, ended):
     assert statuses.keys() <= {200, 201} | REFUSALS
     assert traffic.slowest(began) < RESPONSE_SECONDS
     assert traffic.slowest_probe(began) < LIVENESS_SECONDS
+    assert traffic.recovered_after(ended) < RECOVERY_SECONDS
     assert traffic.lost() == set()
     return statuses
 
@@ -56,9 +59,14 @@ def shown(statuses):
 def test_a_silent_database(stage, traffic, figure):
     began = time.monotonic()
     stage.to_postgres.set(Fault.SILENT)
-    traffic.ended.wait(FAULT_SECONDS)
+    ready = call(f"{stage.url}/health/ready")
+    seconds = time.monotonic() - began
+    traffic.ended.wait(FAULT_SECONDS - seconds)
     stage.to_postgres.set(Fault.NONE)
 
+    figure("readiness", seconds, "s")
+    assert (ready.status, ready.json()["checks"]["database"]["status"]) == (503, "failed")
+    assert seconds < RESPONSE_SECONDS
     assert judged(traffic, figure, began, time.monotonic())[503] > 0
 
 
@@ -94,8 +102,7 @@ def test_a_database_that_refuses(stage, traffic, figure):
 
 def test_a_database_that_is_killed(stage, traffic, figure):
     began = time.monotonic()
-    stage.postgres.send_signal(signal.SIGKILL)
-    stage.postgres.process.wait()
+    stage.postgres.kill()
     stage.postgres.start()
 
     judged(traffic, figure, began, time.monotonic())
@@ -194,6 +201,29 @@ def test_a_read_only_database(stage, token, figure):
     assert tracebacks <= 4
     refreshed = stage.api("POST", "/auth/refresh", {"refreshToken": tokens["refreshToken"]})
     assert refreshed.status == 200
+
+
+def test_the_admin_of_a_read_only_database(stage, figure):
+    login = {"SUPERUSER_EMAIL": "root@example.com", "SUPERUSER_PASSWORD": PASSWORD, "SUPERUSER_NAME": "Root"}
+    stage.manage("createsuperuser", "--noinput", **{f"DJANGO_{name}": value for name, value in login.items()})
+    admin = f"{stage.url}/admin/"
+    with requests.Session() as browser:
+        browser.get(f"{admin}login/")
+
+        def post(path, **form):
+            form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+            return browser.post(f"{admin}{path}", form, allow_redirects=False, timeout=30).status_code
+
+        person = {"username": "root@example.com", "password": PASSWORD}
+        with read_only(stage):
+            refused = post("login/", **person)
+        assert post("login/", **person) == 302
+        with read_only(stage):
+            lists = [browser.get(admin + path).status_code for path in ("", "accounts/user/")]
+            logged_out = post("logout/")
+
+    figure("log-in, lists, log-out", f"{refused}, {lists}, {logged_out}")
+    assert (refused, lists, logged_out) == (503, [200, 200], 503)
 
 
 @contextmanager

@@ -84,7 +84,8 @@ def staged(folder: Any, **environment: str) -> Iterator[Stage]:
         stage = Stage(folder, postgres, redis, **environment)
         stack.enter_context(stage.to_postgres)
         stack.enter_context(stage.to_redis)
-        yield stack.enter_context(stage)
+        stack.enter_context(stage)
+        yield stage
 
 
 class Outcome(NamedTuple):

@@ -22,8 +22,8 @@ NAMES = [field.name for field in fields(TimeLimits) if field.name != "grace"]
 
 @dataclass
 class Silence:
-    """Whether the database has not responded. Then one thread of the process at a time tries to connect, and requests
-    in the others are refused instead of waiting with it."""
+    """The memory of a database that has not responded. Then one thread of the process at a time tries to connect, and
+    requests in the others are refused instead of waiting with it."""
 
     noticed: bool = False
     next_try: float = 0.0
@@ -32,19 +32,19 @@ class Silence:
 silences: defaultdict[str, Silence] = defaultdict(Silence)  # by alias
 
 
-class ImpatientConnection(Connection[Any]):
-    """A connection that is closed when the server has not responded within `patience` seconds.
+class LimitedConnection(Connection[Any]):
+    """A connection that is closed when the server has not responded within `timeout` seconds.
 
     PostgreSQL cancels a statement after `statement_timeout`, so a server that is later than that does not work.
     """
 
-    patience: float | None = None
+    timeout: float | None = None
     silence: Silence
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Wait for the server: for the end of a statement, a commit or a rollback."""
         try:
-            return super().wait(gen, *arguments, **{"timeout": self.patience, **options})
+            return super().wait(gen, *arguments, **{"timeout": self.timeout, **options})
         except OperationalError:
             if self.info.transaction_status is TransactionStatus.ACTIVE:  # what comes late must not be read
                 self.close()
@@ -89,7 +89,7 @@ class DatabaseWrapper(Parent):
             if name not in given and not is_pooled
         ]
         in_force = "extract(epoch FROM current_setting('statement_timeout')::interval)::float"
-        self.connection.patience = check_seconds(limits)
+        self.connection.timeout = check_seconds(limits)
         try:
             row = self.connection.execute(f"SELECT {', '.join([*calls, in_force])}", prepare=False).fetchone()
         except OperationalError:  # the connection is lost; the next statement opens another
@@ -97,7 +97,7 @@ class DatabaseWrapper(Parent):
             return
         self.limits = limits
         # A timeout of 0 means that PostgreSQL never cancels a statement.
-        self.connection.patience = row[-1] + limits.grace if row[-1] and limits.grace is not None else None
+        self.connection.timeout = row[-1] + limits.grace if row[-1] and limits.grace is not None else None
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.last_checked = now = time.monotonic()
@@ -108,12 +108,14 @@ class DatabaseWrapper(Parent):
             silence.next_try = now + CONNECT_SECONDS
         try:
             raw = super().get_new_connection(conn_params)
+            silence.noticed = False
         except OperationalError as error:
-            silence.noticed, silence.next_try = isinstance(error, ConnectionTimeout), 0.0
+            silence.noticed = isinstance(error, ConnectionTimeout)
             raise
-        silence.noticed = False
-        raw.__class__ = ImpatientConnection  # Django names no class to connect with
-        raw.silence, raw.patience = silence, check_seconds(time_limits.get())
+        finally:
+            silence.next_try = 0.0
+        raw.__class__ = LimitedConnection  # Django names no class to connect with
+        raw.silence, raw.timeout = silence, check_seconds(time_limits.get())
         return raw
 
     def set_autocommit(self, autocommit: bool, *arguments: Any, **options: Any) -> None:
@@ -133,15 +135,15 @@ class DatabaseWrapper(Parent):
         return not raw.closed and not is_readable(raw.fileno())
 
     def responds(self) -> bool:
-        """Return whether the server answers a query within CHECK_SECONDS."""
+        """Return whether the server responds to a query within CHECK_SECONDS."""
         raw: Any = self.connection
         if raw is None:
             return False
-        patience, raw.patience = raw.patience, CHECK_SECONDS
+        before, raw.timeout = raw.timeout, CHECK_SECONDS
         try:
             return bool(super().is_usable())
         finally:
-            raw.patience = patience
+            raw.timeout = before
 
 
 def check_seconds(limits: TimeLimits) -> float | None:

@@ -113,9 +113,9 @@ def test_a_lost_connection_is_replaced_when_the_limits_change(owner, seen):
 
 
 @pytest.fixture
-def _impatient():
+def _short_timeout():
     backend()
-    connection.connection.patience = 0.2
+    connection.connection.timeout = 0.2
 
 
 def wait_in_server():
@@ -123,17 +123,19 @@ def wait_in_server():
         cursor.execute("SELECT pg_sleep(5)")
 
 
-@pytest.mark.usefixtures("_impatient")
 def test_a_late_response_closes_the_connection():
-    with pytest.raises(OperationalError):
-        wait_in_server()
+    for _ in range(2):  # the second soon after the first
+        assert backend()
+        connection.connection.timeout = 0.2
+        with pytest.raises(OperationalError):
+            wait_in_server()
 
-    assert connection.connection.closed
-    close_old_connections()
+        assert connection.connection.closed
+        close_old_connections()
     assert backend()
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("_short_timeout")
 def test_the_end_of_a_transaction_does_not_connect_to_a_server_that_is_late():
     with pytest.raises(OperationalError), transaction.atomic(), transaction.atomic():
         wait_in_server()
@@ -145,7 +147,7 @@ def test_the_end_of_a_transaction_does_not_connect_to_a_server_that_is_late():
 
 
 @pytest.mark.parametrize(
-    ("limits", "patience"),
+    ("limits", "timeout"),
     [
         (request_context.REQUEST_LIMITS, 2.5),
         (request_context.ADMIN_LIMITS, 10.5),
@@ -154,9 +156,9 @@ def test_the_end_of_a_transaction_does_not_connect_to_a_server_that_is_late():
         (request_context.TimeLimits("1500ms", "0", grace=0.5), 2.0),
     ],
 )
-def test_patience_is_a_little_longer_than_the_time_limit_of_a_statement(limits, patience):
+def test_the_timeout_is_a_little_longer_than_the_time_limit_of_a_statement(limits, timeout):
     backend()
     request_context.use_limits(limits)
 
-    assert connection.connection.patience == patience
+    assert connection.connection.timeout == timeout
     request_context.use_limits(request_context.DEFAULT_LIMITS)
