@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 from wsgiref.util import FileWrapper
@@ -33,6 +34,8 @@ MAX_WAITING = 200  # requests of one process that wait for a thread
 SEND_SECONDS = 30.0  # in which a client must take each part of a streamed response
 LIVENESS_PATHS = {"/health", "/health/live"}
 OVERLOADED = ApiError("SERVICE_UNAVAILABLE", retry_after=round(MAX_WAIT_SECONDS))
+MALFORMED, TOO_SLOW, BROKEN = map(ApiError, ("MALFORMED_REQUEST", "REQUEST_TIMEOUT", "INTERNAL_ERROR"))
+NO_REQUEST_ID = "0" * 32
 
 log = structlog.get_logger(__name__)
 
@@ -120,13 +123,13 @@ class Server:
             return send(protocol, live(HttpRequest()))
         environ = environ_of(scope)
         if scope.http_version == "1.1" and "HTTP_HOST" not in environ:  # RFC 9112, 3.2
-            return refuse(protocol, environ, ApiError("MALFORMED_REQUEST"))
+            return refuse(protocol, environ, MALFORMED)
         undeclared = "HTTP_TRANSFER_ENCODING" in environ or scope.http_version.startswith("2")
         try:
             declared = None if undeclared else int(environ.get("CONTENT_LENGTH", "0"))
             body, length = await read_body(protocol, declared)
         except TimeoutError:
-            return refuse(protocol, environ, ApiError("REQUEST_TIMEOUT"))
+            return refuse(protocol, environ, TOO_SLOW)
         except ProtocolError:
             return None  # the client has gone
         with body:
@@ -156,7 +159,7 @@ class Server:
             return refuse(protocol, environ, OVERLOADED)
         except Exception:
             log.exception("application_failed", path=environ["PATH_INFO"])
-            return None if exchange.streams else refuse(protocol, environ, ApiError("INTERNAL_ERROR"))
+            return None if exchange.streams else refuse(protocol, environ, BROKEN)
         finally:
             self.accepted -= 1
             if is_hot:
@@ -223,18 +226,30 @@ def environ_of(scope: Any) -> dict[str, Any]:
 def refuse(protocol: Any, environ: dict[str, Any], error: ApiError) -> None:
     """Respond to a request that no thread has taken."""
     request_id = uuid7().hex
-    context.current.set(context.RequestContext(request_id=request_id))  # a task has a context of its own
-    request = HttpRequest()
-    request.META, request.path_info = environ, environ["PATH_INFO"]
-    response = error_response(error, request)
-    response.headers["X-Request-ID"] = request_id
-    send(protocol, response)
-    log.warning(
-        "request_refused",
-        method=environ["REQUEST_METHOD"],
-        path=environ["PATH_INFO"],
-        status=error.status,
+    path = environ["PATH_INFO"]
+    if path.startswith("/api/"):
+        status, headers, content = refusal(error, "/api/", "")
+    else:
+        status, headers, content = refusal(error, "/", environ.get("HTTP_ACCEPT", ""))
+    content = content.replace(NO_REQUEST_ID.encode(), request_id.encode())
+    protocol.response_bytes(
+        status, [*headers, ("Content-Length", str(len(content))), ("X-Request-ID", request_id)], content
     )
+    log.warning(
+        "request_refused", requestId=request_id, method=environ["REQUEST_METHOD"], path=path, status=status
+    )
+
+
+@lru_cache(maxsize=64)
+def refusal(error: ApiError, path: str, accept: str) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body of a refusal, with NO_REQUEST_ID in it: a server that has too much to do makes
+    many of them."""
+    token = context.current.set(context.RequestContext(request_id=NO_REQUEST_ID))
+    request = HttpRequest()
+    request.META, request.path_info = {"HTTP_ACCEPT": accept}, path
+    response = error_response(error, request)
+    context.current.reset(token)
+    return response.status_code, [*response.headers.items(), ("Cache-Control", "no-store")], response.content
 
 
 def send(protocol: Any, response: HttpResponse) -> None:

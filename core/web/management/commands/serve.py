@@ -25,6 +25,9 @@ SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte lose
 BACKLOG = 1024
 LEAST_MEMORY = 150  # MiB
 MAX_CONNECTIONS = 1024  # of each process
+RESPAWN_SECONDS = (
+    10.0  # from the start of a new process to the end of the one that it replaces: it has to import all
+)
 # The server's own lines in the form of ours. Each worker process applies this before it reads the settings.
 LOGGING = {
     "version": 1,
@@ -86,7 +89,7 @@ class Command(BaseCommand):
                 websockets=False,
                 log_dictconfig=LOGGING,
                 respawn_failed_workers=True,
-                respawn_interval=1.0,
+                respawn_interval=RESPAWN_SECONDS,
                 workers_kill_timeout=DRAIN_SECONDS,
                 workers_max_rss=max_memory,
                 rss_samples=3,  # of 30 seconds each, so that one large response replaces no process

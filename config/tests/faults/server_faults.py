@@ -1,0 +1,92 @@
+"""A server that is replaced, flooded, or held up by slow clients, without a proxy in front of it."""
+
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+from config.tests.faults.crowd import Crowd
+from core.tests.waiting import wait_until
+
+ENVIRONMENT = {"CELERY_BROKER_URL": ""}
+PATH = "/api/v1/resources"
+HALF = (
+    b"POST /api/v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 100\r\n\r\n{"email": '
+)
+
+
+@pytest.fixture(scope="module")
+def token(stage):
+    access = stage.user("ann")
+    for number in range(20):
+        assert stage.api("POST", "/resources", {"title": f"{number}"}, access).status == 201
+    return access
+
+
+def test_a_replaced_worker_drops_no_request(stage, token, figure):
+    """`kill -HUP` of a server with one process, under load."""
+    url = stage.another_server()
+    stage.wait_until_ready(url)
+    log = stage.log_path
+    stopped = log.read_text().count("Stopped old worker")
+    ended = threading.Event()
+
+    def replace():
+        stage.processes[-1].send_signal(signal.SIGHUP)
+        wait_until(lambda: log.read_text().count("Stopped old worker") > stopped, 60)
+        ended.set()
+
+    crowd = Crowd(urlsplit(url).port, PATH, token, clients=8)
+    thread = threading.Thread(target=replace)
+    thread.start()
+    while not ended.is_set():
+        crowd.run(1)
+    thread.join()
+    crowd.run(1)
+
+    figure("requests, failed", f"{len(crowd.replies)}, {len(crowd.replies) - crowd.statuses[200]}")
+    assert set(crowd.statuses) == {200}
+
+
+def test_half_sent_bodies_delay_nobody(stage, token, figure):
+    alone = Crowd(stage.port, PATH, token, clients=4).run(3)
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", stage.port), timeout=30))
+            for _ in range(300)
+        ]
+        for connection in held:
+            connection.sendall(HALF)
+        meanwhile = Crowd(stage.port, PATH, token, clients=4).run(3)
+        statuses = {connection.recv(12)[9:] for connection in held}
+
+    figure("p95 alone, meanwhile", f"{alone.percentile(0.95):.3f}, {meanwhile.percentile(0.95):.3f} s")
+    assert set(meanwhile.statuses) == {200}
+    assert meanwhile.percentile(0.95) < 3 * alone.percentile(0.95) + 0.05
+    assert statuses == {b"408"}
+
+
+def test_ten_times_more_clients_than_it_can_serve(stage, token, figure):
+    peak = Crowd(stage.port, PATH, token, clients=16).run(4)
+    probe = Crowd(stage.port, "/health/live", clients=1)
+    watching = threading.Thread(target=probe.run, args=(8,))
+    watching.start()
+    flood = Crowd(stage.port, PATH, token, clients=800).run(8)
+    watching.join()
+    after = Crowd(stage.port, PATH, token, clients=16).run(2)
+
+    figure(
+        "goodput at the peak, flooded, after", f"{peak.rate():.0f}, {flood.rate():.0f}, {after.rate():.0f} /s"
+    )
+    figure("statuses", dict(sorted(flood.statuses.items())))
+    figure("slowest refusal", flood.slowest(status=503), "s")
+    figure("slowest liveness", probe.slowest(), "s")
+    assert flood.statuses.keys() <= {200, 503, 429}
+    assert flood.slowest() < 4
+    assert flood.rate() > 0.6 * peak.rate()  # the target is 0.8; the clients have the same two cores
+    assert probe.statuses.keys() == {200}
+    assert after.rate() > 0.6 * peak.rate()
