@@ -17,7 +17,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-services test-clients test-next test-proxy test-browser test-adoption check words lock release mutants fuzz bench clean base-env prod-env \
+.PHONY: help run test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption check words lock release mutants fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
 	next-env pgbouncer-env
 
@@ -41,6 +41,9 @@ test-services: test-env pgbouncer-env ## the same suite on real PostgreSQL, Redi
 
 test-next: next-env ## the suite with the next Django, warnings as errors; docs/upgrading.md (PYTHON=python3.13)
 	@TEST_DATABASE_URL= TEST_REDIS_URL= .venv-next/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
+
+test-faults: test-env services-env ## services that are silent, gone, killed or locked, and floods of clients; prints figures
+	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -p no:xdist config/tests/faults/*_faults.py $(ARGS)
 
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py

@@ -14,9 +14,10 @@ from pathlib import Path
 from threading import Timer
 
 MINUTES = {
-    "check": 6,
-    "test": 10,
-    "test-services": 15,
+    "check": 5,
+    "test": 9,
+    "test-services": 14,
+    "test-faults": 7,
     "test-clients": 4,
     "test-browser": 6,
     "test-proxy": 4,

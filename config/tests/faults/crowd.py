@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from typing import NamedTuple
 
-
 PAUSE_SECONDS = 0.2
 
 
@@ -47,6 +46,8 @@ class Crowd:
                         streams = await asyncio.open_connection("127.0.0.1", self.port)
                     status = await self.send(*streams)
             except (OSError, EOFError, TimeoutError) as error:
+                if streams is not None:
+                    streams[1].close()
                 streams = None
                 if is_kept and not getattr(error, "partial", b""):
                     continue
