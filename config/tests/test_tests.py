@@ -16,8 +16,12 @@ SOURCES = {
 } | {"conftest.py": ast.parse(Path(settings.BASE_DIR, "conftest.py").read_text())}
 # Names with an underscore that the documentation of Python and Django describes.
 DOCUMENTED = {"_meta", "_state", "_base_manager", "_default_manager", "_replace", "_asdict", "_fields"}
-# May wait for time to pass: the helper that polls, a slow mail server, and what a pause does to a connection.
-WAITING = {"core/tests/waiting.py", "config/tests/behind_nginx.py", "core/outbox/tests/test_smtp.py"}
+# May wait for time to pass: the helper that polls, a slow mail server, what a pause does to a connection, and clients
+# that wait after a refusal.
+WAITING = {
+    *("core/tests/waiting.py", "config/tests/behind_nginx.py", "core/outbox/tests/test_smtp.py"),
+    "config/tests/faults/crowd.py",
+}
 # Guards the private names of dependencies that the product uses; the others drive a program that cannot be stopped,
 # or list its parameters, by a public name.
 PRIVATE = {
