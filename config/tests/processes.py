@@ -111,6 +111,10 @@ class Product:
             return f"sqlite:///{folder / 'journey.sqlite3'}"
         return urlsplit(served)._replace(path=f"/{self.database}").geturl()
 
+    @property
+    def has_worker(self) -> bool:
+        return bool(settings.CELERY_BROKER_URL)
+
     def administer(self, statement: str) -> None:
         if self.environment["DATABASE_URL"].startswith("postgres"):
             # The database that is named there need not exist, as Django's own tests do not need it either.
@@ -131,7 +135,7 @@ class Product:
         self.administer(f'CREATE DATABASE "{self.database}"')
         self.manage("migrate", "--verbosity", "0", **self.migration_environment)
         self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
-        if settings.CELERY_BROKER_URL:
+        if self.has_worker:
             schedule = self.log_path.with_name("beat")
             self.start("-m", "celery", "-A", "config", "worker", "-c", "1")
             self.start("-m", "celery", "-A", "config", "beat", "-s", str(schedule))

@@ -17,6 +17,7 @@ from django.http import HttpRequest, JsonResponse
 from kombu.exceptions import KombuError
 
 TIMEOUT_SECONDS = 1
+BROKER_TIMEOUTS = {"socket_timeout", "socket_connect_timeout", "read_timeout", "write_timeout"}
 
 
 def live(_request: HttpRequest) -> JsonResponse:
@@ -44,6 +45,8 @@ def measured(check: Callable[[], str]) -> dict[str, Any]:
     started = time.perf_counter()
     try:
         status = check()
+    except redis.ReadOnlyError:  # a replica; it responds, but neither counts nor queues
+        status = "read-only"
     except (DatabaseError, redis.RedisError, OSError, KombuError, AMQPError):
         status = "failed"
     return {"status": status, "latencyMs": round((time.perf_counter() - started) * 1000, 1)}
@@ -68,7 +71,7 @@ def probe() -> redis.Redis:
 def check_cache() -> str:
     if not settings.REDIS_URL:
         return "ok"  # in-process
-    probe().ping()
+    probe().set("health", 1, ex=60)
     return "ok"
 
 
@@ -76,12 +79,14 @@ def check_broker() -> str:
     if not settings.CELERY_BROKER_URL:
         return "ok"  # in-process
     # Kombu's own timeouts (2 s between two attempts, 5 s for a response) are longer than those of any probe.
-    known = settings.CELERY_BROKER_TRANSPORT_OPTIONS.keys() & {"socket_timeout", "socket_connect_timeout"}
+    known = settings.CELERY_BROKER_TRANSPORT_OPTIONS.keys() & BROKER_TIMEOUTS
     timeouts = dict.fromkeys(known, TIMEOUT_SECONDS)
     with current_app.connection_for_write(
         connect_timeout=TIMEOUT_SECONDS, transport_options=timeouts
     ) as broker:
         broker.ensure_connection(max_retries=1, timeout=TIMEOUT_SECONDS, interval_start=0, interval_step=0)
+        # Changes nothing where a worker has declared it, but is a write.
+        current_app.amqp.queues["celery"].bind(broker.default_channel).declare()
     return "ok"
 
 

@@ -12,6 +12,7 @@ class Fault(Enum):
     NONE = "passes everything on"
     REFUSE = "closes each connection at once"
     SILENT = "keeps the connections, and passes nothing on"
+    LOST = "is silent, and its connections stay so for ever, as after a firewall has forgotten them"
 
 
 class Proxy:
@@ -30,6 +31,7 @@ class Proxy:
         self.port: int = self.listener.getsockname()[1]
         self.pairs: dict[socket.socket, socket.socket] = {}
         self.doomed: set[socket.socket] = set()  # closed with the next reply
+        self.lost: list[socket.socket] = []
         self.selector = selectors.DefaultSelector()
         self.waker, self.woken = socket.socketpair()
         self.stopping = False
@@ -62,7 +64,7 @@ class Proxy:
                     self.accept()
                 elif source in self.pairs and self.fault is Fault.NONE:
                     self.pass_on(source)
-        for source in [self.listener, self.waker, self.woken, *self.pairs]:
+        for source in [self.listener, self.waker, self.woken, *self.pairs, *self.lost]:
             source.close()
         self.selector.close()
 
@@ -71,6 +73,12 @@ class Proxy:
         if self.fault is Fault.REFUSE:
             for source in list(self.pairs):
                 self.close(source)
+        if self.fault is Fault.LOST:
+            for source in self.pairs:
+                if source in self.selector.get_map():
+                    self.selector.unregister(source)
+                self.lost.append(source)
+            self.pairs.clear()
         for source in self.pairs:
             watched = source in self.selector.get_map()
             if self.fault is Fault.SILENT and watched:
@@ -82,6 +90,9 @@ class Proxy:
         client, _address = self.listener.accept()
         if self.fault is Fault.REFUSE:
             reset(client)
+            return
+        if self.fault is Fault.LOST:
+            self.lost.append(client)
             return
         try:
             server = socket.create_connection(("127.0.0.1", self.upstream), timeout=5)

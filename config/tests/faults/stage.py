@@ -68,6 +68,10 @@ class Stage(Product):
         tokens = self.api("POST", "/auth/register", person).json()["data"]["tokens"]
         return str(tokens["accessToken"])
 
+    def mails(self, address: str) -> list[Any]:
+        """Return the emails that the mail server has kept for this address so far."""
+        return [mail for mail in list(self.sink.messages.queue) if mail["To"] == address]
+
 
 def through(url: str, proxy: Proxy) -> str:
     parts = urlsplit(url)

@@ -1,0 +1,121 @@
+"""A Redis that is demoted, killed, silent or gone, as cache, counter of the limits and broker at once."""
+
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from config.tests.faults.network import Fault
+from config.tests.faults.stage import Traffic
+from config.tests.processes import call, free_port
+from core.tests.waiting import wait_until
+
+FAULT_SECONDS = 8.0
+# Time-outs of Redis are 0.1 s; a test has to pass on a machine with other work going on.
+RESPONSE_SECONDS = 3.0
+CONSUMES_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def token(stage):
+    return stage.user("ann")
+
+
+@pytest.fixture(scope="module")
+def limited(stage):
+    """The URL of a server with a limit that a test can reach."""
+    url = stage.another_server(THROTTLE_USER="5/min")
+    stage.wait_until_ready(url)
+    return url
+
+
+@pytest.fixture
+def traffic(stage, token):
+    with Traffic(stage, token) as running:
+        running.wait_for()
+        yield running
+
+
+@contextmanager
+def demoted(stage):
+    """Make the server a replica of nothing, as a failover does with the old primary."""
+    with redis.Redis.from_url(stage.redis.url) as client:
+        client.replicaof("127.0.0.1", free_port())
+        try:
+            yield
+        finally:
+            client.replicaof("NO", "ONE")
+
+
+@contextmanager
+def failing(stage, fault):
+    stage.to_redis.set(fault)
+    try:
+        yield
+    finally:
+        stage.to_redis.set(Fault.NONE)
+
+
+@contextmanager
+def stopped(stage):
+    stage.redis.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        stage.redis.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def killed(stage):
+    stage.redis.send_signal(signal.SIGKILL)
+    stage.redis.process.wait()
+    try:
+        yield
+    finally:
+        stage.redis.start()
+
+
+FAULTS = {
+    "demoted": demoted,
+    "killed": killed,
+    "stopped": stopped,
+    "silent": lambda stage: failing(stage, Fault.SILENT),
+    "lost": lambda stage: failing(stage, Fault.LOST),
+    "refusing": lambda stage: failing(stage, Fault.REFUSE),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_redis_is(fault, stage, traffic, limited, figure):
+    token = stage.user(f"before-{fault}")
+    wait_until(lambda: stage.mails(f"before-{fault}@example.com"))
+    began = time.monotonic()
+    with FAULTS[fault](stage):
+        traffic.ended.wait(FAULT_SECONDS / 2)
+        ready = call(f"{stage.url}/health/ready")
+        limits = [call(f"{limited}/api/v1/resources", token=token).status for _ in range(8)]
+        stage.user(f"meanwhile-{fault}")
+        traffic.ended.wait(FAULT_SECONDS / 2)
+    ended = time.monotonic()
+    stage.user(f"after-{fault}")
+    wait_until(
+        lambda: stage.mails(f"after-{fault}@example.com") and stage.mails(f"meanwhile-{fault}@example.com"),
+        CONSUMES_SECONDS,
+    )
+    consumed = time.monotonic() - ended
+    traffic.wait_for(since=ended)
+
+    statuses, checks = traffic.statuses(began), ready.json()["checks"]
+    figure("responses", ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items())))
+    figure("slowest response", traffic.slowest(began), "s")
+    figure("slowest liveness", traffic.slowest_probe(began), "s")
+    figure("worker delivers after the end", consumed, "s")
+    figure("readiness", f"cache {checks['cache']['status']}, broker {checks['broker']['status']}")
+    assert statuses.keys() <= {200, 201}
+    assert traffic.slowest(began) < RESPONSE_SECONDS
+    assert limits == [200] * 5 + [429] * 3
+    assert (ready.status, ready.json()["status"]) == (200, "degraded")
+    expected = "read-only" if fault == "demoted" else "failed"
+    assert {checks["cache"]["status"], checks["broker"]["status"]} == {expected}
