@@ -1,5 +1,6 @@
 """The product as its operators run it: real processes, on a database of their own, with a real mail sink."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -54,10 +55,24 @@ class Sink:
 
     def __init__(self) -> None:
         self.messages: Queue[Any] = Queue()
+        self.slow: dict[str, float] = {}  # seconds before each reply, by how the sender or receiver begins
+
+    async def pause(self, address: str) -> None:
+        await asyncio.sleep(
+            max((self.slow[name] for name in self.slow if address.startswith(name)), default=0)
+        )
+
+    async def handle_MAIL(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        await self.pause(address)
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
+        await self.pause(address)
         if address.startswith("refused@"):
             return f"550 5.1.1 <{address}> is not known"
         envelope.rcpt_tos.append(address)
@@ -65,6 +80,7 @@ class Sink:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.messages.put(message_from_bytes(envelope.content, policy=policy.default))
+        await self.pause(envelope.rcpt_tos[0])
         return "250 kept"
 
     def next_email(self) -> Any:
@@ -101,6 +117,7 @@ class Product:
             "EMAIL_HOST": "127.0.0.1",
             "EMAIL_PORT": str(self.controller.port),
             "FRONTEND_URL": self.url,
+            "CELERY_WORKER_CONCURRENCY": "1",
             "LOG_LEVEL": "INFO",
             **environment,
         }
@@ -137,7 +154,7 @@ class Product:
         self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
         if self.has_worker:
             schedule = self.log_path.with_name("beat")
-            self.start("-m", "celery", "-A", "config", "worker", "-c", "1")
+            self.start("-m", "celery", "-A", "config", "worker")
             self.start("-m", "celery", "-A", "config", "beat", "-s", str(schedule))
         self.wait_until_ready()
         return self

@@ -5,8 +5,9 @@ the messages of a lost wake-up. Each message is delivered at least once, under a
 """
 
 import random
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import partial
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
@@ -14,12 +15,11 @@ from traceback import extract_tb
 from typing import Any
 
 import structlog
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from core.db.leases import Lease, caused_by, work_on
+from core.db.leases import BUDGET_SECONDS, Lease, caused_by, work_on
 from core.outbox.dispatcher import dispatcher
 from core.outbox.models import OutboxMessage
 from core.web import metrics
@@ -34,7 +34,9 @@ LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
 FIRST_DELAY = timedelta(seconds=15)
 MAX_DELAY = timedelta(hours=6)
-MAX_DELIVERIES = 4  # at once, by one task: a slow receiver delays one of them
+MAX_DELIVERIES = 4  # at once, by one task
+SLOW_SECONDS = 2.0  # in which no delivery has ended: then as many others begin beside the slow ones
+MAX_THREADS = 20
 
 Handler = Callable[[OutboxMessage], None]
 handlers: Registry[Handler] = Registry()
@@ -65,28 +67,65 @@ def enqueue(kind: str, payload: dict[str, Any], *, expires_in: timedelta | None 
 
 
 def drain() -> int:
-    """Deliver due messages, oldest first, several at once. Return the number of messages, delivered or not."""
-    due = len(OutboxMessage.objects.due().values_list("pk")[:MAX_DELIVERIES])
-    if due < 2 or connection.in_atomic_block:  # no other connection sees what the caller has not committed
-        return deliver_due()
-    with ThreadPoolExecutor(due, thread_name_prefix="delivery") as threads:
-        return sum(future.result() for future in [threads.submit(deliver_in_thread) for _ in range(due)])
+    """Deliver due messages, oldest first, several at once. Return the number of messages, delivered or not.
+
+    When none has ended for some seconds, those on their way have slow receivers: others begin beside them. So slow
+    receivers take one process of a worker, and leave the others to jobs.
+    """
+    if connection.in_atomic_block:  # no other connection sees what the caller has not committed
+        return work_on(claim, deliver, wake_up=wake_up)
+    if is_in_hand():
+        return 0
+    ended: list[OutboxMessage] = []
+    seen = 0
+    running: set[Future[None]] = set()
+    deadline = time.monotonic() + BUDGET_SECONDS
+    with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="delivery") as threads:
+        while True:
+            if len(ended) == seen and time.monotonic() < deadline:
+                free = min(MAX_DELIVERIES, MAX_THREADS - len(running))
+                due = len(OutboxMessage.objects.due().values_list("pk")[:free])
+                running |= {threads.submit(deliver_in_thread, ended) for _ in range(due)}
+            seen = len(ended)
+            if not running:
+                return seen
+            done, running = wait(running, SLOW_SECONDS)
+            for future in done:
+                future.result()
 
 
-def deliver_due() -> int:
-    return work_on(partial(OutboxMessage.objects.claim, LEASE), deliver, wake_up=wake_up)
+def is_in_hand() -> bool:
+    """Return whether another drain is at work that will deliver what is due: nothing has been due for long."""
+    rows = OutboxMessage.objects
+    on_their_way = rows.filter(finished_at=None, lease_until__gte=Now())
+    overdue = rows.due().filter(due_at__lt=Now() - timedelta(seconds=2 * SLOW_SECONDS))
+    return on_their_way.exists() and not overdue.exists()
 
 
-def deliver_in_thread() -> int:
+def claim() -> OutboxMessage | None:
+    return OutboxMessage.objects.claim(LEASE)
+
+
+def deliver_in_thread(ended: list[OutboxMessage]) -> None:
+    """Deliver until no message is due. Each is added to `ended`, delivered or not."""
+
+    def deliver_one(message: OutboxMessage) -> None:
+        try:
+            deliver(message)
+        finally:
+            ended.append(message)
+
     try:
-        return deliver_due()
+        work_on(claim, deliver_one, wake_up=wake_up)
     finally:
         connections.close_all()
 
 
 def deliver(message: OutboxMessage) -> None:
-    """Call the handler of a claimed message, and write the outcome. Raises LeaseLost; SoftTimeLimitExceeded ends the
-    task, after the message is set to be tried again."""
+    """Call the handler of a claimed message, and write the outcome. Raises LeaseLost.
+
+    A handler that hangs is ended with its process, at the time limit of the task.
+    """
     with caused_by(message, outboxId=str(message.pk)), Lease(message, LEASE) as lease:
         try:
             if message.expires_at and message.expires_at < timezone.now():
@@ -99,8 +138,6 @@ def deliver(message: OutboxMessage) -> None:
             handler(message)
         except Exception as error:
             fail(lease, error)
-            if isinstance(error, SoftTimeLimitExceeded):
-                raise
         else:
             finish(lease, OutboxMessage.Status.DONE, "")
 

@@ -71,7 +71,7 @@ def test_an_outcome_that_cannot_be_written_holds_up_no_other(handled, monkeypatc
         locks[0].__enter__()
 
     monkeypatch.setitem(outbox.handlers, "test.locked", lock)
-    assert outbox.deliver_due() == 2
+    assert outbox.drain() == 2
     with pytest.raises(StopIteration):
         next(locks[0].gen)
     first.refresh_from_db()
@@ -127,34 +127,30 @@ def test_work_that_hangs_loses_its_lease(monkeypatch):
         assert not lease.thread.is_alive()
 
 
-def test_a_slow_receiver_holds_up_one_delivery_at_a_time(monkeypatch):
+@pytest.mark.parametrize("number", [1, 8])
+def test_slow_receivers_hold_up_no_other_delivery(monkeypatch, number):
+    monkeypatch.setattr(outbox, "SLOW_SECONDS", 0.1)
     others, slow = Queue(), threading.Event()
     monkeypatch.setitem(outbox.handlers, "test.slow", lambda _message: slow.wait(20))
     monkeypatch.setitem(outbox.handlers, "test.quick", lambda message: others.put(message.pk))
-    OutboxMessageFactory(kind="test.slow")
+    OutboxMessageFactory.create_batch(number, kind="test.slow")
     quick = {OutboxMessageFactory(kind="test.quick").pk for _ in range(10)}
 
     def release():
         assert {others.get(timeout=10) for _ in quick} == quick
         slow.set()
 
-    assert together(outbox.drain, release)[0] == 11
+    assert together(outbox.drain, release)[0] == number + 10
 
 
-@pytest.mark.parametrize("late", ["outbox", "jobs"])
-def test_a_soft_time_limit_ends_the_task_and_the_row_is_tried_again(late, work, monkeypatch):
-    def exceed(_row):
+def test_a_soft_time_limit_ends_the_task_and_the_job_is_tried_again(work):
+    def exceed(_run):
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setitem(outbox.handlers, "test.late", exceed)
     work.act = exceed
-    row, drain = {
-        "outbox": (lambda: OutboxMessageFactory(kind="test.late"), outbox.drain),
-        "jobs": (JobFactory, jobs.run_due),
-    }[late]
-    row = row()
+    row = JobFactory()
     with pytest.raises(SoftTimeLimitExceeded):
-        drain()
+        jobs.run_due()
     row.refresh_from_db()
 
     assert (row.finished_at, row.lease_until, row.attempts) == (None, None, 1)
