@@ -13,7 +13,15 @@ from datetime import timedelta
 from typing import Any, Self
 
 import structlog
-from django.db import DatabaseError, connection, connections, models, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    models,
+    transaction,
+)
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
@@ -23,6 +31,7 @@ from core.web import request_context as context
 log = structlog.get_logger(__name__)
 
 BUDGET_SECONDS = 60.0  # after which a task claims no more rows
+RETRY_SECONDS = 1.0
 MAX_SECONDS = 900.0  # after which a lease is no longer renewed: the work hangs
 
 
@@ -122,6 +131,21 @@ class Lease:
         if not self.held().update(**values):
             self.lost = True
             raise LeaseLost
+
+    def settle(self, **values: Any) -> None:
+        """Write the outcome. While the database does not take it, try again until the lease has run out: without it
+        the work would be done twice."""
+        while True:
+            try:
+                self.write(**values)
+            except (OperationalError, InterfaceError) as error:
+                if self.thread is None or time.monotonic() > self.expires_at:
+                    raise
+                log.warning("outcome_not_written", row=str(self.row.pk), exc_info=error)
+                connection.close()
+                time.sleep(RETRY_SECONDS)
+            else:
+                return
 
     def renew(self, **values: Any) -> None:
         """Extend the lease, and write `values`. Raises LeaseLost."""

@@ -159,7 +159,7 @@ def fail(lease: Lease, error: Exception) -> None:
     if final:
         finish(lease, OutboxMessage.Status.FAILED, text)
         return
-    lease.write(
+    lease.settle(
         lease_until=None, lease_id=None, due_at=Now() + retry_delay(message.attempts), last_error=text
     )
     metrics.outbox_total.labels(message.kind, "retried").inc()
@@ -182,5 +182,5 @@ def retry_delay(attempts: int) -> timedelta:
 
 
 def finish(lease: Lease, status: OutboxMessage.Status, error: str) -> None:
-    lease.write(status=status, finished_at=timezone.now(), lease_until=None, last_error=error)
+    lease.settle(status=status, finished_at=timezone.now(), lease_until=None, last_error=error)
     metrics.outbox_total.labels(lease.row.kind, status.value).inc()

@@ -18,6 +18,7 @@ from core.outbox.models import OutboxMessage
 from core.tests.factories import JobFactory, OutboxMessageFactory, SampleMessageFactory
 from core.tests.leases import pass_time
 from core.tests.parallel import together
+from core.tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,24 +60,37 @@ def test_a_locked_row_holds_up_itself_alone(handled, work, make, drain):
     assert drain() == 1
 
 
+def waits_for_a_lock(cursor):
+    cursor.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return cursor.fetchone()[0]
+
+
 @on_postgresql
-def test_an_outcome_that_cannot_be_written_holds_up_no_other(handled, monkeypatch):
-    """The message is tried again when its lease has run out."""
+def test_an_outcome_is_written_once_the_row_is_free_and_holds_up_no_other(handled, monkeypatch):
+    """Without it the message would be delivered twice."""
     first = OutboxMessageFactory(kind="test.locked")
-    SampleMessageFactory()
     locks = []
 
     def lock(message):
         locks.append(locked(message))
         locks[0].__enter__()
+        SampleMessageFactory()
+
+    def release():
+        """Free the row once a first attempt to write the outcome has waited in vain."""
+        with connection.cursor() as cursor:
+            wait_until(lambda: handled and waits_for_a_lock(cursor), 20)
+            wait_until(lambda: not waits_for_a_lock(cursor), 20)
+        with pytest.raises(StopIteration):
+            next(locks[0].gen)
 
     monkeypatch.setitem(outbox.handlers, "test.locked", lock)
-    assert outbox.drain() == 2
-    with pytest.raises(StopIteration):
-        next(locks[0].gen)
+    assert together(outbox.drain, release)[0] == 2
     first.refresh_from_db()
 
-    assert (first.status, len(handled)) == ("pending", 1)
+    assert (first.status, first.attempts, len(handled)) == ("done", 1, 1)
 
 
 def test_a_lease_is_renewed_while_a_delivery_goes_on(monkeypatch):
