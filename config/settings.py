@@ -141,7 +141,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that a failover has made a read-only replica
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"read_timeout": 5, "write_timeout": 5}  # of AMQP
+CELERY_BROKER_HEARTBEAT = 5  # seconds; the worker replaces an AMQP connection that misses several
+# Of AMQP. Without confirmations a publisher does not notice that its connection is lost.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "read_timeout": 5,
+    "write_timeout": 5,
+    "confirm_publish": True,
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 if CELERY_BROKER_URL.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
