@@ -7,7 +7,7 @@ the messages of a lost wake-up. Each message is delivered at least once, under a
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import partial
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
@@ -35,8 +35,10 @@ MAX_ATTEMPTS = 8
 FIRST_DELAY = timedelta(seconds=15)
 MAX_DELAY = timedelta(hours=6)
 MAX_DELIVERIES = 4  # at once, by one task
-SLOW_SECONDS = 2.0  # in which no delivery has ended: then as many others begin beside the slow ones
+SLOW_SECONDS = 2.0  # in which no delivery has ended: then others begin beside the slow ones
 MAX_THREADS = 20
+OVERDUE = timedelta(seconds=8)  # then a drain begins beside another
+BEGINNING = 0x6F7574626F78  # "outbox", for the advisory lock
 
 Handler = Callable[[OutboxMessage], None]
 handlers: Registry[Handler] = Registry()
@@ -74,40 +76,50 @@ def drain() -> int:
     """
     if connection.in_atomic_block:  # no other connection sees what the caller has not committed
         return work_on(claim, deliver, wake_up=wake_up)
-    if is_in_hand():
+    first = claim_first()
+    if first is None:
         return 0
     ended: list[OutboxMessage] = []
-    seen = 0
-    running: set[Future[None]] = set()
+    seen, limit = 0, MAX_DELIVERIES
     deadline = time.monotonic() + BUDGET_SECONDS
     with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="delivery") as threads:
-        while True:
+        running = {threads.submit(deliver_in_thread, ended, first)}
+        while running:
             if len(ended) == seen and time.monotonic() < deadline:
-                free = min(MAX_DELIVERIES, MAX_THREADS - len(running))
-                due = len(OutboxMessage.objects.due().values_list("pk")[:free])
+                due = len(OutboxMessage.objects.due().values_list("pk")[: limit - len(running)])
                 running |= {threads.submit(deliver_in_thread, ended) for _ in range(due)}
+                limit = MAX_THREADS
             seen = len(ended)
-            if not running:
-                return seen
             done, running = wait(running, SLOW_SECONDS)
             for future in done:
                 future.result()
+    return len(ended)
 
 
-def is_in_hand() -> bool:
-    """Return whether another drain is at work that will deliver what is due: nothing has been due for long."""
-    rows = OutboxMessage.objects
-    on_their_way = rows.filter(finished_at=None, lease_until__gte=Now())
-    overdue = rows.due().filter(due_at__lt=Now() - timedelta(seconds=2 * SLOW_SECONDS))
-    return on_their_way.exists() and not overdue.exists()
+@transaction.atomic
+def claim_first() -> OutboxMessage | None:
+    """Claim the first message of a drain; none while another drain is at work, unless something is overdue.
+
+    One drain at a time begins. Otherwise two that began together could both end up with slow receivers.
+    """
+    if connection.vendor == "postgresql":  # transactions of SQLite exclude each other anyway
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [BEGINNING])
+    at_work = OutboxMessage.objects.filter(finished_at=None, lease_until__gte=Now())
+    overdue = OutboxMessage.objects.due().filter(due_at__lt=Now() - OVERDUE)
+    return None if at_work.exists() and not overdue.exists() else claim()
 
 
 def claim() -> OutboxMessage | None:
     return OutboxMessage.objects.claim(LEASE)
 
 
-def deliver_in_thread(ended: list[OutboxMessage]) -> None:
-    """Deliver until no message is due. Each is added to `ended`, delivered or not."""
+def deliver_in_thread(ended: list[OutboxMessage], first: OutboxMessage | None = None) -> None:
+    """Deliver `first`, and then until no message is due. Each is added to `ended`, delivered or not."""
+    claimed = [first] if first else []
+
+    def next_message() -> OutboxMessage | None:
+        return claimed.pop() if claimed else claim()
 
     def deliver_one(message: OutboxMessage) -> None:
         try:
@@ -116,7 +128,7 @@ def deliver_in_thread(ended: list[OutboxMessage]) -> None:
             ended.append(message)
 
     try:
-        work_on(claim, deliver_one, wake_up=wake_up)
+        work_on(next_message, deliver_one, wake_up=wake_up)
     finally:
         connections.close_all()
 
