@@ -15,7 +15,7 @@ from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
-from core.web.service_urls import broker_connection
+from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -142,24 +142,11 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that a failover has made a read-only replica
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_HEARTBEAT = 5  # seconds; the worker replaces an AMQP connection that misses several
-# Of AMQP. Without confirmations a publisher does not notice that its connection is lost.
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-    "read_timeout": 5,
-    "write_timeout": 5,
-    "confirm_publish": True,
-}
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-if CELERY_BROKER_URL.startswith("redis"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "visibility_timeout": 300,
-        "socket_connect_timeout": 1,
-        "socket_timeout": 5,
-        "socket_keepalive": True,
-        "health_check_interval": 10,
-    }
-    # A process that is free fetches a message. A limit on unacknowledged messages would count one whose
-    # acknowledgement has failed for ever, and stop the worker.
-    CELERY_WORKER_PREFETCH_MULTIPLIER, CELERY_WORKER_DISABLE_PREFETCH = 0, True
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
+# A process that is free fetches a message. A limit on unacknowledged messages would count one whose acknowledgement has
+# failed for ever, and stop the worker.
+CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith("redis")
+CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if CELERY_WORKER_DISABLE_PREFETCH else 1
 # A worker listens to both, unless its -Q names one.
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
 CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}}

@@ -35,9 +35,9 @@ MAX_ATTEMPTS = 8
 FIRST_DELAY = timedelta(seconds=15)
 MAX_DELAY = timedelta(hours=6)
 MAX_DELIVERIES = 4  # at once, by one task
-SLOW_SECONDS = 2.0  # in which no delivery has ended: then others begin beside the slow ones
+SLOW_SECONDS = 2.0  # in which no delivery has ended: then others begin next to the slow ones
 MAX_THREADS = 20
-OVERDUE = timedelta(seconds=8)  # then a drain begins beside another
+OVERDUE = timedelta(seconds=8)  # then a drain begins next to another
 BEGINNING = 0x6F7574626F78  # "outbox", for the advisory lock
 
 Handler = Callable[[OutboxMessage], None]
@@ -71,7 +71,7 @@ def enqueue(kind: str, payload: dict[str, Any], *, expires_in: timedelta | None 
 def drain() -> int:
     """Deliver due messages, oldest first, several at once. Return the number of messages, delivered or not.
 
-    When none has ended for some seconds, those on their way have slow receivers: others begin beside them. So slow
+    When none has ended for some seconds, those on their way have slow receivers: others begin next to them. So slow
     receivers take one process of a worker, and leave the others to jobs.
     """
     if connection.in_atomic_block:  # no other connection sees what the caller has not committed

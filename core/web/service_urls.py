@@ -230,3 +230,12 @@ def broker_connection(url: str) -> tuple[str, dict[str, Any] | None]:
     return plain, {**options, "cert_reqs": requirement} | (
         {"server_hostname": parts.hostname} if checked else {}
     )
+
+
+def broker_options(url: str) -> dict[str, Any]:
+    """Return CELERY_BROKER_TRANSPORT_OPTIONS, which bound every wait for the broker."""
+    if url.startswith("redis"):
+        timeouts = {"socket_connect_timeout": 1, "socket_timeout": 5, "health_check_interval": 10}
+        return {**timeouts, "visibility_timeout": 300, "socket_keepalive": True}
+    # Without confirmations a publisher does not notice that its connection is lost.
+    return {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
