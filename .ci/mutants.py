@@ -166,7 +166,7 @@ MUTANTS = (
         "core/jobs/tests/test_leases.py core/outbox/tests/test_outbox_failures.py",
     ),
     Mutant(
-        "a reset leaves the sessions alive",
+        "a reset ends no session",
         "accounts/services/passwords.py",
         '    user.sessions.end("password_reset")',
         "    user.sessions.live()",

@@ -15,13 +15,13 @@ from threading import Timer
 
 MINUTES = {
     "check": 5,
-    "test": 9,
-    "test-services": 14,
-    "test-faults": 7,
+    "test": 8,
+    "test-services": 13,
+    "test-faults": 11,
     "test-clients": 4,
-    "test-browser": 6,
+    "test-browser": 5,
     "test-proxy": 4,
-    "test-adoption": 10,
+    "test-adoption": 9,
 }
 SUMMARY = re.compile(r"\d+ (passed|failed|error)")  # of pytest
 GRACE_SECONDS = 60

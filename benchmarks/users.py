@@ -44,9 +44,9 @@ class User:
                     streams = streams or await asyncio.open_connection("127.0.0.1", self.port)
                     status = await exchange(*streams, request)
             except (OSError, EOFError, TimeoutError) as error:
-                is_kept = streams is not None and not getattr(error, "partial", b"")
+                was_open = streams is not None and not getattr(error, "partial", b"")
                 streams = None
-                if is_kept and not is_second:  # closed while its user was thinking (RFC 9112, 9.3.1)
+                if was_open and not is_second:  # closed while its user was thinking (RFC 9112, 9.3.1)
                     is_second = True
                     continue
             is_second = False
@@ -62,9 +62,9 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, r
     kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
     head = f"{request.method} {request.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{token}{kind}\r\n"
     writer.write(head.encode() + body)
-    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-    await reader.readexactly(int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0] or b"0"))
-    return int(answer[9:12])
+    response = (await reader.readuntil(b"\r\n\r\n")).lower()
+    await reader.readexactly(int(response.partition(b"content-length: ")[2].partition(b"\r\n")[0] or b"0"))
+    return int(response[9:12])
 
 
 async def everybody(users: list[User], others: list[User], seconds: float) -> None:

@@ -25,9 +25,7 @@ SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte lose
 BACKLOG = 1024
 LEAST_MEMORY = 150  # MiB
 MAX_CONNECTIONS = 1024  # of each process
-RESPAWN_SECONDS = (
-    10.0  # from the start of a new process to the end of the one that it replaces: it has to import all
-)
+RESPAWN_SECONDS = 10.0  # the new process imports everything before the old one stops
 # The server's own lines in the form of ours. Each worker process applies this before it reads the settings.
 LOGGING = {
     "version": 1,
