@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.db import connection
-from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.services.sessions import open_session
@@ -17,24 +16,12 @@ from accounts.tests.factories import UserFactory
 from core.audit import triggers as append_only
 from core.db import counters, triggers
 from core.outbox import services as outbox
-from core.tests.contract import contradictions
+from core.tests.caller import Caller
 from core.web import request_context
 
 REDIS_URL = settings.REDIS_URL  # before a test sets another
 
 pytest_plugins = ["core.tests.storages", "core.tests.normalisation"]
-
-
-class Caller(APIClient):
-    """API client with its user in `caller.user`, None for the anonymous one."""
-
-    user: User | None = None
-
-    def request(self, **kwargs: Any) -> Any:
-        """Send a request, and check the response against the OpenAPI document."""
-        response = super().request(**kwargs)
-        assert contradictions(response) == []
-        return response
 
 
 @pytest.fixture(scope="session")

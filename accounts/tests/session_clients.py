@@ -6,8 +6,8 @@ from hypothesis.stateful import RuleBasedStateMachine
 from accounts.tests.checks import API, data, refusal, token_in
 from accounts.tests.factories import UserFactory
 from accounts.tests.session_model import MAX_RECENT, REVOKED, AccountModel, Link
-from conftest import Caller
 from core.outbox import services as outbox
+from core.tests.caller import Caller
 
 
 class SessionClients(RuleBasedStateMachine):
