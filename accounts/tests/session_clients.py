@@ -16,7 +16,7 @@ class SessionClients(RuleBasedStateMachine):
         clock.move_to(start)
         self.clock, self.client, self.numbers = clock, Caller(), iter(range(1000))
         self.admin, self.log_in_as = UserFactory(role="admin"), log_in
-        users = [UserFactory(name="Ann Able"), UserFactory(name="Bob Baker")]
+        users = [UserFactory(name="Ann Able", email_verified_at=start), UserFactory(name="Bob Baker")]
         self.accounts = [AccountModel(user) for user in users]
 
     @property
@@ -34,6 +34,14 @@ class SessionClients(RuleBasedStateMachine):
     @property
     def links(self):
         return [link for account in self.accounts for link in account.links]
+
+    @property
+    def open_links(self):
+        return [link for link in self.links if link.is_open]
+
+    @property
+    def undo_links(self):
+        return [link for account in self.accounts for link in account.open_undo_links()]
 
     @property
     def active(self):

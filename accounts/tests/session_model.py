@@ -24,7 +24,7 @@ EXPIRED, REVOKED = (401, "TOKEN_EXPIRED"), (401, "TOKEN_REVOKED")
 class Token:
     def __init__(self, text, expires_at):
         self.text, self.expires_at = text, expires_at
-        self.is_done = False  # seen as expired
+        self.is_done = False  # refused, and not checked again
 
     @property
     def is_expired(self):
@@ -104,7 +104,7 @@ class AccountModel:
     def __init__(self, user):
         self.name, self.id, self.email, self.password = user.name, str(user.pk), user.email, PASSWORD
         self.role, self.pending = "user", None
-        self.is_verified = self.is_deleted = False
+        self.is_verified, self.is_deleted = user.email_verified, False
         self.sessions, self.links = [], []
 
     def __repr__(self):

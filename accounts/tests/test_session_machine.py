@@ -17,7 +17,7 @@ from accounts.tests.session_model import LIFETIME, REFRESH, REVOKED, SessionMode
 from core.tests.machines import having, one_of, settings_of
 
 # About ten seconds. Larger numbers make a longer search.
-SETTINGS = settings_of(examples=10, steps=20)
+SETTINGS = settings_of(examples=12, steps=20)
 
 ME = f"{API}/users/me"
 LIST = f"{API}/auth/sessions"
@@ -32,13 +32,10 @@ class SessionMachine(SessionClients):
         for account in (*self.accounts, self.accounts[0]):
             self.log_in(account)
 
-    @rule(account=one_of("accounts"))
+    @having("active")
+    @rule(account=one_of("active"))
     def log_in(self, account):
-        response = self.post("login", email=account.email, password=account.password)
-        if account.is_deleted:
-            assert refusal(response) == (401, "INVALID_CREDENTIALS")
-            return
-        pair = data(response)["tokens"]
+        pair = data(self.post("login", email=account.email, password=account.password))["tokens"]
         listed = data(self.client.get(LIST, headers={"Authorization": f"Bearer {pair['accessToken']}"}))
         [current] = [row["id"] for row in listed if row["current"]]
         session = SessionModel(account, current)
@@ -91,6 +88,7 @@ class SessionMachine(SessionClients):
 
     # --- passwords ----------------------------------------------------------------------------
 
+    @precondition(lambda self: len(self.live) > 2)
     @having("usable")
     @rule(session=one_of("usable"))
     def change_password(self, session):
@@ -104,18 +102,33 @@ class SessionMachine(SessionClients):
 
     def check_former(self, account, password):
         """The former password opens nothing. The new one does, which also clears the count of failures."""
+        self.check_refused(account, password)
+        self.log_in(account)
+
+    def check_refused(self, account, password):
         response = self.post("login", email=account.email, password=password)
         assert refusal(response) == (401, "INVALID_CREDENTIALS")
-        self.log_in(account)
 
     @precondition(lambda self: sum(link.is_open for link in self.links) < 3)
     @having("active")
-    @rule(account=one_of("active"))
-    def forget_password(self, account):
+    @rule(account=one_of("active"), opens=st.booleans())
+    def forget_password(self, account, opens):
         assert self.post("forgot-password", email=account.email).status_code == 202
         self.receive(account, "reset-password", account.email)
+        if opens:
+            self.open_a_link(account.links[-1])
 
     # --- links --------------------------------------------------------------------------------
+
+    @having("undo_links")
+    @rule(link=one_of("undo_links"))
+    def undo_a_change(self, link):
+        self.open_a_link(link)
+
+    @having("open_links")
+    @rule(link=one_of("open_links"))
+    def open_an_open_link(self, link):
+        self.open_a_link(link)
 
     @having("links")
     @rule(link=one_of("links"))
@@ -166,21 +179,26 @@ class SessionMachine(SessionClients):
         account.void_links()
 
     @having("usable")
-    @rule(session=one_of("usable"), to=st.sampled_from(["new", "own", "taken"]))
-    def change_address(self, session, to):
+    @rule(session=one_of("usable"), to=st.sampled_from(["new", "new", "own", "taken"]), opens=st.booleans())
+    def change_address(self, session, to, opens):
         account = session.account
         [other] = [each for each in self.accounts if each is not account]
         new = f"{account.id}-{next(self.numbers)}@example.com"
         address = {"new": new, "own": account.email, "taken": other.email}[to]
-        is_taken = to == "taken" and not other.is_deleted
+        is_taken = address == other.email and not other.is_deleted
         response = self.send(session, "patch", ME, {"email": address, "currentPassword": account.password})
         if is_taken:
             assert refusal(response) == (409, "EMAIL_EXISTS")
             return
-        account.set_pending(None if to == "own" else address)
-        assert data(response)["pendingEmail"] == account.pending
-        if account.pending:
+        pending = None if address == account.email else address
+        assert data(response)["pendingEmail"] == pending
+        if pending == account.pending:
+            return  # no change, and no further email
+        account.set_pending(pending)
+        if pending:
             self.receive(account, "verify-email", address)
+            if opens:
+                self.open_a_link(account.links[-1])
 
     # --- admins, and time ---------------------------------------------------------------------
 
@@ -192,18 +210,20 @@ class SessionMachine(SessionClients):
         account.role = data(response)["role"]
         assert account.role == role
 
-    @precondition(lambda self: len(self.live) > 4)
+    @precondition(lambda self: len(self.live) > 1)
+    @having("active")
     @rule(account=one_of("active"))
     def delete_account(self, account):
         assert self.log_in_as(self.admin).delete(f"{API}/users/{account.id}").status_code == 204
         account.delete()
+        self.check_refused(account, account.password)
 
     @having("usable")
     @rule(minutes=st.sampled_from([0.1, 5, 14, 16, 61, 24 * 60, 8 * 24 * 60]))
     def wait(self, minutes):
         self.clock.shift(timedelta(minutes=minutes))
 
-    @precondition(lambda self: len(self.live) > 3)
+    @precondition(lambda self: len(self.live) > 1)
     @rule(session=one_of("live"))
     def use_for_a_month(self, session):
         """Refresh until the session reaches its longest lifetime. It ends before its last access token expires."""
@@ -227,7 +247,8 @@ class SessionMachine(SessionClients):
                     assert refusal(response) == refused
                 else:
                     self.check_profile(session.account, data(response))
-                token.is_done = token.is_expired  # it remains so
+                # Neither state ends. One token of an ended session is checked on.
+                token.is_done = token.is_expired or (session.is_ended and token is not session.access[-1])
 
     def check_profile(self, account, shown):
         names = ("id", "email", "pendingEmail", "role", "emailVerified")
