@@ -13,9 +13,9 @@ from django.utils import timezone
 from config.tests.processes import Sink, free_port
 from core.db import owner_versions, triggers
 from core.outbox.models import OutboxMessage
-from core.web import health
 from core.tests.factories import JobFactory
 from core.tests.interpreter import django_python
+from core.web import health
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]
 
