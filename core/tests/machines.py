@@ -1,4 +1,4 @@
-"""What the state machines of Hypothesis share."""
+"""Settings and selectors that the state machines of Hypothesis share."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
