@@ -1,16 +1,47 @@
 """Read request bodies from the network before a thread is given to the request."""
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections import Counter
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from django.conf import settings
+from django.http import HttpRequest
+
+from core.web.client_address import client_ip, limit_key
+from core.web.errors import ApiError
 
 MAX_IN_MEMORY = 256 * 1024
 GRACE_SECONDS = 10.0
 MIN_BYTES_PER_SECOND = 16 * 1024
+MAX_OF_ADDRESS = 64
+TOO_MANY = ApiError("RATE_LIMITED", retry_after=round(GRACE_SECONDS))
+
+
+class BodyCounter:
+    """Counts the bodies that each client address is sending to this process. Touched by the loop alone."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    @contextmanager
+    def counted(self, environ: dict[str, Any]) -> Iterator[None]:
+        """Count a body while it is read. Raises TOO_MANY if MAX_OF_ADDRESS of this address are on their way."""
+        request = HttpRequest()
+        request.META, request.path_info = environ, environ["PATH_INFO"]
+        address = limit_key(client_ip(request))
+        if self.counts[address] >= MAX_OF_ADDRESS:
+            raise TOO_MANY
+        self.counts[address] += 1
+        try:
+            yield
+        finally:
+            self.counts[address] -= 1
+            if not self.counts[address]:
+                del self.counts[address]
 
 
 class UnstoredBody(BytesIO):

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -21,7 +22,7 @@ from granian.rsgi import ProtocolError
 from uuid_utils import uuid7
 
 from core.web import request_context as context
-from core.web.bodies import read_body
+from core.web.bodies import BodyCounter, read_body
 from core.web.errors import ApiError, error_response
 from core.web.health import live
 
@@ -112,6 +113,7 @@ class Server:
         if threads > hot:
             self.others = ThreadPoolExecutor(threads - hot, thread_name_prefix="other-request")
         self.limit = threads + MAX_WAITING
+        self.bodies = BodyCounter()
         self.accepted = 0  # running or waiting; touched by the loop alone
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
@@ -127,9 +129,12 @@ class Server:
         undeclared = "HTTP_TRANSFER_ENCODING" in environ or scope.http_version.startswith("2")
         try:
             declared = None if undeclared else int(environ.get("CONTENT_LENGTH", "0"))
-            body, length = await read_body(protocol, declared)
+            with self.bodies.counted(environ) if declared != 0 else nullcontext():
+                body, length = await read_body(protocol, declared)
         except TimeoutError:
             return refuse(protocol, environ, TOO_SLOW)
+        except ApiError as error:
+            return refuse(protocol, environ, error)
         except ProtocolError:
             return None  # the client has gone
         with body:

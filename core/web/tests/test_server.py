@@ -2,13 +2,14 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 
 import pytest
@@ -212,6 +213,29 @@ def test_a_body_that_does_not_come_is_a_408(server):
 
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"REQUEST_TIMEOUT" in answer
+
+
+def test_of_one_address_64_bodies_are_read_at_once(server):
+    half = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx"
+    with ExitStack() as stack:
+        several = [stack.enter_context(server.send(half)) for _ in range(65)]
+        [refused], _, _ = select.select(several, [], [], SECONDS)
+        answer = refused.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 429")
+        assert b"RATE_LIMITED" in answer
+
+        assert server.get("/echo").status == 200  # no body
+        elsewhere = stack.enter_context(
+            socket.create_connection(("127.0.0.1", server.port), SECONDS, ("127.0.0.2", 0))
+        )
+        elsewhere.sendall(half + b"y")
+        assert elsewhere.recv(12) == b"HTTP/1.1 200"
+
+        several.remove(refused)
+        several[0].sendall(b"y")
+        assert several[0].recv(12) == b"HTTP/1.1 200"
+        again = stack.enter_context(server.send(half + b"y"))
+        assert again.recv(12) == b"HTTP/1.1 200"
 
 
 def test_liveness_waits_for_no_thread_and_others_are_refused_in_time(server, blocker, elsewhere):
