@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from config.tests.processes import Sink, free_port
 from core.db import owner_versions, triggers
-from core.outbox.models import OutboxMessage
+from core.outbox.models import Heartbeat, OutboxMessage
 from core.tests.factories import JobFactory
 from core.tests.interpreter import django_python
 from core.web import health
@@ -31,6 +31,13 @@ def findings(*options):
     for one in json.loads(output.getvalue())["findings"]:
         by_name.setdefault(one["name"], []).append((one["status"], one["text"], one["cure"]))
     return by_name, failed
+
+
+@pytest.fixture(autouse=True)
+def _programs(db):
+    """Let worker and beat run."""
+    for program in Heartbeat.Program:
+        Heartbeat.objects.create(program=program, host="a", beat_at=timezone.now())
 
 
 @pytest.fixture

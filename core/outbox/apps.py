@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -5,3 +7,7 @@ class OutboxConfig(AppConfig):
     name = "core.outbox"
     label = "core_outbox"
     verbose_name = "Outbox"
+
+    def ready(self) -> None:
+        """Import the module that adds the heartbeats to the metrics."""
+        import_module("core.outbox.heartbeats")

@@ -16,6 +16,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import close_old_connections, connections
 
+from core.outbox.heartbeats import Heart
+from core.outbox.models import Heartbeat
 from core.outbox.schedules import run_due_entries
 
 log = structlog.get_logger(__name__)
@@ -90,10 +92,11 @@ class Dispatcher:
                 run(task)
 
     def follow_schedule(self) -> None:
-        seconds = 0.0
+        seconds, heart = 0.0, Heart(Heartbeat.Program.BEAT)
         while not self.stopping.wait(seconds):
             seconds = 5.0  # after a failure
             with surviving():
+                heart.beat()
                 seconds = run_due_entries(current_app, self.run_entry)
 
     def run_entry(self, task: str, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""The tables of the outbox (core/outbox/services.py) and of the schedule (core/outbox/schedules.py)."""
+"""The tables of the outbox (core/outbox/services.py), the schedule and the heartbeats (modules of these names)."""
 
 from typing import ClassVar
 
@@ -63,3 +63,23 @@ class ScheduledTask(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of the workers, or of beat, of one host. See core/outbox/heartbeats.py."""
+
+    class Program(models.TextChoices):
+        WORKER = "worker"
+        BEAT = "beat"
+
+    program = models.CharField(max_length=10, choices=Program.choices)
+    host = models.CharField(max_length=255)
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["program", "host"], name="heartbeat_by_program_and_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.program} on {self.host}"

@@ -5,7 +5,9 @@ import ipaddress
 import os
 from functools import cache
 
+import structlog
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
@@ -27,6 +29,10 @@ job_seconds = Histogram(
 cached_responses_total = Counter("cached_responses_total", "Lists looked up in the cache", ["outcome"])
 logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
 
+# For collectors of what the database knows, which are the same in all processes.
+database_registry = CollectorRegistry()
+log = structlog.get_logger(__name__)
+
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     # A client can invent methods; the set of labels must be bounded.
@@ -47,7 +53,12 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    content = generate_latest(registry)
+    try:
+        content += generate_latest(database_registry)
+    except DatabaseError as error:
+        log.warning("metrics_without_database", error=type(error).__name__)
+    return HttpResponse(content, content_type=CONTENT_TYPE_LATEST)
 
 
 def may_read(request: HttpRequest) -> bool:

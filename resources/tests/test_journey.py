@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 import pytest
 
 from config.tests.processes import Product, call
+from core.tests.waiting import wait_until
 
 OLD, NEW = "Corr3ct-horse-battery", "An0ther-horse-battery"
 
@@ -149,6 +150,17 @@ def test_bodies_of_every_size_and_form_arrive(product, size, status):
         with closing(connection), suppress(BrokenPipeError, ConnectionResetError):
             connection.request("POST", "/api/v1/auth/login", body, {"Content-Type": "application/json"})
             assert connection.getresponse().status == status
+
+
+def test_worker_and_beat_write_heartbeats(product):
+    programs = (
+        ("worker", "beat") if product.has_worker else ("beat",)
+    )  # without a broker the web server is beat
+    known = [f'heartbeat_age_seconds{{program="{program}"}}' for program in programs]
+    wait_until(lambda: all(name in call(f"{product.url}/metrics").body.decode() for name in known))
+
+    for program in programs:
+        assert product.manage("heartbeat", program).startswith(program)
 
 
 def test_a_stop_finishes_running_requests(tmp_path):

@@ -19,7 +19,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from core.jobs.models import Job
-from core.outbox.models import OutboxMessage
+from core.outbox.heartbeats import LATE as LATE_HEARTBEAT
+from core.outbox.heartbeats import ages
+from core.outbox.models import Heartbeat, OutboxMessage
 from core.web import health
 from core.web.client_address import FORWARDED_FOR, client_ip
 
@@ -33,6 +35,11 @@ CURES = {
     "cache": "Check REDIS_URL, and that the server runs and takes writes.",
     "broker": "Check CELERY_BROKER_URL, and that the server runs.",
     "migrations": "Run `manage.py migrate`.",
+}
+STARTS = {
+    "worker": "Start `celery -A config worker`.",
+    "beat": "Start `celery -A config beat`.",
+    "schedule": "Start `manage.py serve`, which does this work where there is no broker.",
 }
 
 
@@ -83,7 +90,7 @@ def findings_of(*others: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield Finding(
             name, status, f"{result['status']}, {result['latencyMs']} ms", "" if status == OK else CURES[name]
         )
-    of_database = (check_triggers, check_work, check_clock) if has_database else ()
+    of_database = (check_triggers, check_work, check_heartbeats, check_clock) if has_database else ()
     for check_other in (*of_database, check_settings, check_storage, check_kernel, *others):
         yield from check_other()
 
@@ -100,11 +107,7 @@ def check_work() -> Iterator[Finding]:
     """Look for a worker by its work: rows that are due and that nobody takes."""
     if OutboxMessage._meta.db_table not in connection.introspection.table_names():
         return  # migrations are pending
-    start = (
-        "Start `celery -A config worker` and `celery -A config beat`."
-        if settings.CELERY_BROKER_URL
-        else "Start `manage.py serve`, which does this work where there is no broker."
-    )
+    start = STARTS["worker" if settings.CELERY_BROKER_URL else "schedule"]
     for name, rows in (("outbox", OutboxMessage.objects.due()), ("jobs", Job.objects.due())):
         late = rows.filter(due_at__lt=timezone.now() - LATE)
         oldest = late.order_by("due_at").first()
@@ -119,6 +122,23 @@ def check_work() -> Iterator[Finding]:
     if failed:
         text = f"{failed} could not be delivered within the last day"
         yield Finding("outbox", WARNING, text, "Look at their errors in the admin, and retry them there.")
+
+
+def check_heartbeats() -> Iterator[Finding]:
+    if Heartbeat._meta.db_table not in connection.introspection.table_names():
+        return  # migrations are pending
+    last = ages()
+    # Without a broker the web server follows the schedule, and its heartbeat is that of beat.
+    programs = {"worker": "worker", "beat": "beat"} if settings.CELERY_BROKER_URL else {"schedule": "beat"}
+    for name, program in programs.items():
+        age = last.get(program)
+        if age is not None and age <= LATE_HEARTBEAT:
+            yield Finding(name, OK, f"last heartbeat {age.total_seconds():.0f} s ago")
+            continue
+        text = (
+            "no heartbeat within a day" if age is None else f"last heartbeat {age.total_seconds():.0f} s ago"
+        )
+        yield Finding(name, FAILED if settings.CELERY_BROKER_URL else WARNING, text, STARTS[name])
 
 
 def check_clock() -> Iterator[Finding]:
