@@ -1,9 +1,9 @@
 """Call a running server with valid and invalid requests, generated from its OpenAPI schema (`make fuzz`).
 
-Runs as an ordinary user and at the same time as an admin, each with its own server and database: SQLite, or with
-TEST_DATABASE_URL a temporary database on that PostgreSQL. Fails on a 5xx and on a response that the schema does not
-describe, and prints the number of cases. Other arguments go to schemathesis, e.g. `make fuzz ARGS='--max-examples 20'`;
-`--only user` and `--only admin` are our own.
+Runs without a session, as a user, as staff and as an admin, two at a time, each with its own server and database:
+SQLite, or with TEST_DATABASE_URL a temporary database on that PostgreSQL. Fails on a 5xx, on a response that the schema
+does not describe and on one that takes longer than 2 seconds, and prints the number of cases. Other arguments go to
+schemathesis, e.g. `make fuzz ARGS='--max-examples 20'`; `--only ROLE`, which may be repeated, is our own.
 """
 
 import argparse
@@ -31,9 +31,9 @@ CONFIG = ROOT / ".ci" / "schemathesis.toml"
 HOOKS = ROOT / ".ci" / "fuzz_hooks.py"
 # They end the session that the rest of the run needs.
 LEFT_OUT = "/auth/(logout|logout-all|sessions)"
-ROLES = ("user", "admin")
-# With these a run as both has more than 20,000 cases, and takes some 20 minutes on two cores.
-DEFAULTS = ("--max-examples", "185")
+ROLES = ("anonymous", "user", "staff", "admin")
+# With these a run as all has more than 50,000 cases, and takes some 45 minutes on two cores.
+DEFAULTS = ("--max-examples", "150", "--max-response-time", "2")
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,9 @@ class Caller:
         return token
 
 
-def make_caller(base: str, variables: dict[str, str], role: str) -> Caller:
-    caller = Caller(role, f"fuzz-{role}@example.com", f"A1{secrets.token_hex(8)}")
-    if role == "user":
-        account = {"email": caller.email, "name": "Fuzz", "password": caller.password}
-        call(f"{base}/api/v1/auth/register", account)
-    else:
+def make_caller(base: str, variables: dict[str, str], role: str, name: str) -> Caller:
+    caller = Caller(role, f"fuzz-{name}@example.com", f"A1{secrets.token_hex(8)}")
+    if role == "admin":
         options = ["--noinput", "--email", caller.email, "--name", "Fuzz"]
         subprocess.run(
             [sys.executable, "manage.py", "createsuperuser", *options],
@@ -62,17 +59,27 @@ def make_caller(base: str, variables: dict[str, str], role: str) -> Caller:
             stdout=subprocess.DEVNULL,
             check=True,
         )
+        return caller
+    account = {"email": caller.email, "name": "Fuzz", "password": caller.password}
+    registered = call(f"{base}/api/v1/auth/register", account)["data"]["user"]
+    if role == "staff":
+        token = make_caller(base, variables, "admin", "promoter").log_in(base)
+        call(f"{base}/api/v1/users/{registered['id']}", {"role": "staff"}, token, method="PATCH")
     return caller
 
 
-def fuzz(base: str, caller: Caller, arguments: list[str], log: Path) -> tuple[int, int]:
-    """Run schemathesis, and return its exit code and the number of cases."""
+def fuzz(base: str, caller: Caller, other: Caller, arguments: list[str], log: Path) -> tuple[int, int]:
+    """Run schemathesis, and return its exit code and the number of cases. `other` must see nothing of the caller's."""
     token = caller.log_in(base)
-    command: list[str | Path] = [SCHEMATHESIS, "--config-file", CONFIG, "run", f"{base}/api/v1/schema"]
-    command += ["--header", f"Authorization: Bearer {token}", "--exclude-path-regex", LEFT_OUT]
     with tempfile.TemporaryDirectory(prefix="fuzz-report-") as folder:
-        known, report = Path(folder) / "known.json", Path(folder) / "report.json"
+        known, report, config = (Path(folder) / name for name in ("known.json", "report.json", "config.toml"))
         known.write_text(json.dumps(make_objects(base, token, admin=caller.role == "admin")))
+        text = CONFIG.read_text()
+        command: list[str | Path] = [SCHEMATHESIS, "--config-file", config, "run", f"{base}/api/v1/schema"]
+        if caller.role != "anonymous":
+            text += with_tokens(Path(folder) / "users.json", {"caller": token, "other": other.log_in(base)})
+            command += ["--exclude-path-regex", LEFT_OUT]
+        config.write_text(text)
         command += ["--report-json-path", report, *DEFAULTS, *arguments]
         hooked = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "FUZZ_KNOWN": str(known)}
         with log.open("wb") as output:
@@ -84,9 +91,23 @@ def fuzz(base: str, caller: Caller, arguments: list[str], log: Path) -> tuple[in
         me = call(f"{base}/api/v1/users/me", token=token)["data"]
     except urllib.error.HTTPError as error:
         sys.exit(f"fuzz: the session ended during the run ({error.code}), so most of it was never reached")
-    if me["role"] != caller.role:
+    if caller.role not in {me["role"], "anonymous"}:
         sys.exit(f"fuzz: the {caller.role} became a {me['role']} during the run")
     return code, cases
+
+
+def with_tokens(users: Path, tokens: dict[str, str]) -> str:
+    """Write the tokens as a Web Fuzzing Commons document, and return the configuration that names it.
+
+    Requests are the caller's. What the caller reads is read again as the other user (`object_level_authorization`).
+    """
+    headers = {
+        name: [{"name": "Authorization", "value": f"Bearer {token}"}] for name, token in tokens.items()
+    }
+    users.write_text(
+        json.dumps({"auth": [{"name": name, "fixedHeaders": each} for name, each in headers.items()]})
+    )
+    return f'\n[auth.wfc]\npath = "{users}"\nuser = "caller"\npeers = ["caller", "other"]\n'
 
 
 @contextmanager
@@ -112,16 +133,21 @@ def run(role: str, arguments: list[str], log: Path) -> tuple[int, int]:
 def run_on(url: str, role: str, arguments: list[str], log: Path) -> tuple[int, int]:
     variables = environment(url)
     with live_server(variables) as base:
-        return fuzz(base, make_caller(base, variables, role), arguments, log)
+        caller = make_caller(base, variables, role, role)
+        other = make_caller(base, variables, "user", "other")
+        return fuzz(base, caller, other, arguments, log)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--only", choices=ROLES)
+    parser.add_argument("--only", choices=ROLES, action="append")
     ours, arguments = parser.parse_known_args()
-    roles = [ours.only] if ours.only else list(ROLES)
+    roles = ours.only or list(ROLES)
     # Each with a server and a database of its own: the admin deletes accounts, and a process makes use of one core.
-    with tempfile.TemporaryDirectory(prefix="fuzz-logs-") as folder, ThreadPoolExecutor() as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="fuzz-logs-") as folder,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         logs = {role: Path(folder) / role for role in roles}
         started = {role: pool.submit(run, role, arguments, log) for role, log in logs.items()}
         results = {}

@@ -10,10 +10,13 @@ COUNT = 300  # of resources; some are deleted on the way
 BOUNDARY = "fuzz"
 
 
-def call(url: str, body: Any = None, token: str = "", kind: str = "application/json") -> Any:
+def call(
+    url: str, body: Any = None, token: str = "", kind: str = "application/json", method: str = ""
+) -> Any:
     headers = {"Content-Type": kind} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own server
+    method = method or ("GET" if data is None else "POST")
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  # our own server
     with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
         return json.load(response)
 

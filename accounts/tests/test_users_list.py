@@ -103,6 +103,8 @@ def test_shows_only_the_requested_fields(admin):
         ({"search": "x" * 201}, ("search", "max_length")),
         ({"sort": "password"}, ("sort", "invalid")),
         ({"fields": "password"}, ("fields", "invalid")),
+        ({"fields": ",".join(["id"] * 101)}, ("fields", "max_length")),
+        ({"sort": ",".join(["name"] * 101)}, ("sort", "max_length")),
         ({"limit": "101"}, ("limit", "invalid")),
         ({"password__startswith": "x"}, ("password__startswith", "unknown_parameter")),
         ({"email": "x"}, ("email", "unknown_parameter")),

@@ -159,12 +159,17 @@ def parameter_problems(
                 "code": "repeated_parameter",
                 "message": _("This parameter may be given once."),
             }
-        elif len(values) > MAX_VALUES:
+        elif number_of_values(name, values) > MAX_VALUES:
             message, params = _("At most %(max)d values."), {"max": MAX_VALUES}
             yield {"field": name, "code": "max_length", "message": message % params, "params": params}
         elif sum(map(len, values)) > MAX_LENGTH_OF_VALUES:
             message, params = _("At most %(max)d characters."), {"max": MAX_LENGTH_OF_VALUES}
             yield {"field": name, "code": "max_length", "message": message % params, "params": params}
+
+
+def number_of_values(name: str, values: list[str]) -> int:
+    commas = sum(value.count(",") for value in values) if name in NAME_LISTS else 0
+    return len(values) + commas
 
 
 def requested_fields(request: Request, names: frozenset[str]) -> frozenset[str] | None:
