@@ -17,7 +17,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption check words lock release mutants fuzz bench clean base-env prod-env \
+.PHONY: help run test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-contract check words lock release mutants fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
 	next-env pgbouncer-env
 
@@ -56,6 +56,9 @@ test-browser: base-env browser-env chromium-env ## the client of docs/api.md in 
 
 test-adoption: dev-env ## a copy with another name, role and app, by the steps of the README, on SQLite and PostgreSQL
 	@$(BIN)/python .ci/services.py $(BIN)/python .ci/adopt.py
+
+test-contract: base-env tools-env ## a short run of `make fuzz`, as a user and without a session
+	@$(BIN)/python .ci/fuzz.py --only user --only anonymous --max-examples 2 --max-response-time 10 $(ARGS)
 
 check: dev-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .

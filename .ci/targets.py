@@ -16,14 +16,15 @@ from threading import Timer
 MINUTES = {
     "check": 5,
     "test": 8,
-    "test-services": 13,
-    "test-faults": 11,
+    "test-services": 12,
+    "test-faults": 12,
+    "test-contract": 3,
     "test-clients": 4,
-    "test-browser": 5,
-    "test-proxy": 4,
-    "test-adoption": 9,
+    "test-browser": 4,
+    "test-proxy": 3,
+    "test-adoption": 8,
 }
-SUMMARY = re.compile(r"\d+ (passed|failed|error)")  # of pytest
+SUMMARY = re.compile(r"\d+ (passed|failed|error)|^fuzz: ")  # of pytest and of fuzz.py
 GRACE_SECONDS = 60
 
 

@@ -98,7 +98,7 @@ class Product:
     """Web server, and a worker with its scheduler where there is a broker. Use as a context manager."""
 
     migration_environment: ClassVar[dict[str, str]] = {}
-    worker_options: tuple[str, ...] = ()
+    worker_app = "config"
 
     def __init__(self, folder: Any, **environment: str) -> None:
         self.sink = Sink()
@@ -155,7 +155,7 @@ class Product:
         self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
         if self.has_worker:
             schedule = self.log_path.with_name("beat")
-            self.start("-m", "celery", "-A", "config", "worker", *self.worker_options)
+            self.start("-m", "celery", "-A", self.worker_app, "worker")
             self.start("-m", "celery", "-A", "config", "beat", "-s", str(schedule))
         self.wait_until_ready()
         return self

@@ -11,9 +11,10 @@ FIGURES: list[tuple[str, str, str]] = []
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, request):
-    """The product for the tests of a module, with the variables of its ENVIRONMENT and its WORKER_OPTIONS."""
-    variables, options = (getattr(request.module, name, ()) for name in ("ENVIRONMENT", "WORKER_OPTIONS"))
-    with staged(tmp_path_factory.mktemp("stage"), *options, **dict(variables)) as running:
+    """The product for the tests of a module, with the variables of its ENVIRONMENT and its WORKER_APP."""
+    variables = getattr(request.module, "ENVIRONMENT", {})
+    app = getattr(request.module, "WORKER_APP", "config")
+    with staged(tmp_path_factory.mktemp("stage"), app, **variables) as running:
         yield running
 
 

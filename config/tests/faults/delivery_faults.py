@@ -2,16 +2,16 @@
 
 import time
 
+from config.tests.faults.short_limits import HARD_SECONDS
 from core.tests.waiting import wait_until
 
 ENVIRONMENT = {"CELERY_WORKER_CONCURRENCY": "2"}
-HARD_SECONDS = 8
-WORKER_OPTIONS = ("--soft-time-limit", "4", "--time-limit", str(HARD_SECONDS))
+WORKER_APP = "config.tests.faults.short_limits"
 
 
 def test_a_delivery_that_hangs_ends_with_its_task(stage, figure):
     """The row is tried again when its lease has run out, and other emails go on meanwhile."""
-    stage.sink.slow["hung"] = HARD_SECONDS + 1.0  # before the first reply: the server gets nothing
+    stage.sink.slow["hung"] = HARD_SECONDS + 1.0  # before it has the content
     stage.user("hung")
     began = time.monotonic()
     wait_until(lambda: "Hard time limit" in stage.log_path.read_text(), 60)

@@ -80,13 +80,13 @@ def through(url: str, proxy: Proxy) -> str:
 
 
 @contextmanager
-def staged(folder: Any, *worker_options: str, **environment: str) -> Iterator[Stage]:
-    """Run a Stage until the block ends, its worker with these options."""
+def staged(folder: Any, worker_app: str = "config", **environment: str) -> Iterator[Stage]:
+    """Run a Stage until the block ends, its worker with this Celery application."""
     with ExitStack() as stack:
         postgres = stack.enter_context(private_postgres(*DURABLE))
         redis = stack.enter_context(private_redis())
         stage = Stage(folder, postgres, redis, **environment)
-        stage.worker_options = worker_options
+        stage.worker_app = worker_app
         stack.enter_context(stage.to_postgres)
         stack.enter_context(stage.to_redis)
         stack.enter_context(stage)
