@@ -87,7 +87,7 @@ def count_in_redis(key: str, period: float) -> Counted | None:
     client = get_redis_connection("default")
     try:
         count, left = client.register_script(COUNT)(keys=[key], args=[int(period * 1000)])
-    except redis.RedisError:
+    except (redis.RedisError, OSError):  # the latter: a process without free descriptors
         client.connection_pool.refuse()
         return None
     return Counted(int(count), max(0, int(left)) / 1000)

@@ -1,5 +1,7 @@
 """Views that fail in every way, in addition to the real ones. For `@pytest.mark.urls("core.tests.urls")`."""
 
+import errno
+
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
@@ -35,6 +37,7 @@ FAILURES = {
     "unexpected": fails_with(RuntimeError(SECRET)),
     "database-away": fails_with(OperationalError(SECRET)),
     "connection-lost": fails_with(InterfaceError(SECRET)),
+    "no-descriptors": fails_with(OSError(errno.EMFILE, SECRET)),
     "taken": same_key_twice,
     "null": no_kind,
     "other-integrity": fails_with(IntegrityError(SECRET)),

@@ -1,5 +1,6 @@
 """The error catalogue, and the translation of every exception into the error envelope."""
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -57,6 +58,7 @@ REPORT_SECONDS = 60.0
 MAX_MESSAGE = 1000  # characters; a message may contain a value
 MAX_DETAILS = 100  # a response must not be larger than its request
 
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 reported: dict[str, float] = {}  # when a kind of error was logged last
 forbidden_hooks: list[Callable[[Any], None]] = []
 
@@ -144,7 +146,10 @@ def translate(exc: BaseException) -> ApiError | None:
         if isinstance(exc, kinds):
             return ApiError(code)
     if isinstance(exc, OperationalError | InterfaceError) or is_read_only(exc):
-        report_unavailable(exc)
+        report_unavailable("database_unavailable", exc)
+        return ApiError("SERVICE_UNAVAILABLE", retry_after=UNAVAILABLE_RETRY_SECONDS)
+    if is_exhausted(exc):
+        report_unavailable("resources_exhausted", exc)
         return ApiError("SERVICE_UNAVAILABLE", retry_after=UNAVAILABLE_RETRY_SECONDS)
     if isinstance(exc, IntegrityError) and is_unique_violation(exc):
         return ApiError("CONFLICT")
@@ -169,12 +174,17 @@ def is_read_only(exc: BaseException) -> bool:
     return isinstance(exc, InternalError) and getattr(exc.__cause__, "sqlstate", None) == "25006"
 
 
-def report_unavailable(exc: BaseException) -> None:
+def is_exhausted(exc: BaseException) -> bool:
+    """Return whether the process has no file descriptor or memory left, as by too many connections."""
+    return isinstance(exc, OSError) and exc.errno in EXHAUSTED
+
+
+def report_unavailable(event: str, exc: BaseException) -> None:
     """Log one error of each kind in REPORT_SECONDS: each request has a line of its own with the status."""
     kind, now = type(exc.__cause__ or exc).__name__, time.monotonic()
     if now - reported.get(kind, -REPORT_SECONDS) >= REPORT_SECONDS:
         reported[kind] = now
-        log.error("database_unavailable", error=kind, exc_info=exc)
+        log.error(event, error=kind, exc_info=exc)
 
 
 def is_unique_violation(exc: IntegrityError) -> bool:

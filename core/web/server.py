@@ -23,7 +23,7 @@ from uuid_utils import uuid7
 
 from core.web import request_context as context
 from core.web.bodies import BodyCounter, read_body
-from core.web.errors import ApiError, error_response
+from core.web.errors import ApiError, error_response, is_exhausted
 from core.web.health import live
 
 # Threads of one process take the interpreter from each other, and each has a connection of its own. So as long as
@@ -162,9 +162,10 @@ class Server:
             timeout.cancel()
         except asyncio.CancelledError:
             return refuse(protocol, environ, OVERLOADED)
-        except Exception:
+        except Exception as error:
             log.exception("application_failed", path=environ["PATH_INFO"])
-            return None if exchange.streams else refuse(protocol, environ, BROKEN)
+            known = OVERLOADED if is_exhausted(error) else BROKEN
+            return None if exchange.streams else refuse(protocol, environ, known)
         finally:
             self.accepted -= 1
             if is_hot:

@@ -1,6 +1,7 @@
 """A Redis that is demoted, killed, silent or gone, as cache, counter of the limits and broker at once."""
 
 import signal
+import threading
 import time
 from contextlib import contextmanager
 
@@ -77,8 +78,41 @@ def killed(stage):
         stage.redis.start()
 
 
+@contextmanager
+def configured(stage, name, value, default):
+    """Change a setting of the server, and let its clients connect again."""
+    with redis.Redis.from_url(stage.redis.url) as client:
+        client.config_set(name, value)
+        client.client_kill_filter(_type="normal", skipme=True)
+        try:
+            yield
+        finally:
+            client.config_set(name, default)
+
+
+@contextmanager
+def emptied(stage):
+    """Empty the server again and again: with limits, cached lists and wake-ups of the worker."""
+    ended = threading.Event()
+
+    def empty():
+        with redis.Redis.from_url(stage.redis.url) as client:
+            while not ended.wait(0.1):
+                client.flushall()
+
+    thread = threading.Thread(target=empty)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 FAULTS = {
     "demoted": demoted,
+    "full": lambda stage: configured(stage, "maxmemory", "1", "0"),
+    "closed by another password": lambda stage: configured(stage, "requirepass", "other", ""),
     "killed": killed,
     "stopped": stopped,
     "silent": lambda stage: failing(stage, Fault.SILENT),
@@ -89,19 +123,20 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_redis_is(fault, stage, traffic, limited, figure):
-    token = stage.user(f"before-{fault}")
-    wait_until(lambda: stage.mails(f"before-{fault}@example.com"))
+    name = fault.partition(" ")[0]
+    token = stage.user(f"before-{name}")
+    wait_until(lambda: stage.mails(f"before-{name}@example.com"))
     began = time.monotonic()
     with FAULTS[fault](stage):
         traffic.ended.wait(FAULT_SECONDS / 2)
         ready = call(f"{stage.url}/health/ready")
         limits = [call(f"{limited}/api/v1/resources", token=token).status for _ in range(8)]
-        stage.user(f"meanwhile-{fault}")
+        stage.user(f"meanwhile-{name}")
         traffic.ended.wait(FAULT_SECONDS / 2)
     ended = time.monotonic()
-    stage.user(f"after-{fault}")
+    stage.user(f"after-{name}")
     wait_until(
-        lambda: stage.mails(f"after-{fault}@example.com") and stage.mails(f"meanwhile-{fault}@example.com"),
+        lambda: stage.mails(f"after-{name}@example.com") and stage.mails(f"meanwhile-{name}@example.com"),
         CONSUMES_SECONDS,
     )
     consumed = time.monotonic() - ended
@@ -119,3 +154,15 @@ def test_redis_is(fault, stage, traffic, limited, figure):
     assert (ready.status, ready.json()["status"]) == (200, "degraded")
     expected = "read-only" if fault == "demoted" else "failed"
     assert {checks["cache"]["status"], checks["broker"]["status"]} == {expected}
+
+
+def test_an_emptied_redis_loses_no_session_and_no_email(stage, traffic, token):
+    """Limits begin again; nothing else was only there."""
+    began = time.monotonic()
+    with emptied(stage):
+        traffic.wait_for(count=100)
+        stage.user("emptied")
+        wait_until(lambda: stage.mails("emptied@example.com"), CONSUMES_SECONDS)
+        assert stage.api("GET", "/users/me", token=token).status == 200
+
+    assert traffic.statuses(began).keys() <= {200, 201}

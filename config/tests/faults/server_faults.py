@@ -1,11 +1,14 @@
 """A server that is replaced, flooded, or held up by slow clients, without a proxy in front of it."""
 
 import os
+import resource
 import signal
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -97,3 +100,54 @@ def test_ten_times_more_clients_than_it_can_serve(stage, token, figure):
     assert flood.rate() > 0.6 * peak.rate()  # the target is 0.8; the clients have the same two cores
     assert probe.statuses.keys() == {200}
     assert after.rate() > 0.6 * peak.rate()
+
+
+def test_a_killed_process_fails_only_its_own_requests(stage, token, figure):
+    """`kill -9` of one of two: the other goes on, and a new one takes its place."""
+    crowd = Crowd(stage.port, PATH, token, clients=8)
+    crowd.run(1)
+    server = stage.processes[0]
+    [victim, other] = processes_of(server.pid)
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(crowd.run, 3)
+        wait_until(lambda: len(crowd.replies) > 100)
+        began = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: len(set(processes_of(server.pid)) - {victim, other}) == 1, 60)
+        replaced = time.monotonic() - began
+        running.result()
+    after = Crowd(stage.port, PATH, token, clients=8).run(2)
+
+    failed = len(crowd.replies) - crowd.statuses[200]
+    figure("failed, of", f"{failed}, {len(crowd.replies)}")
+    figure("replaced after", replaced, "s")
+    assert failed <= 8  # what was on its way to it
+    assert set(after.statuses) == {200}
+
+
+def processes_of(pid):
+    """Return the processes of this server that serve: its tracker of shared resources has no threads."""
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return sorted(child for child in children if len(list(Path(f"/proc/{child}/task").iterdir())) > 1)
+
+
+def test_a_server_out_of_descriptors_recovers(stage, token, figure):
+    """More connections than the process may open: it serves those that it has, and all again when they are closed."""
+    url = stage.another_server()
+    stage.wait_until_ready(url)
+    port = urlsplit(url).port
+    [worker] = processes_of(stage.processes[-1].pid)
+    used = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 40, used + 40))
+    kept = Crowd(port, PATH, token, clients=4)
+    with ExitStack() as stack, ThreadPoolExecutor() as threads:
+        serving = threads.submit(kept.run, 4)
+        wait_until(lambda: len(kept.replies) > 20)
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        serving.result()
+    after = Crowd(port, PATH, token, clients=4).run(2)
+
+    figure("statuses meanwhile, after", f"{dict(kept.statuses)}, {dict(after.statuses)}")
+    assert kept.statuses.keys() <= {200, 503}
+    assert set(after.statuses) == {200}

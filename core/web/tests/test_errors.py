@@ -31,6 +31,7 @@ BOTH = pytest.mark.parametrize("kind", ["plain", "api"])
         ("other-integrity", (500, "INTERNAL_ERROR")),
         ("database-away", (503, "SERVICE_UNAVAILABLE")),
         ("connection-lost", (503, "SERVICE_UNAVAILABLE")),
+        ("no-descriptors", (503, "SERVICE_UNAVAILABLE")),
         ("taken", (409, "CONFLICT")),
         ("missing", (404, "NOT_FOUND")),
         ("denied", (403, "FORBIDDEN")),
