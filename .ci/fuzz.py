@@ -99,7 +99,7 @@ def fuzz(base: str, caller: Caller, other: Caller, arguments: list[str], log: Pa
 def with_tokens(users: Path, tokens: dict[str, str]) -> str:
     """Write the tokens as a Web Fuzzing Commons document, and return the configuration that names it.
 
-    Requests are the caller's. What the caller reads is read again as the other user (`object_level_authorization`).
+    Requests are the caller's. The check of object-level authorization reads each object again as the other user.
     """
     headers = {
         name: [{"name": "Authorization", "value": f"Bearer {token}"}] for name, token in tokens.items()
