@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.password_validation import UserAttributeSimilarityValidator
 from django.core.exceptions import ValidationError
 
@@ -76,3 +77,16 @@ class PersonalDataValidator(UserAttributeSimilarityValidator):
             words = [word for word in re.split(r"\W+", text.lower()) if len(word) >= 4]
             if any(word in flat and len(word) * 2 >= len(flat) for word in words):
                 raise ValidationError("Too much like the email or the name.", code="password_too_similar")
+
+
+class ProductNameValidator:
+    """The name of the product, or a word of it, as half of the password or more, whatever the signs between."""
+
+    def validate(self, password: str, user: Any = None) -> None:
+        words = re.findall(r"[^\W_]+", settings.PRODUCT_NAME.lower())
+        flat = re.sub(r"[\W_]", "", password.lower())
+        if any(word in flat and len(word) * 2 >= len(flat) for word in ("".join(words), *words)):
+            raise ValidationError("Too much like the name of the product.", code="password_too_similar")
+
+    def get_help_text(self) -> str:
+        return "Not the name of the product."

@@ -193,6 +193,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.validators.CharacterClassValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "accounts.validators.PersonalDataValidator"},
+    {"NAME": "accounts.validators.ProductNameValidator"},
 ]
 JWT_SIGNING_KEY: str = env.str("JWT_SIGNING_KEY", "") or SECRET_KEY
 if not DEBUG and JWT_SIGNING_KEY != SECRET_KEY and (weakness := weak_secret(JWT_SIGNING_KEY)):

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from accounts.tests.checks import API, data, log_in_with, problems
 from accounts.tests.factories import UserFactory
+from core.tests.interpreter import django_python
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,24 @@ def test_a_short_name_is_not_compared(anonymous, name):
     assert register(anonymous, "Walking-k1mono-ann", "al@example.com", name).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("password", "status"),
+    [
+        ("Blue-Bikes-7", 400),
+        ("BLUEBIKES2026", 400),
+        ("xBikes77x", 400),
+        ("Walking-k1mono-blue", 201),
+        ("Bik-es7-Xk9-qT", 201),
+    ],
+)
+def test_a_password_like_the_name_of_the_product_is_refused(anonymous, password, status):
+    response = register(anonymous, password)
+
+    assert response.status_code == status
+    if status == 400:
+        assert problems(response) == [("password", "password_too_similar")]
+
+
 @pytest.mark.parametrize("password", ["Über-größe7", "Пароль-номер7", "ΟΔΥΣΣΕΥΣ٧٧x", "A 1😀😀😀😀😀"])
 def test_letters_and_digits_of_every_script_count(anonymous, password):
     assert register(anonymous, password).status_code == 201
@@ -167,6 +186,12 @@ def test_only_a_salted_bcrypt_hash_is_stored(anonymous):
     one, other = User.objects.values_list("password", flat=True)
     assert one.startswith(f"bcrypt_sha256$$2b${project.BCRYPT_ROUNDS:02}$")
     assert one != other
+
+
+def test_the_cost_of_a_hash_is_10_by_default():
+    done = django_python("from django.conf import settings; print(settings.BCRYPT_ROUNDS)", BCRYPT_ROUNDS="")
+
+    assert done.stdout.strip() == "10", done.stderr
 
 
 def test_a_user_without_a_password_cannot_log_in(anonymous):
