@@ -17,6 +17,7 @@ from accounts.lasting_authentication import (
     RefreshRequest,
     clearing_refused_refresh,
     presented_token,
+    session_of_refresh_cookie,
 )
 from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
@@ -54,6 +55,13 @@ def respond(pair: TokenPair, by_delivery: Any, *, in_cookies: bool, status: int 
     return response
 
 
+def end_replaced_session(request: Request) -> None:
+    """End the session whose cookies the response replaces: no browser holds its tokens any more."""
+    session = session_of_refresh_cookie(request)
+    if session is not None:
+        sessions.logout(session=session)
+
+
 def without_cookies(request: Request) -> Response:
     response = Response(status=204)
     if bearer_token(request) is None:
@@ -82,6 +90,8 @@ class RegisterView(TokenView):
         """Create an account and log in. A verification email is sent."""
         in_cookies = cookies.wants_cookies(request)
         pair = accounts.register(user=prepared)
+        if in_cookies:
+            end_replaced_session(request)
         return respond(pair, LOGIN_SERIALIZERS, in_cookies=in_cookies, status=201)
 
 
@@ -93,6 +103,8 @@ class LoginView(TokenView):
         """Open a session. Five failures within 15 minutes lock the address for 15 minutes."""
         in_cookies = cookies.wants_cookies(request)
         pair = sessions.login(**validated(serializers.LoginSerializer, request))
+        if in_cookies:
+            end_replaced_session(request)
         return respond(pair, LOGIN_SERIALIZERS, in_cookies=in_cookies)
 
 

@@ -46,6 +46,15 @@ def session_of_cookies(request: Request) -> Session:
     raise refusal
 
 
+def session_of_refresh_cookie(request: Request) -> Session | None:
+    """Return the session of a genuine refresh cookie, expired or not, or None. No refusal is recorded."""
+    try:
+        claims = tokens.read(cookies.REFRESH.of(request), tokens.REFRESH, may_be_expired=True)
+    except ApiError:
+        return None
+    return Session.objects.filter(pk=claims.session_id, user=claims.user_id).first()
+
+
 class CookieAuthentication(BaseAuthentication):
     """Authentication by either cookie of a web client, also an expired one."""
 

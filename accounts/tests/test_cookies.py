@@ -199,6 +199,38 @@ def test_a_login_creates_a_new_session_whatever_cookies_it_has(browser, user):
     assert user.sessions.count() == 2
 
 
+@pytest.mark.parametrize("path", ["login", "register"])
+def test_a_login_ends_the_session_of_the_cookies_that_it_replaces(browser, user, log_in, path):
+    elsewhere = log_in(user)
+    replaced = user.sessions.exclude(pk=elsewhere.session_id).get()
+    del browser.cookies[ACCESS.name]
+    person = {"email": user.email, "password": PASSWORD}
+    if path == "register":
+        person = {"email": "new@example.com", "password": PASSWORD, "name": "New"}
+    assert browser.post(f"/api/v1/auth/{path}?delivery=cookie", person).status_code in {200, 201}
+
+    replaced.refresh_from_db()
+    assert replaced.end_reason == "logout"
+    assert user.sessions.live().filter(pk=elsewhere.session_id).exists()
+    assert browser.get(ME).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["forged cookie", "refused log-in", "tokens in the body"])
+def test_any_other_login_ends_no_session(browser, user, kind):
+    session = user.sessions.get()
+    body = {"email": user.email, "password": PASSWORD}
+    if kind == "forged cookie":
+        browser.cookies[REFRESH.name] = browser.cookies[REFRESH.name].value[:-4] + "AAAA"
+        browser.post(LOGIN, body)
+    if kind == "refused log-in":
+        browser.post(LOGIN, body | {"password": "Wr0ng-password"})
+    if kind == "tokens in the body":
+        browser.post("/api/v1/auth/login", body)
+
+    session.refresh_from_db()
+    assert session.is_live
+
+
 def test_another_delivery_is_refused(user):
     response = APIClient().post(
         "/api/v1/auth/login?delivery=pigeon", {"email": user.email, "password": PASSWORD}
