@@ -83,8 +83,11 @@ class Site(AdminSite):
         return DeclaredAutocomplete.as_view(admin_site=self)(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        again = request.method == "POST" and request.user.is_authenticated
         response = super().login(request, extra_context)
         if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
+            if again:
+                request.session.cycle_key()  # Django retains the key of a user who logs in again
             audit.record("admin.logged_in", actor_id=request.user.pk, target=request.user)
             identify(request.user.pk)
             log_on_commit("logged_in", admin=True)

@@ -263,7 +263,13 @@ SECURE_REFERRER_POLICY = "no-referrer"
 # Without redirect and proxy there is no TLS, so browsers would not return Secure cookies.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and (SECURE_SSL_REDIRECT or TRUSTED_PROXIES > 0)
 AUTH_COOKIE_SECURE = not DEBUG  # of web clients of the API; see accounts/cookies.py
+SESSION_ENGINE = "core.admin.sessions"
 SESSION_COOKIE_AGE = 12 * 3600
+# Browsers require `Secure` for the prefix, which refuses the cookies of a sibling domain.
+if SESSION_COOKIE_SECURE:
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-admin-csrftoken"
+CSRF_COOKIE_HTTPONLY = True  # the forms of the admin hold the token
+MESSAGE_STORAGE = "core.admin.messages.MessageStorage"
 X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"

@@ -1,5 +1,8 @@
 """Log-in and log-out of the admin, and the change of the own password there."""
 
+import json
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -7,7 +10,8 @@ from accounts.models import Session
 from accounts.services.lockout import locks
 from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, log_in_with, try_token
 from accounts.tests.factories import PASSWORD, UserFactory
-from core.tests.office import browser_of, errors
+from core.tests.interpreter import django_python
+from core.tests.office import act, browser_of, errors
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +130,85 @@ def test_ending_all_sessions_ends_browser_sessions_too(staff):
     staff.post("/api/v1/auth/logout-all")
 
     assert browser.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [
+        (OWN_PASSWORD, OWN_PASSWORD),
+        ("https://evil.example/", "/admin/"),
+        ("//evil.example", "/admin/"),
+        ("/\\evil.example", "/admin/"),
+        ("javascript:alert(1)", "/admin/"),
+    ],
+)
+def test_a_login_leads_to_no_other_site(target, place):
+    user = UserFactory(role="staff")
+    response = Client().post(
+        f"{LOG_IN}?next=/admin/", {"username": user.email, "password": PASSWORD, "next": target}
+    )
+
+    assert (response.status_code, response.url) == (302, place)
+
+
+# --- the session ----------------------------------------------------------------------------------
+
+
+def test_a_login_replaces_the_session_that_the_browser_had(staff):
+    browser = browser_of(staff.user)
+    before = browser.cookies["sessionid"].value
+    enter(staff.user.email, browser=browser)
+
+    assert browser.cookies["sessionid"].value != before
+    browser.cookies["sessionid"] = before
+    assert browser.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize(("hours", "status"), [(11, 200), (12, 302)])
+def test_a_session_ends_after_twelve_hours_also_in_use(clock, hours, status):
+    user = UserFactory(role="admin")
+    browser = Client()
+    enter(user.email, browser=browser)
+    for _ in range(hours - 1):
+        clock.shift(timedelta(hours=1))
+        act(browser, "unlock", user)  # its message is stored
+    clock.shift(timedelta(hours=1))
+
+    assert browser.get("/admin/").status_code == status
+
+
+COOKIES = """
+import json
+from django.core.management import call_command
+from accounts.models import User
+call_command("migrate", verbosity=0)
+User.objects.create_superuser("ann@example.com", "Ann", "Corr3ct-horse")
+browser = Client()
+fields = {"username": "ann@example.com", "password": "Corr3ct-horse"}
+browser.get("/admin/login/", secure=True)
+browser.post("/admin/login/", fields, secure=True)
+user = str(User.objects.get().pk)
+browser.post("/admin/accounts/user/", {"action": "unlock", "_selected_action": [user], "index": "0"}, secure=True)
+print(json.dumps({cookie.key: cookie.OutputString() for cookie in browser.cookies.values()}))
+"""
+
+
+def test_in_production_every_cookie_is_of_this_host_and_over_https_only(tmp_path):
+    url = f"sqlite:///{tmp_path / 'cookies.sqlite3'}"
+    done = django_python(
+        COOKIES,
+        DEBUG="false",
+        SECURE_SSL_REDIRECT="true",
+        DATABASE_URL=url,
+        REDIS_URL="",
+        CELERY_BROKER_URL="",
+    )
+    cookies = json.loads(done.stdout)
+
+    assert cookies.keys() == {"__Host-sessionid", "__Host-admin-csrftoken", "__Host-messages"}, done.stderr
+    for cookie in cookies.values():
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
 
 
 # --- one's own password ---------------------------------------------------------------------------

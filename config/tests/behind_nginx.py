@@ -217,9 +217,9 @@ def test_over_tls_nothing_is_redirected_and_browsers_stay_with_it(site):
 def test_staff_log_in_to_the_admin(site, with_port):
     host = f"{HOST}:{site.tls}" if with_port else HOST
     _status, headers, _body = site.send("GET", "/admin/login/", host=host)
-    cookie = http.cookies.SimpleCookie(headers["Set-Cookie"])["csrftoken"]
+    cookie = http.cookies.SimpleCookie(headers["Set-Cookie"])["__Host-admin-csrftoken"]
     fields = {"username": "root@example.com", "password": PASSWORD, "csrfmiddlewaretoken": cookie.value}
-    form = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={cookie.value}"}
+    form = {"Content_Type": "application/x-www-form-urlencoded", "Cookie": f"{cookie.key}={cookie.value}"}
     origin = f"https://{host}"
 
     def log_in(origin):
