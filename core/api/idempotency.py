@@ -5,11 +5,11 @@ repetition gets the same status, body and headers. A failed request has no effec
 send it again under the same key (as Stripe does; draft-ietf-httpapi-idempotency-key-header).
 """
 
-import base64
 import hashlib
 import hmac
 import json
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from functools import partial, wraps
 from typing import Any
 
 import orjson
-from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.files.uploadedfile import UploadedFile
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.http import HttpResponse
@@ -41,6 +41,7 @@ HEADER = "Idempotency-Key"
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 LIFETIME = timedelta(hours=24)
 RETRY_SECONDS = 1
+NONCE_BYTES = 12
 REPLAYED_HEADERS = ("ETag", "Location", "Cache-Control")
 
 # The header, for OpenAPI.
@@ -141,10 +142,18 @@ def caller_of(request: Request) -> str:
 
 @dataclass(frozen=True)
 class Seal:
-    """The cipher of a stored response, and the fingerprint of its request."""
+    """The cipher of a stored response, AES-256 in GCM, and the fingerprint of its request."""
 
-    cipher: Fernet
+    cipher: AESGCM
     fingerprint: str
+
+    def encrypt(self, content: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self.cipher.encrypt(nonce, content, None)
+
+    def decrypt(self, content: bytes) -> bytes:
+        """Return the plain text. Raise InvalidTag if a byte was changed."""
+        return self.cipher.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
 
 
 def seals_of(request: Request, key: str) -> dict[str, Seal]:
@@ -156,9 +165,7 @@ def seals_of(request: Request, key: str) -> dict[str, Seal]:
     bodies = keys.digests("core.idempotency-body", secret)
     prints = keys.digests("core.idempotency-fingerprint", secret)
     return {
-        name: Seal(
-            Fernet(base64.urlsafe_b64encode(body)), hmac.new(print_key, content, hashlib.sha256).hexdigest()
-        )
+        name: Seal(AESGCM(body), hmac.new(print_key, content, hashlib.sha256).hexdigest())
         for name, body, print_key in zip(names, bodies, prints, strict=True)
     }
 
@@ -193,7 +200,7 @@ def replay(seals: dict[str, Seal]) -> HttpResponse | None:
     seal = seals[stored.pk]
     if stored.fingerprint != seal.fingerprint:
         raise ApiError("IDEMPOTENCY_KEY_REUSED")
-    return opened(seal.cipher.decrypt(bytes(stored.content)), stored.status)
+    return opened(seal.decrypt(bytes(stored.content)), stored.status)
 
 
 def perform(seals: dict[str, Seal], act: Callable[[], Response]) -> Any:
@@ -210,7 +217,7 @@ def perform(seals: dict[str, Seal], act: Callable[[], Response]) -> Any:
             name=name,
             fingerprint=seal.fingerprint,
             status=response.status_code,
-            content=seal.cipher.encrypt(sealed(response)),
+            content=seal.encrypt(sealed(response)),
         )
     return response
 

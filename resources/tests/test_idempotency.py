@@ -181,6 +181,20 @@ def test_the_stored_response_is_encrypted(anonymous):
 
 
 @one_transaction
+@pytest.mark.parametrize("position", [0, 12, 26, -1])
+def test_a_stored_response_with_a_changed_byte_is_never_replayed(owner, position):
+    """The database alone cannot make the product return other data."""
+    send(owner)
+    stored = StoredResponse.objects.get()
+    changed = bytearray(stored.content)
+    changed[position] ^= 1
+    stored.content = bytes(changed)
+    stored.save()
+
+    assert send(owner).status_code == 500
+
+
+@one_transaction
 def test_the_fingerprint_cannot_be_made_without_the_clients_key(owner):
     """The body of a registration contains a password: the row alone must not confirm a guess of the body."""
     send(owner, key="k-1")
