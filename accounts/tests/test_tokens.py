@@ -241,6 +241,14 @@ def test_a_refresh_token_is_refused_as_access_token(owner):
     assert try_token(owner.refresh_token) == "UNAUTHORIZED"
 
 
+def test_a_secret_has_256_random_bits_and_its_own_value():
+    """It is in refresh tokens and in links of emails."""
+    secrets = {tokens.new_jti() for _ in range(1000)}
+
+    assert len(secrets) == 1000
+    assert {len(base64.urlsafe_b64decode(secret + "=")) for secret in secrets} == {32}
+
+
 # --- rotating the keys ---------------------------------------------------------------------------
 
 

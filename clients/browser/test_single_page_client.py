@@ -127,6 +127,7 @@ def test_log_out_ends_it_for_good(client: Chrome, site: Site, access: str) -> No
     client.find_element(By.ID, "logout").click()
 
     assert "Log in" in seen(client, "#login")
+    assert client.find_element(By.ID, "name").get_attribute("textContent") == ""
     assert cookies(client) == {}
     client.refresh()
     assert "Log in" in seen(client, "#login")

@@ -66,7 +66,7 @@ def test_the_schema_and_the_tokens_have_the_name(client, owner):
     claims = tokens.backends()[0].decode(access_of(owner))
 
     assert client.get("/api/v1/schema").json()["info"]["title"] == settings.PRODUCT_NAME
-    assert claims["iss"] == settings.PRODUCT_NAME
+    assert (claims["iss"], claims["aud"]) == (settings.PRODUCT_NAME, f"{settings.PRODUCT_NAME} API")
 
 
 def test_the_sender_has_the_name_by_default():

@@ -40,6 +40,11 @@ def test_the_index_names_the_product_and_every_list(browser):
         assert f">{name}</a>" in page
 
 
+@pytest.mark.parametrize("page", ["/admin/", "/admin/core_outbox/outboxmessage/", "/admin/password_change/"])
+def test_every_page_has_the_log_out(browser, page):
+    assert 'action="/admin/logout/"' in browser.get(page).content.decode()
+
+
 def test_a_path_without_its_slash_leads_to_the_admin(client):
     assert client.get("/admin").url == "/admin/"
 

@@ -195,6 +195,41 @@ def test_the_forms_send_to_the_api_by_script_only(elements, path):
         assert "hidden" in form
 
 
+@pytest.mark.parametrize(
+    ("path", "name"), [("/account/reset-password", "password"), ("/admin/login/", "password")]
+)
+def test_a_password_is_masked_and_may_be_pasted(db, elements, path, name):
+    page = elements(path)
+    [field] = [field for field in page.of("input") if field.get("name") == name]
+
+    assert field["type"] == "password"
+    assert "readonly" not in field
+    assert field["autocomplete"] != "off"
+    assert not [script for script in OWN_FILES.glob("*.js") if "paste" in script.read_text()]
+
+
+AS_MARKUP = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser"
+)
+STORED = re.compile(r"localStorage|sessionStorage|indexedDB|document\.cookie|caches\.|postMessage")
+
+
+@pytest.mark.parametrize("script", sorted(OWN_FILES.glob("*.js")), ids=lambda path: path.name)
+def test_a_script_shows_text_as_text_and_stores_nothing(script):
+    source = script.read_text()
+
+    assert not AS_MARKUP.search(source)
+    assert not STORED.search(source)
+
+
+@pytest.mark.parametrize("path", ["/static/", "/static/site/", "/static/admin/css", "/media/", "/var/"])
+def test_no_folder_is_listed(client, path):
+    answer = client.get(path)
+
+    assert answer.status_code == 404
+    assert b"site.css" not in answer.content
+
+
 @pytest.mark.parametrize("path", ["/account/reset-password", "/account/forgot-password"])
 def test_every_field_has_a_label_and_a_place_for_its_problems(elements, path):
     page = elements(path)

@@ -32,7 +32,10 @@ def test_a_record_of_any_library_is_one_line_of_json(lines):
     assert line["timestamp"].endswith("Z")
 
 
-@pytest.mark.parametrize("value", ["a\nb", "a\r\n{}", '"} {"x": 1', "\x1b[31mred", "\u2028", "\x00"])
+@pytest.mark.parametrize(
+    "value",
+    ["a\nb", "a\r\n{}", '"} {"x": 1', "\x1b[31mred", "\u2028", "\x00", "%s %(message)s {0.__class__}"],
+)
 def test_what_a_value_holds_starts_no_line_and_no_field(lines, value):
     logging.getLogger("some.library").error("said %s", value)
     [line] = lines()
