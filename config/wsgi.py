@@ -8,9 +8,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
 from core.outbox.dispatcher import dispatcher  # noqa: E402 - it reads the settings
-from core.web.middleware import with_readable_type  # noqa: E402 - likewise
+from core.web.middleware import with_readable_headers  # noqa: E402 - likewise
 
-application = with_readable_type(django_application)
+application = with_readable_headers(django_application)
 
 if not settings.CELERY_BROKER_URL:
     dispatcher.start()  # without a broker this process is the worker

@@ -56,6 +56,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
 UNAVAILABLE_RETRY_SECONDS = 5
 REPORT_SECONDS = 60.0
 MAX_MESSAGE = 1000  # characters; a message may contain a value
+MAX_ACCEPT_LENGTH = 1024  # characters; browsers send less, and each takes time to read
 MAX_DETAILS = 100  # a response must not be larger than its request
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
@@ -259,7 +260,7 @@ def is_api(request: HttpRequest) -> bool:
 
 def prefers_page(request: HttpRequest) -> bool:
     """Return whether the client prefers HTML. A client that accepts anything, such as curl, gets JSON."""
-    if is_api(request):
+    if is_api(request) or len(request.META.get("HTTP_ACCEPT", "")) > MAX_ACCEPT_LENGTH:
         return False
     try:
         return request.get_preferred_type(["application/json", "text/html"]) == "text/html"

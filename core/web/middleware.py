@@ -38,6 +38,10 @@ CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/v1/"
 UNREADABLE = "application/x-unreadable"
+MAX_TYPE_LENGTH = 256  # of a Content-Type with parameters
+MAX_HEADER_LENGTH = 8192  # of any header, as in nginx
+MAX_PATH_LENGTH = 2048  # no route has a longer one; to look for it takes Python the square of its length
+LONG_HEADER = "api.long_header"  # in the environment of a request that has had one
 
 # One policy for every page: all scripts and styles are our own files. The admin and ReDoc use inline style
 # attributes; Swagger UI and ReDoc use data: images and a blob: worker.
@@ -66,22 +70,37 @@ SECURITY_HEADERS = {
 DEFAULT_HEADERS = {name.lower(): (name, value) for name, value in SECURITY_HEADERS.items()}
 
 
-def with_readable_type(application: Application) -> Application:
-    """Replace a Content-Type whose charset is not UTF-8, before Django fails on it. `refuse_early` then refuses it.
+def with_readable_headers(application: Application) -> Application:
+    """Replace what Django would fail on, or take long to read, before it does. `refuse_early` refuses such a request.
 
-    Django decodes the query string with this charset too, and raises for codecs that are not text encodings.
+    - A Content-Type whose charset is not UTF-8: Django decodes the query string with it, and raises for codecs that are
+      not text encodings.
+    - Long headers: to read parameters or a cookie takes Python the square of their length.
+    - A method in lower case. Methods are case-sensitive (RFC 9110, 9.1), but Django reads `get` as GET, past the rules
+      that a proxy may have for GET.
     """
 
     def checked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        header = environ.get("CONTENT_TYPE", "")
+        header, method = environ.get("CONTENT_TYPE", ""), environ["REQUEST_METHOD"]
         if ";" in header and not is_readable(header):
             environ["CONTENT_TYPE"] = UNREADABLE
+        if not method.isupper():
+            environ["REQUEST_METHOD"] = f"X-{method}"  # which no route has
+        long = [
+            name
+            for name, value in environ.items()
+            if name.startswith("HTTP_") and len(value) > MAX_HEADER_LENGTH
+        ]
+        if long:
+            environ.update(dict.fromkeys(long, ""), **{LONG_HEADER: True})
         return application(environ, start_response)
 
     return checked
 
 
 def is_readable(header: str) -> bool:
+    if len(header) > MAX_TYPE_LENGTH:
+        return False
     try:
         _type, parameters = parse_header_parameters(header)
         return codecs.lookup(parameters.get("charset", "utf-8")).name == "utf-8"
@@ -121,10 +140,16 @@ class RequestMiddleware:
 
 
 def refuse_early(request: HttpRequest) -> HttpResponse | None:
-    """Return the refusal of an invalid Host or Content-Type, or of plain HTTP on an API path, else None.
+    """Return the refusal of a long path or header, an invalid Host or Content-Type, or of plain HTTP on an API path,
+    else None.
 
     The API does not redirect to HTTPS: a redirect would hide that the token was sent unencrypted (ASVS 5.0, 4.1.2).
     """
+    if LONG_HEADER in request.META:
+        message = f"A header is longer than {MAX_HEADER_LENGTH} characters."
+        return error_response(ApiError("MALFORMED_REQUEST", message=message), request)
+    if len(request.path_info) > MAX_PATH_LENGTH:
+        return error_response(ApiError("NOT_FOUND"), request)
     try:
         request.get_host()
     except DisallowedHost:

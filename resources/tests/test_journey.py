@@ -5,6 +5,7 @@ import http.client
 import http.cookiejar
 import json
 import re
+import secrets
 import signal
 import socket
 import threading
@@ -15,6 +16,7 @@ from contextlib import closing, suppress
 import pytest
 
 from config.tests.processes import Product, call
+from config.tests.raw_http import SECONDS, deleted_files, descendants, exchange, head
 from core.tests.waiting import wait_until
 
 OLD, NEW = "Corr3ct-horse-battery", "An0ther-horse-battery"
@@ -22,7 +24,8 @@ OLD, NEW = "Corr3ct-horse-battery", "An0ther-horse-battery"
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
-    with Product(tmp_path_factory.mktemp("journey")) as running:
+    folder = tmp_path_factory.mktemp("journey")
+    with Product(folder, MEDIA_ROOT=str(folder / "media")) as running:
         yield running
 
 
@@ -181,3 +184,55 @@ def test_a_stop_finishes_running_requests(tmp_path):
 
         assert server.wait(timeout=40) == 0
         assert [response.status for response in responses] == [201]
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def attachments(product):
+    """Return the path of the attachments of a new resource, and a token of its owner."""
+    person = {"email": f"{secrets.token_hex(4)}@example.com", "password": OLD, "name": "Ann"}
+    token = product.api("POST", "/auth/register", person).json()["data"]["tokens"]["accessToken"]
+    resource = product.api("POST", "/resources", {"title": "With files"}, token).json()["data"]["id"]
+    return f"/resources/{resource}/attachments", token
+
+
+def upload(attachments, content):
+    """Return the head and the body of an upload."""
+    path, token = attachments
+    start = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+    body = start + content + b"\r\n--b--\r\n"
+    lines = (f"Authorization: Bearer {token}", "Content-Type: multipart/form-data; boundary=b")
+    length = f"Content-Length: {len(body)}"
+    return head("POST", f"/api/v1{path}", *lines, length, "Connection: close"), body
+
+
+def test_a_hundred_uploads_that_break_off_leave_nothing(product, attachments):
+    path, token = attachments
+    start, body = upload(attachments, b"x" * 800_000)
+    media = product.log_path.parent / "media"
+    before = {file for file in media.rglob("*") if file.is_file()}
+    for _ in range(100):
+        with socket.create_connection(("127.0.0.1", product.port), timeout=SECONDS) as connection:
+            connection.sendall(start + body[:400_000])
+
+    server = product.processes[0].pid
+    wait_until(lambda: not deleted_files([server, *descendants(server)]), SECONDS)
+    assert product.api("GET", path, token=token).json()["data"] == []
+    assert {file for file in media.rglob("*") if file.is_file()} == before
+
+
+def test_a_download_in_parts(product, attachments):
+    content = b"0123456789" * 50_000
+    created = exchange(product.port, *upload(attachments, content))
+    path = urllib.parse.urlsplit(json.loads(created.body)["data"]["url"])
+
+    def get(method="GET", *lines):
+        return exchange(product.port, head(method, f"{path.path}?{path.query}", "Connection: close", *lines))
+
+    assert (get("HEAD").status, get("HEAD").body) == (200, b"")
+    assert get("GET", "Range: bytes=10-14").body == b"01234"
+    assert get("GET", "Range: bytes=500000-").status == 416
+    assert get("GET", "Range: bytes=" + "0-," * 1000 + "0-").body == content
+    assert get("GET", "Range: bytes=0-1", 'If-Range: "other"').body == content

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 try:
     from granian import Granian
     from granian.constants import Interfaces
-    from granian.http import HTTP1Settings
+    from granian.http import HTTP1Settings, HTTP2Settings
 except ImportError:  # requirements/base.txt, the first run, does without it
     Granian = None  # type: ignore[assignment]
 
@@ -24,6 +24,7 @@ DRAIN_SECONDS = 30
 SLOWEST_HEADERS_MS = 10_000  # a client that sends its headers byte by byte loses its connection
 BACKLOG = 1024
 LEAST_MEMORY = 150  # MiB
+MAX_HEAD = 64 * 1024  # bytes of a request line and all headers; of one header see core/web/middleware.py
 MAX_CONNECTIONS = 1024  # of each process
 RESPAWN_SECONDS = 10.0  # the new process imports everything before the old one stops
 # The server's own lines in the form of ours. Each worker process applies this before it reads the settings.
@@ -83,7 +84,10 @@ class Command(BaseCommand):
                 workers=workers,
                 backlog=BACKLOG,
                 backpressure=MAX_CONNECTIONS,
-                http1_settings=HTTP1Settings(header_read_timeout=SLOWEST_HEADERS_MS),
+                http1_settings=HTTP1Settings(
+                    header_read_timeout=SLOWEST_HEADERS_MS, max_buffer_size=MAX_HEAD
+                ),
+                http2_settings=HTTP2Settings(max_headers_size=MAX_HEAD),
                 websockets=False,
                 log_dictconfig=LOGGING,
                 respawn_failed_workers=True,
