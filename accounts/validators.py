@@ -14,6 +14,7 @@ MIN_PASSWORD, MAX_PASSWORD = 8, 128
 # For log-in, which accepts passwords from before a change of the rules. It limits the work of hashing.
 MAX_PASSWORD_INPUT = 1024
 JOINERS = "\u200c\u200d"
+NOT_WORD = re.compile(r"\W+")
 
 
 def refuse_control_characters(text: str) -> None:
@@ -74,7 +75,7 @@ class PersonalDataValidator(UserAttributeSimilarityValidator):
             return
         flat = password.lower()
         for text in (user.email, user.name):
-            words = [word for word in re.split(r"\W+", text.lower()) if len(word) >= 4]
+            words = [word for word in NOT_WORD.split(text.lower()) if len(word) >= 4]
             if any(word in flat and len(word) * 2 >= len(flat) for word in words):
                 raise ValidationError("Too much like the email or the name.", code="password_too_similar")
 

@@ -23,7 +23,7 @@ DELIMITERS = ",;\t"
 EMPTY_LINE = re.compile(r"[\s,;|]*")
 # The first line may name the delimiter for Excel. Another program may have saved it as a cell, delimiters after it:
 # then the file has the delimiter of that program.
-SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*"?([,;\t]*)[\r\n]*', re.IGNORECASE)
+SEPARATOR = re.compile(r'\s*"?sep=([^\w\s"]|\t)\1*+"?([,;\t]*)[\r\n]*', re.IGNORECASE)
 
 # The standard reader stops the file at a longer cell. The limit of uploads bounds the file; MAX_CELL_LENGTH is checked
 # for each cell of a known column.

@@ -41,6 +41,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
         (b"title," + b"x" * 2_000_000 + b"\n", (400, "VALIDATION_ERROR")),
         (b'title,"' + b"x\n" * 1_000_000 + b'"\n', (400, "VALIDATION_ERROR")),
         (b"sep=;\n" + b"\n" * 9_000_000, (413, "PAYLOAD_TOO_LARGE")),
+        (
+            b"sep=" + b"," * 50_000 + b"x\n",
+            (400, "VALIDATION_ERROR"),
+        ),  # for minutes, if the commas were divided
     ],
 )
 def test_a_file_that_is_no_table_is_refused_by_the_request(owner, body, expected):
