@@ -107,6 +107,10 @@ class ExportViewSet(BaseViewSet):
         known, repeatable = self.find_known_parameters("list")
         pages: Any = self.pagination_class
         refuse_unknown(query, known - parameters_of(pages), repeatable)
+        for name, values in query.lists():
+            if not values or (isinstance(body[name], list) and name not in repeatable):
+                # An empty list would be no filter at all.
+                raise FieldError(name, "invalid", "Must be a value, or a list of values for several.")
         return dict(query.lists())
 
     def exported(self) -> tuple[QuerySet[Any], list[str]]:
