@@ -191,6 +191,35 @@ def test_only_the_dispatcher_publishes_to_a_queue():
     assert publishers == {"core/outbox/dispatcher.py"}
 
 
+def imported():
+    """Yield (path, module) of every import: `urllib.request` of `from urllib import request` too."""
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield path, node.module
+                yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_only_listed_modules_connect_to_other_servers():
+    """None fetches a URL, so no value of a client can lead it to an address inside (SSRF)."""
+    clients = {"requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "boto3"}
+
+    assert {
+        path for path, name in imported() if any(f"{name}.".startswith(f"{one}.") for one in clients)
+    } == {"core/files/storages/bucket.py"}
+
+
+def test_no_module_reads_a_format_that_runs_or_includes_anything():
+    formats = {"pickle", "marshal", "shelve", "dill", "yaml", "xml", "lxml", "plistlib"}
+
+    assert [(path, name) for path, name in imported() if name.split(".")[0] in formats] == []
+    assert [
+        path for path, tree in TREES.items() for name, _ in inventory.calls(tree) if name in {"eval", "exec"}
+    ] == []
+
+
 def test_no_function_imports_anything():
     hidden = [
         f"{path}: {function.name}"

@@ -1,5 +1,6 @@
 """Limits of pictures: pixels, frames, time, memory, and the slots of one user."""
 
+import zlib
 from contextlib import suppress
 
 import pytest
@@ -34,6 +35,34 @@ def test_a_refusal_names_its_limit(attach, content, problem, most):
     (detail,) = response.json()["error"]["details"]
     assert detail["params"] == {"max": most}
     assert f"{most}" in detail["message"]
+
+
+def with_segments(photo, number):
+    """Return a JPEG with so many segments of metadata, 64 KiB each."""
+    segment = b"\xff\xe1" + (65_535).to_bytes(2, "big") + b"Exif\0\0" + bytes(65_527)
+    return photo[:2] + segment * number + photo[2:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_segments(samples.photo(), 150),
+        samples.with_chunk(samples.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100_000_000)))),
+        samples.with_chunk(samples.chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(100_000_000)))),
+    ],
+    ids=["10 MB of EXIF", "100 MB of compressed text", "100 MB of compressed profile"],
+)
+def test_metadata_of_any_size_is_dropped_or_refused(disk, attach, content):
+    response = attach(content)
+
+    if response.status_code == 201:
+        assert all(path.stat().st_size < 100_000 for path in stored_paths(disk))
+    else:
+        assert code(response)[0] == 400
+
+
+def stored_paths(disk):
+    return [path for path in disk.folder.rglob("*") if path.is_file()]
 
 
 def test_a_picture_over_the_limit_of_work_is_refused(attach, monkeypatch):
