@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from config.tests import hostile
+from config.tests import hostile, inventory
 from core.tests.answers import code, problems
 from core.tests.contract import problems_of
 
@@ -138,3 +138,19 @@ def test_no_values_of_headers_make_an_operation_fail(admin, name):
 def test_no_value_of_a_header_makes_a_read_fail(admin, header):
     for value in VALUES[len(header) % 2 :: 2]:
         code_of(sent(admin, "GET /api/v1/users/me", **{f"HTTP_{header}": value}))
+
+
+IN_DOCUMENT = {name.split()[1] for name in hostile.OPERATIONS}
+PAGES = [path for path in inventory.routes() if "{" not in path and path not in IN_DOCUMENT]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_makes_another_route_fail(admin, path, settings):
+    """Pages, downloads, health and metrics."""
+    settings.METRICS_TOKEN = "metrics-token"
+    for text in (*map(quote, TEXTS[::3]), *RAW):
+        hostile.send(admin, "GET", f"{path}?token={text}&next={text}&{text}")
+    for value in VALUES:
+        headers = {f"HTTP_{name}": value for name in (*HEADERS, "ACCEPT")}
+        hostile.send(admin, "GET", path, **headers)
+        hostile.send(admin, "GET", path, HTTP_AUTHORIZATION=f"Bearer {value}")

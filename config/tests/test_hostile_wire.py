@@ -131,6 +131,24 @@ def test_odd_paths_are_not_found(server, path):
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/admin%0d%0aX-Evil:%20y",
+        "/admin/x%0d%0aX-Evil:%20y",
+        "/admin/login/?next=%0d%0aX-Evil:%20y",
+        "/nope%0d%0aX-Evil:%20y/",
+        "/account/reset-password?token=%0d%0aX-Evil:%20y",
+        "/api/v1/files?token=%0d%0aX-Evil:%20y",
+    ],
+)
+def test_no_line_of_a_path_becomes_a_header(server, path):
+    answer = exchange(server.port, head("GET", path, CLOSE))
+
+    assert 200 <= answer.status < 500
+    assert b"\nx-evil" not in answer.head.lower()
+
+
+@pytest.mark.parametrize(
     "name", ["User-Agent", "X-Request-ID", "Cookie", "Accept", "Range", "Origin", "X-Other"]
 )
 def test_bytes_that_are_no_text_in_a_header_make_nothing_fail(server, name):
