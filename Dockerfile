@@ -6,6 +6,8 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --require-hashes --requirement /requirements.txt
 
 FROM python:3.13-slim
+# For `manage.py backup`: of the server's version or newer, and one of the programs that can encrypt.
+RUN apt-get update && apt-get install --yes --no-install-recommends age postgresql-client && rm -rf /var/lib/apt/lists/*
 # A fixed number, so that volumes and `runAsNonRoot` can name it.
 RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 --no-create-home app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1

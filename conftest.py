@@ -21,7 +21,10 @@ from core.web import request_context
 
 REDIS_URL = settings.REDIS_URL  # before a test sets another
 
-pytest_plugins = ["core.tests.storages", "core.tests.normalisation"]
+pytest_plugins = [
+    *("core.tests.storages", "core.tests.normalisation"),
+    *("core.backups.tests.installation", "core.backups.tests.gates"),
+]
 
 
 @pytest.fixture(scope="session")

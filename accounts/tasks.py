@@ -1,4 +1,4 @@
-"""Deletion of expired rows of accounts, in batches."""
+"""Deletion of expired rows of accounts, in batches, and what is settled after a restore."""
 
 from datetime import timedelta
 
@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from accounts.models import Lockout, Mailbox, OneTimeToken, Session
 from accounts.services.erasure import erase_deleted, purge_browser_sessions
+from accounts.services.restores import end_restored_sessions, void_restored_links
+from core.backups.settlement import settles_restore
 from core.db.retention import delete_batch, purges_expired
 
 SESSION_RETENTION = timedelta(days=30)  # ended sessions stay visible to staff for as long
@@ -14,6 +16,8 @@ TOKEN_RETENTION = timedelta(days=1)
 
 purges_expired("deleted accounts")(erase_deleted)
 purges_expired("browser sessions")(purge_browser_sessions)
+settles_restore("sessions")(end_restored_sessions)
+settles_restore("links")(void_restored_links)
 
 
 @purges_expired("sessions")

@@ -11,6 +11,7 @@ from environs import validate
 
 from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
+from core.backups.configuration import backup_settings
 from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
@@ -50,7 +51,10 @@ API_URL: str = env.origin("API_URL", "") or ""
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
-    *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs")),
+    *(
+        f"core.{room}"
+        for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs", "backups")
+    ),
     "accounts",
     *LOCAL_APPS,
     "config.apps.SiteConfig",
@@ -153,7 +157,7 @@ CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}}
 JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
 CELERY_BEAT_SCHEDULER = "config.heartbeats:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "drain-outbox": {"task": "core.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
     "run-jobs": {"task": "core.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
     "purge-expired": {"task": "core.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -283,6 +287,11 @@ STORAGES = {
 }
 if DEBUG:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+# --- backups -------------------------------------------------------------------------------------
+BACKUPS = backup_settings(env, BASE_DIR)
+STORAGES |= BACKUPS.storages
+CELERY_BEAT_SCHEDULE |= BACKUPS.schedule
 
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")

@@ -152,6 +152,9 @@ class Product:
     def started(self) -> "Product":
         self.administer(f'CREATE DATABASE "{self.database}"')
         self.manage("migrate", "--verbosity", "0", **self.migration_environment)
+        return self.start_servers()
+
+    def start_servers(self) -> "Product":
         self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
         if self.has_worker:
             schedule = self.log_path.with_name("beat")

@@ -69,6 +69,17 @@ class StoredFile(models.Model):
         return f"{self.pk.hex[-2:]}/{self.pk.hex}"
 
 
+class DeletionHold(models.Model):
+    """The one row of core/files/holds.py: until then no file is deleted."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    holder = models.UUIDField()
+    held_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.holder} until {self.held_until}"
+
+
 class AttachmentQuerySet(AccessQuerySet):
     """Rows of a model whose `parent` names the foreign key to what they are attached to."""
 

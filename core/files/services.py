@@ -28,6 +28,7 @@ from django.utils.translation import gettext as _
 
 from core.db.base import before_erasure
 from core.db.retention import purges_expired
+from core.files.holds import deletable
 from core.files.models import BaseAttachment, StoredFile
 from core.files.names import disposition_of, name_for
 from core.outbox import services as outbox
@@ -193,7 +194,7 @@ def signed_url(
 
 @outbox.handles(DELETION)
 def delete_scheduled_files(_message: Any) -> None:
-    if delete_batch() == 0 and StoredFile.objects.filter(state=StoredFile.State.DELETING).exists():
+    if delete_batch() == 0 and deletable().exists():
         raise StorageUnavailable
 
 
@@ -206,9 +207,9 @@ def purge_files() -> int:
 
 
 def delete_batch() -> int:
-    """Delete scheduled files: first the bytes, then the record. Return how many are deleted."""
+    """Delete scheduled files: first the bytes, then the record. Return how many are deleted; during a backup none."""
     deleted, failures = [], 0
-    for stored in StoredFile.objects.filter(state=StoredFile.State.DELETING).order_by("created_at")[:BATCH]:
+    for stored in deletable().order_by("created_at")[:BATCH]:
         try:
             storage.delete(stored.name)
             deleted.append(stored.pk)

@@ -180,23 +180,34 @@ def weak_secret(key: str) -> str | None:
 
 def file_storage(env: Environment, base: Path) -> dict[str, Any]:
     """Return the storage of files: a bucket if one is configured, else a folder relative to `base`."""
-    bucket = env.str("S3_BUCKET", "")
-    key_id, secret = env.str("S3_ACCESS_KEY_ID", ""), env.str("S3_SECRET_ACCESS_KEY", "")
+    if options := bucket_options(env, ""):
+        return {"BACKEND": "core.files.storages.bucket.BucketStorage", "OPTIONS": options}
+    return folder_storage(base / (env.str("MEDIA_ROOT", "") or "var/media"))
+
+
+def folder_storage(folder: Path) -> dict[str, Any]:
+    return {"BACKEND": "core.files.storages.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
+
+
+def bucket_options(env: Environment, prefix: str) -> dict[str, Any] | None:
+    """Return the options of the bucket in the variables with this prefix, or None without a bucket."""
+    bucket = env.str(f"{prefix}S3_BUCKET", "")
+    key_id = env.str(f"{prefix}S3_ACCESS_KEY_ID", "")
+    secret = env.str(f"{prefix}S3_SECRET_ACCESS_KEY", "")
     options = {
         "bucket_name": bucket,
-        "region_name": env.str("S3_REGION", "us-east-1"),
-        "endpoint_url": env.origin("S3_ENDPOINT_URL", "") or None,
+        "region_name": env.str(f"{prefix}S3_REGION", "us-east-1"),
+        "endpoint_url": env.origin(f"{prefix}S3_ENDPOINT_URL", "") or None,
         "access_key": key_id or None,
         "secret_key": secret or None,
     }
     if not bucket:
-        folder = base / (env.str("MEDIA_ROOT", "") or "var/media")
-        return {"BACKEND": "core.files.storages.disk.DiskStorage", "OPTIONS": {"location": str(folder)}}
+        return None
     if bool(key_id) != bool(secret):
-        missing = "S3_SECRET_ACCESS_KEY" if key_id else "S3_ACCESS_KEY_ID"
+        missing = f"{prefix}S3_{'SECRET_ACCESS_KEY' if key_id else 'ACCESS_KEY_ID'}"
         env.refuse(
             missing, "is not set, but its other half is: set both, or neither to take them from the machine"
         )
     if find_spec("storages") is None:
-        env.refuse("S3_BUCKET", "needs django-storages: pip install -r requirements/prod.txt")
-    return {"BACKEND": "core.files.storages.bucket.BucketStorage", "OPTIONS": options}
+        env.refuse(f"{prefix}S3_BUCKET", "needs django-storages: pip install -r requirements/prod.txt")
+    return options

@@ -18,6 +18,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.http import HttpRequest
 from django.utils import timezone
 
+from core.backups.findings import backup_findings
 from core.jobs.models import Job
 from core.outbox.heartbeats import LATE as LATE_HEARTBEAT
 from core.outbox.heartbeats import ages
@@ -93,6 +94,7 @@ def findings_of(*others: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     of_database = (check_triggers, check_work, check_heartbeats, check_clock) if has_database else ()
     for check_other in (*of_database, check_settings, check_storage, check_kernel, *others):
         yield from check_other()
+    yield from (Finding("backups", *each) for each in backup_findings())
 
 
 def check_triggers() -> Iterator[Finding]:

@@ -1,0 +1,20 @@
+"""What a restored backup must not bring back: sessions that may have ended since, and links that may have been used."""
+
+from django.contrib.sessions.models import Session as BrowserSession
+
+from accounts.models import OneTimeToken, Session
+
+Purpose = OneTimeToken.Purpose
+
+
+def end_restored_sessions() -> int:
+    """End every session, in the admin too. Return the number of API sessions."""
+    BrowserSession.objects.all().delete()
+    return Session.objects.all().end("restored")
+
+
+def void_restored_links() -> int:
+    """Delete unused links for resets and verifications. Links that undo a change of address stay valid, as after a
+    recovery: the change is there again, and its victim needs them."""
+    links = OneTimeToken.objects.filter(used_at=None).exclude(purpose=Purpose.EMAIL_UNDO)
+    return links.delete()[0]

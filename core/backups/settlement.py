@@ -1,0 +1,56 @@
+"""What is settled after a restore, before the product is started again: nothing from before it may be believed.
+
+| what | how |
+|---|---|
+| versions of what each user owns | replaced by new ones, so that no list of a client or the cache is believed |
+| emails and other messages that were pending | dropped, or sent, by choice; the deletion of files always goes on |
+| jobs that were running | their leases are released: an export starts over, an import goes on after its last batch |
+| responses stored for an `Idempotency-Key` | stay: each is of the transaction of its effect, which is there too |
+| the hold of the backup itself | released |
+| what apps register: sessions and links | ended and void (accounts/services/restores.py) |
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from core.audit import services as audit
+from core.db.owner_versions import owner_version_triggers
+from core.files.models import DeletionHold
+from core.files.services import DELETION
+from core.jobs.models import Job
+from core.outbox.models import OutboxMessage
+from core.web.registry import Registry
+
+Settle = Callable[[], int]
+settles: Registry[Settle] = Registry()
+DROPPED = "dropped at the restore of a backup"
+
+
+def settles_restore(name: str) -> Callable[[Settle], Settle]:
+    """Register a function that settles rows of an app after a restore, and returns their number."""
+    return partial(settles.register, name)
+
+
+@transaction.atomic
+def settle(name: str, *, keeps_mail: bool) -> dict[str, int]:
+    """Settle the database that was restored from the backup of this name. Return the number of rows of each kind."""
+    with connection.cursor() as cursor:
+        cursor.execute(owner_version_triggers(connection).repair)
+    DeletionHold.objects.all().delete()
+    mail = OutboxMessage.objects.filter(finished_at=None).exclude(kind=DELETION)
+    counts = {
+        "jobs": Job.objects.filter(finished_at=None).update(attempts=0, lease_id=None, lease_until=None)
+    }
+    if keeps_mail:
+        counts["messages_kept"] = mail.update(lease_id=None, lease_until=None)
+    else:
+        status = OutboxMessage.Status.FAILED
+        counts["messages_dropped"] = mail.update(
+            status=status, finished_at=timezone.now(), lease_id=None, lease_until=None, last_error=DROPPED
+        )
+    counts |= {each: settle_rows() for each, settle_rows in settles.items()}
+    audit.record("backup.restored", changes={"backup": [None, name]})
+    return counts

@@ -1,0 +1,134 @@
+"""Retention, and what doctor reports about the backups."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from core.backups.catalogue import FORM, Backup, delete_expired, finished
+from core.backups.findings import backup_findings
+from core.files.storages.disk import DiskStorage
+
+
+@pytest.fixture
+def place(settings, tmp_path):
+    """Configure an empty folder for backups; return its storage."""
+    folder = {"BACKEND": "core.files.storages.disk.DiskStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "backups": folder}
+    return DiskStorage(str(tmp_path))
+
+
+@pytest.fixture
+def keep(settings):
+    def to(**values):
+        settings.BACKUPS = dataclasses.replace(settings.BACKUPS, **values)
+
+    return to
+
+
+def backup(place, *, hours, manifest=True, ok=None, proven_hours=0):
+    """Make a backup of so many hours ago."""
+    made = Backup(place, (timezone.now() - timedelta(hours=hours)).strftime(FORM))
+    made.save("files.tar", [b"content"])
+    if manifest:
+        made.save_json("manifest.json", {"format": 1})
+    if ok is not None:
+        at = timezone.now() - timedelta(hours=proven_hours)
+        result = {"at": at.isoformat(), "ok": ok, "seconds": 12.5, "problem": "" if ok else "it is damaged"}
+        made.save_json("verification.json", result)
+    return made.name
+
+
+def names(place):
+    return [one.name for one in finished(place)]
+
+
+def test_backups_beyond_the_number_are_deleted(place, keep):
+    keep(keep=2, keep_days=30)
+    made = [backup(place, hours=hours) for hours in (30, 20, 10)]
+
+    assert delete_expired(place) == made[:1]
+    assert names(place) == made[1:]
+    assert not place.exists(made[0])
+
+
+def test_backups_beyond_the_days_are_deleted(place, keep):
+    keep(keep=30, keep_days=2)
+    made = [backup(place, hours=hours) for hours in (72, 49, 47, 1)]
+
+    assert delete_expired(place) == made[:2]
+    assert names(place) == made[2:]
+
+
+def test_the_newest_and_the_newest_that_is_proven_stay(place, keep):
+    keep(keep=1, keep_days=1)
+    made = [
+        backup(place, hours=hours, ok=ok) for hours, ok in ((96, True), (72, True), (60, False), (48, None))
+    ]
+    delete_expired(place)
+
+    assert names(place) == [made[1], made[3]]
+
+
+def test_what_was_never_finished_is_deleted_after_a_day(place, keep):
+    old, young = (backup(place, hours=hours, manifest=False) for hours in (25, 1))
+    newest = backup(place, hours=0)
+    place.save("unknown/manifest.json", ContentFile(b"x"))
+
+    assert delete_expired(place) == [old]
+    assert sorted(place.listdir("")[0]) == sorted([young, newest, "unknown"])
+
+
+# --- doctor ----------------------------------------------------------------------------------------
+
+
+def statuses():
+    return [(status, text.partition(",")[0], bool(cure)) for status, text, cure in backup_findings()]
+
+
+@pytest.mark.parametrize(("debug", "status"), [(True, "ok"), (False, "warning")])
+def test_no_place_is_a_warning_in_production(settings, debug, status):
+    settings.DEBUG = debug
+
+    assert [(one[0], bool(one[2])) for one in backup_findings()] == [(status, not debug)]
+
+
+def test_no_backup_yet_is_a_warning(place):
+    assert statuses() == [("warning", "there is none yet", True)]
+
+
+def test_a_young_backup_that_is_proven_is_good(place):
+    name = backup(place, hours=3, ok=True)
+
+    assert statuses() == [
+        ("ok", f"the newest is {name}", False),
+        ("ok", f"{name} was verified", False),
+    ]
+    assert "12.5 s" in [text for _status, text, _cure in backup_findings()][1]
+
+
+@pytest.mark.parametrize(("schedule", "status"), [({"backup": {}}, "failed"), ({}, "warning")])
+def test_an_old_backup_is_a_failure_where_one_is_scheduled(place, keep, schedule, status):
+    keep(schedule=schedule)
+    backup(place, hours=27, ok=True)
+
+    assert [one[0] for one in statuses()] == [status, "ok"]
+
+
+@pytest.mark.parametrize(
+    ("ok", "proven_hours", "status"), [(None, 0, "warning"), (False, 0, "failed"), (True, 9 * 24, "warning")]
+)
+def test_a_verification_that_is_missing_failed_or_old_has_a_cure(place, ok, proven_hours, status):
+    backup(place, hours=1, ok=ok, proven_hours=proven_hours)
+
+    assert [(one[0], one[2]) for one in statuses()] == [("ok", False), (status, True)]
+
+
+def test_a_place_that_cannot_be_read_is_a_failure(place, tmp_path, settings):
+    (tmp_path / "file").touch()
+    location = {"OPTIONS": {"location": str(tmp_path / "file")}}
+    settings.STORAGES = {**settings.STORAGES, "backups": {**settings.STORAGES["backups"], **location}}
+
+    assert [(one[0], one[2]) for one in statuses()] == [("failed", True)]
