@@ -23,7 +23,7 @@ REDIS_URL = settings.REDIS_URL  # before a test sets another
 
 pytest_plugins = [
     *("core.tests.storages", "core.tests.normalisation"),
-    *("core.backups.tests.installation", "core.backups.tests.gates"),
+    *("core.backups.tests.installation", "core.backups.tests.barriers"),
 ]
 
 

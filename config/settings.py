@@ -51,10 +51,8 @@ API_URL: str = env.origin("API_URL", "") or ""
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
-    *(
-        f"core.{room}"
-        for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs", "backups")
-    ),
+    *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs")),
+    "core.backups",
     "accounts",
     *LOCAL_APPS,
     "config.apps.SiteConfig",
@@ -157,10 +155,12 @@ CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}}
 JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
 CELERY_BEAT_SCHEDULER = "config.heartbeats:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+BACKUPS = backup_settings(env, BASE_DIR)
+CELERY_BEAT_SCHEDULE = {
     "drain-outbox": {"task": "core.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
     "run-jobs": {"task": "core.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
     "purge-expired": {"task": "core.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
+    **BACKUPS.schedule,
 }
 
 # --- mail ----------------------------------------------------------------------------------------
@@ -284,14 +284,10 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": file_storage(env, BASE_DIR),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    **BACKUPS.storages,
 }
 if DEBUG:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-
-# --- backups -------------------------------------------------------------------------------------
-BACKUPS = backup_settings(env, BASE_DIR)
-STORAGES |= BACKUPS.storages
-CELERY_BEAT_SCHEDULE |= BACKUPS.schedule
 
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")

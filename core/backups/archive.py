@@ -70,15 +70,10 @@ def members(chunks: Iterator[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
 
 def check(chunks: Iterator[bytes], entries: list[list[Any]]) -> None:
     """Compare the files of an archive with the manifest. Raises BackupError."""
-    present = [[name, *summary(content)] for name, content in members(chunks)]
-    if present != entries:
-        expected, actual = ({name: rest for name, *rest in rows} for rows in (entries, present))
-        names = sorted(
-            name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name)
-        )
-        raise BackupError(
-            f"{len(names)} files differ from the manifest: {', '.join(names[:3]) or 'their order'}"
-        )
+    expected = {str(name): tuple(rest) for name, *rest in entries}
+    actual = {name: summary(content) for name, content in members(chunks)}
+    if names := sorted(name for name in expected.keys() | actual if expected.get(name) != actual.get(name)):
+        raise BackupError(f"{len(names)} files differ from the manifest: {', '.join(names[:3])}")
 
 
 def summary(content: IO[bytes]) -> tuple[int, str]:

@@ -1,4 +1,6 @@
-"""The place of backups: a folder or a bucket. Each backup is a folder there, named by its time:
+"""The place of backups: a folder or a bucket.
+
+Each backup is a folder there, named by its time:
 
     20261126T031500Z/database.dump        what `pg_dump` has written, or `database.sqlite3`
     20261126T031500Z/files.tar            the uploaded files
@@ -179,8 +181,8 @@ def delete_expired(storage: Any) -> list[str]:
     backups = finished(storage)
     proven = [backup for backup in backups if (backup.verification() or {}).get("ok")]
     spared = {backup.name for backup in (*backups[-1:], *proven[-1:])}
-    oldest = now - timedelta(days=settings.BACKUPS.keep_days)
-    recent = {backup.name for backup in backups[-settings.BACKUPS.keep :]}
+    oldest = now - timedelta(days=settings.BACKUPS.max_days)
+    recent = {backup.name for backup in backups[-settings.BACKUPS.max_number :]}
     expired = [
         backup
         for backup in backups

@@ -20,12 +20,12 @@ POSITIVE = validate.Range(min=0, min_inclusive=False)
 
 @dataclass(frozen=True)
 class BackupSettings:
-    storages: dict[str, Any]  # to be added to STORAGES
-    schedule: dict[str, Any]  # to be added to CELERY_BEAT_SCHEDULE
+    storages: dict[str, Any]  # a part of STORAGES
+    schedule: dict[str, Any]  # a part of CELERY_BEAT_SCHEDULE
     encrypt: list[str]
     decrypt: list[str]
-    keep: int
-    keep_days: int
+    max_number: int
+    max_days: int
     verify: bool
     timeout: timedelta
 
@@ -54,8 +54,8 @@ def backup_settings(env: Environment, base: Path) -> BackupSettings:
         schedule=schedule,
         encrypt=command(env, "BACKUP_ENCRYPT"),
         decrypt=command(env, "BACKUP_DECRYPT"),
-        keep=env.int("BACKUP_KEEP", 30, validate=POSITIVE) or 30,
-        keep_days=env.int("BACKUP_KEEP_DAYS", 30, validate=POSITIVE) or 30,
+        max_number=env.int("BACKUP_KEEP", 30, validate=POSITIVE) or 30,
+        max_days=env.int("BACKUP_KEEP_DAYS", 30, validate=POSITIVE) or 30,
         verify=bool(env.bool("BACKUP_VERIFY", True)),
         timeout=timedelta(minutes=env.float("BACKUP_TIMEOUT_MINUTES", 120, validate=POSITIVE) or 120),
     )

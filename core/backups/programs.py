@@ -23,7 +23,7 @@ class BackupError(Exception):
 
 @contextmanager
 def started(
-    command: Sequence[str], *, variable: str, environment: Mapping[str, str] | None = None, **pipes: int
+    command: Sequence[str], *, variable: str, environment: Mapping[str, str] | None = None, **pipes: Any
 ) -> Iterator[Any]:
     """Run a program until the block ends. Raises BackupError if it cannot be started, or fails. `variable` is what the
     operator sets to cure that. The program is killed if the block fails."""
@@ -33,7 +33,8 @@ def started(
                 command,
                 env={**os.environ, **(environment or {})},
                 stderr=errors,
-                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **pipes},
+                stdin=pipes.get("stdin", subprocess.DEVNULL),
+                stdout=pipes.get("stdout", subprocess.DEVNULL),
             )
         except OSError as error:
             raise BackupError(
@@ -46,7 +47,7 @@ def started(
         try:
             try:
                 yield process
-            except BrokenPipeError:  # its exit status says why
+            except BrokenPipeError:  # the cause is in its exit status
                 broken = True
             close(process.stdin, process.stdout)
             code = process.wait()

@@ -21,8 +21,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from core.backups import archive, postgresql, settlement, sqlite
-from core.backups.catalogue import FORM, MANIFEST, VERIFICATION, Backup, Part
-from core.backups.programs import BackupError, piped
+from core.backups.catalogue import FORM, MANIFEST, VERIFICATION, Backup, Part, names_in
+from core.backups.programs import BackupError, blocks, piped
 from core.files import services as files
 from core.files.holds import AlreadyHeldError, Hold, HoldLostError
 from core.files.models import StoredFile
@@ -63,6 +63,8 @@ def work_folder() -> Iterator[Path]:
 def make(storage: Any) -> tuple[Backup, dict[str, Any]]:
     """Make a backup, and return it with its manifest. Raises BackupError, and then nothing of it is left."""
     backup = Backup(storage, timezone.now().strftime(FORM))
+    if backup.name in names_in(storage):
+        raise BackupError(f"{backup.name} exists already.")
     started = time.monotonic()
     try:
         with Hold() as hold, work_folder() as work:
@@ -248,7 +250,7 @@ def put_back(backup: Backup, manifest: dict[str, Any]) -> None:
     for name, content in archive.members(decrypted(backup, manifest, manifest["archive"])):
         if stored_summary(name) == expected.get(name):
             continue
-        part = Part(archive.blocks(content))
+        part = Part(blocks(content))
         try:
             files.storage.delete(name)
             files.storage.save(name, part)

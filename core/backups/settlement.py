@@ -1,4 +1,4 @@
-"""What is settled after a restore, before the product is started again: nothing from before it may be believed.
+"""The steps after a restore, before the product is started again: nothing from before it may be believed.
 
 | what | how |
 |---|---|

@@ -82,9 +82,9 @@ def load(dump: Path, name: str = "") -> None:
             closing(sqlite3.connect(dump)) as source,
             closing(sqlite3.connect(name or file_of_database())) as raw,
         ):
-            [(found,)] = source.execute("PRAGMA quick_check(1)").fetchall()
-            if found != "ok":
-                raise BackupError(f"The copy of the database is damaged: {found}")
+            [(result,)] = source.execute("PRAGMA quick_check(1)").fetchall()
+            if result != "ok":
+                raise BackupError(f"The copy of the database is damaged: {result}")
             source.backup(raw, progress=check)
     except sqlite3.Error as error:
         raise BackupError(f"The database cannot be loaded: {error}") from error

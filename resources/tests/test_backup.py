@@ -41,20 +41,19 @@ PURGE = "from core.db.retention import purge_expired\npurge_expired()"
 
 
 def read_until(process, number):
-    while int(process.stdout.readline()) < number:
-        pass
+    return next(line for line in process.stdout if int(line) >= number)
 
 
-def test_a_backup_is_of_one_moment_while_others_write_and_delete(installation, other, gate):
+def test_a_backup_is_of_one_moment_while_others_write_and_delete(installation, other, barrier):
     installation.execute(SEED)
     writer = installation.start("-c", WRITER)
     try:
         read_until(writer, 4)
-        backup = installation.start("manage.py", "backup", BACKUP_ENCRYPT=gate.encrypt)
-        gate.wait()
-        at_gate = installation.execute(COUNT)
-        read_until(writer, at_gate + 5)  # each deletes a file that is in the backup
-        gate.let_all_through()
+        backup = installation.start("manage.py", "backup", BACKUP_ENCRYPT=barrier.encrypt)
+        barrier.wait()
+        at_barrier = installation.execute(COUNT)
+        read_until(writer, at_barrier + 5)  # each deletes a file that is in the backup
+        barrier.let_all_through()
         code, out, err = installation.end(backup)
     finally:
         writer.kill()
@@ -62,11 +61,11 @@ def test_a_backup_is_of_one_moment_while_others_write_and_delete(installation, o
     assert code == 0, err
     name = out.partition(":")[0]
 
-    other.restore(name, BACKUP_DECRYPT=gate.decrypt)
+    other.restore(name, BACKUP_DECRYPT=barrier.decrypt)
     state = other.execute(STATE)
     numbers = {int(title) for title in state["titles"]}
     assert numbers == set(range(len(numbers)))  # all that was committed before …
-    assert 4 < len(numbers) <= at_gate + 1  # … and nothing later …
+    assert 4 < len(numbers) <= at_barrier + 1  # … and nothing later …
     assert {state["titles"].count(str(number)) for number in numbers} == {
         2
     }  # … each transaction as a whole …

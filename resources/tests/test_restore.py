@@ -1,4 +1,4 @@
-"""A restored product: what clients, caches and thieves hold from before is not believed."""
+"""A restored product does not believe anything that clients, caches and thieves have from before."""
 
 import os
 import re

@@ -96,7 +96,7 @@ class Installation:
         return out
 
     def refused(self, *arguments, **environment):
-        """Run a command that must fail; return what it says."""
+        """Run a command that must fail; return its errors."""
         code, out, err = self.run(*arguments, **environment)
         assert code == 1, (out, err)
         assert "Traceback" not in err

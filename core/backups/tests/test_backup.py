@@ -11,12 +11,12 @@ from core.backups.tests.installation import ON_POSTGRESQL, python_command
 from core.tests.storages import KEY
 
 
-def test_a_second_backup_at_the_same_time_is_refused(installation, gate):
-    first = installation.start("manage.py", "backup", BACKUP_ENCRYPT=gate.encrypt)
-    gate.wait()
+def test_a_second_backup_at_the_same_time_is_refused(installation, barrier):
+    first = installation.start("manage.py", "backup", BACKUP_ENCRYPT=barrier.encrypt)
+    barrier.wait()
 
     assert "Another backup is being made" in installation.refused("backup")
-    gate.let_all_through()
+    barrier.let_all_through()
     assert installation.end(first)[0] == 0
     assert len(list(installation.backups.iterdir())) == 1
 
@@ -136,8 +136,8 @@ def test_a_program_that_is_older_than_the_server_is_refused(installation, tmp_pa
     program.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24 (Debian)'\n")
     program.chmod(0o755)
 
-    said = installation.refused("backup", PATH=f"{tmp_path}:{os.environ['PATH']}")
-    assert "pg_dump 9 cannot read a server of version" in said
+    error = installation.refused("backup", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "pg_dump 9 cannot read a server of version" in error
 
 
 def test_a_bucket_keeps_backups_too(with_files, other, s3_server):

@@ -21,7 +21,7 @@ def place(settings, tmp_path):
 
 
 @pytest.fixture
-def keep(settings):
+def configure(settings):
     def to(**values):
         settings.BACKUPS = dataclasses.replace(settings.BACKUPS, **values)
 
@@ -45,8 +45,8 @@ def names(place):
     return [one.name for one in finished(place)]
 
 
-def test_backups_beyond_the_number_are_deleted(place, keep):
-    keep(keep=2, keep_days=30)
+def test_backups_beyond_the_number_are_deleted(place, configure):
+    configure(max_number=2, max_days=30)
     made = [backup(place, hours=hours) for hours in (30, 20, 10)]
 
     assert delete_expired(place) == made[:1]
@@ -54,16 +54,16 @@ def test_backups_beyond_the_number_are_deleted(place, keep):
     assert not place.exists(made[0])
 
 
-def test_backups_beyond_the_days_are_deleted(place, keep):
-    keep(keep=30, keep_days=2)
+def test_backups_beyond_the_days_are_deleted(place, configure):
+    configure(max_number=30, max_days=2)
     made = [backup(place, hours=hours) for hours in (72, 49, 47, 1)]
 
     assert delete_expired(place) == made[:2]
     assert names(place) == made[2:]
 
 
-def test_the_newest_and_the_newest_that_is_proven_stay(place, keep):
-    keep(keep=1, keep_days=1)
+def test_the_newest_and_the_newest_that_is_proven_stay(place, configure):
+    configure(max_number=1, max_days=1)
     made = [
         backup(place, hours=hours, ok=ok) for hours, ok in ((96, True), (72, True), (60, False), (48, None))
     ]
@@ -72,7 +72,7 @@ def test_the_newest_and_the_newest_that_is_proven_stay(place, keep):
     assert names(place) == [made[1], made[3]]
 
 
-def test_what_was_never_finished_is_deleted_after_a_day(place, keep):
+def test_what_was_never_finished_is_deleted_after_a_day(place, configure):
     old, young = (backup(place, hours=hours, manifest=False) for hours in (25, 1))
     newest = backup(place, hours=0)
     place.save("unknown/manifest.json", ContentFile(b"x"))
@@ -110,8 +110,8 @@ def test_a_young_backup_that_is_proven_is_good(place):
 
 
 @pytest.mark.parametrize(("schedule", "status"), [({"backup": {}}, "failed"), ({}, "warning")])
-def test_an_old_backup_is_a_failure_where_one_is_scheduled(place, keep, schedule, status):
-    keep(schedule=schedule)
+def test_an_old_backup_is_a_failure_where_one_is_scheduled(place, configure, schedule, status):
+    configure(schedule=schedule)
     backup(place, hours=27, ok=True)
 
     assert [one[0] for one in statuses()] == [status, "ok"]

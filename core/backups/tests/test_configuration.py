@@ -7,7 +7,7 @@ from core.web.tests.test_environment import PRODUCTION, start
 
 SHOWN = """
 import config.settings as s
-print(s.BACKUPS.encrypt, s.BACKUPS.keep, s.BACKUPS.keep_days, s.STORAGES["backups"]["OPTIONS"]["location"],
+print(s.BACKUPS.encrypt, s.BACKUPS.max_number, s.BACKUPS.max_days, s.STORAGES["backups"]["OPTIONS"]["location"],
       s.CELERY_BEAT_SCHEDULE["backup"]["schedule"], sep="; ")
 """
 

@@ -130,6 +130,6 @@ def test_a_restore_that_fails_in_the_database_leaves_it_as_it_was(with_backup, b
     program.chmod(0o755)
     path = f"{tmp_path}:{with_backup.environment['PATH']}"
 
-    said = with_backup.refused("restore", backup.name, "--noinput", "--pending-mail", "drop", PATH=path)
-    assert "pg_restore failed with 3" in said
+    error = with_backup.refused("restore", backup.name, "--noinput", "--pending-mail", "drop", PATH=path)
+    assert "pg_restore failed with 3" in error
     assert with_backup.names() == CHANGED

@@ -57,9 +57,9 @@ def test_a_database_in_use_is_refused(with_backup, name):
     )
     try:
         user.stdout.readline()
-        said = with_backup.refused("restore", name, "--noinput", "--pending-mail", "drop")
+        error = with_backup.refused("restore", name, "--noinput", "--pending-mail", "drop")
     finally:
         user.communicate("\n")
 
-    assert "Something uses the database" in said
+    assert "Something uses the database" in error
     assert with_backup.names() == CHANGED

@@ -17,11 +17,11 @@ if len(sys.argv) == 3:
 """
 
 
-class Gate:
+class Barrier:
     """`encrypt` and `decrypt` are values of variables. The first stops for each of the two parts of a backup."""
 
     def __init__(self, folder):
-        script = folder / "gate.py"
+        script = folder / "barrier.py"
         script.write_text(SCRIPT)
         self.begun, self.open = folder / "begun", folder / "open"
         os.mkfifo(self.begun)
@@ -43,5 +43,5 @@ class Gate:
 
 
 @pytest.fixture
-def gate(tmp_path):
-    return Gate(tmp_path)
+def barrier(tmp_path):
+    return Barrier(tmp_path)
