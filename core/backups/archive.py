@@ -30,12 +30,14 @@ class Archive:
         for key, size in self.rows:
             name = StoredFile(pk=UUID(str(key))).name
             try:
-                file = files.storage.open(name, "rb")
+                with files.storage.open(name, "rb") as file:
+                    yield from self.member(name, size, file)
             except FileNotFoundError:
                 self.lost.append(name)
-                continue
-            with file:
-                yield from self.member(name, size, file)
+            except OSError as error:
+                raise BackupError(
+                    f"{name} cannot be read: {error}. Check MEDIA_ROOT or S3_BUCKET."
+                ) from error
         yield bytes(2 * RECORD)
 
     def member(self, name: str, size: int, file: IO[bytes]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
@@ -79,6 +79,10 @@ def make(storage: Any) -> tuple[Backup, dict[str, Any]]:
     except BaseException as error:
         with suppress(OSError):
             backup.delete()
+        if isinstance(error, DatabaseError):
+            raise BackupError(
+                f"The database fails: {error}. Check DATABASE_URL, and run `migrate`."
+            ) from error
         if isinstance(error, HoldLostError):
             raise BackupError(
                 "The database was away for too long, so that files may have been deleted."

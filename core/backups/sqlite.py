@@ -49,12 +49,15 @@ class Snapshot:
 def snapshot(work: Path, name: str = "") -> Iterator[Snapshot]:
     """Copy the database into a folder; with `name` read that file as it is."""
     path = Path(name) if name else work / DUMP
-    with closing(sqlite3.connect(path)) as raw:
-        if not name:
-            with closing(sqlite3.connect(f"{file_of_database().as_uri()}?mode=rw", uri=True)) as source:
-                source.backup(raw)
-            raw.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
-        yield Snapshot(path, raw)
+    try:
+        with closing(sqlite3.connect(path)) as raw:
+            if not name:
+                with closing(sqlite3.connect(f"{file_of_database().as_uri()}?mode=rw", uri=True)) as source:
+                    source.backup(raw)
+                raw.execute("PRAGMA journal_mode = DELETE")  # so that it is one file
+            yield Snapshot(path, raw)
+    except sqlite3.Error as error:
+        raise BackupError(f"{error}. Check DATABASE_URL, and the free space of TMPDIR.") from error
 
 
 def others_at_work() -> str:

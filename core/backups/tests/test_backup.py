@@ -97,6 +97,8 @@ def test_an_encrypted_backup_needs_the_key(with_files, other, keyring):
             {"BACKUP_ENCRYPT": "sleep 60", "BACKUP_TIMEOUT_MINUTES": "0.01"},
             "killed after BACKUP_TIMEOUT_MINUTES",
         ),
+        ({"DATABASE_URL": "postgres://app:app@127.0.0.1:1/app"}, "The database fails"),
+        ({"MEDIA_ROOT": "/dev/null/media"}, "Check MEDIA_ROOT or S3_BUCKET"),
         ({"BACKUP_FOLDER": ""}, "Set BACKUP_FOLDER or BACKUP_S3_BUCKET"),
         ({"BACKUP_FOLDER": "/proc/nowhere"}, "BACKUP_FOLDER"),
         pytest.param(
