@@ -161,9 +161,16 @@ def test_a_bucket_keeps_backups_too(with_files, other, s3_server):
     assert other.files() == with_files.files()
 
 
+NIGHT = """
+from celery import current_app
+from django.conf import settings
+task = current_app.tasks[settings.CELERY_BEAT_SCHEDULE["backup"]["task"]]
+result = [task.apply(throw=True).get() for _ in range(2)]
+"""
+
+
 def test_the_nightly_task_makes_one_backup_and_proves_it(with_files):
-    task = "from core.backups.tasks import back_up\nresult = [back_up(), back_up()]"
-    name, repeated = with_files.execute(task)
+    name, repeated = with_files.execute(NIGHT, BACKUP_AT="03:15")
 
     assert repeated is None
     assert f"{name}  verified" in with_files.manage("backup", "--list")
