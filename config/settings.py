@@ -51,8 +51,8 @@ API_URL: str = env.origin("API_URL", "") or ""
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
-    *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox", "api", "files", "jobs")),
-    "core.backups",
+    *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
+    *(f"core.{room}" for room in ("api", "files", "jobs", "backups")),
     "accounts",
     *LOCAL_APPS,
     "config.apps.SiteConfig",
@@ -213,8 +213,7 @@ PASSWORD_RESET_LIFETIME = timedelta(hours=1)
 EMAIL_PROOF_LIFETIME = timedelta(hours=24)
 EMAIL_UNDO_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
-LOCKOUT_WINDOW = timedelta(minutes=15)
-LOCKOUT_DURATION = timedelta(minutes=15)
+LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)
 TRASH_RETENTION = timedelta(days=30)
 
 # --- the API -------------------------------------------------------------------------------------
@@ -228,9 +227,7 @@ THROTTLE_RATES = {
     "anon": env.rate("THROTTLE_ANON", "100/15min"),
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
 }
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0) or 0
-if TRUSTED_PROXIES < 0:
-    env.refuse("TRUSTED_PROXIES", "must be 0 or more: the number of proxies in front")
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["core.web.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
@@ -260,8 +257,7 @@ CSRF_TRUSTED_ORIGINS = env.trusted_origins("CSRF_TRUSTED_ORIGINS", "") or []
 SECURE_SSL_REDIRECT = bool(env.bool("SECURE_SSL_REDIRECT", not DEBUG))
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # the API refuses plain HTTP, it never redirects
 SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
-SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
-SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "no-referrer"
 # Without redirect and proxy there is no TLS, so browsers would not return Secure cookies.
@@ -296,9 +292,8 @@ if metrics_folder := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(BASE_DIR / metrics_folder)
     env.make_folder("PROMETHEUS_MULTIPROC_DIR", BASE_DIR / metrics_folder)
 LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
-LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json")
-if LOG_FORMAT not in {"json", "console"}:
-    env.refuse("LOG_FORMAT", "must be json or console")
+FORMATS = validate.OneOf(["json", "console"])
+LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json", validate=FORMATS)
 
 env.stop_if_wrong()
 LOGGING_CONFIG = None  # configure_logging is the whole configuration
