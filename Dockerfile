@@ -6,7 +6,9 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --require-hashes --requirement /requirements.txt
 
 FROM python:3.13-slim
-# For `manage.py backup`: of the server's version or newer, and one of the programs that can encrypt.
+# For `manage.py backup`: of the server's version or newer, and one of the programs that can encrypt. Debian's mirrors
+# delete a version when they have the next, so none is pinned.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends age postgresql-client && rm -rf /var/lib/apt/lists/*
 # A fixed number, so that volumes and `runAsNonRoot` can name it.
 RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 --no-create-home app

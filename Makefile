@@ -17,7 +17,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-contract check words lock release mutants fuzz bench clean base-env prod-env \
+.PHONY: help run test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-contract test-backups test-faults-slow check words lock release mutants fuzz bench clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
 	next-env pgbouncer-env
 
@@ -45,6 +45,9 @@ test-next: next-env ## the suite with the next Django, warnings as errors; docs/
 test-faults: test-env services-env ## services that are silent, gone, killed or locked, and floods of clients; prints figures
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -p no:xdist config/tests/faults/*_faults.py $(ARGS)
 
+test-faults-slow: test-env services-env ## those that take minutes each
+	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -p no:xdist config/tests/faults/*_slow.py $(ARGS)
+
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py
 
@@ -56,6 +59,10 @@ test-browser: base-env browser-env chromium-env ## the client of docs/api.md in 
 
 test-adoption: dev-env ## a copy with another name, role and app, by the steps of the README, on SQLite and PostgreSQL
 	@$(BIN)/python .ci/services.py $(BIN)/python .ci/adopt.py
+
+test-backups: test-env ## backups that are made, damaged, verified and restored, on SQLite, then on PostgreSQL with Redis
+	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -m backups $(PARALLEL) $(ARGS)
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest -m backups $(PARALLEL) $(ARGS)
 
 test-contract: base-env tools-env ## a short run of `make fuzz`, as a user and without a session
 	@$(BIN)/python .ci/fuzz.py --only user --only anonymous --max-examples 2 --max-response-time 10 $(ARGS)

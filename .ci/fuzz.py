@@ -33,7 +33,7 @@ HOOKS = ROOT / ".ci" / "fuzz_hooks.py"
 LEFT_OUT = "/auth/(logout|logout-all|sessions)"
 ROLES = ("anonymous", "user", "staff", "admin")
 # With these a run as all has more than 50,000 cases, and takes some 45 minutes on two cores.
-DEFAULTS = ("--max-examples", "150", "--max-response-time", "2")
+DEFAULTS = ("--max-examples", "185", "--max-response-time", "2")
 
 
 @dataclass(frozen=True)

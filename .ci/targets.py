@@ -14,15 +14,16 @@ from pathlib import Path
 from threading import Timer
 
 MINUTES = {
-    "check": 5,
+    "check": 4,
     "test": 8,
-    "test-services": 12,
-    "test-faults": 12,
+    "test-services": 11,
+    "test-backups": 5,
+    "test-faults": 13,
     "test-contract": 3,
-    "test-clients": 4,
-    "test-browser": 4,
+    "test-clients": 3,
+    "test-browser": 3,
     "test-proxy": 3,
-    "test-adoption": 8,
+    "test-adoption": 6,
 }
 SUMMARY = re.compile(r"\d+ (passed|failed|error)|^fuzz: ")  # of pytest and of fuzz.py
 GRACE_SECONDS = 60

@@ -70,7 +70,7 @@ def make(storage: Any) -> tuple[Backup, dict[str, Any]]:
         with Hold() as hold, work_folder() as work:
             content = contents(backup, work)
             hold.check()
-            content |= {"seconds": round(time.monotonic() - started, 1)}
+            content |= {"seconds": round(time.monotonic() - started, 2)}
             backup.save_json(MANIFEST, content)
     except AlreadyHeldError as error:
         raise BackupRunningError(
@@ -195,7 +195,7 @@ def verify(backup: Backup) -> dict[str, Any]:
     result = {
         "at": timezone.now().isoformat(),
         "ok": not problem,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(time.monotonic() - started, 2),
         "problem": problem,
     }
     backup.save_json(VERIFICATION, result)

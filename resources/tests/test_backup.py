@@ -1,5 +1,9 @@
 """A backup is of one moment, whatever is written and deleted while it is made."""
 
+import pytest
+
+pytestmark = pytest.mark.backups
+
 SEED = """
 from accounts.tests.factories import UserFactory
 UserFactory(email="writer@example.com")

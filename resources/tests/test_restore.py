@@ -7,6 +7,8 @@ import pytest
 
 from config.tests.processes import Product
 
+pytestmark = pytest.mark.backups
+
 PASSWORD, EMAIL = "Corr3ct-horse-battery", "ann@example.com"
 TITLES = ("In the backup", "After the backup")
 

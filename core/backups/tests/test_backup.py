@@ -10,6 +10,8 @@ import pytest
 from core.backups.tests.installation import ON_POSTGRESQL, python_command
 from core.tests.storages import KEY
 
+pytestmark = pytest.mark.backups
+
 
 def test_a_second_backup_at_the_same_time_is_refused(installation, barrier):
     first = installation.start("manage.py", "backup", BACKUP_ENCRYPT=barrier.encrypt)

@@ -8,6 +8,8 @@ from core.backups.catalogue import Backup
 from core.backups.tests.installation import CHANGED, ON_POSTGRESQL
 from core.files.storages.disk import DiskStorage
 
+pytestmark = pytest.mark.backups
+
 DUMP = "database.dump" if ON_POSTGRESQL else "database.sqlite3"
 
 

@@ -7,6 +7,8 @@ import pytest
 from config.tests.test_commands_at_a_terminal import Terminal
 from core.backups.tests.installation import CHANGED, ON_POSTGRESQL
 
+pytestmark = pytest.mark.backups
+
 
 @pytest.fixture
 def name(with_backup):

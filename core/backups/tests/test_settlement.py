@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.backups
+
 SEED = """
 from datetime import timedelta
 from django.contrib.sessions.backends.db import SessionStore
