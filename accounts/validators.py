@@ -15,6 +15,7 @@ MIN_PASSWORD, MAX_PASSWORD = 8, 128
 MAX_PASSWORD_INPUT = 1024
 JOINERS = "\u200c\u200d"
 NOT_WORD = re.compile(r"\W+")
+SIGNS = re.compile(r"[\W_]+")
 
 
 def refuse_control_characters(text: str) -> None:
@@ -84,8 +85,8 @@ class ProductNameValidator:
     """The name of the product, or a word of it, as half of the password or more, whatever the signs between."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        words = re.findall(r"[^\W_]+", settings.PRODUCT_NAME.lower())
-        flat = re.sub(r"[\W_]", "", password.lower())
+        words = SIGNS.sub(" ", settings.PRODUCT_NAME.lower()).split()
+        flat = SIGNS.sub("", password.lower())
         if any(word in flat and len(word) * 2 >= len(flat) for word in ("".join(words), *words)):
             raise ValidationError("Too much like the name of the product.", code="password_too_similar")
 
