@@ -18,7 +18,7 @@ MINUTES = {
     "test": 8,
     "test-services": 11,
     "test-backups": 5,
-    "test-faults": 13,
+    "test-faults": 12,
     "test-contract": 3,
     "test-clients": 3,
     "test-browser": 3,
