@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC
 from typing import Any, ClassVar
 
@@ -171,8 +171,12 @@ def refuse_unknown_fields(serializer: Any, data: Any, request: Any) -> None:
     """
     if request is None or not prefers_strict(request) or not isinstance(data, Mapping):
         return
-    known = {name for name, field in serializer.fields.items() if not field.read_only}
-    unknown = [name for name in data if name not in known]
+    refuse_unknown_names(data, {name for name, field in serializer.fields.items() if not field.read_only})
+
+
+def refuse_unknown_names(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise ValidationError, which names each that is not known."""
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise serializers.ValidationError({name: [UNKNOWN_FIELD] for name in unknown})
 

@@ -215,7 +215,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             check_if_match(request, instance)
             before = self.get_serializer(instance).data
             serializer = self.get_serializer(instance, data=data, partial=partial)
-            if partial and request.content_type.startswith(MergePatchParser.media_type):
+            if partial and request.content_type.lower().startswith(MergePatchParser.media_type):
                 serializer.initial_data = merge_patch(serializer, data)
             self.validate(serializer)
             instance = self.perform_saving(self.perform_update, serializer)

@@ -18,6 +18,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, DataAndFiles
 
 from core.api.parsers import refuse_encodings
+from core.api.serializers import prefers_strict, refuse_unknown_names
 from core.files.names import clean_name
 from core.files.services import refusal
 from core.web.errors import ApiError, FieldError
@@ -81,8 +82,8 @@ class TemporaryFileHandler(FileUploadHandler):
 
 
 class UploadParser(BaseParser):
-    """A parser of `multipart/form-data` with one `file`. Other fields are ignored, as unknown ones of JSON are; a
-    subclass names those that it knows."""
+    """A parser of `multipart/form-data` with one `file`. Other fields are ignored or, as unknown ones of JSON are,
+    refused; a subclass names those that it knows."""
 
     media_type = "multipart/form-data"
     known_fields: ClassVar[frozenset[str]] = frozenset()
@@ -90,7 +91,8 @@ class UploadParser(BaseParser):
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        meta = (parser_context or {})["request"].META
+        request = (parser_context or {})["request"]
+        meta = request.META
         refuse_encodings(meta, "")
         declared = meta.get("CONTENT_LENGTH", "")
         if declared.isdecimal() and int(declared) > settings.MAX_BODY_BYTES:
@@ -107,6 +109,8 @@ class UploadParser(BaseParser):
             boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1]["boundary"].encode()
             if handler.spool is not None and not (files and b"--" + boundary + b"--" in body.tail):
                 raise ParseError  # the body is not complete
+            if prefers_strict(request):
+                refuse_unknown_names(fields, self.known_fields)
             on_error.pop_all()
         known = QueryDict(mutable=True)
         for name in self.known_fields & fields.keys():

@@ -13,9 +13,10 @@ from rest_framework.response import Response
 from core.api.idempotency import idempotent
 from core.api.mixins.bulk import BulkViewSet
 from core.api.parsers import StrictJSONParser
+from core.api.serializers import prefers_strict, refuse_unknown_names
 from core.files import services as files
 from core.files.models import StoredFile
-from core.files.uploads import UploadParser, uploaded_file
+from core.files.uploads import FIELD, UploadParser, uploaded_file
 from core.importexport.imports import import_table
 from core.importexport.rows import Importer
 from core.importexport.tabular import open_table
@@ -97,6 +98,8 @@ class ImportViewSet(BulkViewSet):
         if not request.user.is_authenticated:
             self.refuse()  # a job has an owner
         body = ImportSerializer(data=request.data)
+        if prefers_strict(request):
+            refuse_unknown_names(request.data, {*body.fields, FIELD})
         body.is_valid(raise_exception=True)
         is_dry, dry_run_id = body.validated_data["dryRun"], body.validated_data.get("dryRunId")
         if dry_run_id is not None:

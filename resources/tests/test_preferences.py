@@ -1,6 +1,9 @@
 """How a client asks for strict bodies (RFC 7240), and names a merge patch (RFC 7396)."""
 
+from uuid import uuid4
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.tests.factories import PASSWORD
 from core.tests.answers import code, problems
@@ -58,6 +61,49 @@ def test_strict_handling_of_other_bodies(owner, anonymous):
     assert problems(anonymous.post("/api/v1/auth/login", person, headers=strict)) == {
         "remember": "unknown_field"
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"operations": [{"method": "update", "ifmatch": "x", "data": {}}]}, "operations.0.ifmatch"),
+        ({"operations": [{"method": "delete", "data": {}}]}, "operations.0.data"),
+        ({"operations": [{"method": "delete"}], "atomic": False}, "atomic"),
+    ],
+)
+def test_strict_handling_of_a_bulk_names_what_no_operation_has(owner, body, named):
+    resource = ResourceFactory(user=owner.user)
+    body["operations"][0]["id"] = str(resource.pk)
+
+    response = owner.post(f"{URL}/bulk", body, headers={"Prefer": "handling=strict"})
+    assert problems(response) == {named: "unknown_field"}
+    assert owner.post(f"{URL}/bulk", body).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["{id}/attachments", "import"])
+def test_strict_handling_of_a_form_names_its_unknown_fields(owner, disk, path):
+    url = f"{URL}/{path.format(id=ResourceFactory(user=owner.user).pk)}"
+
+    def send(**headers):
+        form = {"file": SimpleUploadedFile("a.csv", b"title\nOne\n"), "dryrun": "true"}
+        return owner.post(url, form, format="multipart", headers=headers)
+
+    assert problems(send(Prefer="handling=strict")) == {"dryrun": "unknown_field"}
+    assert send().status_code in {201, 202}
+
+
+def test_strict_handling_of_an_import_by_a_dry_run(owner):
+    body = {"dryRunId": str(uuid4()), "dryrun": True}
+    response = owner.post(f"{URL}/import", body, headers={"Prefer": "handling=strict"})
+
+    assert problems(response) == {"dryrun": "unknown_field"}
+
+
+@pytest.mark.parametrize("media_type", [MERGE_PATCH.title(), f"{MERGE_PATCH}; charset=UTF-8"])
+def test_a_media_type_has_no_case(owner, media_type):
+    url = f"{URL}/{ResourceFactory(user=owner.user, content='text').pk}"
+
+    assert owner.patch(url, '{"content": null}', content_type=media_type).json()["data"]["content"] == ""
 
 
 def test_a_merge_patch_changes_what_it_names(owner):

@@ -22,6 +22,7 @@ from core.api.idempotency import idempotent
 from core.api.mixins.bulk_operations import Operation, Problem, prefixed, problem, read_operations, values_of
 from core.api.mixins.bulk_schema import bulk_request, bulk_results
 from core.api.overrides import override_of
+from core.api.serializers import prefers_strict
 from core.api.viewsets import BaseViewSet, lock
 from core.audit import services as audit
 from core.web.errors import ApiError, flatten
@@ -76,7 +77,10 @@ class BulkViewSet(BaseViewSet):
 
     def read_operations(self, request: Any, *args: Any, **kwargs: Any) -> list[Operation]:
         methods = [method for method in ROUTES if self.has_method(method)]
-        return read_operations(request.data, methods, lambda method: self.view_for(method).fast)
+        strict = prefers_strict(request)
+        return read_operations(
+            request.data, methods, lambda method: self.view_for(method).fast, strict=strict
+        )
 
     def has_method(self, method: str) -> bool:
         """Return whether the viewset has a route for single objects that does such an operation."""

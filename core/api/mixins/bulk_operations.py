@@ -1,6 +1,6 @@
 """The body of a bulk request: which operations it holds, and what is wrong with them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,10 +8,16 @@ from uuid import UUID
 from rest_framework.exceptions import ValidationError
 
 from core.api.mixins.bulk_schema import MAX_OPERATIONS
-from core.api.serializers import refuse_unknown_fields
+from core.api.serializers import refuse_unknown_fields, refuse_unknown_names
 from core.web.errors import ApiError, flatten
 
 Problem = dict[str, Any]  # one of an error's `details`
+# By method: what an operation may hold.
+NAMES = {
+    "create": frozenset({"method", "data"}),
+    "update": frozenset({"method", "id", "ifMatch", "data"}),
+    "delete": frozenset({"method", "id", "ifMatch"}),
+}
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,11 @@ class Operation:
 
 
 def read_operations(
-    body: Any, methods: Sequence[str], serializer_for: Callable[[str], Any]
+    body: Any, methods: Sequence[str], serializer_for: Callable[[str], Any], *, strict: bool = False
 ) -> list[Operation]:
     """Return the operations. `serializer_for` returns the serializer that validates any number of rows of a method, or
-    None. Raises ApiError with every problem of every operation."""
+    None. With `strict` a name that would be ignored is a problem. Raises ApiError with every problem of every
+    operation."""
     listed = body.get("operations")
     if "operations" not in body:
         raise refusal([top("required", "This field is required.")])
@@ -40,11 +47,13 @@ def read_operations(
     if not 1 <= len(listed) <= MAX_OPERATIONS:
         raise refusal([top("length", f"Must hold 1 to {MAX_OPERATIONS} operations.")])
     operations: list[Operation] = []
-    problems: list[Problem] = []
+    problems: list[Problem] = unknown_names(body, {"operations"}) if strict else []
     for index, item in enumerate(listed):
         operation, wrong = read_operation(index, item, methods, serializer_for)
         operations.append(operation)
         problems += wrong
+        if strict and operation.method:
+            problems += prefixed(index, unknown_names(item, NAMES[operation.method]))
     problems += repetitions(operations)
     if problems:
         raise refusal(problems)
@@ -82,6 +91,14 @@ def prefixed(index: int, problems: Iterable[Problem]) -> list[Problem]:
     return [
         {**one, "field": ".".join(filter(None, ("operations", str(index), one["field"])))} for one in problems
     ]
+
+
+def unknown_names(item: Mapping[str, Any], known: Collection[str]) -> list[Problem]:
+    try:
+        refuse_unknown_names(item, known)
+    except ValidationError as error:
+        return list(flatten(error.get_full_details()))
+    return []
 
 
 def values_of(operation: Operation) -> dict[str, Any]:
