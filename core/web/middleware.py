@@ -1,7 +1,6 @@
 """The middlewares: request id, log line, headers, unreadable Content-Types, and exceptions outside the views."""
 
 import codecs
-import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,7 +19,6 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.http import parse_header_parameters
-from uuid_utils import uuid7
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core.web import metrics
@@ -28,13 +26,13 @@ from core.web import request_context as context
 from core.web.client_address import client_ip, normalize_scheme, peer_ip
 from core.web.errors import ApiError, error_response, report_forbidden, translate
 from core.web.logs import log_request
+from core.web.security_headers import SECURITY_HEADERS
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 log = structlog.get_logger(__name__)
 
-CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/v1/"
 UNREADABLE = "application/x-unreadable"
@@ -43,30 +41,6 @@ MAX_HEADER_LENGTH = 8192  # of any header, as in nginx
 MAX_PATH_LENGTH = 2048  # no route has a longer one; to look for it takes Python the square of its length
 LONG_HEADER = "api.long_header"  # in the environment of a request that has had one
 
-# One policy for every page: all scripts and styles are our own files. The admin and ReDoc use inline style
-# attributes; Swagger UI and ReDoc use data: images and a blob: worker.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 DEFAULT_HEADERS = {name.lower(): (name, value) for name, value in SECURITY_HEADERS.items()}
 
 
@@ -116,12 +90,9 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        request_id = request.META.get("HTTP_X_REQUEST_ID", "")
-        if not CLIENT_REQUEST_ID.fullmatch(request_id):
-            request_id = uuid7().hex
         normalize_scheme(request)
         caller = context.RequestContext(
-            request_id=request_id,
+            request_id=context.request_id_of(request.META),
             ip_address=client_ip(request),
             peer_address=peer_ip(request),
             user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],

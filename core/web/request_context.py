@@ -3,11 +3,16 @@
 Set once per request. The worker sets it from the `request_id` of the outbox message or job. Empty elsewhere.
 """
 
+import re
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connections
+from uuid_utils import uuid7
+
+CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,12 @@ current: ContextVar[RequestContext] = ContextVar(
     "request_context",
     default=RequestContext(),  # noqa: B039 - frozen
 )
+
+
+def request_id_of(meta: Mapping[str, str]) -> str:
+    """Return the id that the client has given its request, or a new one where that is none or not a good one."""
+    own = meta.get("HTTP_X_REQUEST_ID", "")
+    return own if CLIENT_REQUEST_ID.fullmatch(own) else uuid7().hex
 
 
 def identify(user_id: Any) -> None:

@@ -17,14 +17,15 @@ from typing import Any
 from wsgiref.util import FileWrapper
 
 import structlog
+from corsheaders.middleware import CorsMiddleware
 from django.http import HttpRequest, HttpResponse
 from granian.rsgi import ProtocolError
-from uuid_utils import uuid7
 
 from core.web import request_context as context
 from core.web.bodies import BodyCounter, read_body
 from core.web.errors import ApiError, error_response, is_exhausted
 from core.web.health import live
+from core.web.security_headers import SECURITY_HEADERS
 
 # Threads of one process take the interpreter from each other, and each has a connection of its own. So as long as
 # requests are quick, two threads serve them all. One that waits longer than this gets another thread.
@@ -121,14 +122,13 @@ class Server:
         self.others.shutdown()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        if scope.path in LIVENESS_PATHS and scope.method in {"GET", "HEAD"}:
-            return send(protocol, live(HttpRequest()))
         environ = environ_of(scope)
+        if scope.path in LIVENESS_PATHS and scope.method in {"GET", "HEAD"}:
+            return send(protocol, environ, live(HttpRequest()))
         if scope.http_version == "1.1" and "HTTP_HOST" not in environ:  # RFC 9112, 3.2
             return refuse(protocol, environ, MALFORMED)
-        undeclared = "HTTP_TRANSFER_ENCODING" in environ or scope.http_version.startswith("2")
         try:
-            declared = None if undeclared else int(environ.get("CONTENT_LENGTH", "0"))
+            declared = declared_length(environ)
             with self.bodies.counted(environ) if declared != 0 else nullcontext():
                 body, length = await read_body(protocol, declared)
         except TimeoutError:
@@ -193,6 +193,15 @@ async def acquire(slots: asyncio.Semaphore, seconds: float) -> bool:
         return False
 
 
+def declared_length(environ: dict[str, Any]) -> int | None:
+    """Return the length of the body, or None where only its end tells. In HTTP/2 that is every body; a GET without a
+    Content-Length has none, and does not count as one."""
+    if environ["SERVER_PROTOCOL"].startswith("HTTP/2"):
+        has_none = "CONTENT_LENGTH" not in environ and environ["REQUEST_METHOD"] in {"GET", "HEAD", "OPTIONS"}
+        return 0 if has_none else None
+    return None if "HTTP_TRANSFER_ENCODING" in environ else int(environ.get("CONTENT_LENGTH", "0"))
+
+
 def environ_of(scope: Any) -> dict[str, Any]:
     """Return the environment of PEP 3333, without a body."""
     client, _, port = scope.client.rpartition(":")
@@ -231,12 +240,12 @@ def environ_of(scope: Any) -> dict[str, Any]:
 
 def refuse(protocol: Any, environ: dict[str, Any], error: ApiError) -> None:
     """Respond to a request that no thread has taken."""
-    request_id = uuid7().hex
+    request_id = context.request_id_of(environ)
     path = environ["PATH_INFO"]
     if path.startswith("/api/"):
-        status, headers, content = refusal(error, "/api/", "")
+        status, headers, content = refusal(error, "/api/", "", environ.get("HTTP_ORIGIN", ""))
     else:
-        status, headers, content = refusal(error, "/", environ.get("HTTP_ACCEPT", ""))
+        status, headers, content = refusal(error, "/", environ.get("HTTP_ACCEPT", ""), "")
     content = content.replace(NO_REQUEST_ID.encode(), request_id.encode())
     protocol.response_bytes(
         status, [*headers, ("Content-Length", str(len(content))), ("X-Request-ID", request_id)], content
@@ -247,18 +256,25 @@ def refuse(protocol: Any, environ: dict[str, Any], error: ApiError) -> None:
 
 
 @lru_cache(maxsize=64)
-def refusal(error: ApiError, path: str, accept: str) -> tuple[int, Headers, bytes]:
+def refusal(error: ApiError, path: str, accept: str, origin: str) -> tuple[int, Headers, bytes]:
     """Return status, headers and body of a refusal, with NO_REQUEST_ID in it: a server that has too much to do makes
-    many of them."""
+    many of them. Scripts of an allowed origin may read it."""
     token = context.current.set(context.RequestContext(request_id=NO_REQUEST_ID))
     request = HttpRequest()
     request.META, request.path_info = {"HTTP_ACCEPT": accept}, path
-    response = error_response(error, request)
+    if origin:
+        request.META["HTTP_ORIGIN"] = origin
+    response: Any = CorsMiddleware(lambda refused: error_response(error, refused))(request)
     context.current.reset(token)
-    return response.status_code, [*response.headers.items(), ("Cache-Control", "no-store")], response.content
+    return response.status_code, headers_of(response), response.content
 
 
-def send(protocol: Any, response: HttpResponse) -> None:
+def send(protocol: Any, environ: dict[str, Any], response: HttpResponse) -> None:
     """Send a response that the loop has made by itself."""
-    headers = {**response.headers, "Cache-Control": "no-store", "Content-Length": str(len(response.content))}
-    protocol.response_bytes(response.status_code, list(headers.items()), response.content)
+    length, request_id = str(len(response.content)), context.request_id_of(environ)
+    headers = [*headers_of(response), ("Content-Length", length), ("X-Request-ID", request_id)]
+    protocol.response_bytes(response.status_code, headers, response.content)
+
+
+def headers_of(response: HttpResponse) -> Headers:
+    return list({**SECURITY_HEADERS, **response.headers, "Cache-Control": "no-store"}.items())

@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core.tests.answers import code
-from core.web.middleware import SECURITY_HEADERS
+from core.web.security_headers import SECURITY_HEADERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.urls")]
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
 from core.web import bodies
+from core.web.security_headers import SECURITY_HEADERS
 from core.web.server import Server
 
 
@@ -143,6 +145,31 @@ def test_a_refusal_has_the_envelope(application, scope, limit, status, code):
 
     assert (protocol.status, json.loads(protocol.body)["error"]["code"]) == (status, code)
     assert protocol.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/x", "/x", "/health"])
+def test_what_the_loop_answers_has_the_headers_of_every_response(settings, path):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    scope = Scope(path=path, origin="https://app.example", x__request__id="my-own.1")
+    headers = answer(echo, scope, limit=0).headers
+
+    assert headers["X-Request-ID"] == "my-own.1"
+    assert SECURITY_HEADERS.items() <= headers.items()
+    readable = headers.get("access-control-allow-origin") == "https://app.example"
+    assert readable is path.startswith("/api/")
+
+    scope = Scope(path=path, origin="https://other.example", x__request__id="not good")
+    headers = answer(echo, scope, limit=0).headers
+    assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-ID"])
+    assert "access-control-allow-origin" not in headers
+
+
+def test_a_get_by_http_2_has_no_body_to_wait_for(monkeypatch):
+    monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.01)
+    scope = Scope()
+    scope.http_version = "2"
+
+    assert answer(echo, scope, Protocol(waits=True)).status == 200
 
 
 def test_a_body_that_does_not_come_is_a_408(monkeypatch):
