@@ -89,6 +89,53 @@ def test_a_club_is_its_founders(call, ann, many, hook, status):
     assert len(body(call(view, "list", ann))) == Club.objects.count() == (status == 201)
 
 
+# --- merge patches --------------------------------------------------------------------------------
+
+
+class CallersName:
+    requires_context = True
+
+    def __call__(self, field):
+        return field.context["request"].user.name
+
+
+DEFAULT_CODE = [
+    ("b", "b"),
+    (lambda: "c", "c"),
+    (CallersName(), "Ann"),
+    (serializers.CreateOnlyDefault("d"), "null"),
+]
+
+
+@pytest.mark.parametrize(("default", "code"), DEFAULT_CODE)
+def test_a_merge_patch_removes_a_value_by_any_default(call, ann, project, default, code):
+    fields = [("code", serializers.CharField(default=default))]
+    view = full(Project, serializer(Project, "name", "budget", fields=fields))  # the model has 0 for a budget
+    Project.objects.update(code="first", budget=5)
+    body_of = json.dumps({"code": None, "budget": None})
+    headers = {"content_type": "application/merge-patch+json"}
+    response = call(view, "partial_update", ann, data=body_of, headers=headers, pk=project.pk)
+
+    if code == "null":
+        assert [problem["code"] for problem in json.loads(response.content)["error"]["details"]] == ["null"]
+        return
+    shown = body(response)
+    assert (shown["code"], float(shown["budget"])) == (code, 0)
+
+
+@pytest.mark.parametrize("name", ["name", "id"])
+def test_a_merge_patch_removes_no_other_value(call, ann, project, name):
+    view = full(Project, PROJECT)
+    headers = {"content_type": "application/merge-patch+json"}
+    response = call(
+        view, "partial_update", ann, data=json.dumps({name: None}), headers=headers, pk=project.pk
+    )
+
+    assert response.status_code == (400 if name == "name" else 200)
+    project.refresh_from_db()
+    assert project.name == "One"
+
+
 # --- times ----------------------------------------------------------------------------------------
 
 

@@ -185,11 +185,27 @@ def merge_patch(serializer: Any, data: dict[str, Any]) -> dict[str, Any]:
     """Return the body of a merge patch (RFC 7396). Its null removes a value, so a field that may not be null gets its
     default, as if a PUT left it out."""
     defaults = {
-        name: field.default
+        name: default_of(field)
         for name, field in serializer.fields.items()
-        if name in data and data[name] is None and not field.allow_null and field.default is not empty
+        if name in data and data[name] is None and not field.allow_null and not field.read_only
     }
-    return data | {name: value() if callable(value) else value for name, value in defaults.items()}
+    return data | defaults
+
+
+def default_of(field: Any) -> Any:
+    """Return the value of an optional field that is left out: the serializer's default, or else the model's. None
+    without one."""
+    default = field.default
+    if default is empty:  # REST framework leaves that of a column to the model
+        model = getattr(getattr(field.parent, "Meta", None), "model", None)
+        columns = model._meta.concrete_fields if model is not None and not field.required else ()
+        default = next((column.get_default for column in columns if column.name == field.source), None)
+    if not callable(default):
+        return default
+    try:
+        return default(field) if getattr(default, "requires_context", False) else default()
+    except serializers.SkipField:  # one of new objects only
+        return None
 
 
 def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:

@@ -194,7 +194,7 @@ async def acquire(slots: asyncio.Semaphore, seconds: float) -> bool:
 
 
 def declared_length(environ: dict[str, Any]) -> int | None:
-    """Return the length of the body, or None where only its end tells. In HTTP/2 that is every body; a GET without a
+    """Return the length of the body, or None where only its end shows it. In HTTP/2 that is every body; a GET without a
     Content-Length has none, and does not count as one."""
     if environ["SERVER_PROTOCOL"].startswith("HTTP/2"):
         has_none = "CONTENT_LENGTH" not in environ and environ["REQUEST_METHOD"] in {"GET", "HEAD", "OPTIONS"}

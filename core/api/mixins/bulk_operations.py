@@ -12,7 +12,7 @@ from core.api.serializers import refuse_unknown_fields, refuse_unknown_names
 from core.web.errors import ApiError, flatten
 
 Problem = dict[str, Any]  # one of an error's `details`
-# By method: what an operation may hold.
+# The names that an operation may have, by method.
 NAMES = {
     "create": frozenset({"method", "data"}),
     "update": frozenset({"method", "id", "ifMatch", "data"}),
