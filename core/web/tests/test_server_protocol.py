@@ -3,10 +3,12 @@
 import asyncio
 import json
 import re
+from contextlib import ExitStack
 
 import pytest
 
 from core.web import bodies
+from core.web.errors import ApiError
 from core.web.security_headers import SECURITY_HEADERS
 from core.web.server import Server
 
@@ -177,3 +179,20 @@ def test_a_body_that_does_not_come_is_a_408(monkeypatch):
     protocol = answer(echo, Scope("POST", content__length="9"), Protocol(b"x", waits=True))
 
     assert protocol.status == 408
+
+
+def test_bodies_are_counted_by_network_and_leave_no_trace():
+    counter = bodies.BodyCounter()
+
+    def counted(address):
+        return counter.counted({"REMOTE_ADDR": address, "PATH_INFO": "/"})
+
+    with ExitStack() as unfinished:
+        for number in range(bodies.MAX_OF_ADDRESS):
+            unfinished.enter_context(counted(f"2001:db8::{number:x}"))
+        with pytest.raises(ApiError), counted("2001:db8::ffff"):
+            pass
+        with counted("2001:db8:0:1::1"):
+            pass
+
+    assert not counter.counts
