@@ -129,6 +129,16 @@ def test_an_email_is_sent_on_request(mail_server):
     assert by_name["mail"][0][0] == "ok"
 
 
+@pytest.mark.parametrize("address", ["ann@example.com\nBcc: x@example.com", "a, b@example.com"])
+def test_an_address_that_is_none_is_a_finding_among_the_others(mail_server, address):
+    by_name, failed = findings("--send", address)
+
+    assert failed
+    [(status, _text, cure)] = by_name["mail"]
+    assert (status, "--send" in cure) == ("failed", True)
+    assert "proxies" in by_name
+
+
 def test_a_mail_server_that_refuses_is_a_failure(settings):
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     settings.EMAIL_BACKEND = "core.outbox.mail.SMTPBackend"

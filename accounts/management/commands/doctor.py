@@ -212,6 +212,9 @@ def check_mail(address: str | None) -> Iterator[Finding]:
         if address is not None:
             subject = f"{settings.PRODUCT_NAME}: this is a test"
             EmailMessage(subject, "Sent by `manage.py doctor`.", to=[address], connection=backend).send()
+    except ValueError as error:
+        yield Finding("mail", FAILED, f"{server}: {error}"[:300], "Give --send one email address.")
+        return
     except (OSError, SMTPException) as error:
         cure = "Check EMAIL_HOST, EMAIL_PORT, EMAIL_USE_TLS, EMAIL_USE_SSL, the user and the password."
         yield Finding("mail", FAILED, f"{server}: {type(error).__name__}: {error}"[:300], cure)

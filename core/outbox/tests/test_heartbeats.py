@@ -1,13 +1,18 @@
 """Heartbeats of worker and beat, and those who read them."""
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from socket import gethostname
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -76,6 +81,31 @@ def test_the_command_is_a_health_check_of_this_host(seconds, host, options, mess
     else:
         with pytest.raises(CommandError, match=message):
             call_command("heartbeat", "worker", *options, stdout=output)
+
+
+def test_the_command_names_a_database_that_refuses():
+    done = subprocess.run(
+        [sys.executable, "manage.py", "heartbeat", "worker"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"DEBUG": "true", "DATABASE_URL": "postgres://app@127.0.0.1:1/app"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "The database does not respond" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_heart_leaves_no_connection_to_the_forks_of_a_worker():
+    if connection.vendor == "sqlite":
+        pytest.skip("a database in memory is its connection")
+    Heart(WORKER).beat()
+
+    assert connection.connection is None
 
 
 @pytest.mark.django_db

@@ -4,6 +4,7 @@ from socket import gethostname
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from core.outbox.heartbeats import LATE, ages
 from core.outbox.models import Heartbeat
@@ -19,7 +20,10 @@ class Command(BaseCommand):
 
     def handle(self, *, program: str, within: float, **_options: Any) -> None:
         host = gethostname()
-        age = ages(host).get(program)
+        try:
+            age = ages(host).get(program)
+        except DatabaseError as error:
+            raise CommandError(f"The database does not respond: {error}") from error
         if age is None:
             raise CommandError(f"No {program} has run on {host}.")
         if age > timedelta(seconds=within):
