@@ -80,7 +80,7 @@ class VersionField(serializers.CharField):
         return value.strip('"')
 
 
-STRICT = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?strict\"?\s*(?:[;,]|$)", re.IGNORECASE)
+HANDLING = re.compile(r"(?:^|,)\s*handling\s*=\s*\"?(\w+)\"?\s*(?:[;,]|$)", re.IGNORECASE)
 # The header, for OpenAPI.
 PREFER: dict[str, Any] = {
     "name": "Prefer",
@@ -161,7 +161,11 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
 
 
 def prefers_strict(request: Any) -> bool:
-    return "HTTP_PREFER" in request.META and STRICT.search(request.META["HTTP_PREFER"]) is not None
+    """Return whether the client prefers strict handling. Of a repeated preference the first counts (RFC 7240, 2)."""
+    if "HTTP_PREFER" not in request.META:
+        return False
+    handling = HANDLING.search(request.META["HTTP_PREFER"])
+    return handling is not None and handling[1].lower() == "strict"
 
 
 def refuse_unknown_fields(serializer: Any, data: Any, request: Any) -> None:

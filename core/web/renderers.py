@@ -60,3 +60,8 @@ class Negotiation(DefaultContentNegotiation):
         if request.META.get("HTTP_ACCEPT", "*/*") in {"*/*", "application/json"}:
             return renderers[0], renderers[0].media_type
         return super().select_renderer(request, renderers, format_suffix)
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        """Return the parser of the Content-Type, or None. A range such as `*/*` is no type (RFC 9110, 8.3)."""
+        is_range = "*" in (request.content_type or "").partition(";")[0]
+        return None if is_range else super().select_parser(request, parsers)

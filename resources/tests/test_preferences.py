@@ -28,12 +28,23 @@ def test_strict_handling_names_each_unknown_field_and_writes_nothing(owner, pref
     assert not Resource.objects.exists()
 
 
-@pytest.mark.parametrize("prefer", ["", "handling=lenient", "handling=stricter", "xhandling=strict"])
+@pytest.mark.parametrize(
+    "prefer",
+    ["", "handling=lenient", "handling=stricter", "xhandling=strict", "handling=lenient, handling=strict"],
+)
 def test_otherwise_unknown_fields_are_ignored(owner, prefer):
     response = owner.post(URL, {"title": "One", "titel": "x"}, headers={"Prefer": prefer})
 
     assert response.status_code == 201
     assert "Preference-Applied" not in response
+
+
+@pytest.mark.parametrize("content_type", ["*/*", "application/*", "application/*; charset=utf-8"])
+def test_a_range_of_types_is_no_content_type(owner, content_type):
+    assert code(owner.generic("POST", URL, b'{"title": "One"}', content_type=content_type)) == (
+        415,
+        "UNSUPPORTED_MEDIA_TYPE",
+    )
 
 
 def test_strict_handling_accepts_a_body_of_known_fields(owner):
