@@ -4,6 +4,7 @@ A backup is of one moment: the database's snapshot, and the files that its rows 
 deleted while the backup has the hold of core/files/holds.py, so the copy of a file is that of the moment too.
 """
 
+import re
 import subprocess
 import tempfile
 import time
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 FORMAT = 1
 FILES = "files.tar"
+FILE_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}")
 IN_USE = (
     f"SELECT id, size FROM {StoredFile._meta.db_table} WHERE state = '{StoredFile.State.IN_USE}' ORDER BY id"  # noqa: S608
 )
@@ -148,6 +150,10 @@ def checked_manifest(backup: Backup) -> dict[str, Any]:
     vendor = manifest["database"]["vendor"]
     if vendor != engine().VENDOR:
         raise BackupError(f"{backup.name} is of {vendor}, and DATABASE_URL names another kind of database.")
+    parts = [manifest["database"]["name"], manifest["archive"]["name"]]
+    names = [str(name) for name, *_rest in manifest["files"]]
+    if parts != [engine().DUMP, FILES] or not all(map(FILE_NAME.fullmatch, names)):
+        raise BackupError(f"{backup.name}/{MANIFEST} is damaged: it names files that no backup has.")
     if manifest["encrypted"] and not settings.BACKUPS.decrypt:
         raise BackupError(f"{backup.name} is encrypted. Set BACKUP_DECRYPT.")
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
@@ -168,7 +174,7 @@ def decrypted(backup: Backup, manifest: dict[str, Any], part: dict[str, Any]) ->
 
 def prove(backup: Backup, manifest: dict[str, Any], work: Path) -> Path:
     """Compare everything with the manifest. Return the file of the database. Raises BackupError."""
-    dump = work / manifest["database"]["name"]
+    dump = work / engine().DUMP
     with dump.open("wb") as file:
         for chunk in decrypted(backup, manifest, manifest["database"]):
             file.write(chunk)

@@ -135,3 +135,29 @@ def test_a_restore_that_fails_in_the_database_leaves_it_as_it_was(with_backup, b
     error = with_backup.refused("restore", backup.name, "--noinput", "--pending-mail", "drop", PATH=path)
     assert "pg_restore failed with 3" in error
     assert with_backup.names() == CHANGED
+
+
+def resealed(path, change):
+    """Change the manifest as somebody does who may write to the place."""
+    manifest = json.loads(path.read_text())["content"]
+    change(manifest)
+    Backup(DiskStorage(str(path.parent.parent)), path.parent.name).save_json("manifest.json", manifest)
+
+
+def test_a_manifest_does_not_choose_where_the_database_is_written(with_backup, backup, tmp_path):
+    target = tmp_path / "written"
+    planted = backup / str(target).lstrip("/")
+    planted.parent.mkdir(parents=True)
+    planted.write_bytes((backup / DUMP).read_bytes())
+    resealed(backup / "manifest.json", lambda manifest: manifest["database"].update(name=str(target)))
+
+    assert "names files that no backup has" in with_backup.refused("backup_verify")
+    assert not target.exists()
+
+
+def test_a_manifest_does_not_choose_names_of_files(with_backup, backup):
+    resealed(
+        backup / "manifest.json", lambda manifest: manifest["files"].append(["public/page.html", 0, "0"])
+    )
+
+    assert "names files that no backup has" in with_backup.refused("backup_verify")
