@@ -33,6 +33,7 @@ from core.files.storages.disk import DiskStorage
 FORM = "%Y%m%dT%H%M%SZ"
 NAME = re.compile(r"\d{8}T\d{6}Z")
 MANIFEST, VERIFICATION = "manifest.json", "verification.json"
+AHEAD = timedelta(hours=1)  # which a clock may be before ours
 UNFINISHED = timedelta(days=1)  # after which a backup without a manifest is deleted
 CURE = "Check BACKUP_FOLDER or BACKUP_S3_BUCKET, its permissions and its free space."
 
@@ -71,6 +72,11 @@ class Backup:
     @property
     def made_at(self) -> datetime:
         return datetime.strptime(self.name, FORM).replace(tzinfo=UTC)
+
+    @property
+    def is_of_the_future(self) -> bool:
+        """Return whether the clock was wrong when it was made, or is wrong now. It is no reason to make no other."""
+        return self.made_at > timezone.now() + AHEAD
 
     def save(self, part: str, chunks: Iterable[bytes]) -> dict[str, Any]:
         """Store a part, and return its name, size and hash."""
@@ -176,9 +182,10 @@ def find(storage: Any, name: str = "") -> Backup:
 
 def delete_expired(storage: Any) -> list[str]:
     """Delete backups beyond BACKUP_KEEP and BACKUP_KEEP_DAYS, and what was begun and never finished. Never the newest,
-    nor the newest that was verified. Return the names."""
+    nor the newest that was verified. Return the names. Those of the future stay and do not count."""
     now = timezone.now()
-    backups = finished(storage)
+    finished_ones = finished(storage)
+    backups = [backup for backup in finished_ones if not backup.is_of_the_future]
     proven = [backup for backup in backups if (backup.verification() or {}).get("ok")]
     spared = {backup.name for backup in (*backups[-1:], *proven[-1:])}
     oldest = now - timedelta(days=settings.BACKUPS.max_days)
@@ -188,9 +195,12 @@ def delete_expired(storage: Any) -> list[str]:
         for backup in backups
         if backup.name not in spared and (backup.name not in recent or backup.made_at < oldest)
     ]
-    known = {backup.name for backup in backups}
+    known = {backup.name for backup in finished_ones}
     begun = [Backup(storage, name) for name in names_in(storage) if name not in known]
     expired += [backup for backup in begun if backup.made_at < now - UNFINISHED]
     for backup in expired:
-        backup.delete()
+        try:
+            backup.delete()
+        except OSError as error:
+            raise BackupError(f"{backup.name} has expired, and cannot be deleted: {error}. {CURE}") from error
     return [backup.name for backup in expired]

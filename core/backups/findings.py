@@ -27,6 +27,10 @@ def backup_findings() -> Iterator[tuple[str, str, str]]:
     except (BackupError, OSError) as error:
         yield FAILED, str(error), "Check BACKUP_FOLDER or BACKUP_S3_BUCKET, and that it can be reached."
         return
+    if future := [backup.name for backup in backups if backup.is_of_the_future]:
+        text = f"the clock was wrong or is: {', '.join(future)[:200]}"
+        yield WARNING, text, "Compare the time with `date -u`. If it is right, delete these folders by hand."
+    backups = [backup for backup in backups if not backup.is_of_the_future]
     if not backups:
         yield WARNING, "there is none yet", "Run `manage.py backup`, and `manage.py backup_verify`."
         return

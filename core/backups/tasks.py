@@ -28,7 +28,7 @@ def back_up() -> str | None:
     does nothing.
     """
     storage = place_of_backups()
-    recent = finished(storage)[-1:]
+    recent = [backup for backup in finished(storage) if not backup.is_of_the_future][-1:]
     if recent and recent[0].made_at > timezone.now() - REPEATED:
         return None
     try:

@@ -176,3 +176,10 @@ def test_the_nightly_task_makes_one_backup_and_proves_it(with_files):
 
     assert repeated is None
     assert f"{name}  verified" in with_files.manage("backup", "--list")
+
+
+def test_a_backup_of_the_future_does_not_prevent_the_nightly_one(with_files):
+    name = with_files.backup()
+    (with_files.backups / name).rename(with_files.backups / "29990101T000000Z")
+
+    assert with_files.execute(NIGHT, BACKUP_AT="03:15")[0]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from core.backups.catalogue import FORM, Backup, delete_expired, finished
 from core.backups.findings import backup_findings
+from core.backups.programs import BackupError
 from core.files.storages.disk import DiskStorage
 
 
@@ -81,6 +82,23 @@ def test_what_was_never_finished_is_deleted_after_a_day(place, configure):
     assert sorted(place.listdir("")[0]) == sorted([young, newest, "unknown"])
 
 
+def test_a_backup_of_the_future_neither_counts_nor_is_deleted(place, configure):
+    configure(max_number=1, max_days=1)
+    future = backup(place, hours=-48, ok=True)
+    made = backup(place, hours=0)
+
+    assert delete_expired(place) == []
+    assert names(place) == [made, future]
+
+
+def test_what_cannot_be_deleted_is_named(place):
+    old = backup(place, hours=25, manifest=False)
+    place.save(f"{old}/folder/file", ContentFile(b"x"))
+
+    with pytest.raises(BackupError, match=f"{old} has expired"):
+        delete_expired(place)
+
+
 # --- doctor ----------------------------------------------------------------------------------------
 
 
@@ -132,3 +150,13 @@ def test_a_place_that_cannot_be_read_is_a_failure(place, tmp_path, settings):
     settings.STORAGES = {**settings.STORAGES, "backups": {**settings.STORAGES["backups"], **location}}
 
     assert [(one[0], one[2]) for one in statuses()] == [("failed", True)]
+
+
+def test_a_backup_of_the_future_hides_no_age(place, configure):
+    configure(schedule={"backup": {}})
+    name, future = backup(place, hours=27, ok=True), backup(place, hours=-48)
+
+    assert statuses()[:2] == [
+        ("warning", f"the clock was wrong or is: {future}", True),
+        ("failed", f"the newest is {name}", True),
+    ]
