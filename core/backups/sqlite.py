@@ -69,6 +69,8 @@ def others_at_work() -> str:
             raw.execute("PRAGMA journal_mode = DELETE")  # needs the file alone
     except sqlite3.OperationalError as error:
         return f"{path} ({error})"
+    except sqlite3.DatabaseError as error:
+        raise BackupError(f"{path} is damaged: {error}. Move it away, with its -wal and -shm.") from error
     return ""
 
 

@@ -65,3 +65,10 @@ def test_a_database_in_use_is_refused(with_backup, name):
 
     assert "Something uses the database" in error
     assert with_backup.names() == CHANGED
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="only SQLite's database is a file")
+def test_a_damaged_file_of_the_database_is_named(with_backup, name):
+    with_backup.file.write_bytes(b"no database" * 100)
+
+    assert "is damaged" in with_backup.refused("restore", name, "--noinput", "--pending-mail", "drop")
