@@ -5,7 +5,9 @@ Bytes pass through pipes, without a shell. A program that runs for longer than B
 
 import io
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +21,16 @@ BLOCK = 1024 * 1024
 
 class BackupError(Exception):
     """A backup, verification or restore that failed. The message is for the operator, and names the cure."""
+
+
+@contextmanager
+def ended_cleanly() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that no copy of the data stays in TMPDIR or on the server."""
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.backups import services as backups
 from core.backups.catalogue import delete_expired, finished, place_of_backups
-from core.backups.programs import BackupError
+from core.backups.programs import BackupError, ended_cleanly
 
 
 class Command(BaseCommand):
@@ -24,6 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--verify", action="store_true", help="verify it too, as `backup_verify` does")
         parser.add_argument("--list", action="store_true", help="only list the finished backups of the place")
 
+    @ended_cleanly()
     def handle(self, *, to: str, verify: bool, **options: Any) -> None:
         try:
             storage = place_of_backups(to)

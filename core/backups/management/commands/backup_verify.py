@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.backups import services as backups
 from core.backups.catalogue import find, place_of_backups
-from core.backups.programs import BackupError
+from core.backups.programs import BackupError, ended_cleanly
 
 
 class Command(BaseCommand):
@@ -18,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("name", nargs="?", default="", help="default: the newest")
         parser.add_argument("--from", default="", dest="place", metavar="PLACE", help="as --to of `backup`")
 
+    @ended_cleanly()
     def handle(self, *, name: str, place: str, **_options: Any) -> None:
         try:
             backup = find(place_of_backups(place), name)

@@ -8,7 +8,7 @@ from django.db import connection
 
 from core.backups import services as backups
 from core.backups.catalogue import find, place_of_backups
-from core.backups.programs import BackupError
+from core.backups.programs import BackupError, ended_cleanly
 
 
 class Command(BaseCommand):
@@ -32,6 +32,7 @@ class Command(BaseCommand):
             " since, and would be sent twice",
         )
 
+    @ended_cleanly()
     def handle(self, *, name: str, place: str, interactive: bool, **options: Any) -> None:
         pending_mail = options["pending_mail"]
         if not interactive and pending_mail is None:
