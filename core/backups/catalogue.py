@@ -129,7 +129,8 @@ class Backup:
         return self.read_json(MANIFEST)
 
     def verification(self) -> dict[str, Any] | None:
-        """Return the result of the last verification: `at`, `ok`, `seconds` and `problem`."""
+        """Return the result of the last verification: `at`, `ok`, `seconds`, `problem` and, where one has succeeded
+        before, `provenAt`."""
         try:
             return self.read_json(VERIFICATION) if VERIFICATION in self.parts() else None
         except BackupError as error:
@@ -186,8 +187,11 @@ def delete_expired(storage: Any) -> list[str]:
     now = timezone.now()
     finished_ones = finished(storage)
     backups = [backup for backup in finished_ones if not backup.is_of_the_future]
-    proven = [backup for backup in backups if (backup.verification() or {}).get("ok")]
-    spared = {backup.name for backup in (*backups[-1:], *proven[-1:])}
+    results = {backup.name: backup.verification() or {} for backup in backups}
+    # A verification that could not run, for want of a key, takes nothing from an earlier proof.
+    spared = set(list(results)[-1:])
+    for proof in ("ok", "provenAt"):
+        spared |= set([name for name, result in results.items() if result.get(proof)][-1:])
     oldest = now - timedelta(days=settings.BACKUPS.max_days)
     recent = {backup.name for backup in backups[-settings.BACKUPS.max_number :]}
     expired = [

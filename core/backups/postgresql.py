@@ -218,8 +218,13 @@ def connected(name: str = "") -> Iterator[psycopg.Connection[Any]]:
 
 
 def address_of(name: str = "") -> tuple[str, dict[str, str]]:
-    """Return the connection string, without the password, and the environment with it."""
+    """Return the connection string, without the password, and the environment with it. Raises BackupError."""
     parameters: dict[str, Any] = connection.get_connection_params()
+    if "sslpassword" in parameters:
+        raise BackupError(
+            "DATABASE_URL has an sslpassword, which every user of this machine could read in the arguments of pg_dump."
+            " Use a key without a password, in a file that only this user can read."
+        )
     options = {key: value for key, value in parameters.items() if key in LIBPQ}
     password = options.pop("password", None)
     if name:

@@ -63,35 +63,40 @@ def work_folder() -> Iterator[Path]:
 
 
 def make(storage: Any) -> tuple[Backup, dict[str, Any]]:
-    """Make a backup, and return it with its manifest. Raises BackupError, and then nothing of it is left."""
-    backup = Backup(storage, timezone.now().strftime(FORM))
-    if backup.name in names_in(storage):
-        raise BackupError(f"{backup.name} exists already.")
-    started = time.monotonic()
+    """Make a backup, and return it with its manifest. Raises BackupError, and then no part of it is left."""
     try:
-        with Hold() as hold, work_folder() as work:
-            content = contents(backup, work)
-            hold.check()
-            content |= {"seconds": round(time.monotonic() - started, 2)}
-            backup.save_json(MANIFEST, content)
+        with Hold() as hold:
+            backup = Backup(storage, timezone.now().strftime(FORM))
+            if backup.name in names_in(storage):
+                raise BackupError(f"{backup.name} exists already.")
+            return backup, write(backup, hold)
     except AlreadyHeldError as error:
         raise BackupRunningError(
             "Another backup is being made; one that was killed blocks for a minute."
         ) from error
-    except BaseException as error:
+    except DatabaseError as error:
+        raise BackupError(f"The database fails: {error}. Check DATABASE_URL, and run `migrate`.") from error
+    except HoldLostError as error:
+        raise BackupError(
+            "The database was away for too long, so that files may have been deleted."
+        ) from error
+
+
+def write(backup: Backup, hold: Hold) -> dict[str, Any]:
+    """Write all parts, the manifest last, and return its content."""
+    started = time.monotonic()
+    try:
+        with work_folder() as work:
+            content = contents(backup, work)
+            hold.check()
+            content |= {"seconds": round(time.monotonic() - started, 2)}
+            backup.save_json(MANIFEST, content)
+    except BaseException:
         with suppress(OSError):
             backup.delete()
-        if isinstance(error, DatabaseError):
-            raise BackupError(
-                f"The database fails: {error}. Check DATABASE_URL, and run `migrate`."
-            ) from error
-        if isinstance(error, HoldLostError):
-            raise BackupError(
-                "The database was away for too long, so that files may have been deleted."
-            ) from error
         raise
     log.info("backup_made", backup=backup.name, duration=round((time.monotonic() - started) * 1000, 1))
-    return backup, content
+    return content
 
 
 def contents(backup: Backup, work: Path) -> dict[str, Any]:
@@ -198,11 +203,13 @@ def verify(backup: Backup) -> dict[str, Any]:
     except Exception as error:
         log.exception("backup_verification_failed", backup=backup.name)
         problem = f"{type(error).__name__}: {error}"
+    at = timezone.now().isoformat()
     result = {
-        "at": timezone.now().isoformat(),
+        "at": at,
         "ok": not problem,
         "seconds": round(time.monotonic() - started, 2),
         "problem": problem,
+        "provenAt": at if not problem else (backup.verification() or {}).get("provenAt"),
     }
     backup.save_json(VERIFICATION, result)
     log.info("backup_verified", backup=backup.name, ok=result["ok"], problem=problem)

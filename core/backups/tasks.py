@@ -35,7 +35,8 @@ def back_up() -> str | None:
         backup, _manifest = backups.make(storage)
     except backups.BackupRunningError:
         return None
-    if settings.BACKUPS.verify and not (result := backups.verify(backup))["ok"]:
-        raise BackupError(f"The backup {backup.name} was made, but is not proven: {result['problem']}")
-    delete_expired(storage)
+    problem = backups.verify(backup)["problem"] if settings.BACKUPS.verify else ""
+    delete_expired(storage)  # also where a proof fails, or they fill the disk
+    if problem:
+        raise BackupError(f"The backup {backup.name} was made, but is not proven: {problem}")
     return backup.name

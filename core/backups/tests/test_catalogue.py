@@ -73,6 +73,17 @@ def test_the_newest_and_the_newest_that_is_proven_stay(place, configure):
     assert names(place) == [made[1], made[3]]
 
 
+def test_a_verification_that_could_not_run_leaves_the_proof(place, configure):
+    configure(max_number=1)
+    name = backup(place, hours=48, ok=True)
+    once = {"at": "", "ok": False, "seconds": 1, "problem": "no key", "provenAt": "2026-11-24T00:00:00+00:00"}
+    Backup(place, name).save_json("verification.json", once)
+    newest = backup(place, hours=1)
+
+    assert delete_expired(place) == []
+    assert names(place) == [name, newest]
+
+
 def test_what_was_never_finished_is_deleted_after_a_day(place, configure):
     old, young = (backup(place, hours=hours, manifest=False) for hours in (25, 1))
     newest = backup(place, hours=0)

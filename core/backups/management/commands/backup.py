@@ -41,10 +41,11 @@ class Command(BaseCommand):
                 self.stderr.write(
                     f"Without {len(lost)} files that the storage has lost: {', '.join(lost[:5])}"
                 )
-            if verify and not (result := backups.verify(backup))["ok"]:
-                raise CommandError(f"{backup.name} is not proven: {result['problem']}")
+            problem = backups.verify(backup)["problem"] if verify else ""
             for name in delete_expired(storage):
                 self.stdout.write(f"deleted: {name}")
+            if problem:
+                raise CommandError(f"{backup.name} is not proven: {problem}")
         except BackupError as error:
             raise CommandError(str(error)) from error
 
