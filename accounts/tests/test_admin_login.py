@@ -10,6 +10,7 @@ from accounts.models import Session
 from accounts.services.lockout import locks
 from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, log_in_with, try_token
 from accounts.tests.factories import PASSWORD, UserFactory
+from core.admin.sessions import SessionStore
 from core.tests.interpreter import django_python
 from core.tests.office import act, browser_of, errors
 
@@ -162,6 +163,15 @@ def test_a_login_replaces_the_session_that_the_browser_had(staff):
     assert browser.cookies["sessionid"].value != before
     browser.cookies["sessionid"] = before
     assert browser.get("/admin/").status_code == 302
+
+
+def test_a_key_that_the_browser_has_chosen_never_names_a_session():
+    chosen = SessionStore("x" * 32)
+    chosen["name"] = "value"
+    chosen.save()
+
+    assert chosen.session_key != "x" * 32
+    assert SessionStore(chosen.session_key)["name"] == "value"
 
 
 @pytest.mark.parametrize(("hours", "status"), [(11, 200), (12, 302)])

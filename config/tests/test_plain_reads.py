@@ -188,6 +188,15 @@ def test_a_field_that_is_not_the_value_of_its_column_is_called(monkeypatch, call
     assert refusal_of(view, view.serializer_class) == f"the field {name} of Sample"
 
 
+def test_a_column_that_is_shown_twice_is_plain(monkeypatch, call, rows, callers):
+    """The values of a compiled row are told apart by their columns."""
+    again = serializers.CharField(source="number", read_only=True)
+    view = viewset(Invoice, serializer(Invoice, "number", fields=[("again", again)]))
+    check(monkeypatch, call, view, rows, callers)
+
+    assert refusal_of(view, view.serializer_class) == "a column that Sample shows twice"
+
+
 def test_a_queryset_given_to_as_view_is_that_of_its_route_only(monkeypatch, call, rows, callers):
     view = viewset(Invoice, INVOICE)
     everything = call(view, "list", callers[-1], query={"scope": "all"}).content
