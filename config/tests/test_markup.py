@@ -41,7 +41,14 @@ def test_the_api_returns_markup_as_it_is(admin, name):
             assert response["X-Content-Type-Options"] == "nosniff"
             returned += 1
 
-    assert returned or not any(isinstance(value, str) for value in valid.values())
+    assert returned or not any(map(takes_markup, hostile.contract.resolved(schema)["properties"].values()))
+
+
+def takes_markup(field):
+    """Return whether the field takes any text that is long enough."""
+    field = hostile.contract.resolved(field)
+    narrowed = {"format", "pattern", "enum"} & field.keys() or field.get("maxLength", 300) < len(MARKUP)
+    return field.get("type") == "string" and not narrowed and not field.get("readOnly")
 
 
 def columns(model):
