@@ -104,19 +104,24 @@ def encoded(body):
 # --- schemas ---------------------------------------------------------------------------------------
 
 
-def places(schema, above=()):
-    """Yield the path of each field of a body, e.g. `("operations", 0, "data", "title")`, those of all forms of it."""
+def fields(schema, above=()):
+    """Yield the path of each field of a body, e.g. `("operations", 0, "data", "title")`, those of all forms of it, with
+    its schema."""
     schema = contract.resolved(schema)
     for form in ("allOf", "anyOf", "oneOf"):
         for part in schema.get(form, ()):
-            yield from places(part, above)
+            yield from fields(part, above)
     for name, part in schema.get("properties", {}).items():
         if not contract.resolved(part).get("readOnly"):
-            yield (*above, name)
-            yield from places(part, (*above, name))
+            yield (*above, name), contract.resolved(part)
+            yield from fields(part, (*above, name))
     if "items" in schema:
-        yield (*above, 0)
-        yield from places(schema["items"], (*above, 0))
+        yield (*above, 0), contract.resolved(schema["items"])
+        yield from fields(schema["items"], (*above, 0))
+
+
+def places(schema):
+    return [place for place, _ in fields(schema)]
 
 
 def replaced(body, place, value):
