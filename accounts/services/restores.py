@@ -1,4 +1,4 @@
-"""What a restored backup must not bring back: sessions that may have ended since, and links that may have been used."""
+"""Removal of what a restored backup must not bring back: sessions and links that may have ended or been used since."""
 
 from django.contrib.sessions.models import Session as BrowserSession
 

@@ -67,7 +67,7 @@ def served(folder):
 
 
 class Answer:
-    """What came back until the server closed the connection."""
+    """The bytes that came back until the server closed the connection."""
 
     def __init__(self, received):
         self.received = received

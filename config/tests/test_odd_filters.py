@@ -1,4 +1,4 @@
-"""What django-filter and REST framework document works in the filters of a viewset."""
+"""Documented uses of django-filter and REST framework in the filters of a viewset."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What REST framework documents works in a viewset: paginators, backends, lookups, renderers; times and versions."""
+"""Documented uses of REST framework in a viewset: paginators, backends, lookups, renderers; times and versions."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""What Django and REST framework document works in a viewset: any queryset, hook, serializer or permission."""
+"""Documented uses of Django and REST framework in a viewset: any queryset, hook, serializer or permission."""
 
 import json
 

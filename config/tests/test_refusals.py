@@ -1,4 +1,4 @@
-"""What every operation of the API refuses in the same way, by one walk over the OpenAPI document."""
+"""Refusals that are the same for every operation of the API, by one walk over the OpenAPI document."""
 
 import re
 

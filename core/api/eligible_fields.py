@@ -1,4 +1,4 @@
-"""Which fields of a serializer show a value of the row as it is, so that a compiled read may select it."""
+"""Selection of the fields that show a value of the row as it is, so that a compiled read may select it."""
 
 import inspect
 from datetime import UTC

@@ -1,4 +1,4 @@
-"""Which hooks of the framework a class overrides: a read in which only its own code takes part can be compiled."""
+"""Search for hooks of the framework that a class overrides: a read with none of them can be compiled."""
 
 import inspect
 from collections.abc import Callable, Iterable

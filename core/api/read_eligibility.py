@@ -1,4 +1,4 @@
-"""Which reads may be compiled: those of which the framework has written every part.
+"""The rule for reads that may be compiled: the framework has written every part of them.
 
 A compiled statement serves every caller. So it may depend on nothing but what its key and its
 placeholders hold: the caller's reach and id, the order, the filters and the fields. Code that an author overrides may

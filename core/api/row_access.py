@@ -1,4 +1,4 @@
-"""Which rows a viewset reads and writes, from the `access` of its model (core/db/access.py)."""
+"""The rows that a viewset reads and writes, from the `access` of its model (core/db/access.py)."""
 
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar, NoReturn

@@ -42,7 +42,8 @@ def deletable() -> QuerySet[StoredFile]:
 class Hold:
     """The hold of this process, as a context manager. A thread renews it until the block ends.
 
-    Raises AlreadyHeldError, and HoldLostError at the end of a block that has lost it.
+    Entering raises AlreadyHeldError. Call `check` at the end of the block: it raises HoldLostError if files may have
+    been deleted meanwhile. (A lease of core/db/leases.py forgets that it was lost for a time.)
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Nothing that is sent to the admin makes it fail. The same requests each time: the seed is fixed."""
+"""Hostile requests to the admin, none of which makes it fail. They are the same each time: the seed is fixed."""
 
 import random
 from urllib.parse import quote, urlencode

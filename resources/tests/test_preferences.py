@@ -1,4 +1,4 @@
-"""How a client asks for strict bodies (RFC 7240), and names a merge patch (RFC 7396)."""
+"""Preference for strict bodies (RFC 7240), and merge patches (RFC 7396)."""
 
 from uuid import uuid4
 

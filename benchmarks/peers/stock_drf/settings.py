@@ -1,4 +1,4 @@
-"""What cookiecutter-django generates for production, with REST framework and whitenoise chosen.
+"""Settings that cookiecutter-django generates for production, with REST framework and whitenoise chosen.
 
 Left out is what no request here meets: S3, Anymail, Sentry, the admin's forms. Different: passwords are hashed by
 bcrypt like ours, and there is no redirect to HTTPS, because the load comes without a proxy.

@@ -1,4 +1,4 @@
-"""What is prepared before the transaction of an idempotent POST, and taken back when it was for nothing."""
+"""Preparation before the transaction of an idempotent POST, and its reversal when the POST fails."""
 
 from contextlib import nullcontext
 from typing import ClassVar

@@ -31,7 +31,7 @@ def count(request, settings):
 
 @pytest.fixture
 def patient_redis(settings):
-    """Where a hundred threads share two cores, a tenth of a second is no sign of a dead Redis."""
+    """Give Redis more time: with a hundred threads on two cores a tenth of a second is no sign of a dead server."""
     if settings.REDIS_URL:
         use_redis(settings, with_long_timeout(settings.REDIS_URL))
 

@@ -30,7 +30,7 @@ def gone():
 
 @pytest.fixture
 def event(gone):
-    """What a deleted person has done to another one."""
+    """An event of a deleted person that is about another one."""
     made = AuditEventFactory(
         actor_id=gone.pk,
         subject_id=UserFactory().pk,

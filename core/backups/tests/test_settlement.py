@@ -1,4 +1,4 @@
-"""What a restore settles: nothing of the time before it is believed."""
+"""Settlement after a restore: nothing of the time before it is believed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the outbox and the jobs share: one worker for a row, for as long as its lease is renewed."""
+"""Leases of the outbox and of jobs: one worker for a row, for as long as its lease is renewed."""
 
 import threading
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a real SMTP server answers decides whether a mail is tried again, and TLS is verified."""
+"""Replies of a real SMTP server, which decide whether an email is tried again, and verification of TLS."""
 
 import asyncio
 import smtplib

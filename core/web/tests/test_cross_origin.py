@@ -1,4 +1,4 @@
-"""What a browser lets the scripts of an allowed origin send and read."""
+"""Requests that a browser lets the scripts of an allowed origin send, and responses that it lets them read."""
 
 import pytest
 from django.conf import settings as configured

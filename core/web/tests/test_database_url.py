@@ -1,4 +1,4 @@
-"""What the query of DATABASE_URL says reaches the driver, or stops the start by name."""
+"""Options in the query of DATABASE_URL: each reaches the driver, or stops the start by its name."""
 
 import pytest
 from django.conf import settings

@@ -1,4 +1,4 @@
-"""Whatever goes wrong comes out in one envelope, and gives nothing away."""
+"""Failures of every kind: one envelope, and nothing of the cause in it."""
 
 import logging
 
@@ -104,7 +104,7 @@ class Broken:
 
 @pytest.fixture
 def broken(settings, monkeypatch):
-    """What is answered when the outermost but one fails with this."""
+    """Return the response when the last middleware but one fails with this."""
 
     def fail(error):
         monkeypatch.setattr(Broken, "error", error)

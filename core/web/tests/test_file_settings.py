@@ -1,4 +1,4 @@
-"""Where files lie, as the environment says."""
+"""The place of files, from the environment."""
 
 import pytest
 

@@ -14,7 +14,7 @@ from core.web.logs import configure_logging, dumps
 
 @pytest.fixture
 def lines():
-    """What the configured handler writes for a record of any library."""
+    """Return a function that reads the lines of the configured handler, for records of any library."""
     before, level = logging.getLogger().handlers[:], logging.getLogger().level
     configure_logging(level=logging.INFO, log_format="json")
     [handler] = logging.getLogger().handlers

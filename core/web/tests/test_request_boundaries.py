@@ -1,4 +1,4 @@
-"""Where one request ends and the next begins, as a proxy and the server must both see it (request smuggling)."""
+"""Boundaries of requests, which a proxy and the server must see alike (request smuggling)."""
 
 import pytest
 
