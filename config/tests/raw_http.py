@@ -17,6 +17,36 @@ from core.tests.waiting import wait_until
 
 SECONDS = 8  # less than a connection may be idle: the server closes one after a refusal, not for its time
 
+CHUNKED = "Transfer-Encoding: chunked"
+LENGTH, END = "Content-Length: 0", b"0\r\n\r\n"
+# {what: (lines of the head, what follows it)}, for a POST
+AMBIGUOUS = {
+    "two lengths": ([LENGTH, "Content-Length: 9"], b""),
+    "lengths in one line": (["Content-Length: 0, 0"], b""),
+    "other lengths in one line": (["Content-Length: 0, 4"], b""),
+    "a length with a plus": (["Content-Length: +0"], b""),
+    "a negative length": (["Content-Length: -1"], b""),
+    "a hexadecimal length": (["Content-Length: 0x0"], b""),
+    "a length of 5000 digits": (["Content-Length: " + "9" * 5000], b""),
+    "a length without digits": (["Content-Length: "], b""),
+    "another coding": (["Transfer-Encoding: xchunked"], END),
+    "a coding behind chunked": (["Transfer-Encoding: chunked, identity"], END),
+    "a control character before chunked": (["Transfer-Encoding: \x0bchunked"], END),
+    "a space before the colon": (["Content-Length : 0"], b""),
+    "a folded line": ([LENGTH, " ,1"], b""),
+    "a folded line before the length": (["X-Own: a", " b", LENGTH], b""),
+    "a line without a colon": ([LENGTH, "Host"], b""),
+    "NUL in a header": ([LENGTH, "X-A: a\0b"], b""),
+    "CR in a header": ([LENGTH, "X-A: a\rX-B: b"], b""),
+    "a chunk that ends without CR": ([CHUNKED], b"2\n{}\r\n" + END),
+    "a chunk that is longer than it says": ([CHUNKED], b"1\r\n{}\r\n" + END),
+    "LF in a chunk extension": ([CHUNKED], b"2;a\n=b\r\n{}\r\n" + END),
+    "a chunk of 17 digits": ([CHUNKED], b"10000000000000002\r\n{}\r\n" + END),
+    "a negative chunk": ([CHUNKED], b"-2\r\n{}\r\n" + END),
+    "a chunk whose length is no number": ([CHUNKED], b"zz\r\n\r\n" + END),
+    "64 KiB of chunk extensions": ([CHUNKED], b"2;" + b"a" * 65_536 + b"\r\n{}\r\n" + END),
+}
+
 
 class Served:
     """The production server with one process and an empty database."""

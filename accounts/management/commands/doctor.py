@@ -105,10 +105,15 @@ def check_triggers() -> Iterator[Finding]:
         yield Finding("triggers", OK, "all are installed")
 
 
+def has_table(model: Any) -> bool:
+    """Return False while migrations are pending, which is a finding of its own."""
+    return model._meta.db_table in connection.introspection.table_names()
+
+
 def check_work() -> Iterator[Finding]:
     """Look for a worker by its work: rows that are due and that nobody takes."""
-    if OutboxMessage._meta.db_table not in connection.introspection.table_names():
-        return  # migrations are pending
+    if not has_table(OutboxMessage):
+        return
     start = STARTS["worker" if settings.CELERY_BROKER_URL else "schedule"]
     for name, rows in (("outbox", OutboxMessage.objects.due()), ("jobs", Job.objects.due())):
         late = rows.filter(due_at__lt=timezone.now() - LATE)
@@ -127,19 +132,21 @@ def check_work() -> Iterator[Finding]:
 
 
 def check_heartbeats() -> Iterator[Finding]:
-    if Heartbeat._meta.db_table not in connection.introspection.table_names():
-        return  # migrations are pending
+    if not has_table(Heartbeat):
+        return
     last = ages()
     # Without a broker the web server follows the schedule, and its heartbeat is that of beat.
     programs = {"worker": "worker", "beat": "beat"} if settings.CELERY_BROKER_URL else {"schedule": "beat"}
     for name, program in programs.items():
         age = last.get(program)
-        if age is not None and age <= LATE_HEARTBEAT:
-            yield Finding(name, OK, f"last heartbeat {age.total_seconds():.0f} s ago")
-            continue
         text = (
-            "no heartbeat within a day" if age is None else f"last heartbeat {age.total_seconds():.0f} s ago"
+            f"last heartbeat {age.total_seconds():.0f} s ago"
+            if age is not None
+            else "no heartbeat within a day"
         )
+        if age is not None and age <= LATE_HEARTBEAT:
+            yield Finding(name, OK, text)
+            continue
         yield Finding(name, FAILED if settings.CELERY_BROKER_URL else WARNING, text, STARTS[name])
 
 
