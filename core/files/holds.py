@@ -43,7 +43,7 @@ class Hold:
     """The hold of this process, as a context manager. A thread renews it until the block ends.
 
     Entering raises AlreadyHeldError. Call `check` at the end of the block: it raises HoldLostError if files may have
-    been deleted meanwhile. (A lease of core/db/leases.py forgets that it was lost for a time.)
+    been deleted meanwhile. (A lease of core/db/leases.py may be renewed after it was lost for a time.)
     """
 
     def __init__(self) -> None:
