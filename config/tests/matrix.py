@@ -144,8 +144,9 @@ def owner_path(model):
 
 
 def row_of(model, user):
-    """Create a row of the user."""
-    return inventory.factories()[model](**{owner_path(model): user})
+    """Create a row of the user; of a model whose rows have no one owner, what its factory makes."""
+    path = owner_path(model)
+    return inventory.factories()[model](**({path: user} if path else {}))
 
 
 def keys(operation, user):

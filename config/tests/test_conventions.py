@@ -2,8 +2,10 @@
 
 import ast
 import re
+import subprocess
 
 import pytest
+from django.conf import settings
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from rest_framework.viewsets import ViewSetMixin
@@ -14,6 +16,7 @@ from core.api.views import ApiView
 from core.api.viewsets import BaseViewSet
 from core.web.errors import CATALOGUE, ApiError
 
+ROOT = settings.BASE_DIR
 SOURCES = inventory.sources()
 TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
 
@@ -265,3 +268,14 @@ def test_no_file_has_a_generic_name():
     empty = {"utils", "helpers", "common", "misc", "constants", "selectors", "signals"}
 
     assert [path for path in SOURCES if empty & set(path.removesuffix(".py").split("/"))] == []
+
+
+def test_the_line_of_the_readme_adds_an_app():
+    expression = re.search(r"^sed -i '(.+)' config/local_apps\.py$", (ROOT / "README.md").read_text(), re.M)[
+        1
+    ]
+    path = ROOT / "config" / "local_apps.py"
+    done = subprocess.run(["sed", expression, path], capture_output=True, text=True, check=True)
+
+    assert '"notes",' in done.stdout
+    ast.parse(done.stdout)

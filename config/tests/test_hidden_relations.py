@@ -1,6 +1,7 @@
 """Filters, sorts and searches over relations reveal nothing of rows that the caller may not see."""
 
 import json
+from uuid import uuid4
 
 import django_filters
 import pytest
@@ -141,3 +142,15 @@ def test_what_cannot_be_narrowed_is_refused_at_start(what):
 
     with pytest.raises(ImproperlyConfigured, match="__name"):
         viewset(model, "id", **members)
+
+
+def test_a_hidden_row_and_none_are_refused_alike(call, ann):
+    hidden = Customer.objects.create(name="C", user=UserFactory())
+    view = viewset(Invoice, "number", serializer_class=serializer(Invoice, "number", "customer"))
+    of_hidden, of_none = (
+        json.loads(call(view, "create", ann, data={"number": "1", "customer": str(key)}).content)["error"]
+        for key in (hidden.pk, uuid4())
+    )
+
+    assert [detail["field"] for detail in of_none["details"]] == ["customer"]
+    assert of_hidden == of_none

@@ -124,6 +124,33 @@ def test_who_is_shown_more_fields_reads_their_changes(history, project):
     assert entry["changes"] == {"code": {"before": "c", "after": "d"}}
 
 
+def masked(self, row):
+    shown = ModelSerializer.to_representation(self, row)
+    return shown if self.context["request"].user.role == "user" else {**shown, "code": "***"}
+
+
+def seen(self, row):
+    return f"{row.code} for {self.context['request'].user.role}"
+
+
+MADE = {
+    "to_representation": serializer(Project, "name", "code", members={"to_representation": masked}),
+    "a method": serializer(
+        Project, "name", fields=[("code", serializers.SerializerMethodField())], members={"get_code": seen}
+    ),
+}
+
+
+@pytest.mark.parametrize("how", MADE)
+def test_a_value_that_was_made_for_its_actor_is_shown_to_nobody_else(history, ann, project, how):
+    audit.record("project.updated", target=project, actor_id=ann.pk, changes={"code": ["11.25", "7.00"]})
+    sees = view(serializer_class=MADE[how])
+    (of_admin,), (of_actor,) = (history(sees, user, project) for user in (UserFactory(role="admin"), ann))
+
+    assert of_admin["changes"] == {}
+    assert of_actor["changes"] == {"code": {"before": "11.25", "after": "7.00"}}
+
+
 # --- who ------------------------------------------------------------------------------------------
 
 

@@ -2,13 +2,15 @@
 
 import pytest
 from django.db import models
+from django.test.utils import isolate_apps
 from rest_framework import serializers
 
 from accounts.tests.factories import UserFactory
 from config.tests.reading import serializer, viewset
-from config.tests.sample_models import Customer, Project
+from config.tests.sample_models import Board, Customer, Membership, Note, NoteQuerySet, Project, Team
 from core.api import personal_data
 from core.db.base import BaseQuerySet
+from core.files.models import BaseAttachment
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 
@@ -71,3 +73,37 @@ def test_of_two_viewsets_the_one_without_a_condition_decides(ann, projects, serv
     serve(filtered, plain, viewset(Project, PROJECT), viewset(Customer, serializer(Customer, "name")))
 
     assert personal_data.viewsets_of_owned_rows()[Project] is plain
+
+
+def test_rows_that_a_person_shares_as_a_member_are_not_theirs(ann, serve):
+    """Others are in them: only the team's owner has them, and a board without an owner nobody."""
+    ben = UserFactory()
+    team = Team.objects.create(name="Team", lead=ann)
+    for user in (ann, ben):
+        Membership.objects.create(team=team, user=user)
+    Board.objects.create(title="Plans", team=team)
+    serve(
+        viewset(Team, serializer(Team, "name")),
+        viewset(Membership, serializer(Membership, "user")),
+        viewset(Board, serializer(Board, "title")),
+    )
+    of_ann, of_ben = personal_data.export_of(ann), personal_data.export_of(ben)
+
+    assert ([row["name"] for row in of_ann["teams"]], len(of_ann["memberships"])) == (["Team"], 2)
+    assert (of_ben["teams"], of_ben["memberships"]) == ([], [])
+    assert "boards" not in of_ann | of_ben
+
+
+def test_what_hangs_on_a_model_by_hand_is_a_section_if_that_says_whose_it_is(ann, serve, monkeypatch):
+    with isolate_apps("core.db"):
+        meta = type("Meta", (), {"app_label": "core_db"})
+        members = {"parent": "note", "Meta": meta, "__module__": __name__}
+        Paper = type(
+            "Paper", (BaseAttachment,), members | {"note": models.ForeignKey(Note, models.CASCADE, "+")}
+        )
+    serve(viewset(Paper, serializer(Paper, "width"), queryset=Paper.objects.all()))
+    assert Paper not in personal_data.viewsets_of_owned_rows()
+    personal_data.export_of(ann)
+
+    monkeypatch.setattr(NoteQuerySet, "owned_by", lambda rows, user: rows.filter(user=user), raising=False)
+    assert Paper in personal_data.viewsets_of_owned_rows()

@@ -1,7 +1,9 @@
 """The export of all data of a person, collected from all apps (GDPR, article 15 and 20).
 
-The rows of a person behind a viewset are a section by themselves: all that `owned_by(user)` returns, whatever the
-queryset of the viewset leaves out, those in the trash too, as its serializer shows them. Of several viewsets of one
+The rows of a person behind a viewset are a section by themselves: those whose `owner` is the person, by the declaration
+of the model or of its parents, or all that an `owned_by` by hand returns; whatever the queryset of the viewset leaves
+out, those in the trash too, as its serializer shows them. Rows that the person shares as a member are no section: other
+people are in them. Of several viewsets of one
 model it is the first in the URLconf whose queryset has no condition, else the first. The `privacy.py` of an app
 registers sections for other data, or in another form.
 """
@@ -14,6 +16,7 @@ from core.api.read_eligibility import has_condition
 from core.api.routers import viewsets
 from core.api.row_access import model_of
 from core.api.serializers import camel
+from core.db.access import AccessQuerySet, owner_path
 from core.db.privacy import covered, sections
 
 
@@ -30,8 +33,7 @@ def viewsets_of_owned_rows() -> dict[type[models.Model], Any]:
     owned: dict[type[models.Model], Any] = {}
     for view_class in viewsets():
         model = model_of(view_class)
-        access = getattr(model, "access", None)
-        if model not in covered and (parent_of(model) or (access and access.owner)):
+        if model not in covered and (path_to_owner(model) or is_owned_by_hand(deciding(model))):
             first = owned.setdefault(model, view_class)
             if leaves_rows_out(first) and not leaves_rows_out(view_class):
                 owned[model] = view_class
@@ -44,6 +46,23 @@ def leaves_rows_out(view_class: Any) -> bool:
 
 def section_name(model: Any) -> str:
     return camel(str(model._meta.verbose_name_plural).replace(" ", "_"))
+
+
+def deciding(model: Any) -> Any:
+    """Return the model that decides whose a row is: of attachments, the one that they are attached to."""
+    parent = getattr(model, "parent", "")
+    return model._meta.get_field(parent).related_model if parent else model
+
+
+def path_to_owner(model: Any) -> str:
+    path = owner_path(deciding(model))
+    parent = getattr(model, "parent", "")
+    return f"{parent}__{path}" if parent and path else path
+
+
+def is_owned_by_hand(model: Any) -> bool:
+    owned_by = getattr(type(model._default_manager.all()), "owned_by", None)
+    return owned_by not in {None, AccessQuerySet.owned_by}
 
 
 def parent_of(model: Any) -> str:
@@ -62,7 +81,9 @@ def rows_of(user: Any, view_class: Any, request: Any) -> list[dict[str, Any]]:
     added = [f"{parent_of(model)}_id"] if parent_of(model) else []
     added += ["deleted_at"] if hasattr(model, "deleted_at") else []
     serializer = view.get_serializer()  # and none of a list, which may leave rows out
+    path = path_to_owner(model)
+    rows = queryset.owned_by(user).filter(**({path: user} if path else {})).order_by("pk")
     return [
         {**serializer.to_representation(row), **{camel(name): getattr(row, name) for name in added}}
-        for row in queryset.owned_by(user).order_by("pk")
+        for row in rows
     ]

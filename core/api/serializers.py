@@ -14,6 +14,7 @@ from rest_framework.fields import empty
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from core.db.access import filterable
+from core.web.errors import NO_OBJECT
 from core.web.text import refuse_mark_runs
 
 HUMP = re.compile(r"(?<!^)([A-Z])")
@@ -89,7 +90,7 @@ PREFER: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 UNKNOWN_FIELD = serializers.ErrorDetail("This field is not known here.", code="unknown_field")
-DOES_NOT_EXIST = serializers.ErrorDetail("There is no such object.", code="does_not_exist")
+DOES_NOT_EXIST = serializers.ErrorDetail(NO_OBJECT, code="does_not_exist")
 
 
 class ModelSerializer(serializers.ModelSerializer[Any]):

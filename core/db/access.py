@@ -150,6 +150,15 @@ def levels(model: Any) -> list[Any]:
     return seen
 
 
+def owner_path(model: Any) -> str:
+    """Return the path from a row to the user whose it is, by the `owner` of the model or its parents, or ""."""
+    access: Access | None = getattr(model, "access", None)
+    if access is None or access.owner or not access.parent:
+        return access.owner if access else ""
+    above = owner_path(target_of(model, access.parent))
+    return f"{access.parent}__{above}" if above else ""
+
+
 def is_declared_to_the_top(model: Any) -> bool:
     """Return whether the conditions of the model and of all its parents follow from declarations."""
     above = levels(model)

@@ -57,6 +57,7 @@ UNAVAILABLE_RETRY_SECONDS = 5
 REPORT_SECONDS = 60.0
 MAX_MESSAGE = 1000  # characters; a message may contain a value
 MAX_ACCEPT_LENGTH = 1024  # characters; browsers send less, and each takes time to read
+NO_OBJECT = "There is no such object."
 MAX_DETAILS = 100  # a response must not be larger than its request
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
@@ -197,7 +198,10 @@ def flatten(errors: Any, path: str = "") -> Iterator[dict[str, Any]]:
     """Yield DRF's nested errors as a flat list, with dotted names of nested fields: `tags.0`."""
     if isinstance(errors, Mapping):
         if "message" in errors and "code" in errors and not isinstance(errors["message"], Mapping | list):
-            yield {"field": path or None, "code": str(errors["code"]), "message": str(errors["message"])}
+            code = str(errors["code"])
+            # Of a row that is hidden and of one that is not there alike, whatever field refuses it.
+            message = NO_OBJECT if code == "does_not_exist" else str(errors["message"])
+            yield {"field": path or None, "code": code, "message": message}
             return
         for key, value in errors.items():
             name = "" if key == "non_field_errors" else str(key)

@@ -25,7 +25,7 @@ from core.api.overrides import override_of
 from core.api.serializers import prefers_strict
 from core.api.viewsets import BaseViewSet, lock
 from core.audit import services as audit
-from core.web.errors import ApiError, flatten
+from core.web.errors import NO_OBJECT, ApiError, flatten
 
 
 class BulkRefused(ApiError):
@@ -205,7 +205,7 @@ class BulkViewSet(BaseViewSet):
         }
         missing = [item for item in named if item.pk not in locked]
         if missing:
-            text = "There is no such object."
+            text = NO_OBJECT
             raise BulkRefused("NOT_FOUND", [problem(item.index, "id", "not_found", text) for item in missing])
         for item in named:
             view = self.view_for(item.method)

@@ -6,7 +6,9 @@ from django.contrib.auth import get_user_model
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from core.api.eligible_fields import shows_column
 from core.api.mixins.history_schema import MEMBER, OWNER, STAFF, history_page
+from core.api.overrides import override_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.audit.models import AuditEvent
@@ -15,9 +17,10 @@ from core.audit.models import AuditEvent
 class HistoryViewSet(BaseViewSet):
     """A BaseViewSet with `GET …/{id}/history`: the events whose target is the object, also while it is in the trash.
 
-    It shows the changes of those fields that the serializer shows to the caller. Who acted only an admin learns, and
-    of an own event the caller; others learn whether it was the owner, another user or the staff. From where somebody
-    acted is for the audit log alone, and what was taken out of it with an erased person is not here either.
+    It shows the changes of those fields that the serializer shows to the caller; of a field whose value code of the
+    author makes, perhaps for the caller alone, only those of the caller's own events. Who acted only an admin learns,
+    and of an own event the caller; others learn whether it was the owner, another user or the staff. From where
+    somebody acted is for the audit log alone, and what was taken out of it with an erased person is not here either.
     """
 
     described_bodies: ClassVar[dict[str, Any]] = {"history": (None, history_page)}
@@ -35,7 +38,9 @@ class HistoryViewSet(BaseViewSet):
         happened = happened.exclude(event=audit.view_event(instance))  # a view changes nothing
         page: Any = self.paginate_queryset(happened.order_by("-id"))
         people = get_user_model()._default_manager.in_bulk({event.actor_id for event in page} - {None})
-        owner_id, shown = audit.subject_of(instance), self.get_serializer(instance).data
+        serializer = self.get_serializer(instance)
+        owner_id, shown = audit.subject_of(instance), frozenset(serializer.data)
+        same = shown & names_of_stored_values(serializer)
         return self.get_paginated_response(
             [
                 {
@@ -45,13 +50,25 @@ class HistoryViewSet(BaseViewSet):
                     "changes": {
                         name: {"before": before, "after": after}
                         for name, (before, after) in event.changes.items()
-                        if name in shown
+                        if name in (shown if event.actor_id == request.user.pk else same)
                     },
                     "createdAt": event.created_at,
                 }
                 for event in page
             ]
         )
+
+
+def names_of_stored_values(serializer: Any) -> frozenset[str]:
+    """Return the fields that show everybody the same: an audit event has the values that its actor was shown."""
+    if override_of(type(serializer), among=frozenset({"to_representation"})) is not None:
+        return frozenset()
+    model = serializer.Meta.model
+    return frozenset(
+        name
+        for name, field in serializer.fields.items()
+        if field.source in model.etag_covers or shows_column(model, field)
+    )
 
 
 def actor(event: AuditEvent, owner_id: Any, people: dict[Any, Any], caller: Any) -> dict[str, Any] | None:
