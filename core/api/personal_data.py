@@ -49,7 +49,7 @@ def section_name(model: Any) -> str:
 
 
 def deciding(model: Any) -> Any:
-    """Return the model that decides whose a row is: of attachments, the one that they are attached to."""
+    """Return the model that decides whose a row is: for attachments, that of what they are attached to."""
     parent = getattr(model, "parent", "")
     return model._meta.get_field(parent).related_model if parent else model
 
