@@ -186,8 +186,10 @@ class Traffic:
 
     def lost(self) -> set[str]:
         """Return the ids of objects whose creation was confirmed, and that are not stored."""
+        # Before the rows are read: clients may go on meanwhile.
+        confirmed = {one.key for one in self.outcomes if one.key}
         with self.stage.connection() as connection:
             stored = {
                 str(key) for (key,) in connection.execute("SELECT id FROM resources_resource").fetchall()
             }
-        return {one.key for one in self.outcomes if one.key} - stored
+        return confirmed - stored
