@@ -121,7 +121,7 @@ MUTANTS = (
         "core/api/serializers.py",
         "        refuse_hidden(self, values)\n        return values",
         "        return values",
-        "config/tests/test_declared_access.py core/api/tests/test_serializers.py",
+        "config/tests/test_declared_relations.py core/api/tests/test_serializers.py",
     ),
     Mutant(
         "a row may be written into another's ownership",

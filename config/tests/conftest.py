@@ -126,3 +126,24 @@ def rows(callers):
         make(Product, name=f"P {number}", is_listed=chance.random() < 0.5, seller=chance.choice(callers))
         make(Note, text=chance.choice(["red", "blue"]), user=chance.choice(callers))
     return made
+
+
+@pytest.fixture
+def people():
+    names = ("ann", "ben", "cat")
+    users = {name: UserFactory(name=name.title()) for name in names}
+    return users | {"staff": UserFactory(role="staff"), "admin": UserFactory(role="admin")}
+
+
+@pytest.fixture
+def board(people):
+    """Create a board of a team: its members are Ben and Cat, its lead is Ann, who is no member."""
+    team = Team.objects.create(name="Team", lead=people["ann"])
+    for name in ("ben", "cat"):
+        Membership.objects.create(team=team, user=people[name])
+    return Board.objects.create(title="Plans", team=team)
+
+
+@pytest.fixture
+def invoice(people):
+    return Invoice.objects.create(number="1", customer=Customer.objects.create(name="C", user=people["ann"]))

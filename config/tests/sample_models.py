@@ -1,7 +1,8 @@
-"""Models of an adopter, with every kind of declared access; their tables are made by the fixture `sample_tables`.
+"""Models of an adopter, with every kind of declared access, and viewsets of them.
 
-They are in a registry of their own, so that the tests which walk through all models do not meet them. Their foreign
-keys to users have no constraint, because the tests with real transactions truncate that table.
+The fixture `sample_tables` makes the tables. The models are in a registry of their own, so that the tests which walk
+through all models do not meet them. Their foreign keys to users have no constraint, because the tests with real
+transactions truncate that table.
 """
 
 from django.conf import settings
@@ -9,6 +10,8 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.test.utils import isolate_apps
 
+from core.api.serializers import ModelSerializer
+from core.api.viewsets import BaseViewSet
 from core.db.access import Access
 from core.db.base import BaseModel, BaseQuerySet
 
@@ -198,3 +201,15 @@ MODELS = (
     Branch,
 )
 assert settings.AUTH_USER_MODEL == "accounts.User"
+
+
+def viewset(of, *names, base=BaseViewSet, **members):
+    """Return a viewset class of this model, whose serializer has these fields and the id."""
+
+    class Serializer(ModelSerializer):
+        class Meta:
+            model = of
+            fields = ("id", *names)
+            read_only_fields = ("id",)
+
+    return type("ViewSet", (base,), {"queryset": of.objects.all(), "serializer_class": Serializer, **members})

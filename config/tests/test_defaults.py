@@ -8,8 +8,7 @@ from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from config.tests import sample_models
-from config.tests.sample_models import Customer, Invoice
-from config.tests.test_declared_access import viewset
+from config.tests.sample_models import Customer, Invoice, viewset
 from core.api import personal_data
 from core.files import tasks as retention
 

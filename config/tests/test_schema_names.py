@@ -1,11 +1,14 @@
 """Names of the OpenAPI document: two apps may choose the same one, and get an error that has the cure."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
 
 from config.tests.reading import serializer, viewset
 from config.tests.sample_models import Customer, Project
+from core.api.mixins.bulk import BulkViewSet
 from core.openapi.checks import check_schema_names
 
 
@@ -81,3 +84,13 @@ def test_a_part_of_an_object_without_id_requires_none(serve):
     schemas = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
 
     assert schemas["SampleInList"]["required"] == schemas["SamplePart"]["required"] == []
+
+
+def test_a_field_named_as_the_operation_of_a_bulk_result_is_refused(serve):
+    shown = serializer(Project, fields=[("method", serializers.CharField(source="name"))])
+    serve(viewset(Project, shown))
+    assert check_schema_names() == []
+
+    serve(type("Orders", (BulkViewSet,), {"queryset": Project.objects.all(), "serializer_class": shown}))
+    with pytest.raises(ImproperlyConfigured, match="Sample has a field `method`"):
+        check_schema_names()

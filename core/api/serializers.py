@@ -129,7 +129,7 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
         """Return the valid values. Relations to rows that the caller may not read are refused.
 
         Where the relation decides whose row it is (a path of the model's `access`), rows that the caller may not write
-        are refused too. The error is that of rows that do not exist.
+        are refused too. Present relations of the object may stay. The error is that of rows that do not exist.
         """
         values = super().to_internal_value(data)
         refuse_hidden(self, values)
@@ -224,25 +224,41 @@ def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
         return
     access = getattr(getattr(getattr(serializer, "Meta", None), "model", None), "access", None)
     paths = access.paths if access is not None else frozenset()
-    hidden = [name for name, field in serializer.fields.items() if is_hidden(field, values, user, paths)]
+    hidden = [
+        name
+        for name, field in serializer.fields.items()
+        if (keys := hidden_keys(field, values, user, paths))
+        and not keys <= present_keys(field, serializer.instance)
+    ]
     if hidden:
         raise serializers.ValidationError({name: [DOES_NOT_EXIST] for name in hidden})
 
 
-def is_hidden(field: Any, values: dict[str, Any], user: Any, paths: Collection[str]) -> bool:
+def hidden_keys(field: Any, values: dict[str, Any], user: Any, paths: Collection[str]) -> set[Any]:
+    """Return the keys among these values of a relation whose rows the caller may not read, or not write."""
     if field.read_only or not isinstance(field, serializers.RelatedField | serializers.ManyRelatedField):
-        return False
+        return set()
     given: Any = values
     for name in str(field.source).split("."):
         given = given.get(name) if isinstance(given, Mapping) else None
     rows = [row for row in (given if isinstance(given, list) else [given]) if isinstance(row, models.Model)]
     seen: Any = type(rows[0])._default_manager.all() if rows else None
     if not hasattr(seen, "visible_to"):
-        return False
+        return set()
     seen = filterable(seen.writable_by(user) if field.source in paths else seen.visible_to(user))
     seen = seen.not_deleted() if hasattr(seen, "not_deleted") else seen
     keys = {row.pk for row in rows}
-    return bool(seen.filter(pk__in=keys).order_by().values("pk").distinct().count() < len(keys))
+    return keys - set(seen.filter(pk__in=keys).order_by().values_list("pk", flat=True))
+
+
+def present_keys(field: Any, instance: Any) -> set[Any]:
+    """Return the keys that this relation of the instance has already: an object may be sent back as it was read."""
+    if not isinstance(instance, models.Model):
+        return set()
+    held = field.get_attribute(instance)
+    return {
+        row.pk for row in ([held] if not isinstance(field, serializers.ManyRelatedField) else held) if row
+    }
 
 
 def refuse_written_keys(serializer_class: Any, fields: dict[str, Any]) -> None:

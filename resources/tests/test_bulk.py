@@ -49,6 +49,7 @@ def test_a_result_is_the_resource_as_it_is_read_with_its_etag(owner):
     ]:
         read = owner.get(f"{URL}/{result['id']}")
         shown = read.json()["data"]
+        assert result.keys() == {"method", *IN_LISTS}
         assert [result[name] for name in IN_LISTS] == [shown[name] for name in IN_LISTS]
         assert f'"{result["version"]}"' == read["ETag"]
 

@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from drf_spectacular.plumbing import ResolvedComponent
 
 from core.web.error_schemas import UUID, Schema, object_of, text_of
@@ -35,8 +36,16 @@ def bulk_request(schema: Any) -> Schema:
 
 
 def bulk_results(schema: Any) -> Schema:
-    """Return the schema of one result for each operation, in their order."""
+    """Return the schema of one result for each operation, in their order.
+
+    Raises ImproperlyConfigured for a field with the name that tells the operation.
+    """
     component = schema.resolve_serializer(schema.view.serializer_class, "response")
     shown = copy.deepcopy(schema.registry[component.name, ResolvedComponent.SCHEMA].schema)["properties"]
+    if "method" in shown:
+        raise ImproperlyConfigured(
+            f"{schema.view.serializer_class.__name__} has a field `method`, which in the results of POST …/bulk is the"
+            " operation. Give it another name, and the model's as its `source`."
+        )
     written = {"version": VERSION, **shown}
     return list_of([variant("create", written), variant("update", written), variant("delete", {"id": UUID})])

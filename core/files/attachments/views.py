@@ -144,6 +144,12 @@ class ShowsAttachments(BaseViewSet):
         is_detail = self.action in self.detail_actions
         return self.detail_serializer_class if is_detail else super().get_serializer_class()
 
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        serializer = super().get_serializer(*args, **kwargs)
+        if kwargs.get("many"):  # such as the results of bulk operations, by the serializer of their route
+            serializer.child.fields.pop("attachments", None)
+        return serializer
+
     def response_with(
         self, data: Any, etag: str, status: int = 200, *, key: Any = None, **headers: str
     ) -> Response:
