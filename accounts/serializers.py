@@ -12,7 +12,7 @@ from accounts.models import Role, Session, User
 from accounts.services.sessions import TokenPair
 from accounts.tokens import lifetime_seconds
 from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
-from core.api.serializers import ModelSerializer, StringField, VersionField
+from core.api.serializers import ModelSerializer, Serializer, StringField, VersionField
 from core.web.demo import DEMO_PASSWORD
 
 # The usual control and format characters, for a pattern. The validators refuse the rare ones too.
@@ -91,7 +91,7 @@ class UserSerializer(ModelSerializer):
         read_only_fields = ("id", "name", "role", "createdAt", "updatedAt")
 
 
-class RegisterSerializer(serializers.Serializer[Any]):
+class RegisterSerializer(Serializer):
     email = EmailField()
     password = NewPasswordField()
     name = NameField()
@@ -103,7 +103,7 @@ class CreateUserSerializer(RegisterSerializer):
     examples: ClassVar = {"email": "grace@example.com", "name": "Grace Hopper"}
 
 
-class UpdateUserSerializer(serializers.Serializer[Any]):
+class UpdateUserSerializer(Serializer):
     """Changes of a user. `email` is `pendingEmail` until it is verified. Only admins can set `role`."""
 
     name = NameField()
@@ -114,42 +114,42 @@ class UpdateUserSerializer(serializers.Serializer[Any]):
     example: ClassVar = {"name": "Ada Lovelace"}
 
 
-class DeleteAccountSerializer(serializers.Serializer[Any]):
+class DeleteAccountSerializer(Serializer):
     currentPassword = PasswordField(required=False, help_text="Required to delete one's own account.")
 
 
-class DeleteOwnAccountSerializer(serializers.Serializer[Any]):
+class DeleteOwnAccountSerializer(Serializer):
     currentPassword = PasswordField()
 
 
-class LoginSerializer(serializers.Serializer[Any]):
+class LoginSerializer(Serializer):
     email = StringField(max_length=MAX_EMAIL)
     password = PasswordField()
     examples: ClassVar = {"email": "ada@example.com"}
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(Serializer):
     # Without a maximum: an oversized token is refused with 401, like any other forged token.
     refreshToken = StringField(required=False, help_text="Absent if it is in the cookie.")
     examples: ClassVar = {"refreshToken": EXAMPLE_JWT}
 
 
-class ForgotPasswordSerializer(serializers.Serializer[Any]):
+class ForgotPasswordSerializer(Serializer):
     email = EmailField()
 
 
-class ResetPasswordSerializer(serializers.Serializer[Any]):
+class ResetPasswordSerializer(Serializer):
     token = StringField(max_length=200)
     password = NewPasswordField()
     examples: ClassVar = {"token": EXAMPLE_SECRET}
 
 
-class ChangePasswordSerializer(serializers.Serializer[Any]):
+class ChangePasswordSerializer(Serializer):
     currentPassword = PasswordField()
     newPassword = NewPasswordField()
 
 
-class TokenSerializer(serializers.Serializer[Any]):
+class TokenSerializer(Serializer):
     token = StringField(max_length=200)
     examples: ClassVar = {"token": EXAMPLE_SECRET}
 
@@ -167,7 +167,7 @@ class SessionSerializer(ModelSerializer):
         return bool(session.pk == self.context["request"].auth.pk)
 
 
-class TokensSerializer(serializers.Serializer[Any]):
+class TokensSerializer(Serializer):
     """A pair of tokens. `expiresIn` is the lifetime of the access token in seconds."""
 
     accessToken = serializers.CharField()
@@ -195,7 +195,7 @@ class InCookieField(serializers.ReadOnlyField):
     """The discriminator of the response with tokens in cookies."""
 
 
-class TokensResponse(serializers.Serializer[Any]):
+class TokensResponse(Serializer):
     delivery = InBodyField()
     tokens = TokensSerializer()
 
@@ -210,14 +210,14 @@ class LoginResponse(TokensResponse):
         return {"user": UserSerializer(pair.session.user).data, **super().to_representation(pair)}
 
 
-class CsrfResponse(serializers.Serializer[Any]):
+class CsrfResponse(Serializer):
     """The CSRF token, for the header `X-CSRFToken`."""
 
     csrfToken = serializers.CharField()
     examples: ClassVar = {"csrfToken": EXAMPLE_SECRET}
 
 
-class CookieTokensResponse(serializers.Serializer[Any]):
+class CookieTokensResponse(Serializer):
     """The response with `delivery=cookie`: the tokens are in cookies. Send `csrfToken` as `X-CSRFToken`."""
 
     delivery = InCookieField()

@@ -42,9 +42,13 @@ class LengthValidator:
 
     def validate(self, password: str, user: Any = None) -> None:
         if len(password) < MIN_PASSWORD:
-            raise ValidationError(f"At least {MIN_PASSWORD} characters.", code="password_too_short")
+            raise ValidationError(
+                "At least %(min)d characters.", code="password_too_short", params={"min": MIN_PASSWORD}
+            )
         if len(password) > MAX_PASSWORD:
-            raise ValidationError(f"At most {MAX_PASSWORD} characters.", code="password_too_long")
+            raise ValidationError(
+                "At most %(max)d characters.", code="password_too_long", params={"max": MAX_PASSWORD}
+            )
 
     def get_help_text(self) -> str:
         return f"{MIN_PASSWORD} to {MAX_PASSWORD} characters."

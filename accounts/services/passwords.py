@@ -23,6 +23,7 @@ from core.outbox import services as outbox
 from core.web import metrics
 from core.web import request_context as context
 from core.web.client_address import limit_key
+from core.web.error_details import detail_of
 from core.web.errors import ApiError, FieldError
 
 
@@ -52,10 +53,7 @@ def check_rules(password: str, user: User, field: str) -> None:
     except ValidationError as error:
         raise ApiError(
             "VALIDATION_ERROR",
-            details=[
-                {"field": field, "code": problem.code or "invalid", "message": problem.messages[0]}
-                for problem in error.error_list
-            ],
+            details=[detail_of(field, problem) for problem in error.error_list],
         ) from error
 
 

@@ -221,3 +221,16 @@ def test_a_login_does_not_check_the_rules(anonymous):
     UserFactory(email=EMAIL, password="old")
 
     assert data(log_in_with(EMAIL, "old"))["user"]["email"] == EMAIL
+
+
+def test_a_problem_has_the_limit_that_its_message_names(anonymous):
+    details = [
+        register(anonymous, password, name=name).json()["error"]["details"][0]
+        for password, name in (("Sh0rt", "Ann"), ("A1" + "ﬀ" * 126, "Ann"), ("Corr3ct-horse", "A"))
+    ]
+
+    assert [(item["field"], item["params"]) for item in details] == [
+        ("password", {"min": 8}),
+        ("password", {"max": 128}),
+        ("name", {"min": 2}),
+    ]

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django_filters import rest_framework as django_filters
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
@@ -43,7 +44,11 @@ class FilterBackend(django_filters.DjangoFilterBackend):
         if filterset_class is None or request.query_params.keys().isdisjoint(filterset_class.base_filters):
             return queryset
         refuse_empty(request.query_params, filterset_class.base_filters)
-        rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        try:
+            rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        except ValidationError as error:
+            error.checked_by = filterset_class().form  # type: ignore[attr-defined]
+            raise
         return rows
 
     def get_filterset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:

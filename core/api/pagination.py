@@ -112,7 +112,8 @@ def read_integer(request: Request, name: str, default: int, maximum: int | None 
     value = int(text) if DIGITS.fullmatch(text) else 0
     if value < 1 or (maximum is not None and value > maximum):
         bound = f"from 1 to {maximum}" if maximum else "from 1"
-        raise FieldError(name, "invalid", f"Must be a whole number {bound}.")
+        params = {"min": 1, "max": maximum} if maximum else {"min": 1}
+        raise FieldError(name, "invalid", f"Must be a whole number {bound}.", params=params)
     return value
 
 

@@ -6,15 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC
 from typing import Any, ClassVar
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.validators import ProhibitNullCharactersValidator
-from django.db import models
 from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
-from core.db.access import filterable
-from core.web.errors import NO_OBJECT
+from core.api.written_relations import refuse_hidden, refuse_written_keys
 from core.web.text import refuse_mark_runs
 
 HUMP = re.compile(r"(?<!^)([A-Z])")
@@ -90,10 +87,24 @@ PREFER: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 UNKNOWN_FIELD = serializers.ErrorDetail("This field is not known here.", code="unknown_field")
-DOES_NOT_EXIST = serializers.ErrorDetail(NO_OBJECT, code="does_not_exist")
 
 
-class ModelSerializer(serializers.ModelSerializer[Any]):
+class LimitsMixin:
+    """Serializer whose errors have the limits that their messages name, as `params`: `{"max": 255}`."""
+
+    def is_valid(self, *, raise_exception: bool = False) -> bool:
+        try:
+            return bool(super().is_valid(raise_exception=raise_exception))  # type: ignore[misc]
+        except serializers.ValidationError as error:
+            error.checked_by = self  # type: ignore[attr-defined]
+            raise
+
+
+class Serializer(LimitsMixin, serializers.Serializer[Any]):
+    """Serializer of a request or response that is no model."""
+
+
+class ModelSerializer(LimitsMixin, serializers.ModelSerializer[Any]):
     """A ModelSerializer whose `Meta.fields` are the contract's camelCase names, and whose times are in UTC."""
 
     _prototypes: ClassVar[dict[str, Any]]
@@ -211,66 +222,6 @@ def default_of(field: Any) -> Any:
         return default(field) if getattr(default, "requires_context", False) else default()
     except serializers.SkipField:  # one of new objects only
         return None
-
-
-def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
-    """Refuse relations to rows that the caller may not read. Where the relation decides whose row it is (a path of the
-    model's `access`), rows that the caller may not write are refused too. The error is that of rows that do not exist.
-
-    Raises ValidationError.
-    """
-    user = getattr(serializer.context.get("request"), "user", None)
-    if user is None:
-        return
-    access = getattr(getattr(getattr(serializer, "Meta", None), "model", None), "access", None)
-    paths = access.paths if access is not None else frozenset()
-    hidden = [
-        name
-        for name, field in serializer.fields.items()
-        if (keys := hidden_keys(field, values, user, paths))
-        and not keys <= present_keys(field, serializer.instance)
-    ]
-    if hidden:
-        raise serializers.ValidationError({name: [DOES_NOT_EXIST] for name in hidden})
-
-
-def hidden_keys(field: Any, values: dict[str, Any], user: Any, paths: Collection[str]) -> set[Any]:
-    """Return the keys among these values of a relation whose rows the caller may not read, or not write."""
-    if field.read_only or not isinstance(field, serializers.RelatedField | serializers.ManyRelatedField):
-        return set()
-    given: Any = values
-    for name in str(field.source).split("."):
-        given = given.get(name) if isinstance(given, Mapping) else None
-    rows = [row for row in (given if isinstance(given, list) else [given]) if isinstance(row, models.Model)]
-    seen: Any = type(rows[0])._default_manager.all() if rows else None
-    if not hasattr(seen, "visible_to"):
-        return set()
-    seen = filterable(seen.writable_by(user) if field.source in paths else seen.visible_to(user))
-    seen = seen.not_deleted() if hasattr(seen, "not_deleted") else seen
-    keys = {row.pk for row in rows}
-    return keys - set(seen.filter(pk__in=keys).order_by().values_list("pk", flat=True))
-
-
-def present_keys(field: Any, instance: Any) -> set[Any]:
-    """Return the keys that this relation of the instance has already: an object may be sent back as it was read."""
-    if not isinstance(instance, models.Model):
-        return set()
-    held = field.get_attribute(instance)
-    return {
-        row.pk for row in ([held] if not isinstance(field, serializers.ManyRelatedField) else held) if row
-    }
-
-
-def refuse_written_keys(serializer_class: Any, fields: dict[str, Any]) -> None:
-    """Raise ImproperlyConfigured for a field that writes a foreign key by its value: nobody would look at the row."""
-    keys = {
-        column.attname for column in serializer_class.Meta.model._meta.concrete_fields if column.is_relation
-    }
-    for name, field in fields.items():
-        if not field.read_only and (getattr(field, "source", None) or name) in keys:
-            raise ImproperlyConfigured(
-                f"{serializer_class.__name__}.{name} writes the key of a relation. Use a PrimaryKeyRelatedField."
-            )
 
 
 def names_of(serializer_class: Any) -> tuple[str, ...]:

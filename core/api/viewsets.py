@@ -19,8 +19,9 @@ from core.api.pagination import parameters_of, with_meta
 from core.api.parsers import MergePatchParser
 from core.api.read_eligibility import compares_own_columns, shows_its_row_only
 from core.api.row_access import RowAccess
-from core.api.serializers import ModelSerializer, merge_patch, names_of, refuse_hidden, refuse_unknown_fields
+from core.api.serializers import ModelSerializer, merge_patch, names_of, refuse_unknown_fields
 from core.api.views import ApiView
+from core.api.written_relations import refuse_hidden
 from core.audit import services as audit
 from core.db.owner_versions import list_etag
 

@@ -22,7 +22,7 @@ from core.api.filters import names_parameter, refuse_unknown, requested_fields
 from core.api.idempotency import idempotent
 from core.api.pagination import parameters_of
 from core.api.row_access import model_of
-from core.api.serializers import names_of
+from core.api.serializers import Serializer, names_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.files import services as files
@@ -45,7 +45,7 @@ CHUNK = 500  # rows in memory
 log = structlog.get_logger(__name__)
 
 
-class FormatSerializer(serializers.Serializer[Any]):
+class FormatSerializer(Serializer):
     format = serializers.ChoiceField(choices=tuple(FORMATS))
 
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from core.api.idempotency import idempotent
 from core.api.mixins.bulk import BulkViewSet
 from core.api.parsers import StrictJSONParser
-from core.api.serializers import prefers_strict, refuse_unknown_names
+from core.api.serializers import Serializer, prefers_strict, refuse_unknown_names
 from core.files import services as files
 from core.files.models import StoredFile
 from core.files.uploads import FIELD, UploadParser, uploaded_file
@@ -32,7 +32,7 @@ class ImportParser(UploadParser):
     known_fields: ClassVar = frozenset({"dryRun", "dryRunId"})
 
 
-class ImportFileSerializer(serializers.Serializer[Any]):
+class ImportFileSerializer(Serializer):
     file = serializers.FileField(
         help_text="CSV as spreadsheets write it, or a JSON array of objects; up to 10 MiB and 100,000 rows.",
     )
@@ -42,13 +42,13 @@ class ImportFileSerializer(serializers.Serializer[Any]):
     examples: ClassVar = {"file": "(the bytes of the file)", "dryRun": True}
 
 
-class CommitDryRunSerializer(serializers.Serializer[Any]):
+class CommitDryRunSerializer(Serializer):
     dryRunId = serializers.UUIDField(
         help_text="Import the file of this job, a dry run that has succeeded. Works once."
     )
 
 
-class ImportSerializer(serializers.Serializer[Any]):
+class ImportSerializer(Serializer):
     """Fields of both types of body. The file is validated separately."""
 
     dryRun = serializers.BooleanField(default=False)

@@ -2,7 +2,7 @@
 
 import errno
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from core.web import request_context as context
+from core.web.error_details import flatten
 from core.web.renderers import render_error
 from core.web.text import shortened
 
@@ -57,7 +58,6 @@ UNAVAILABLE_RETRY_SECONDS = 5
 REPORT_SECONDS = 60.0
 MAX_MESSAGE = 1000  # characters; a message may contain a value
 MAX_ACCEPT_LENGTH = 1024  # characters; browsers send less, and each takes time to read
-NO_OBJECT = "There is no such object."
 MAX_DETAILS = 100  # a response must not be larger than its request
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
@@ -141,7 +141,9 @@ def translate(exc: BaseException) -> ApiError | None:
     if isinstance(exc, ApiError):
         return exc
     if isinstance(exc, drf.ValidationError):
-        return ApiError("VALIDATION_ERROR", details=flatten(exc.get_full_details()))
+        return ApiError(
+            "VALIDATION_ERROR", details=flatten(exc.detail, field=getattr(exc, "checked_by", None))
+        )
     if isinstance(exc, drf.Throttled):
         return ApiError("RATE_LIMITED", retry_after=max(1, round(getattr(exc, "wait", None) or 1)))
     for kinds, code in EXPECTED:
@@ -192,25 +194,6 @@ def report_unavailable(event: str, exc: BaseException) -> None:
 def is_unique_violation(exc: IntegrityError) -> bool:
     """Return whether a unique constraint failed: PostgreSQL has the code 23505, SQLite only a message."""
     return getattr(exc.__cause__, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(exc)
-
-
-def flatten(errors: Any, path: str = "") -> Iterator[dict[str, Any]]:
-    """Yield DRF's nested errors as a flat list, with dotted names of nested fields: `tags.0`."""
-    if isinstance(errors, Mapping):
-        if "message" in errors and "code" in errors and not isinstance(errors["message"], Mapping | list):
-            code = str(errors["code"])
-            # Of a row that is hidden and of one that is not there alike, whatever field refuses it.
-            message = NO_OBJECT if code == "does_not_exist" else str(errors["message"])
-            yield {"field": path or None, "code": code, "message": message}
-            return
-        for key, value in errors.items():
-            name = "" if key == "non_field_errors" else str(key)
-            yield from flatten(value, f"{path}.{name}" if path and name else path or name)
-    else:
-        # A list holds either the messages of one field, or (ListField) mappings by index.
-        for index, value in enumerate(errors):
-            leaf = isinstance(value, Mapping) and "message" in value and "code" in value
-            yield from flatten(value, path if leaf else f"{path}.{index}" if path else str(index))
 
 
 def error_body(error: ApiError) -> dict[str, Any]:

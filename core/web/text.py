@@ -72,16 +72,16 @@ def marks_of_run(text: str, start: int, end: int) -> int:
 def refuse_mark_runs(text: str) -> None:
     """Raise ValidationError for too many combining marks in a row. Usable as a field validator."""
     if not is_stream_safe(text):
-        message = _("At most %(max_marks)d combining marks in a row.")
-        raise ValidationError(message, code="invalid_characters", params={"max_marks": MAX_MARKS})
+        message = _("At most %(max)d combining marks in a row.")
+        raise ValidationError(message, code="invalid_characters", params={"max": MAX_MARKS})
 
 
 def normalize(form: Form, text: str, *, max_length: int) -> str:
     """Return `text` in this normalisation form. Raises ValidationError, before any work, for a text that is longer than
     `max_length` or has more than MAX_MARKS combining marks in a row. The result may be longer than the text."""
     if len(text) > max_length:
-        message = _("At most %(max_length)d characters.")
-        raise ValidationError(message, code="max_length", params={"max_length": max_length})
+        message = _("At most %(max)d characters.")
+        raise ValidationError(message, code="max_length", params={"max": max_length})
     refuse_mark_runs(text)
     return unicodedata.normalize(form, text)
 

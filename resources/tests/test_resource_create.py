@@ -167,3 +167,23 @@ def test_it_is_audited_with_actor_and_target(owner):
 def test_an_unknown_parameter_is_refused_and_nothing_created(owner):
     assert problems(owner.post(f"{URL}?dryRun=1", {"title": "x"})) == {"dryRun": "unknown_parameter"}
     assert not Resource.objects.exists()
+
+
+def test_a_problem_has_the_limit_that_its_message_names(owner):
+    long = {"title": "x" * 256, "tags": ["x" * 51]}
+    operation = {"operations": [{"method": "create", "data": long}]}
+    details = [
+        *owner.post(URL, long).json()["error"]["details"],
+        *owner.post(f"{URL}/bulk", operation).json()["error"]["details"],
+        *owner.get(URL, {"search": "x" * 201, "limit": 20}).json()["error"]["details"],
+        *owner.get(URL, {"limit": 101}).json()["error"]["details"],
+    ]
+
+    assert [(item["field"], item["params"]) for item in details] == [
+        ("title", {"max": 255}),
+        ("tags.0", {"max": 50}),
+        ("operations.0.title", {"max": 255}),
+        ("operations.0.tags.0", {"max": 50}),
+        ("search", {"max": 200}),
+        ("limit", {"min": 1, "max": 100}),
+    ]

@@ -25,7 +25,8 @@ from core.api.overrides import override_of
 from core.api.serializers import prefers_strict
 from core.api.viewsets import BaseViewSet, lock
 from core.audit import services as audit
-from core.web.errors import NO_OBJECT, ApiError, flatten
+from core.web.error_details import NO_OBJECT, flatten
+from core.web.errors import ApiError
 
 
 class BulkRefused(ApiError):
@@ -152,7 +153,7 @@ class BulkViewSet(BaseViewSet):
             try:
                 view.validate(serializer)
             except ValidationError as error:
-                problems += prefixed(item.index, flatten(error.get_full_details()))
+                problems += prefixed(item.index, flatten(error.detail, field=serializer))
             else:
                 if item.new_pk is not None:
                     serializer.validated_data["id"] = item.new_pk

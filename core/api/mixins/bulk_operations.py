@@ -9,7 +9,8 @@ from rest_framework.exceptions import ValidationError
 
 from core.api.mixins.bulk_schema import MAX_OPERATIONS
 from core.api.serializers import refuse_unknown_fields, refuse_unknown_names
-from core.web.errors import ApiError, flatten
+from core.web.error_details import flatten
+from core.web.errors import ApiError
 
 Problem = dict[str, Any]  # one of an error's `details`
 # The names that an operation may have, by method.
@@ -97,7 +98,7 @@ def unknown_names(item: Mapping[str, Any], known: Collection[str]) -> list[Probl
     try:
         refuse_unknown_names(item, known)
     except ValidationError as error:
-        return list(flatten(error.get_full_details()))
+        return list(flatten(error.detail))
     return []
 
 
@@ -121,7 +122,7 @@ def validated(serializer: Any, data: Any) -> tuple[dict[str, Any] | None, list[P
         refuse_unknown_fields(serializer, data, serializer.context.get("request"))
         return dict(serializer.run_validation(data)), []
     except ValidationError as error:
-        return None, list(flatten(error.get_full_details()))
+        return None, list(flatten(error.detail, field=serializer))
 
 
 def uuid_of(value: Any) -> UUID | None:

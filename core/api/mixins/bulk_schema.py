@@ -38,7 +38,7 @@ def bulk_request(schema: Any) -> Schema:
 def bulk_results(schema: Any) -> Schema:
     """Return the schema of one result for each operation, in their order.
 
-    Raises ImproperlyConfigured for a field with the name that tells the operation.
+    Raises ImproperlyConfigured for a field `method`, which is the name of the operation.
     """
     component = schema.resolve_serializer(schema.view.serializer_class, "response")
     shown = copy.deepcopy(schema.registry[component.name, ResolvedComponent.SCHEMA].schema)["properties"]

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from core.api.serializers import Serializer
 from core.files import services as files
 from core.files.attachments.services import attach
 from core.files.content_types import ALLOWED, IMAGES
 from core.files.models import BaseAttachment
 
 
-class UploadSerializer(serializers.Serializer[Any]):
+class UploadSerializer(Serializer):
     file = serializers.FileField(help_text="PNG, JPEG, WebP, GIF, PDF, plain text or CSV, up to 10 MiB.")
     examples: ClassVar = {"file": "(the bytes of the file)"}
 
@@ -44,7 +45,7 @@ class SignedUrlField(serializers.CharField):
         return files.signed_url(value, inline=value.content_type in IMAGES, made_at=made_at)
 
 
-class AttachmentSerializer(serializers.Serializer[Any]):
+class AttachmentSerializer(Serializer):
     id = serializers.UUIDField(read_only=True)
     filename = serializers.CharField(source="file.filename", read_only=True)
     contentType = serializers.ChoiceField(

@@ -145,7 +145,7 @@ class ShowsAttachments(BaseViewSet):
         return self.detail_serializer_class if is_detail else super().get_serializer_class()
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
-        serializer = super().get_serializer(*args, **kwargs)
+        serializer: Any = super().get_serializer(*args, **kwargs)
         if kwargs.get("many"):  # such as the results of bulk operations, by the serializer of their route
             serializer.child.fields.pop("attachments", None)
         return serializer

@@ -3,7 +3,8 @@
 import pytest
 from rest_framework import exceptions as drf
 
-from core.web.errors import CATALOGUE, ApiError, flatten
+from core.web.error_details import flatten
+from core.web.errors import CATALOGUE, ApiError
 
 CONTRACT = {
     400: {"VALIDATION_ERROR", "MALFORMED_REQUEST"},
@@ -63,4 +64,4 @@ def test_a_code_outside_the_catalogue_cannot_be_raised():
 def test_nested_problems_become_one_flat_list(detail, flat):
     problem = drf.ValidationError(detail)
 
-    assert [(item["field"], item["code"]) for item in flatten(problem.get_full_details())] == flat
+    assert [(item["field"], item["code"]) for item in flatten(problem.detail)] == flat
