@@ -128,7 +128,7 @@ def test_an_erased_user_has_no_name_and_no_changes(request, reader, owner, staff
     audit.redact(staff.user.pk)
     [entry] = entries(request.getfixturevalue(reader), resource)
 
-    assert entry["actor"] == {"kind": "staff", "id": None, "name": None}
+    assert entry["actor"] == {"kind": "erased", "id": None, "name": None}
     assert entry["changes"] == {}
 
 

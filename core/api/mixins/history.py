@@ -7,7 +7,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from core.api.eligible_fields import shows_column
-from core.api.mixins.history_schema import MEMBER, OWNER, STAFF, history_page
+from core.api.mixins.history_schema import ERASED, MEMBER, OWNER, STAFF, history_page
 from core.api.overrides import override_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
@@ -19,8 +19,9 @@ class HistoryViewSet(BaseViewSet):
 
     It shows the changes of those fields that the serializer shows to the caller; of a field whose value code of the
     author makes, perhaps for the caller alone, only those of the caller's own events. Who acted only an admin learns,
-    and of an own event the caller; others learn whether it was the owner, another user or the staff. From where
-    somebody acted is for the audit log alone, and what was taken out of it with an erased person is not here either.
+    and of an own event the caller; others learn whether it was the owner, another user, the staff or an erased person.
+    From where somebody acted is for the audit log alone, and what was taken out of it with an erased person is not here
+    either.
     """
 
     described_bodies: ClassVar[dict[str, Any]] = {"history": (None, history_page)}
@@ -77,9 +78,16 @@ def actor(event: AuditEvent, owner_id: Any, people: dict[Any, Any], caller: Any)
         return None
     person = people.get(event.actor_id)
     known: Any = person if caller.is_superuser or person == caller else None
-    other = MEMBER if person is not None and not person.is_staff else STAFF
     return {
-        "kind": OWNER if event.actor_id == owner_id else other,
+        "kind": kind_of(event, owner_id, person),
         "id": known and event.actor_id,
         "name": known and known.name,
     }
+
+
+def kind_of(event: AuditEvent, owner_id: Any, person: Any) -> str:
+    if person is None:
+        return ERASED
+    if event.actor_id == owner_id:
+        return OWNER
+    return STAFF if person.is_staff else MEMBER

@@ -6,17 +6,17 @@ from drf_spectacular.plumbing import ResolvedComponent
 
 from core.web.error_schemas import UUID, Schema, object_of, register, text_of
 
-OWNER, MEMBER, STAFF = "owner", "member", "staff"
+OWNER, MEMBER, STAFF, ERASED = "owner", "member", "staff", "erased"
 ACTOR = object_of(
     {
-        "kind": {"type": "string", "enum": [OWNER, MEMBER, STAFF]},
+        "kind": {"type": "string", "enum": [OWNER, MEMBER, STAFF, ERASED]},
         "id": {"type": ["string", "null"], "format": "uuid"},
         "name": {"type": ["string", "null"]},
     },
     type=["object", "null"],
     description="Who did it; null where nobody did, as when a schedule ran. `member` is another user who may "
-    "write the object. `id` and `name` are null unless it was the caller, or the caller is an admin. Nobody learns "
-    "who an erased person was.",
+    "write the object, `erased` a person whose account has been erased. `id` and `name` are null unless it was the "
+    "caller, or the caller is an admin; of an erased person always.",
     examples=[{"kind": "owner", "id": "0198c5a4-7d0e-7b3c-9a51-3f0d6e2b8c17", "name": "Ada Lovelace"}],
 )
 CHANGES: Schema = {
