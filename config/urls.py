@@ -10,7 +10,7 @@ from core.api.views import Page, allowed
 from core.files import views as downloads
 from core.openapi.schema import schema_view
 from core.outbox import previews as preview
-from core.web import errors, health, metrics
+from core.web import error_codes, errors, health, metrics
 
 read = allowed("GET", "HEAD")
 
@@ -34,6 +34,7 @@ urlpatterns = [
     path("api/v1/schema", read(schema_view), name="schema"),
     path("api/docs", read(Page.as_view(template_name="docs/swagger.html")), name="docs"),
     path("api/redoc", read(Page.as_view(template_name="docs/redoc.html")), name="redoc"),
+    path("errors/<str:code>", read(error_codes.page_of_code), name="error"),
     path("health", read(health.live)),
     path("health/live", read(health.live)),
     path("health/ready", read(health.ready)),

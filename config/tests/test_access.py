@@ -39,7 +39,7 @@ OPEN_TO_ALL = {
     "GET /api/v1/files",
     *("GET /api/docs", "GET /api/redoc"),
     *("GET /health", "GET /health/live", "GET /health/ready", "GET /metrics"),
-    *("GET /", "GET /.well-known/change-password"),
+    *("GET /", "GET /errors/{id}", "GET /.well-known/change-password"),
     *(
         f"GET /account/{name}"
         for name in ("forgot-password", "reset-password", "verify-email", "undo-email-change")
@@ -60,6 +60,7 @@ def samples(owner, log_in):
         ids={
             "/api/v1/users/{id}": owner.user.pk,
             "/api/v1/auth/sessions/{id}": log_in(owner.user).session_id,
+            "/errors/{id}": "NOT_FOUND",
         },
         tokens={
             purpose: issue_token(owner.user, purpose, owner.user.email, lifetime)
@@ -182,7 +183,7 @@ def test_only_what_is_named_is_open_to_everybody():
 
 def test_nobody_but_the_owner_and_an_admin_reaches_an_object():
     for operation, row in matrix.written().items():
-        if "{id}" in operation:
+        if "{id}" in operation and operation not in OPEN_TO_ALL:
             others = set(matrix.ROLES) - {"owner", "admin", "anonymous", "revoked"}
             assert {row[role] for role in others} - {404} <= (
                 {403} if matrix.readers_only(operation) else set()
