@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
@@ -100,6 +101,53 @@ def test_the_options_of_django_work_as_ever(url):
     assert end(start(url, "--fake", "--verbosity", "0"))[0] == 0
     assert end(start(url, "--check"))[0] == 0
     assert end(start(url, "--lock-timeout", "-1"))[0] == 1
+
+
+on_postgresql = pytest.mark.skipif(not SERVED.startswith("postgres"), reason="SQLite has no locks of tables")
+
+
+@contextmanager
+def held_table(url):
+    """Use a table in an open transaction, as a long report or a backup does. Yields a function that ends it."""
+    assert end(start(url, "--verbosity", "0"))[0] == 0
+    with psycopg.connect(url) as other:
+        other.execute("SELECT 1 FROM core_files_deletionhold")
+        yield other.rollback
+
+
+BEFORE = ("core_files", "0001", "--verbosity", "0")  # drops the table
+
+
+@on_postgresql
+def test_a_migration_behind_a_long_transaction_is_tried_again(url):
+    """Those who read the table meanwhile wait for less than the timeouts of a request."""
+    with (
+        held_table(url) as commit,
+        psycopg.connect(url, autocommit=True) as reader,
+        ThreadPoolExecutor() as pool,
+    ):
+        reader.execute("SET statement_timeout = '1500ms'")
+        process = start(url, *BEFORE)
+        messages = pool.submit(lambda: [process.stderr.readline() for _ in range(2)])
+        while not messages.done():
+            assert reader.execute("SELECT count(*) FROM core_files_deletionhold").fetchone() == (0,)
+        commit()
+        code, _out, _err = end(process)
+
+        assert code == 0
+        for message in messages.result():
+            assert "a table that core_files.0002_deletionhold changes. Trying again" in message
+        assert reader.execute("SELECT to_regclass('core_files_deletionhold')").fetchone() == (None,)
+
+
+@on_postgresql
+def test_a_long_transaction_that_does_not_end_ends_the_migration(url):
+    with held_table(url):
+        code, _out, err = end(start(url, "--lock-timeout", "0", *BEFORE))
+
+    assert code == 1
+    assert "core_files.0002_deletionhold changes, after 0 seconds." in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.skipif(SERVED.startswith("postgres"), reason="of SQLite")

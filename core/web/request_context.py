@@ -48,7 +48,8 @@ def identify(user_id: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Limits of PostgreSQL: short in a request of the API, longer in the admin, jobs and commands.
+    """Limits of PostgreSQL: short in a request of the API, longer in the admin, jobs and commands. `migrate` waits less
+    for a lock than a request does, because requests queue behind the lock that it waits for.
 
     `grace` is how many seconds later than `statement_timeout` PostgreSQL may respond. Then the connection is closed.
     None: never, because jobs and migrations set timeouts of their own.
@@ -63,6 +64,7 @@ class TimeLimits:
 REQUEST_LIMITS = TimeLimits(statement_timeout="2s", lock_timeout="2s", grace=0.5)
 ADMIN_LIMITS = TimeLimits(statement_timeout="10s", lock_timeout="3s", grace=0.5)
 DEFAULT_LIMITS = TimeLimits(statement_timeout="10s", lock_timeout="3s")
+MIGRATION_LIMITS = TimeLimits(statement_timeout="10s", lock_timeout="500ms")
 
 time_limits: ContextVar[TimeLimits] = ContextVar("time_limits", default=DEFAULT_LIMITS)
 

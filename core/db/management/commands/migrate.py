@@ -1,4 +1,8 @@
-"""Django's `migrate`, one at a time: of several that start at once one migrates, and the others wait."""
+"""Django's `migrate`, one at a time, and without a queue of requests behind it.
+
+Of several that start at once one migrates, and the others wait. A migration that waits for a table would make every
+later request for that table wait too, so it gives up after MIGRATION_LIMITS.lock_timeout, and is tried again.
+"""
 
 import sqlite3
 import time
@@ -8,15 +12,20 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as Migrate
-from django.db import Error, connections
+from django.db import Error, OperationalError, connections
+
+from core.web.request_context import MIGRATION_LIMITS, time_limits, use_limits
 
 LOCK_TIMEOUT = 600
 ADVISORY_LOCK = 0x6D696772617465  # "migrate"; each database of a server has its own
 POLL_SECONDS = 0.5
+PAUSE_SECONDS = 2.0  # before another attempt, so that the requests that have waited are served
+ROLLED_BACK = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 
 
 class Command(Migrate):
     timeout = LOCK_TIMEOUT
+    current: Any = None  # the migration that is applied or unapplied at the moment
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -25,7 +34,8 @@ class Command(Migrate):
             type=int,
             default=LOCK_TIMEOUT,
             metavar="SECONDS",
-            help=f"How long to wait for another migrate on this database. Default: {LOCK_TIMEOUT}.",
+            help="How long to wait for another migrate on this database, and then for transactions that use a table"
+            f" which a migration changes. Default: {LOCK_TIMEOUT}.",
         )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -33,8 +43,38 @@ class Command(Migrate):
         self.timeout = options["lock_timeout"]
         if self.timeout < 0:
             raise CommandError("--lock-timeout must be 0 or more.")
-        with self.lock(connections[options["database"]]):
-            return super().execute(*args, **options)
+        with self.lock(connections[options["database"]]), migration_limits():
+            return self.repeated(lambda: Migrate.execute(self, *args, **options))
+
+    def repeated(self, migrate: Callable[[], str | None]) -> str | None:
+        """Call `migrate` until no other transaction is in its way. Raises CommandError after the timeout.
+
+        What a migration had done is rolled back, and those before it are recorded as applied. One with
+        `atomic = False` is not repeated: what it had done before the error remains.
+        """
+        deadline = time.monotonic() + self.timeout
+        while True:
+            self.current = None
+            try:
+                return migrate()
+            except OperationalError as error:
+                is_whole = self.current is None or self.current.atomic
+                if getattr(error.__cause__, "sqlstate", None) not in ROLLED_BACK or not is_whole:
+                    raise
+                if time.monotonic() >= deadline:
+                    raise CommandError(
+                        f"Other transactions still use a table that {self.current or 'migrate'} changes, after"
+                        f" {self.timeout} seconds. Run this again when they have ended: pg_stat_activity lists them."
+                    ) from error
+            self.stderr.write(
+                f"Other transactions use a table that {self.current or 'migrate'} changes."
+                f" Trying again in {PAUSE_SECONDS:.0f} seconds."
+            )
+            time.sleep(PAUSE_SECONDS)
+
+    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
+        self.current = migration if action in {"apply_start", "unapply_start"} else None
+        super().migration_progress_callback(action, migration, fake)
 
     def lock(self, connection: Any) -> AbstractContextManager[None]:
         if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
@@ -97,6 +137,16 @@ class Command(Migrate):
                 )
                 noticed = True
             time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def migration_limits() -> Iterator[None]:
+    before = time_limits.get()
+    use_limits(MIGRATION_LIMITS)
+    try:
+        yield
+    finally:
+        use_limits(before)
 
 
 def is_begun(holder: sqlite3.Connection) -> bool:
