@@ -191,16 +191,19 @@ class Product:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def another_server(self, **environment: str) -> str:
-        """Start one more web server on the same database, with other variables, and return its URL."""
+    def another_server(self, code: Any = settings.BASE_DIR, **environment: str) -> str:
+        """Start one more web server on the same database, with other variables, and return its URL. `code` is the
+        folder of its release."""
         port = free_port()
-        self.start("manage.py", "serve", "--port", str(port), "--workers", "1", **environment)
+        self.start("manage.py", "serve", "--port", str(port), "--workers", "1", code=code, **environment)
         return f"http://127.0.0.1:{port}"
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, code: Any = settings.BASE_DIR, **environment: str
+    ) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=settings.BASE_DIR,
+            cwd=code,
             env=self.environment | environment,
             stdout=self.log,
             stderr=self.log,

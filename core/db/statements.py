@@ -158,7 +158,8 @@ def plain_type(field: Any) -> type | None:
 
 def insert(*rows: Model) -> None:
     """Insert a few rows of one model with one statement that is compiled once. No signal is sent, and a key that the
-    database makes is not read back."""
+    database makes is not read back. A row with an expression, such as a `db_default`, is inserted by Django, which
+    reads the value back."""
     model = type(rows[0])
     if not applies():
         model._base_manager.bulk_create(rows)
@@ -171,6 +172,9 @@ def insert(*rows: Model) -> None:
         for name, plain, field in given
         for value in (getattr(row, name),)
     ]
+    if any(hasattr(value, "as_sql") for value in values):
+        model._base_manager.bulk_create(rows)
+        return
     with database.cursor() as cursor:
         cursor.execute(sql, values)
     for row in rows:

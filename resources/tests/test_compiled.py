@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Value
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from core.audit.models import AuditEvent
@@ -93,3 +95,14 @@ def test_several_rows_are_inserted_at_once(django_assert_num_queries):
         insert(*rows)
 
     assert [stored(row)["payload"] for row in rows] == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
+def test_a_value_of_the_database_is_inserted_and_read_back():
+    """`due_at` has a default of the database alone."""
+    one, other = OutboxMessage(kind="one"), OutboxMessage(kind=Upper(Value("other")))
+    insert(one)
+    insert(other)
+
+    assert (one.due_at, other.due_at) == (stored(one)["due_at"], stored(other)["due_at"])
+    assert abs(one.due_at - timezone.now()) < timedelta(minutes=1)
+    assert [stored(row)["kind"] for row in (one, other)] == ["one", "OTHER"]
