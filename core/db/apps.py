@@ -15,6 +15,7 @@ class DbConfig(AppConfig):
         Django sends both signals once for each app, before the first migration and after the last: one app suffices.
         """
         import_module("core.db.checks")
+        import_module("core.db.migration_checks")
         import_module("core.db.owner_versions")
         triggers = import_module("core.db.triggers")
         pre_migrate.connect(triggers.before_migrations, sender=self)
