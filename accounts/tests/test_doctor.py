@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts.management.commands import doctor
 from config.tests.processes import Sink, free_port
 from core.db import owner_versions, triggers
 from core.outbox.models import Heartbeat, OutboxMessage
@@ -56,7 +57,9 @@ def test_a_good_installation_has_no_failure(settings, mail_server):
 
     assert not failed
     statuses = {name: {status for status, _text, _cure in found} for name, found in by_name.items()}
-    assert {name for name, found in statuses.items() if found != {"ok"}} <= {"settings", "kernel", "backups"}
+    assert {name for name, found in statuses.items() if found != {"ok"}} <= {
+        *("settings", "kernel", "backups", "connections"),  # of this machine
+    }
     assert {
         "database",
         "cache",
@@ -110,6 +113,18 @@ def test_a_missing_trigger_is_named():
     assert {cure for _status, _text, cure in by_name["triggers"]} == {
         "Run `manage.py migrate`, which installs it."
     }
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server")
+@pytest.mark.parametrize(("free", "status"), [(0, "ok"), (100_000, "warning")])
+def test_a_server_with_few_free_connections_is_a_warning(monkeypatch, free, status):
+    monkeypatch.setattr(doctor, "FREE_CONNECTIONS", free)
+    by_name, _failed = findings()
+
+    [(found, text, cure)] = by_name["connections"]
+    used, allowed = (int(word) for word in text.split() if word.isdigit())
+    assert (found, "max_connections" in cure) == (status, status == "warning")
+    assert 1 <= used <= allowed
 
 
 def test_a_storage_that_cannot_be_written_is_a_failure(disk):

@@ -29,6 +29,14 @@ from core.web.client_address import FORWARDED_FOR, client_ip
 OK, WARNING, FAILED = "ok", "warning", "failed"
 LATE = timedelta(minutes=1)  # after which a due row shows that no worker runs
 MAX_CLOCK_SECONDS = 2.0
+FREE_CONNECTIONS = 10  # for migrate, a backup, psql
+# Of all databases of the server. Roles without privileges may read it too.
+CONNECTIONS = """
+    SELECT sum(numbackends)::int, current_setting('max_connections')::int
+        - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0)
+    FROM pg_stat_database
+"""
 MIGRATE_REQUESTS = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 
 CURES = {
@@ -91,7 +99,9 @@ def findings_of(*others: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield Finding(
             name, status, f"{result['status']}, {result['latencyMs']} ms", "" if status == OK else CURES[name]
         )
-    of_database = (check_triggers, check_work, check_heartbeats, check_clock) if has_database else ()
+    of_database = (
+        (check_triggers, check_work, check_heartbeats, check_clock, check_connections) if has_database else ()
+    )
     for check_other in (*of_database, check_settings, check_storage, check_kernel, *others):
         yield from check_other()
     yield from (Finding("backups", *each) for each in backup_findings())
@@ -161,6 +171,20 @@ def check_clock() -> Iterator[Finding]:
         yield Finding("clock", OK, text)
     else:
         yield Finding("clock", FAILED, text, "Let both machines follow a time server (NTP).")
+
+
+def check_connections() -> Iterator[Finding]:
+    if connection.vendor == "sqlite":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(CONNECTIONS)
+        used, allowed = cursor.fetchone()
+    text = f"{used} of {allowed} connections to the database server are open"
+    if allowed - used >= FREE_CONNECTIONS:
+        yield Finding("connections", OK, text)
+    else:
+        cure = "Lower --threads of `serve`, or raise max_connections (docs/operations.md)."
+        yield Finding("connections", WARNING, text, cure)
 
 
 def check_settings() -> Iterator[Finding]:
