@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -81,6 +82,21 @@ def test_a_waiting_migrate_logs_it_and_continues_when_the_other_has_crashed(url)
 
     assert "Another migrate is running on this database. Waiting for it up to 600 seconds." in message
     assert (code, err) == (0, "")
+
+
+def test_a_killed_migrate_is_completed_by_the_next(url):
+    process = start(url)
+    for line in process.stdout:
+        if "Applying resources.0001_initial" in line or "Applying core_jobs" in line:
+            break
+    process.kill()
+    process.communicate(timeout=SECONDS)
+    unfinished, completed, check = (end(start(url, *options)) for options in (["--check"], [], ["--check"]))
+
+    assert (process.returncode, unfinished[0]) == (-signal.SIGKILL, 1)
+    assert completed[0] == 0, completed
+    assert "Applying core_audit.0001_initial" not in completed[1]  # was recorded
+    assert check[0] == 0
 
 
 @pytest.mark.parametrize("option", [(), ("--check",)])

@@ -10,6 +10,7 @@ from resources.tests.factories import ResourceFactory, TagFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 URL = "/api/v1/resources"
+CLIENTS, INCREMENTS = 10, 5  # raise them to look for rare failures
 
 
 def callers(log_in, user, number):
@@ -48,18 +49,18 @@ def test_of_parallel_writes_with_one_if_match_one_succeeds(owner, log_in, method
 def test_increments_with_if_match_and_retry_lose_no_update(owner, log_in):
     url = f"{URL}/{ResourceFactory(user=owner.user, title='x', content='0').pk}"
 
-    def add_five(client):
-        for _ in range(5):
+    def add(client):
+        for _ in range(INCREMENTS):
             while True:
                 seen = client.get(url)
                 content = str(int(seen.json()["data"]["content"]) + 1)
                 if client.patch(url, {"content": content}, HTTP_IF_MATCH=seen["ETag"]).status_code == 200:
                     break
 
-    together(*(lambda client=client: add_five(client) for client in callers(log_in, owner.user, 4)))
+    together(*(lambda client=client: add(client) for client in callers(log_in, owner.user, CLIENTS)))
 
-    assert owner.get(url).json()["data"]["content"] == "20"
-    assert owner.get(url)["ETag"].startswith('"v21-')
+    assert owner.get(url).json()["data"]["content"] == f"{CLIENTS * INCREMENTS}"
+    assert owner.get(url)["ETag"].startswith(f'"v{CLIENTS * INCREMENTS + 1}-')
 
 
 def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):
@@ -68,14 +69,14 @@ def test_parallel_creates_with_one_new_tag_make_one_tag(owner, log_in):
             lambda client=client, number=number: client.post(
                 URL, {"title": str(number), "tags": ["new", f"own{number}"]}
             )
-            for number, client in enumerate(callers(log_in, owner.user, 20))
+            for number, client in enumerate(callers(log_in, owner.user, 50))
         )
     )
 
-    assert statuses(responses) == [201] * 20
+    assert statuses(responses) == [201] * 50
     assert Tag.objects.filter(name="new").count() == 1
-    assert ResourceTag.objects.filter(tag__name="new").count() == 20
-    assert Tag.objects.count() == 21
+    assert ResourceTag.objects.filter(tag__name="new").count() == 50
+    assert Tag.objects.count() == 51
 
 
 def test_parallel_creates_with_the_same_tags_in_opposite_order_succeed(owner, log_in):

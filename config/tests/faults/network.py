@@ -4,6 +4,8 @@ import selectors
 import socket
 import struct
 import threading
+import time
+from collections import deque
 from contextlib import suppress
 from enum import Enum
 
@@ -19,7 +21,7 @@ class Proxy:
     """Passes bytes on to `upstream`, a port of this machine, until `fault` says otherwise. Use as a context manager.
 
     `cut_before` closes both sides instead of passing on a message of the client that holds these bytes; `cut_after`
-    passes it on, and closes them instead of passing on the reply.
+    passes it on, and closes them instead of passing on the reply. `delay` is how many seconds each message takes.
     """
 
     def __init__(self, upstream: int) -> None:
@@ -27,6 +29,8 @@ class Proxy:
         self.fault = Fault.NONE
         self.cut_before = self.cut_after = b""
         self.cuts = 0
+        self.delay = 0.0
+        self.delayed: deque[tuple[float, socket.socket, bytes]] = deque()  # (when, from, what)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self.listener.getsockname()[1]
         self.pairs: dict[socket.socket, socket.socket] = {}
@@ -55,7 +59,9 @@ class Proxy:
 
     def run(self) -> None:
         while not self.stopping:
-            for key, _events in self.selector.select(None if self.fault is not Fault.SILENT else 0.05):
+            self.pass_on_delayed()
+            wait = 0.005 if self.delayed else 0.05 if self.fault is Fault.SILENT else None
+            for key, _events in self.selector.select(wait):
                 source: socket.socket = key.fileobj  # type: ignore[assignment]
                 if source is self.woken:
                     self.woken.recv(100)
@@ -119,10 +125,22 @@ class Proxy:
             self.cuts += is_cut
             self.close(source)
             return
+        if self.delay or self.delayed:
+            self.delayed.append((time.monotonic() + self.delay, source, data))
+        else:
+            self.send(source, data)
+
+    def send(self, source: socket.socket, data: bytes) -> None:
         try:
-            target.sendall(data)
+            self.pairs[source].sendall(data)
         except OSError:
             self.close(source)
+
+    def pass_on_delayed(self) -> None:
+        while self.delayed and self.delayed[0][0] <= time.monotonic():
+            _when, source, data = self.delayed.popleft()
+            if source in self.pairs:
+                self.send(source, data)
 
     def close(self, source: socket.socket) -> None:
         target = self.pairs.pop(source, None)

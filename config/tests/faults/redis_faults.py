@@ -17,6 +17,7 @@ FAULT_SECONDS = 8.0
 # Time-outs of Redis are 0.1 s; a test has to pass on a machine with other work going on.
 RESPONSE_SECONDS = 3.0
 CONSUMES_SECONDS = 30.0
+SLOW_P95_SECONDS = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +167,22 @@ def test_an_emptied_redis_loses_no_session_and_no_email(stage, traffic, token):
         assert stage.api("GET", "/users/me", token=token).status == 200
 
     assert traffic.statuses(began).keys() <= {200, 201}
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.2])
+def test_a_slow_redis(seconds, stage, traffic, token, figure):
+    """With 20 ms for each message in either direction it is used; with 200 ms it takes longer than its time-out, and
+    is left alone."""
+    traffic.wait_for()
+    stage.to_redis.delay = seconds
+    began = time.monotonic()
+    traffic.ended.wait(FAULT_SECONDS / 2)
+    stage.to_redis.delay = 0.0
+    times = sorted(one.seconds for one in traffic.outcomes if one.began >= began)
+    p95 = times[int(len(times) * 0.95)]
+
+    figure("requests", len(times))
+    figure("p95", p95, "s")
+    assert traffic.statuses(began).keys() <= {200, 201}
+    assert p95 < SLOW_P95_SECONDS
+    assert traffic.slowest(began) < RESPONSE_SECONDS

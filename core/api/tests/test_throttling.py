@@ -1,4 +1,5 @@
 import sys
+import time
 
 import pytest
 from django.conf import settings as configured
@@ -150,6 +151,16 @@ def test_past_the_limit_it_says_when_to_come_again(rates):
     assert code(answer) == (429, "RATE_LIMITED")
     assert 1 <= int(answer["Retry-After"]) <= 60
     assert answer["Retry-After"] == answer["RateLimit-Reset"]
+
+
+def test_after_retry_after_it_is_allowed_again(settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "anon": (1, 2)}
+    Client().get("/test/limited")
+    refused_at, seconds = time.monotonic(), int(Client().get("/test/limited")["Retry-After"])
+    wait_until(lambda: Client().get("/test/limited").status_code == 200, 10)
+
+    assert 1 <= seconds <= 2
+    assert seconds - 1.1 <= time.monotonic() - refused_at <= seconds + 1
 
 
 def test_errors_are_counted_and_say_what_is_left(rates, owner):

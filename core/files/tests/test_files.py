@@ -6,6 +6,8 @@ import resource
 import signal
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from django.db import connection, transaction
@@ -148,6 +150,8 @@ def test_a_full_disk_leaves_nothing(disk, request):
         (errno.ENOSPC, "INSUFFICIENT_STORAGE"),
         (errno.EDQUOT, "INSUFFICIENT_STORAGE"),
         (errno.EIO, "SERVICE_UNAVAILABLE"),
+        (errno.EROFS, "SERVICE_UNAVAILABLE"),
+        (errno.EACCES, "SERVICE_UNAVAILABLE"),
     ],
 )
 def test_an_error_of_the_disk_is_an_error_of_the_server(number, code):
@@ -171,6 +175,40 @@ def test_without_the_bucket_nothing_is_stored_and_deletions_are_retried(bucket, 
     settings.STORAGES = working
     purge_expired()
     assert (bucket.names(), StoredFile.objects.count()) == ([], 0)
+
+
+@pytest.fixture
+def failing_bucket(settings):
+    """A server that responds to every request with a 500, as S3 does at times."""
+
+    class Failing(BaseHTTPRequestHandler):
+        def fail(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_error(500)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = fail
+
+        def log_message(self, *_arguments):
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        Thread(target=server.serve_forever).start()
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "default": bucket_at(f"http://127.0.0.1:{server.server_port}"),
+        }
+        yield
+        server.shutdown()
+
+
+def test_a_bucket_that_fails_leaves_no_row_that_is_in_use(failing_bucket):
+    with pytest.raises(files.StorageUnavailable) as refusal:
+        pending_file()
+
+    assert (refusal.value.status, refusal.value.code) == (503, "SERVICE_UNAVAILABLE")
+    assert not StoredFile.objects.exclude(state=State.PENDING).exists()
+    make_older_than_an_hour()
+    assert purge_expired()["files"] == 0  # the bucket may have the file; it is tried again
 
 
 WRITER = """

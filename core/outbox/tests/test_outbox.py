@@ -94,7 +94,7 @@ def test_one_that_fails_holds_none_of_the_others_up(handled, monkeypatch):
 def test_parallel_drains_keep_each_promise_once(handled):
     for n in range(200):
         SampleMessageFactory(payload={"n": n})
-    counts = together(*[outbox.drain] * 5)
+    counts = together(*[outbox.drain] * 10)
 
     assert sum(counts) == 200
     assert sorted(payload["n"] for payload in handled) == list(range(200))
