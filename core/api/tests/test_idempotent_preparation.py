@@ -118,6 +118,13 @@ def test_when_nobody_knows_whether_it_was_written_it_is_kept(owner, did, key):
     assert did == [TAKE, "write it"]
 
 
+def test_after_a_500_a_repetition_has_the_effect_once(owner):
+    Prepared.failures.append(RuntimeError("a bug"))
+
+    assert [send(owner).status_code for _ in range(3)] == [500, 201, 201]
+    assert OutboxMessage.objects.filter(kind="test.prepared").count() == 1
+
+
 @with_or_without_a_key
 def test_after_a_deadlock_only_the_writing_is_done_again(owner, did, key):
     Prepared.failures += [deadlock(), deadlock()]
