@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import redis
+from django.conf import settings
 
 from config.tests.faults.network import Fault
 from config.tests.faults.stage import Traffic
@@ -176,10 +177,11 @@ def test_a_slow_redis(stage, traffic, figure):
     traffic.ended.wait(FAULT_SECONDS / 2)
     stage.to_redis.delay = 0.0
     times = sorted(one.seconds for one in traffic.outcomes if one.began >= began)
-    p95 = times[int(len(times) * 0.95)]
+    median, p95 = (times[int(len(times) * share)] for share in (0.5, 0.95))
 
     figure("requests", len(times))
-    figure("p95", p95, "s")
+    figure("median, p95", f"{median:.3f}, {p95:.3f} s")
     assert traffic.statuses(began).keys() <= {200, 201}
+    assert median < settings.REDIS_TIMEOUT  # most requests do not wait for it at all
     assert p95 < SLOW_P95_SECONDS
     assert traffic.slowest(began) < RESPONSE_SECONDS
