@@ -122,7 +122,7 @@ def check_triggers(databases: Sequence[str] | None = None, **_options: Any) -> l
         Warning(
             f"The table {table} lacks its trigger {name}.",
             hint="Run `manage.py migrate`, which installs it.",
-            id="core.W001",
+            id="core.W003",
         )
         for alias in databases or ()
         for table, name in missing(connections[alias])
