@@ -10,9 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_shutdown
 from celery.utils.log import LoggingProxy, get_multiprocessing_logger
 from django.conf import settings
+
+from core.web import log_stream
+from core.web.logs import write_in_background
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -42,8 +45,15 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def configure_worker_logging(**_kwargs: object) -> None:
     """Keep the handlers of core/web/logs.py: Celery replaces them unless this signal has a receiver."""
+    write_in_background()
     pool_logger: Any = get_multiprocessing_logger()
     pool_logger.propagate = True  # it has no handler of its own
     if settings.LOG_FORMAT == "json":
         # A worker writes "Warm shutdown" here, without a logger.
         sys.__stdout__ = LoggingProxy(logging.getLogger("celery.redirected"), logging.INFO)  # type: ignore[misc, assignment]
+
+
+@worker_process_shutdown.connect
+def write_last_lines(**_kwargs: object) -> None:
+    """Write what a process of the pool still has: it ends without the functions of `atexit`."""
+    log_stream.stderr.drain()

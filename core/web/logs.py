@@ -12,6 +12,7 @@ import orjson
 import structlog
 from django.db import transaction
 
+from core.web import log_stream
 from core.web import request_context as context
 
 # Loggers that at DEBUG write request headers and signed addresses.
@@ -54,7 +55,8 @@ def dumps(event: dict[str, Any], **_kwargs: Any) -> str:
 
 log = structlog.get_logger(__name__)
 access_log = structlog.get_logger("access")
-_direct = False  # whether access lines are written to stderr without logging, as JSON
+_direct = False  # whether access lines are written without logging, as JSON
+_stream: Any = None  # in place of stderr
 
 
 def log_request(**fields: Any) -> None:
@@ -66,8 +68,9 @@ def log_request(**fields: Any) -> None:
         access_log.info("request", **fields)
         return
     head = {"timestamp": datetime.now(UTC), "level": "info", "message": "request"}
-    sys.stderr.write(dumps(head | fields) + "\n")
-    sys.stderr.flush()
+    stream = _stream or sys.stderr
+    stream.write(dumps(head | fields) + "\n")
+    stream.flush()
 
 
 def log_on_commit(message: str, **fields: Any) -> None:
@@ -100,10 +103,20 @@ def formatter(log_format: str) -> logging.Formatter:
     )
 
 
+def write_in_background() -> None:
+    """Let no line wait for the reader of the log, in a program that serves. Call this before or after
+    `configure_logging`."""
+    global _stream  # noqa: PLW0603 - a process has one logging configuration
+    _stream = log_stream.stderr
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(_stream)
+
+
 def configure_logging(*, level: int, log_format: str) -> None:
     global _direct  # noqa: PLW0603 - a process has one logging configuration
     _direct = log_format == "json" and level <= logging.INFO
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_stream or sys.stderr)
     handler.setFormatter(formatter(log_format))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -1,5 +1,6 @@
 """A server that is replaced, flooded, or held up by slow clients, without a proxy in front of it."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -7,7 +8,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -151,3 +152,56 @@ def test_a_server_out_of_descriptors_recovers(stage, token, figure):
     figure("statuses meanwhile, after", f"{dict(kept.statuses)}, {dict(after.statuses)}")
     assert kept.statuses.keys() <= {200, 503}
     assert set(after.statuses) == {200}
+
+
+def refused_by_the_loop(port):
+    """Send a request without a Host; return the status."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET /api/v1/resources HTTP/1.1\r\n\r\n")
+        return connection.recv(12)[9:]
+
+
+@contextmanager
+def logged_to(stage, descriptor):
+    """Let the servers that are started in the block write their log to this descriptor."""
+    before, stage.log = stage.log, descriptor
+    yield
+    stage.log = before
+
+
+@pytest.mark.parametrize("reader", ["has stopped", "has ended"])
+def test_a_log_that_nobody_reads_delays_nobody(stage, token, figure, reader):
+    """The pipe is full, or closed. The loop of the server writes lines too, for what it refuses."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    if reader == "has ended":
+        os.close(reading)
+    with logged_to(stage, writing):
+        url = stage.another_server()
+    os.close(writing)
+    server = stage.processes[-1]
+    try:
+        stage.wait_until_ready(url)
+        port = urlsplit(url).port
+        crowd, probe = Crowd(port, PATH, token, clients=4), Crowd(port, "/health/live", clients=1)
+        with ThreadPoolExecutor() as threads:
+            running = [threads.submit(each.run, 3) for each in (crowd, probe)]
+            wait_until(lambda: len(crowd.replies) > 100)
+            refused = [refused_by_the_loop(port) for _ in range(20)]
+            [each.result() for each in running]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        status = server.wait(40)
+        stage.processes.remove(server)
+
+    figure(
+        "requests, slowest, slowest liveness",
+        f"{len(crowd.replies)}, {crowd.slowest():.2f}, {probe.slowest():.2f} s",
+    )
+    figure("stopped after", time.monotonic() - began, "s")
+    assert (set(crowd.statuses), set(probe.statuses)) == ({200}, {200})
+    assert set(refused) == {b"400"}
+    assert crowd.slowest() < 2
+    assert probe.slowest() < 1
+    assert status == 0

@@ -32,7 +32,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"lines": {"()": "core.web.logs.formatter", "log_format": settings.LOG_FORMAT}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "lines",
+            "stream": "ext://core.web.log_stream.stderr",
+        }
+    },
     "root": {"level": settings.LOG_LEVEL, "handlers": ["stderr"]},
     "loggers": {"_granian": {"level": "INFO", "handlers": [], "propagate": True}},
 }
