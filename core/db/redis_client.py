@@ -11,9 +11,36 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from core.web.names import resolver
+
 log = structlog.get_logger(__name__)
 
 BREAKER_SECONDS = 5.0
+
+
+class BoundedLookup:
+    """A mixin for connections: the lookup of the host takes no longer than the time-out for connecting."""
+
+    host: str
+    is_connected: bool
+    socket_connect_timeout: float | None
+
+    def connect(self) -> None:
+        if not self.is_connected:
+            try:
+                resolver.addresses_of(self.host, self.socket_connect_timeout)
+            except TimeoutError as error:
+                raise redis.TimeoutError(f"the lookup of the host {self.host!r} takes too long") from error
+            except OSError as error:
+                raise redis.ConnectionError(f"failed to resolve host {self.host!r}: {error}") from error
+        super().connect()  # type: ignore[misc]
+
+
+def bounded(connection_class: Any) -> Any:
+    """Return this class of connections with a BoundedLookup, unless it is that of a socket in the file system."""
+    if issubclass(connection_class, redis.UnixDomainSocketConnection):
+        return connection_class
+    return type(f"Bounded{connection_class.__name__}", (BoundedLookup, connection_class), {})
 
 
 class BreakerPool(redis.ConnectionPool):
@@ -24,6 +51,7 @@ class BreakerPool(redis.ConnectionPool):
         # One more try on a new connection, since Redis may have been restarted; none after a time-out.
         options.setdefault("retry", Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)))
         options.setdefault("max_connections", 2**31)  # threads are the limit: each uses one at a time
+        options["connection_class"] = bounded(options.get("connection_class", redis.Connection))
         super().__init__(*args, **options)
         self.open_until = 0.0
 

@@ -21,6 +21,7 @@ from django.template.loader import render_to_string
 
 from core.outbox.models import OutboxMessage
 from core.outbox.services import PermanentError, smtp_reply
+from core.web.names import resolver
 
 # Replies that are the same for every attempt, since they are about the recipient or the content: by the enhanced
 # code (RFC 3463; 5.1.7 and 5.1.8 are about the sender, 5.2.2 is a full mailbox, 5.7 mostly our own rights), and by
@@ -98,9 +99,10 @@ class SMTPBackend(EmailBackend):
         backend, base = self, super().connection_class
 
         class Client(base):  # type: ignore[misc, valid-type]
-            def connect(self, *args: Any, **kwargs: Any) -> Any:
+            def connect(self, host: str, *args: Any, **kwargs: Any) -> Any:
                 backend.client = self
-                return super().connect(*args, **kwargs)
+                resolver.addresses_of(host, backend.timeout)
+                return super().connect(host, *args, **kwargs)
 
             def data(self, msg: Any) -> Any:
                 """Send the content if time is left for the last reply: without that reply the outcome is unknown."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from amqp import AMQPError
@@ -15,6 +16,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from kombu.exceptions import KombuError
+
+from core.web.names import resolver
 
 TIMEOUT_SECONDS = 1
 BROKER_TIMEOUTS = {"socket_timeout", "socket_connect_timeout", "read_timeout", "write_timeout"}
@@ -68,9 +71,16 @@ def probe() -> redis.Redis:
     )
 
 
+def look_up(host: str | None) -> None:
+    """Raise an OSError if the name of a host has no address, or none in time."""
+    if host:
+        resolver.addresses_of(host, TIMEOUT_SECONDS)
+
+
 def check_cache() -> str:
     if not settings.REDIS_URL:
         return "ok"  # in-process
+    look_up(urlsplit(settings.REDIS_URL).hostname)
     probe().set("health", 1, ex=60)
     return "ok"
 
@@ -84,6 +94,7 @@ def check_broker() -> str:
     with current_app.connection_for_write(
         connect_timeout=TIMEOUT_SECONDS, transport_options=timeouts
     ) as broker:
+        look_up(broker.hostname)
         broker.ensure_connection(max_retries=1, timeout=TIMEOUT_SECONDS, interval_start=0, interval_step=0)
         # Changes nothing where a worker has declared it, but is a write.
         current_app.amqp.queues["celery"].bind(broker.default_channel).declare()

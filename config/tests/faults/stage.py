@@ -87,12 +87,14 @@ def through(url: str, proxy: Proxy) -> str:
 
 
 @contextmanager
-def staged(folder: Any, worker_app: str = "config", **environment: str) -> Iterator[Stage]:
-    """Run a Stage until the block ends, its worker with this Celery application."""
+def staged(
+    folder: Any, worker_app: str = "config", kind: type[Stage] = Stage, **environment: str
+) -> Iterator[Stage]:
+    """Run a Stage of this class until the block ends, its worker with this Celery application."""
     with ExitStack() as stack:
         postgres = stack.enter_context(private_postgres(*DURABLE))
         redis = stack.enter_context(private_redis())
-        stage = Stage(folder, postgres, redis, **environment)
+        stage = kind(folder, postgres, redis, **environment)
         stage.worker_app = worker_app
         stack.enter_context(stage.to_postgres)
         stack.enter_context(stage.to_redis)

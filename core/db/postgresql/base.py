@@ -11,6 +11,7 @@ from psycopg import Connection, OperationalError
 from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
 
+from core.web.names import resolver
 from core.web.request_context import TimeLimits, time_limits
 
 IDLE_SECONDS = 30.0
@@ -107,7 +108,7 @@ class DatabaseWrapper(Parent):
                 raise OperationalError("the server does not respond, and another thread tries to connect")
             silence.next_try = now + CONNECT_SECONDS
         try:
-            raw = super().get_new_connection(conn_params)
+            raw = super().get_new_connection(with_addresses(conn_params))
             silence.noticed = False
         except OperationalError as error:
             silence.noticed = isinstance(error, ConnectionTimeout)
@@ -144,6 +145,22 @@ class DatabaseWrapper(Parent):
             return bool(super().is_usable())
         finally:
             raw.timeout = before
+
+
+def with_addresses(conn_params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters with the addresses of the host, which psycopg would look up without a time limit. It also
+    does so for a list of hosts."""
+    host = conn_params.get("host", "")
+    if not host or "hostaddr" in conn_params or "," in host or host[0] in "/@":
+        return conn_params
+    try:
+        addresses = resolver.addresses_of(host, check_seconds(time_limits.get()))
+    except TimeoutError as error:
+        raise ConnectionTimeout(f"the lookup of the host {host!r} takes too long") from error
+    except OSError as error:
+        raise OperationalError(f"failed to resolve host {host!r}: {error}") from error
+    names = ",".join([host] * len(addresses))  # for TLS
+    return {**conn_params, "host": names, "hostaddr": ",".join(addresses)}
 
 
 def check_seconds(limits: TimeLimits) -> float | None:
