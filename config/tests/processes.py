@@ -55,6 +55,8 @@ class Sink:
 
     def __init__(self) -> None:
         self.messages: Queue[Any] = Queue()
+        self.begun: set[int] = set()  # sessions in the middle of an email
+        self.most = 0  # of them at once
         self.slow: dict[str, float] = {}  # seconds before each reply, by how the sender or receiver begins
 
     async def pause(self, address: str) -> None:
@@ -63,8 +65,10 @@ class Sink:
         )
 
     async def handle_MAIL(
-        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+        self, _server: Any, session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
+        self.begun.add(id(session))
+        self.most = max(self.most, len(self.begun))
         await self.pause(address)
         envelope.mail_from = address
         return "250 OK"
@@ -78,7 +82,8 @@ class Sink:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:
+        self.begun.discard(id(session))
         self.messages.put(message_from_bytes(envelope.content, policy=policy.default))
         await self.pause(envelope.rcpt_tos[0])
         return "250 kept"

@@ -172,10 +172,16 @@ class Lease:
             connections.close_all()
 
 
-def work_on(claim: Callable[[], Any], work: Callable[[Any], None], *, wake_up: Callable[[], None]) -> int:
-    """Claim and work, row by row, until none is due or BUDGET_SECONDS are over: then wake another worker up. Return
-    the number of rows."""
-    ends = time.monotonic() + BUDGET_SECONDS
+def work_on(
+    claim: Callable[[], Any],
+    work: Callable[[Any], None],
+    *,
+    wake_up: Callable[[], None],
+    seconds: float | None = None,
+) -> int:
+    """Claim and work, row by row, until none is due or `seconds` (BUDGET_SECONDS) are over: then wake another worker
+    up. Return the number of rows."""
+    ends = time.monotonic() + (BUDGET_SECONDS if seconds is None else seconds)
     number = 0
     while (row := claim()) is not None:
         try:

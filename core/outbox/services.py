@@ -38,6 +38,7 @@ MAX_DELIVERIES = 4  # at once, by one task
 SLOW_SECONDS = 2.0  # in which no delivery has ended: then others begin next to the slow ones
 MAX_THREADS = 20
 OVERDUE = timedelta(seconds=8)  # then a drain begins next to another
+SECOND_SECONDS = 5.0  # in which it claims messages: its process may be the last one for jobs
 BEGINNING = 0x6F7574626F78  # "outbox", for the advisory lock
 
 Handler = Callable[[OutboxMessage], None]
@@ -72,22 +73,24 @@ def drain() -> int:
     """Deliver due messages, oldest first, several at once. Return the number of messages, delivered or not.
 
     When none has ended for some seconds, those on their way have slow receivers: others begin next to them. So slow
-    receivers take one process of a worker, and leave the others to jobs.
+    receivers take one process of a worker, and leave the others to jobs. A backlog takes the others for SECOND_SECONDS
+    at a time.
     """
     if connection.in_atomic_block:  # no other connection sees what the caller has not committed
         return work_on(claim, deliver, wake_up=wake_up)
-    first = claim_first()
+    first, is_second = claim_first()
     if first is None:
         return 0
+    seconds = SECOND_SECONDS if is_second else BUDGET_SECONDS
     ended: list[OutboxMessage] = []
     seen, limit = 0, MAX_DELIVERIES
-    deadline = time.monotonic() + BUDGET_SECONDS
+    deadline = time.monotonic() + seconds
     with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="delivery") as threads:
-        running = {threads.submit(deliver_in_thread, ended, first)}
+        running = {threads.submit(deliver_in_thread, ended, seconds, first)}
         while running:
             if len(ended) == seen and time.monotonic() < deadline:
                 due = len(OutboxMessage.objects.due().values_list("pk")[: limit - len(running)])
-                running |= {threads.submit(deliver_in_thread, ended) for _ in range(due)}
+                running |= {threads.submit(deliver_in_thread, ended, seconds) for _ in range(due)}
                 limit = MAX_THREADS
             seen = len(ended)
             done, running = wait(running, SLOW_SECONDS)
@@ -97,25 +100,27 @@ def drain() -> int:
 
 
 @transaction.atomic
-def claim_first() -> OutboxMessage | None:
-    """Claim the first message of a drain; none while another drain is at work, unless something is overdue.
+def claim_first() -> tuple[OutboxMessage | None, bool]:
+    """Claim the first message of a drain; none while another drain is at work, unless something is overdue. Return the
+    message, and whether another drain is at work.
 
     One drain at a time begins. Otherwise two that began together could both end up with slow receivers.
     """
     if connection.vendor == "postgresql":  # transactions of SQLite exclude each other anyway
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [BEGINNING])
-    at_work = OutboxMessage.objects.filter(finished_at=None, lease_until__gte=Now())
+    is_second = OutboxMessage.objects.filter(finished_at=None, lease_until__gte=Now()).exists()
     overdue = OutboxMessage.objects.due().filter(due_at__lt=Now() - OVERDUE)
-    return None if at_work.exists() and not overdue.exists() else claim()
+    return (None if is_second and not overdue.exists() else claim()), is_second
 
 
 def claim() -> OutboxMessage | None:
     return OutboxMessage.objects.claim(LEASE)
 
 
-def deliver_in_thread(ended: list[OutboxMessage], first: OutboxMessage | None = None) -> None:
-    """Deliver `first`, and then until no message is due. Each is added to `ended`, delivered or not."""
+def deliver_in_thread(ended: list[OutboxMessage], seconds: float, first: OutboxMessage | None = None) -> None:
+    """Deliver `first`, and then until no message is due, or `seconds` are over. Each is added to `ended`, delivered or
+    not."""
     claimed = [first] if first else []
 
     def next_message() -> OutboxMessage | None:
@@ -128,7 +133,7 @@ def deliver_in_thread(ended: list[OutboxMessage], first: OutboxMessage | None = 
             ended.append(message)
 
     try:
-        work_on(next_message, deliver_one, wake_up=wake_up)
+        work_on(next_message, deliver_one, wake_up=wake_up, seconds=seconds)
     finally:
         connections.close_all()
 
