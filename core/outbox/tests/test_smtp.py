@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
+from email import message_from_bytes
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -17,6 +18,7 @@ from core.outbox.mail import send
 from core.outbox.models import OutboxMessage
 from core.outbox.services import PermanentError
 from core.tests.factories import OutboxMessageFactory
+from core.tests.leases import pass_time
 from core.tests.tls import Authority
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +31,7 @@ class Script:
 
     def __init__(self):
         self.answers, self.received = {}, []
+        self.closes = False  # the connection, instead of the reply to the content
         self.seconds = 0.0  # for each reply
 
     async def answer(self, command, default="250 OK"):
@@ -43,8 +46,10 @@ class Script:
         envelope.rcpt_tos.append(address)
         return await self.answer("RCPT")
 
-    async def handle_DATA(self, _server, _session, envelope):
+    async def handle_DATA(self, server, _session, envelope):
         self.received.append(envelope)
+        if self.closes:
+            server.transport.abort()
         return await self.answer("DATA")
 
 
@@ -262,3 +267,21 @@ def test_nothing_is_sent_under_a_lease_that_is_lost(slow):
     with pytest.raises(LeaseLost):
         send_hello(message)
     assert slow.received == []
+
+
+def test_an_email_whose_acceptance_was_never_heard_comes_again_under_its_id(serve, monkeypatch):
+    """The connection ends after the content and before the reply: the server may have the email or not."""
+    monkeypatch.setitem(outbox.handlers, "test.mail", send_hello)
+    script = serve()
+    script.closes = True
+    message = outbox.enqueue("test.mail", {})
+    outbox.drain()
+    message.refresh_from_db()
+    assert (message.status, message.attempts) == ("pending", 1)
+    script.closes = False
+    pass_time(OutboxMessage, 60)
+    outbox.drain()
+    message.refresh_from_db()
+
+    ids = [message_from_bytes(envelope.content)["Message-ID"] for envelope in script.received]
+    assert (message.status, len(ids), len(set(ids))) == ("done", 2, 1)
