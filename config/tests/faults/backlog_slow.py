@@ -81,12 +81,12 @@ def test_a_backlog_drains_at_a_bounded_rate_and_holds_up_nothing(stage, token, b
     posted = time.monotonic()
     job = stage.api("POST", "/resources/export", {"format": "csv"}, token).json()["data"]["id"]
     wait_until(
-        lambda: stage.api("GET", f"/jobs/{job}", token=token).json()["data"]["status"] == "succeeded", 300
+        lambda: stage.api("GET", f"/jobs/{job}", token=token).json()["data"]["status"] == "succeeded", 600
     )
     exported = time.monotonic() - posted
-    wait_until(lambda: stage.mails("newer@example.com"), 300)
+    wait_until(lambda: stage.mails("newer@example.com"), 600)
     newer = time.monotonic() - began
-    wait_until(lambda: not pending(stage), 300)
+    wait_until(lambda: not pending(stage), 600)
     drained = time.monotonic() - began
     sent = Counter(mail["To"] for mail in list(stage.sink.messages.queue))
 

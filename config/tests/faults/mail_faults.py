@@ -165,3 +165,25 @@ def test_a_worker_that_is_killed_sends_its_email_again_under_the_same_id(stage, 
 
 def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_worker_that_is_terminated_finishes_its_email(stage, sink, figure):
+    """SIGTERM in the middle of a delivery, as of a deployment: the email comes once, and the next worker goes on."""
+    sink.slow["ended"] = 2
+    stage.user("ended")
+    wait_for_row(stage, "lease_until IS NOT NULL")
+    worker = stage.processes[1]
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    status = worker.wait(60)
+    stopped = time.monotonic() - began
+    left = unfinished(stage)
+    stage.user("next")
+    stage.start("-m", "celery", "-A", stage.worker_app, "worker")
+    stage.processes[1] = stage.processes.pop()
+    wait_for_mail(stage, "next")
+    wait_until_drained(stage)
+
+    figure("stopped after", stopped, "s")
+    assert (status, left) == (0, 0)
+    assert arrived(stage, "ended", "next") == {"ended": 1, "next": 1}
