@@ -5,7 +5,7 @@ The file FAULT_NAMES has the names that fail, after the word `fails` or `hangs`.
 
 import os
 import socket
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ def fault_of(host: str) -> str:
 def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
     if not str(host).endswith(".test"):
         return resolve(host, *arguments, **options)
-    ends = time.monotonic() + 30  # as two name servers with the default limits
-    while (fault := fault_of(host)) == "hangs" and time.monotonic() < ends:
-        time.sleep(0.05)  # as the resolver of the system: nothing ends it early
-    if fault:
+    from core.tests.waiting import wait_until  # noqa: PLC0415 - only once the project can be imported
+
+    with suppress(AssertionError):  # 30 s, as two name servers with the default limits
+        wait_until(lambda: fault_of(host) != "hangs", 30)
+    if fault_of(host):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     return resolve("127.0.0.1", *arguments, **options)
 
