@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from email import message_from_bytes, policy
+from pathlib import Path
 from queue import Queue
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -225,3 +226,9 @@ class Product:
 
     def api(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Reply:
         return call(f"{self.url}/api/v1{path}", method, body, token, **headers)
+
+
+def processes_of(pid: int) -> list[int]:
+    """Return the processes of this server that serve: its tracker of shared resources has no threads."""
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return sorted(child for child in children if len(list(Path(f"/proc/{child}/task").iterdir())) > 1)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from config.tests.faults.crowd import Crowd
+from config.tests.processes import processes_of
 from core.tests.waiting import wait_until
 
 ENVIRONMENT = {"CELERY_BROKER_URL": ""}
@@ -124,12 +125,6 @@ def test_a_killed_process_fails_only_its_own_requests(stage, token, figure):
     figure("replaced after", replaced, "s")
     assert failed <= 8  # what was on its way to it
     assert set(after.statuses) == {200}
-
-
-def processes_of(pid):
-    """Return the processes of this server that serve: its tracker of shared resources has no threads."""
-    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return sorted(child for child in children if len(list(Path(f"/proc/{child}/task").iterdir())) > 1)
 
 
 def test_a_server_out_of_descriptors_recovers(stage, token, figure):
