@@ -15,5 +15,6 @@ class SiteConfig(AdminConfig):
     def ready(self) -> None:
         """Import the contributing modules of every app, and the checks that need the routes."""
         super().ready()
+        import_module("core.api.checks")
         import_module("core.openapi.checks")
         autodiscover_modules(*CONTRIBUTIONS)

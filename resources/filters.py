@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import django_filters
 from django.db.models import QuerySet
 
@@ -11,7 +13,11 @@ class ResourceFilter(FilterSet):
 
     class Meta:
         model = Resource
-        fields = ("status",)
+        fields: ClassVar = {
+            "status": ["exact", "in"],
+            "created_at": ["gte", "gt", "lte", "lt"],
+            "updated_at": ["gte", "gt", "lte", "lt"],
+        }
 
     def by_tags(self, queryset: QuerySet[Resource], _name: str, names: list[str]) -> QuerySet[Resource]:
         return queryset.tagged(canonical_name(name) for name in names)  # type: ignore[attr-defined]

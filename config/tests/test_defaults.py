@@ -53,7 +53,7 @@ DECLARED = viewset(
         ({}, ["1", "2"]),
         ({"isPaid": "true"}, ["1"]),
         ({"dueDate": "2026-02-01"}, ["2"]),
-        ({"dueDate__lt": "2026-02-01"}, []),
+        ({"dueDate[lt]": "2026-02-01"}, []),
         ({"search": "bikes blue"}, ["1", "2"]),
         ({"search": "bikes 2"}, ["2"]),
         ({"search": "theirs"}, []),

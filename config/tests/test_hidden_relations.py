@@ -118,7 +118,57 @@ def test_a_lookup_that_goes_on_over_a_relation_is_narrowed(numbers, invoices, st
 def test_a_filter_for_null_of_a_relation_stays_as_it_is(numbers, invoices, staff):
     view = viewset(Invoice, "number", filterset_fields={"customer": ["isnull"]})
 
-    assert len(numbers(view, staff, scope="all", customer__isnull="false")) == 3
+    assert len(numbers(view, staff, scope="all", **{"customer[isNull]": "false"})) == 3
+
+
+BY_OPERATOR = viewset(
+    Invoice,
+    "number",
+    filterset_fields={"customer": ["in"], "customer__name": ["contains", "in", "gte"]},
+    sort_fields={"number": "number"},
+    default_sort="number",
+)
+
+
+@pytest.mark.parametrize(
+    ("operator", "text"), [("contains", "o"), ("in", "Zoe,Bob"), ("gte", "Zoe"), ("contains", "a")]
+)
+def test_hidden_values_are_not_found_by_an_operator(numbers, invoices, staff, operator, text):
+    rows = ["2"] if text == "a" else []
+
+    assert numbers(BY_OPERATOR, staff, scope="all", **{f"customer__name[{operator}]": text}) == rows
+
+
+def test_hidden_rows_are_refused_in_a_list_of_keys(call, numbers, invoices, ann, staff):
+    own, hidden = str(Customer.objects.get(name="Max").pk), str(Customer.objects.get(name="Zoe").pk)
+    wanted = f"{own},{hidden}"
+
+    assert numbers(BY_OPERATOR, staff, **{"customer[in]": f"{own},{own}"}) == ["2"]
+    assert numbers(BY_OPERATOR, UserFactory(role="admin"), scope="all", **{"customer[in]": wanted}) == [
+        "0",
+        "2",
+    ]
+    for keys in (wanted, f"{own},{uuid4()}"):
+        error = json.loads(call(BY_OPERATOR, "list", staff, query={"customer[in]": keys}).content)["error"]
+        assert [(each["field"], each["code"]) for each in error["details"]] == [
+            ("customer[in]", "invalid_choice")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"), [("", "invalid"), ("x", "invalid"), (",".join(["x"] * 101), "max_length")]
+)
+def test_wrong_keys_are_refused(call, staff, keys, code):
+    error = json.loads(call(BY_OPERATOR, "list", staff, query={"customer[in]": keys}).content)["error"]
+
+    assert [(each["field"], each["code"]) for each in error["details"]] == [("customer[in]", code)]
+
+
+def test_a_list_of_keys_is_looked_up_at_once(numbers, invoices, staff, django_assert_max_num_queries):
+    own = str(Customer.objects.get(name="Max").pk)
+
+    with django_assert_max_num_queries(3):
+        numbers(BY_OPERATOR, staff, **{"customer[in]": ",".join([own] * 50)})
 
 
 REFUSED = {

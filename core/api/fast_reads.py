@@ -16,6 +16,7 @@ from django.http import Http404
 
 from core.api.eligible_fields import TEXT_COLUMNS, column_of
 from core.api.filters import DateTimeFilter, MultiChoiceFilter, refuse_empty, sort_order
+from core.api.operators import ChoiceInFilter
 from core.api.overrides import is_framework
 from core.api.pagination import DEEP, page_meta, read_page
 from core.api.read_eligibility import columns_of
@@ -133,8 +134,9 @@ def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
             if item.method is not None or item.exclude:
                 return None
             column = type(column_of(view.model, item.field_name))
-            if type(item) is MultiChoiceFilter and item.lookup_expr == "exact" and column in TEXT_COLUMNS:
-                for index, choice in enumerate(dict.fromkeys(item.field.clean(query.getlist(name)))):
+            if is_list_of_choices(item) and column in TEXT_COLUMNS:
+                given_here = item.field.widget.value_from_datadict(query, None, name)
+                for index, choice in enumerate(dict.fromkeys(item.field.clean(given_here))):
                     values[f"{name}.{index}"] = choice
             elif type(item) is DateTimeFilter and item.lookup_expr in COMPARISONS and column is DateTimeField:
                 values[name] = item.field.clean(query[name])
@@ -143,6 +145,10 @@ def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
         except forms.ValidationError:
             return None
     return values
+
+
+def is_list_of_choices(item: Any) -> bool:
+    return (type(item), item.lookup_expr) in {(MultiChoiceFilter, "exact"), (ChoiceInFilter, "in")}
 
 
 def page_statement(

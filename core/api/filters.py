@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -23,6 +24,7 @@ from core.web.text import MAX_PARAMETER_LENGTH, refuse_mark_runs
 
 MAX_VALUES = 100  # of a parameter that may be repeated
 MAX_LENGTH_OF_VALUES = MAX_VALUES * MAX_PARAMETER_LENGTH  # together
+COMPARED = frozenset({"gt", "gte", "lt", "lte", "in"})  # lookups that match few rows by an empty text
 # The parameters whose value is a list of names with commas. Repeated ones combine.
 NAME_LISTS = frozenset({"sort", "fields"})
 
@@ -65,6 +67,13 @@ class FilterBackend(django_filters.DjangoFilterBackend):
         return filterset
 
 
+@lru_cache(maxsize=256)  # django-filter may make a class for each request
+def repeatable_in(filterset_class: Any) -> frozenset[str]:
+    """Return the parameters of a filterset that may be repeated."""
+    filters = getattr(filterset_class, "base_filters", {})
+    return frozenset(name for name, item in filters.items() if getattr(item, "repeatable", False))
+
+
 def path_of(item: Any) -> str:
     """Return the whole lookup of a filter, which may go on over relations in `lookup_expr`; a `method` has none."""
     return "" if item.method is not None else f"{item.field_name or ''}__{item.lookup_expr}"
@@ -72,11 +81,12 @@ def path_of(item: Any) -> str:
 
 def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
     """Refuse `createdAfter=`, which django-filter ignores, so that the list would hold all rows. Only a text may be
-    empty. Raises FieldError."""
+    empty, unless it is compared by its order. Raises FieldError."""
     for name in query.keys() & filters.keys():
-        if query[name] == "" and not isinstance(
-            filters[name], django_filters.CharFilter | MultiValueFilter | MultiChoiceFilter
-        ):
+        item = filters[name]
+        may_be_empty = isinstance(item, django_filters.CharFilter | MultiValueFilter | MultiChoiceFilter)
+        is_compared = item.method is None and item.lookup_expr.rpartition("__")[2] in COMPARED
+        if not str(query[name]).strip() and (is_compared or not may_be_empty):
             raise FieldError(name, "invalid", "May not be empty.")
 
 

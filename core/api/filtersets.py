@@ -9,7 +9,8 @@ from django.db.models import Q, QuerySet
 from django_filters import rest_framework as django_filters
 from rest_framework.filters import OrderingFilter, SearchFilter
 
-from core.api.filters import DateTimeFilter, MultiChoiceFilter, TextFilter, path_of
+from core.api.filters import DateTimeFilter, TextFilter, path_of
+from core.api.operators import OPERATORS, checked, filter_name, list_of, refuse_equal_names
 from core.api.relations import restricted_on, visible_along
 from core.api.row_access import has_model, model_of
 from core.api.serializers import camel
@@ -17,25 +18,11 @@ from core.api.serializers import camel
 MAX_SEARCH_WORDS = 20
 
 
-class VisibleRow(django_filters.ModelChoiceFilter):
-    """The key of another model's row. A row that the caller may not see is refused like one that does not exist."""
-
-    def get_queryset(self, request: Any) -> Any:
-        rows = super().get_queryset(request)
-        return rows.visible_to(request.user) if request is not None and hasattr(rows, "visible_to") else rows
-
-
-GENERATED = {
-    django_filters.ChoiceFilter: MultiChoiceFilter,
-    django_filters.CharFilter: TextFilter,
-    django_filters.IsoDateTimeFilter: DateTimeFilter,
-    django_filters.ModelChoiceFilter: VisibleRow,
-}
-
-
 class FilterSet(django_filters.FilterSet):
-    """Filters of a BaseModel: ranges of its times, those of `Meta.fields` in camelCase, and a search.
+    """Filters of a BaseModel: ranges of its times, those of `Meta.fields`, and a search.
 
+    The names are camelCase, with the operator in brackets: `{"due_date": ["exact", "gte"]}` are `dueDate` and
+    `dueDate[gte]`.
     A model with `search_text` is searched by it, another one in the columns of `search_fields`.
     """
 
@@ -52,6 +39,8 @@ class FilterSet(django_filters.FilterSet):
 
     @classmethod
     def get_filters(cls) -> dict[str, Any]:
+        if cls._meta.model:
+            refuse_equal_names(cls)
         filters: dict[str, Any] = super().get_filters()
         if cls._meta.model and hasattr(cls._meta.model._default_manager.all(), "matching"):
             text = (
@@ -66,12 +55,16 @@ class FilterSet(django_filters.FilterSet):
 
     @classmethod
     def get_filter_name(cls, field_name: str, lookup_expr: str) -> str:
-        return camel(super().get_filter_name(field_name, lookup_expr))
+        return filter_name(field_name, lookup_expr) or camel(super().get_filter_name(field_name, lookup_expr))
 
     @classmethod
     def filter_for_lookup(cls, field: Any, lookup_type: str) -> tuple[Any, dict[str, Any]]:
-        kind, parameters = super().filter_for_lookup(field, lookup_type)
-        return GENERATED.get(kind, kind), parameters
+        is_list = lookup_type == "in"
+        kind, parameters = super().filter_for_lookup(field, "exact" if is_list else lookup_type)
+        kind, parameters = checked(kind, field, parameters)
+        if kind is not None and lookup_type in OPERATORS:
+            parameters = {"help_text": OPERATORS[lookup_type][1], **parameters}
+        return list_of(kind, parameters) if is_list and kind is not None else (kind, parameters)
 
     def by_index(self, queryset: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
         return queryset.matching(value)  # type: ignore[attr-defined]

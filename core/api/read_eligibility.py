@@ -86,7 +86,7 @@ def find_refusal(view_class: Any, serializer_class: Any) -> str | None:
 def refusal_of_view(view_class: Any) -> str | None:
     if (hook := override_of(view_class, allowed=WRITE_HOOKS)) is not None:
         return hook
-    if getattr(view_class, "filterset_fields", None):
+    if getattr(view_class, "filterset_fields", None) and view_class.filterset_class is None:
         return f"{view_class.__name__}.filterset_fields"
     if list(view_class.filter_backends) != [FilterBackend, SortBackend]:
         return f"{view_class.__name__}.filter_backends"

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from core.api.cache import cached_response
 from core.api.etags import PRIVATE, check_if_match, not_modified
 from core.api.fast_reads import read_list, read_object
-from core.api.filters import NAME_LISTS, requested_fields
+from core.api.filters import NAME_LISTS, repeatable_in, requested_fields
 from core.api.filtersets import filterset_of, refuse_leaks
 from core.api.idempotency import idempotent
 from core.api.pagination import parameters_of, with_meta
@@ -67,17 +67,18 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
             return known | parameters_of(pages), frozenset()
         if action not in self.list_actions:
             return frozenset(known), frozenset()
-        filters: dict[str, Any] = {}
+        filters: set[str] = set()
+        repeatable: set[str] = set()
         backends: Any = self.filter_backends
         for backend in backends:
             if hasattr(backend, "get_filterset_class"):  # of django-filter
                 filterset_class = backend().get_filterset_class(self, self.model._default_manager.none())
-                filters |= getattr(filterset_class, "base_filters", {})
+                filters |= getattr(filterset_class, "base_filters", {}).keys()
+                repeatable |= repeatable_in(filterset_class)
         known |= {*filters, *parameters_of(pages), "fields"}
         known |= {"sort"} if self.sort_fields else set()
         known |= parameters_of(*backends)
         known |= {"scope"} if action == "list" and self.has_scope() else set()
-        repeatable = {name for name, item in filters.items() if getattr(item, "repeatable", False)}
         return frozenset(known), frozenset(repeatable | (known & NAME_LISTS))
 
     # --- which rows ---------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from drf_spectacular.extensions import OpenApiFilterExtension, OpenApiSerializer
 from drf_spectacular.plumbing import get_lib_doc_excludes, is_patched_serializer
 from rest_framework import serializers
 
+from core.api.filters import MAX_VALUES
+from core.api.operators import InFilter, VisibleRowInFilter
 from core.api.serializers import ModelSerializer
 
 Schema = dict[str, Any]
@@ -80,13 +82,22 @@ def filter_parameters(schema: Any) -> list[Schema]:
             parameters += backend.get_schema_operation_parameters(schema.view)
     filters = getattr(getattr(schema.view, "filterset_class", None), "base_filters", {})
     for parameter in parameters:
-        extra = filters[parameter["name"]].extra if parameter["name"] in filters else None
-        if extra is None:
-            continue
-        if "help_text" in extra:
-            parameter["description"] = extra["help_text"]
-        text = parameter["schema"].get("items", parameter["schema"])
-        if text.get("type") == "string" and "enum" not in text and "format" not in text:
-            text["pattern"] = NO_NUL
-            text |= {"maxLength": extra["max_length"]} if "max_length" in extra else {}
+        if parameter["name"] in filters:
+            describe_filter(filters[parameter["name"]], parameter)
     return parameters
+
+
+def describe_filter(item: Any, parameter: Schema) -> None:
+    """Add the description of a filter and the bounds of its values."""
+    extra, schema = item.extra, parameter["schema"]
+    if "help_text" in extra:
+        parameter["description"] = extra["help_text"]
+    if isinstance(item, InFilter | VisibleRowInFilter):
+        schema |= {"minItems": 1, "maxItems": MAX_VALUES}
+        parameter |= {"style": "form", "explode": False}
+    one = schema.get("items", schema)
+    if one.get("type") == "string" and "enum" not in one and "format" not in one:
+        one["pattern"] = NO_NUL
+        one |= {"maxLength": extra["max_length"]} if "max_length" in extra else {}
+    if "min_value" in extra and "max_value" in extra:
+        one |= {"minimum": extra["min_value"], "maximum": extra["max_value"]}

@@ -13,7 +13,9 @@ from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db
-ROUNDS = 150
+ROUNDS = 250
+TIMES = ("createdAfter", "createdBefore", "updatedAfter", "updatedBefore")
+OPERATORS = [f"{name}[{each}]" for name in ("createdAt", "updatedAt") for each in ("gte", "gt", "lte", "lt")]
 FIELDS = ["title", "tags,title", "id", "status,createdAt,userId", "nope", ["tags", "title,id"]]
 
 
@@ -50,8 +52,11 @@ def random_query(chance, moments):
         query["fields"] = chance.choice(FIELDS)
     if chance.random() < 0.4:
         query["status"] = chance.sample(["draft", "published", "archived", "nope", ""], chance.randint(1, 3))
-    for name in ("createdAfter", "createdBefore", "updatedAfter", "updatedBefore"):
-        if chance.random() < 0.15:
+    if chance.random() < 0.3:
+        chosen = chance.choices(["draft", "published", "archived", "nope", ""], [5, 5, 5, 1, 1], k=2)
+        query["status[in]"] = chance.choice([",".join(chosen), chosen])
+    for name in (*TIMES, *OPERATORS):
+        if chance.random() < 0.1:
             query[name] = chance.choice(
                 [*moments, "yesterday", "", "2026-01-01", "0001-01-01T00:00:00+14:00"]
             )

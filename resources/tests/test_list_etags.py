@@ -123,7 +123,9 @@ def test_a_wrong_parameter_is_no_304(owner, resource):
     assert owner.get(f"{LIST}?staus=draft", HTTP_IF_NONE_MATCH=etag).status_code == 400
 
 
-@pytest.mark.parametrize("query", ["page=0", "limit=x", "sort=nope", "fields=nope", "createdAfter=never"])
+@pytest.mark.parametrize(
+    "query", ["page=0", "limit=x", "sort=nope", "fields=nope", "createdAfter=never", "status[in]=x"]
+)
 def test_an_invalid_value_is_no_304(owner, resource, query):
     etag = owner.get(LIST)["ETag"]
 
@@ -133,6 +135,16 @@ def test_an_invalid_value_is_no_304(owner, resource, query):
 
 def test_another_query_has_another_etag(owner, resource):
     assert again(owner, f"{LIST}?limit=1", owner.get(LIST)) == 200
+
+
+def test_a_list_with_an_operator_has_an_etag_until_a_row_changes(owner, resource):
+    url = f"{LIST}?status[in]=draft,published&createdAt[gte]=2026-01-01T00:00:00Z"
+    shown = owner.get(url)
+    assert again(owner, url, shown) == 304
+
+    owner.patch(f"{LIST}/{resource.pk}", {"status": "archived"})
+    assert again(owner, url, shown) == 200
+    assert owner.get(url).json()["data"] == []
 
 
 def test_a_rolled_back_write_does_not_change_the_etag(owner, resource):

@@ -37,6 +37,9 @@ def three(owner):
         ("tag=red&tag=green", []),
         ("tag=red&status=published", ["b"]),
         ("status=published&status=archived&tag=blue", ["b", "c"]),
+        ("status[in]=draft,archived", ["a", "c"]),
+        ("status%5Bin%5D=draft&status%5Bin%5D=published,archived", ["a", "b", "c"]),
+        ("status[in]=draft,archived&status=archived&status=published", ["c"]),
     ],
 )
 def test_any_of_the_statuses_and_all_of_the_tags(owner, three, query, expected):
@@ -49,6 +52,13 @@ def test_any_of_the_statuses_and_all_of_the_tags(owner, three, query, expected):
 @pytest.mark.parametrize("query", ["status=", "status=draft&status=x", "status=Draft", "status=%00"])
 def test_an_unknown_status_is_refused(owner, query):
     assert problems(owner.get(f"{URL}?{query}")) == {"status": "invalid_choice"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("draft,x", "invalid_choice"), ("", "invalid"), ("draft,", "invalid")]
+)
+def test_an_unknown_status_in_a_list_is_refused(owner, text, problem):
+    assert problems(owner.get(URL, {"status[in]": text})) == {"status[in]": problem}
 
 
 @pytest.mark.parametrize("tag", ["a\x00", "x" * 201])
@@ -86,6 +96,14 @@ def test_after_is_inclusive_and_before_is_exclusive(owner, moments, field, bound
     response = owner.get(URL, {f"{field}{bound}": moment.isoformat(), "sort": "title"})
 
     assert names(response) == expected
+
+
+@pytest.mark.parametrize("field", ["createdAt", "updatedAt"])
+@pytest.mark.parametrize(
+    ("operator", "expected"), [("gte", ["b", "c"]), ("gt", ["c"]), ("lte", ["a", "b"]), ("lt", ["a"])]
+)
+def test_times_have_operators(owner, moments, field, operator, expected):
+    assert names(owner.get(URL, {f"{field}[{operator}]": moments.isoformat(), "sort": "title"})) == expected
 
 
 def test_both_bounds_make_a_window(owner, moments):
@@ -130,7 +148,7 @@ def test_a_returned_time_can_be_sent_as_a_filter(owner, moments):
         "\x00",
     ],
 )
-@pytest.mark.parametrize("name", ["createdAfter", "updatedBefore"])
+@pytest.mark.parametrize("name", ["createdAfter", "updatedBefore", "createdAt[gte]"])
 def test_an_invalid_time_is_refused(owner, name, moment):
     assert problems(owner.get(URL, {name: moment})) == {name: "invalid"}
 
