@@ -26,7 +26,7 @@ MAX_VALUES = 100  # of a parameter that may be repeated
 MAX_LENGTH_OF_VALUES = MAX_VALUES * MAX_PARAMETER_LENGTH  # together
 COMPARED = frozenset({"gt", "gte", "lt", "lte", "in"})  # lookups that match few rows by an empty text
 # The parameters whose value is a list of names with commas. Repeated ones combine.
-NAME_LISTS = frozenset({"sort", "fields"})
+NAME_LISTS = frozenset({"sort", "fields", "include"})
 
 
 SCOPE_PARAMETER: dict[str, Any] = {

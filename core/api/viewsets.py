@@ -15,6 +15,7 @@ from core.api.fast_reads import read_list, read_object
 from core.api.filters import NAME_LISTS, repeatable_in, requested_fields
 from core.api.filtersets import filterset_of, refuse_leaks
 from core.api.idempotency import idempotent
+from core.api.includes import refuse_wrong_includes, requested_includes, with_included
 from core.api.pagination import parameters_of, with_meta
 from core.api.parsers import MergePatchParser
 from core.api.read_eligibility import compares_own_columns, shows_its_row_only
@@ -38,6 +39,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     filterset_class: Any = None
     sort_fields: ClassVar[dict[str, str]] = {}
     default_sort = "-createdAt"
+    includes: ClassVar[dict[str, Any]] = {}  # {name of a relation: the serializer of its row}, for `include`
     # The lists that show only the caller's own rows: they have an ETag and may be cached (core/db/owner_versions.py).
     watched_lists: ClassVar[frozenset[str]] = frozenset()
     lookup_value_converter = "uuid"
@@ -52,6 +54,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         super().__init_subclass__(**kwargs)
         cls.filterset_class = filterset_of(cls)
         refuse_leaks(cls)
+        refuse_wrong_includes(cls)
         if cls.lookup_field != "pk" and cls.lookup_value_converter == BaseViewSet.lookup_value_converter:
             cls.lookup_value_converter = "str"
 
@@ -61,8 +64,9 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     def find_known_parameters(self, action: str) -> tuple[frozenset[str], frozenset[str]]:
         pages: Any = self.pagination_class
         known = self.action_parameters.get(action, frozenset())
+        objects = {"fields", "include"} if self.includes else {"fields"}
         if action == "retrieve":
-            return known | {"fields"}, frozenset({"fields"})
+            return known | objects, frozenset(objects)
         if action in self.paged_actions:
             return known | parameters_of(pages), frozenset()
         if action not in self.list_actions:
@@ -75,7 +79,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
                 filterset_class = backend().get_filterset_class(self, self.model._default_manager.none())
                 filters |= getattr(filterset_class, "base_filters", {}).keys()
                 repeatable |= repeatable_in(filterset_class)
-        known |= {*filters, *parameters_of(pages), "fields"}
+        known |= {*filters, *parameters_of(pages), *objects}
         known |= {"sort"} if self.sort_fields else set()
         known |= parameters_of(*backends)
         known |= {"scope"} if action == "list" and self.has_scope() else set()
@@ -128,8 +132,10 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     def list_etag(self) -> str | None:
         """Return the ETag of a list that shows nothing but rows of the caller, which are watched; None for another.
-        Raises FieldError and PermissionDenied for a wrong `scope`."""
+        Raises FieldError for a wrong `include`; FieldError and PermissionDenied for a wrong `scope`."""
         if self.action not in self.watched_lists or self.requests_all():
+            return None
+        if self.includes and requested_includes(self):
             return None
         if not self.shows_own_rows_only() or not compares_own_columns(self):
             return None
@@ -138,15 +144,16 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return list_etag(self.request.user, names_of(serializer_class), query)
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
-        names = self.requested_fields()
-        read = read_list(self, rows, names)
+        names, includes = self.requested_fields(), self.includes and requested_includes(self)
+        read = read_list(self, rows, names) if not includes else None
         if read is not None:
             listed, meta = read
             return with_meta(listed, meta)
         filtered = self.filter_queryset(rows())
         page = self.paginate_queryset(filtered)
-        shown = self.get_serializer(filtered if page is None else page, many=True).data
-        listed = [narrowed(row, names) for row in shown]
+        instances = filtered if page is None else page
+        listed = [narrowed(row, names) for row in self.get_serializer(instances, many=True).data]
+        listed = with_included(self, includes, instances, listed) if includes else listed
         return Response(listed) if page is None else self.get_paginated_response(listed)
 
     def requested_fields(self) -> frozenset[str] | None:
@@ -156,6 +163,11 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return requested_fields(self.request, frozenset(names_of(self.get_serializer_class())))
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        if self.includes and (includes := requested_includes(self)):
+            instance = self.get_object()
+            response = self.respond(instance)
+            (response.data,) = with_included(self, includes, [instance], [response.data])
+            return response  # never a 304: the version does not cover the included rows
         read = read_object(self, self.requested_fields())
         if read is None:
             instance = self.get_object()

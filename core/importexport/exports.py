@@ -106,7 +106,7 @@ class ExportViewSet(BaseViewSet):
                 query.setlist(name, texts_of(name, value))
         known, repeatable = self.find_known_parameters("list")
         pages: Any = self.pagination_class
-        refuse_unknown(query, known - parameters_of(pages), repeatable)
+        refuse_unknown(query, known - parameters_of(pages) - {"include"}, repeatable)
         for name, values in query.lists():
             if not values or (isinstance(body[name], list) and name not in repeatable):
                 # An empty list would be no filter at all.

@@ -3,7 +3,6 @@
 A view adds to it by `documented_errors`, and by `extend_schema` where its serializer does not describe everything.
 """
 
-import copy
 import hashlib
 import threading
 from functools import cache
@@ -18,13 +17,15 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
 
 from core.api.etags import PARAMETERS
-from core.api.filters import SCOPE_PARAMETER, names_parameter
+from core.api.filters import SCOPE_PARAMETER
 from core.api.idempotency import HEADER, PARAMETER
+from core.api.includes import object_parameters
 from core.api.pagination import CURSOR_META, PAGE_META
 from core.api.row_access import RowAccess, model_of
-from core.api.serializers import PREFER, camel, names_of
+from core.api.serializers import PREFER, camel
 from core.openapi.examples import add_examples
 from core.openapi.fields import filter_parameters
+from core.openapi.parts import part_of, suffix_of
 from core.web.error_schemas import (
     ALWAYS,
     IDEMPOTENT,
@@ -173,8 +174,7 @@ class EnvelopeSchema(AutoSchema):
             describe = getattr(type(view).pagination_class, "get_schema_operation_parameters", None)
             parameters += describe(type(view).pagination_class(), view) if describe else []
         if self.is_list() or self.is_single_read():
-            text = "Names with commas, or the parameter repeated: each object holds only these, and `id`."
-            parameters.append(names_parameter("fields", text, list(names_of(view.get_serializer_class()))))
+            parameters += object_parameters(view)
         parameters.sort(key=lambda parameter: parameter["name"])
         if self.action == "list" and "scope" in view.known_parameters()[0]:
             parameters.append(SCOPE_PARAMETER)
@@ -232,22 +232,15 @@ class EnvelopeSchema(AutoSchema):
         name = reference.rsplit("/", 1)[1] if reference else "Empty"
         if "items" in data:
             if self.is_list():
-                schema["properties"]["data"] = {"type": "array", "items": self.part(name, "InList")}
+                schema["properties"]["data"] = {"type": "array", "items": part_of(self, name, "InList")}
             metas = (("PageMeta", PAGE_META), ("CursorMeta", CURSOR_META))
             kinds = [register(self.registry, ResolvedComponent.SCHEMA, *meta) for meta in metas]
             schema = object_of({**schema["properties"], "meta": {"oneOf": kinds}})
-            name += "List"
+            name += f"List{suffix_of(self)}"
         elif self.is_single_read():
-            schema["properties"]["data"] = {"anyOf": [data, self.part(name, "Part")]}
-            name += "Read"
+            schema["properties"]["data"] = {"anyOf": [data, part_of(self, name, "Part")]}
+            name += f"Read{suffix_of(self)}"
         return register(self.registry, ResolvedComponent.SCHEMA, f"{name}Envelope", schema)
-
-    def part(self, name: str, suffix: str) -> Schema:
-        """Return the object as `fields` narrows it: any part of it may be missing but the id."""
-        schema = copy.deepcopy(self.registry[name, ResolvedComponent.SCHEMA].schema)
-        required = ["id"] if "id" in schema["properties"] else []  # a serializer may show no id
-        schema |= {"required": required, "description": "Whole, or with `fields` only these and `id`."}
-        return register(self.registry, ResolvedComponent.SCHEMA, f"{name}{suffix}", schema)
 
     def error_codes(self, *, has_body: bool) -> set[str]:
         own = self.declared("documented_errors", ())

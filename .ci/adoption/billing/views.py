@@ -36,7 +36,13 @@ class InvoiceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryView
     serializer_class = InvoiceSerializer
     detail_serializer_class = InvoiceDetailSerializer
     attachment_model = InvoiceFile
-    filterset_fields = ("status", "customer")
+    filterset_fields: ClassVar = {
+        "status": ["exact", "in"],
+        "customer": ["exact"],
+        "amount": ["gte", "lte"],
+        "due_date": ["gte", "lt", "isnull"],
+    }
+    includes: ClassVar = {"customer": CustomerSerializer}
     search_fields = ("number",)
     sort_fields: ClassVar = {"createdAt": "created_at", "amount": "amount", "dueDate": "due_date"}
     documented_errors: ClassVar = {"pay": ("CONFLICT",)}

@@ -68,6 +68,37 @@ def test_a_number_is_given_once_to_each_customer(owner, customer):
     assert code(owner.post(URL, body(customer))) == (409, "CONFLICT")
 
 
+def test_a_list_has_the_operators_that_the_view_declares(owner, customer):
+    for number, (amount, due) in enumerate(
+        [("5.00", None), ("20.00", "2026-01-31"), ("30.00", "2026-03-31")]
+    ):
+        InvoiceFactory(customer=customer, number=str(number), amount=amount, due_date=due)
+
+    for query, numbers in (
+        ({"amount[gte]": "20"}, ["1", "2"]),
+        ({"amount[gte]": "10", "amount[lte]": "20"}, ["1"]),
+        ({"dueDate[lt]": "2026-03-31"}, ["1"]),
+        ({"dueDate[isNull]": "true"}, ["0"]),
+        ({"status[in]": "paid,sent"}, []),
+    ):
+        listed = owner.get(URL, {**query, "sort": "amount"}).json()["data"]
+        assert [row["number"] for row in listed] == numbers, query
+    assert problems(owner.get(URL, {"amount[lt]": "1"})) == {"amount[lt]": "unknown_parameter"}
+
+
+def test_an_invoice_shows_its_customer_until_it_is_deleted(callers, invoice):
+    query = {"include": "customer"}
+    shown = callers["owner"].get(path_of(invoice), query)
+
+    assert shown.json()["data"]["customer"]["name"] == invoice.customer.name
+    held = callers["owner"].get(path_of(invoice), query, HTTP_IF_NONE_MATCH=shown["ETag"])
+    assert held.status_code == 200
+    listed = callers["owner"].get(URL, query).json()["data"]
+    assert [row["customer"]["id"] for row in listed] == [str(invoice.customer.pk)]
+    invoice.customer.soft_delete()
+    assert callers["support"].get(path_of(invoice), query).json()["data"]["customer"] is None
+
+
 def test_roles_read_and_write_what_is_declared(callers, invoice):
     path = path_of(invoice)
 
