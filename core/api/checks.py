@@ -48,7 +48,7 @@ def problems_of(view_class: Any) -> Iterator[CheckMessage]:
             f"The filter {name} of {view_class.__name__} has no index: it reads each row that the caller may see.",
             hint=hint_for(model, column, classes, is_folded=is_folded),
             obj=view_class,
-            id="core.W002",
+            id="core.W004",
         )
 
 
@@ -63,7 +63,7 @@ def hint_for(model: Any, column: Any, classes: tuple[str, ...], *, is_folded: bo
         needs = "with the extension pg_trgm"
     return (
         f"Declare `{declared}` in {model.__name__}.Meta.indexes, {needs}; use the search of core.db.search; "
-        "or silence core.W002, where lists stay short."
+        "or silence core.W004, where lists stay short."
     )
 
 

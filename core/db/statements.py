@@ -156,6 +156,11 @@ def plain_type(field: Any) -> type | None:
     return next((plain for kind, plain in PLAIN.items() if isinstance(field, kind)), None)
 
 
+@cache
+def have_expression(kinds: frozenset[type]) -> bool:
+    return any(hasattr(kind, "as_sql") for kind in kinds)
+
+
 def insert(*rows: Model) -> None:
     """Insert a few rows of one model with one statement that is compiled once. No signal is sent, and a key that the
     database makes is not read back. A row with an expression, such as a `db_default`, is inserted by Django, which
@@ -172,7 +177,7 @@ def insert(*rows: Model) -> None:
         for name, plain, field in given
         for value in (getattr(row, name),)
     ]
-    if any(hasattr(value, "as_sql") for value in values):
+    if have_expression(frozenset(map(type, values))):
         model._base_manager.bulk_create(rows)
         return
     with database.cursor() as cursor:
