@@ -57,6 +57,7 @@ class Resource(HasAttachments, BaseModel):
 
     access = Access(owner="user")
     etag_covers = frozenset({"tag_names", "tag", "search"})  # the version changes with the tags
+    keeps_changes = True
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="resources")
     title = models.CharField(max_length=255)

@@ -1,6 +1,7 @@
 from typing import Any, ClassVar
 
 from accounts.authentication import UserRequest
+from core.api.mixins.changes import ChangesViewSet
 from core.api.mixins.history import HistoryViewSet
 from core.api.mixins.trash import TrashViewSet
 from core.api.viewsets import BaseViewSet
@@ -13,7 +14,9 @@ from resources.models import Attachment, Resource, Tag
 from resources.serializers import ResourceDetailSerializer, ResourceSerializer, TagSerializer
 
 
-class ResourceViewSet(ShowsAttachments, ImportViewSet, ExportViewSet, HistoryViewSet, TrashViewSet):
+class ResourceViewSet(
+    ShowsAttachments, ImportViewSet, ExportViewSet, ChangesViewSet, HistoryViewSet, TrashViewSet
+):
     """The caller's resources. Admins get all resources by id, and in lists with `scope=all`."""
 
     request: UserRequest

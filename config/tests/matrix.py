@@ -22,7 +22,7 @@ from core.tests.samples import upload
 FILE = Path(__file__).parent / "access_matrix.txt"
 # A new role is a column by itself.
 ROLES = ("anonymous", "stranger", "owner", *(role for role in Role.values if role != Role.USER), "revoked")
-READS = {"list": 200, "retrieve": 200, "trash": 200, "history": 200}
+READS = {"list": 200, "retrieve": 200, "trash": 200, "history": 200, "changes": 200}
 WRITES = {
     "create": 201,
     "update": 200,

@@ -24,7 +24,10 @@ MODULES = frozenset(
                 "pagination",
             )
         ),
-        *(f"core.api.{name}" for name in ("idempotency", "mixins.trash", "mixins.history", "mixins.bulk")),
+        *(
+            f"core.api.{name}"
+            for name in ("idempotency", "mixins.trash", "mixins.history", "mixins.bulk", "mixins.changes")
+        ),
         *("core.db.access", "core.db.base", "core.db.search", "core.files.models"),
         *("core.files.attachments.views", "core.files.attachments.serializers"),
         *("core.importexport.exports", "core.importexport.views"),

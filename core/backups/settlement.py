@@ -3,6 +3,7 @@
 | what | how |
 |---|---|
 | versions of what each user owns | replaced by new ones, so that no list of a client or the cache is believed |
+| cursors of change feeds | void: they get 410, and their clients begin again |
 | emails and other messages that were pending | dropped, or sent, by choice; the deletion of files always goes on |
 | jobs that were running | their leases are released: an export starts over, an import goes on after its last batch |
 | responses stored for an `Idempotency-Key` | stay: each is of the transaction of its effect, which is there too |
@@ -17,7 +18,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from core.audit import services as audit
+from core.db.change_triggers import change_triggers
 from core.db.owner_versions import owner_version_triggers
+from core.db.triggers import repair
 from core.files.models import DeletionHold
 from core.files.services import DELETION
 from core.jobs.models import Job
@@ -37,8 +40,7 @@ def settles_restore(name: str) -> Callable[[Settle], Settle]:
 @transaction.atomic
 def settle(name: str, *, keeps_mail: bool) -> dict[str, int]:
     """Settle the database that was restored from the backup of this name. Return the number of rows of each kind."""
-    with connection.cursor() as cursor:
-        cursor.execute(owner_version_triggers(connection).repair)
+    repair(connection, owner_version_triggers(connection), change_triggers(connection))
     DeletionHold.objects.all().delete()
     mail = OutboxMessage.objects.filter(finished_at=None).exclude(kind=DELETION)
     counts = {

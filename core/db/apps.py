@@ -17,6 +17,7 @@ class DbConfig(AppConfig):
         import_module("core.db.checks")
         import_module("core.db.migration_checks")
         import_module("core.db.owner_versions")
+        import_module("core.db.change_triggers")
         triggers = import_module("core.db.triggers")
         pre_migrate.connect(triggers.before_migrations, sender=self)
         post_migrate.connect(triggers.after_migrations, sender=self)

@@ -81,6 +81,8 @@ class BaseModel(models.Model):
     # Whether a change of a row gives its owner a new version (core/db/owner_versions.py). Without it no list of the
     # model has an ETag.
     moves_owner_version: ClassVar[bool] = True
+    # Whether the database records the changes of the rows for a feed (core/db/changes.py, ChangesViewSet).
+    keeps_changes: ClassVar[bool] = False
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

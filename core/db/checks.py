@@ -11,6 +11,7 @@ from django.db import models
 
 from core.db.access import HOOKS, Access, AccessQuerySet, is_by_hand, levels, target_of
 from core.db.base import BaseModel
+from core.db.changes import refusal_of_feed
 
 
 @register("core")
@@ -37,10 +38,17 @@ def problems_of(model: Any) -> list[CheckMessage]:
         ]
     if access is None:
         if "visible_to" in by_hand:
-            return []
+            return [*feed_problems(model)]
         hint = "Declare `access`, or give its queryset a `visible_to(user)`."
         return [Error("No rule states who may read its rows.", hint=hint, obj=model, id="core.E002")]
-    return [*path_problems(model, access), *unique_problems(model, access)]
+    return [*path_problems(model, access), *unique_problems(model, access), *feed_problems(model)]
+
+
+def feed_problems(model: Any) -> Iterator[CheckMessage]:
+    reason = refusal_of_feed(model) if model.keeps_changes else None
+    if reason is not None:
+        hint = "Remove `keeps_changes`, or declare `access` by a foreign key to the owner."
+        yield Error(f"It cannot have a change feed: {reason}.", hint=hint, obj=model, id="core.E007")
 
 
 def path_problems(model: Any, access: Access) -> Iterator[CheckMessage]:

@@ -10,7 +10,7 @@ triggers are deferred to the commit: a writer locks the version's row last and b
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -28,19 +28,30 @@ TABLE = OwnerVersion._meta.db_table
 NEVER_CHANGED = UUID(int=0)
 
 # The setting makes it once for each owner in a transaction: a bulk write calls it for each row. An owner who is being
-# deleted has no row of users any more, and gets no new version.
+# deleted has no row of users any more, gets no new version, and the function returns NULL. The position is that of the
+# change feed (core/db/changes.py).
 RENEW_POSTGRESQL = """
-    CREATE OR REPLACE FUNCTION {schema}.owner_version_renew(owner uuid) RETURNS void LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION {schema}.owner_version_move(owner uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+    DECLARE
+        mark text := owner::text || txid_current()::text || ':';
+        held text := current_setting('app.moved', true);
+        present bigint;
+        moved bigint;
     BEGIN
-        IF owner IS NULL OR current_setting('app.renewed', true) = owner::text || txid_current()::text THEN
-            RETURN;
-        END IF;
-        UPDATE {versions} SET token = gen_random_uuid() WHERE user_id = owner;
+        IF owner IS NULL THEN RETURN NULL; END IF;
+        IF starts_with(held, mark) THEN RETURN substr(held, length(mark) + 1)::bigint; END IF;
+        present := extract(epoch FROM clock_timestamp()) * 1000000;
+        UPDATE {versions} SET token = gen_random_uuid(), position = greatest(position + 1, present)
+        WHERE user_id = owner RETURNING position INTO moved;
         IF NOT FOUND THEN
-            INSERT INTO {versions} (user_id, token) SELECT id, gen_random_uuid() FROM {users} WHERE id = owner
-            ON CONFLICT (user_id) DO UPDATE SET token = gen_random_uuid();
+            INSERT INTO {versions} AS known (user_id, token, position)
+            SELECT id, gen_random_uuid(), present FROM {users} WHERE id = owner
+            ON CONFLICT (user_id) DO UPDATE
+            SET token = gen_random_uuid(), position = greatest(known.position + 1, excluded.position)
+            RETURNING position INTO moved;
         END IF;
-        PERFORM set_config('app.renewed', owner::text || txid_current()::text, true);
+        IF moved IS NOT NULL THEN PERFORM set_config('app.moved', mark || moved::text, true); END IF;
+        RETURN moved;
     END $$
 """
 CHANGED_POSTGRESQL = """
@@ -51,8 +62,8 @@ CHANGED_POSTGRESQL = """
     BEGIN
         IF TG_OP <> 'INSERT' THEN before := {old}; END IF;
         IF TG_OP <> 'DELETE' THEN after := {new}; END IF;
-        IF before IS DISTINCT FROM after THEN PERFORM {schema}.owner_version_renew(before); END IF;
-        PERFORM {schema}.owner_version_renew(after);
+        IF before IS DISTINCT FROM after THEN PERFORM {schema}.owner_version_move(before); END IF;
+        PERFORM {schema}.owner_version_move(after);
         RETURN NULL;
     END $$
 """
@@ -71,6 +82,7 @@ RENEW_SQLITE = {
         ON CONFLICT (user_id) DO UPDATE SET token = excluded.token;
     """,
 }
+RANDOM_SQLITE = "lower(hex(randomblob(16)))"
 EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 # After a time without triggers any row may have changed.
 RENEW_ALL = """
@@ -140,15 +152,19 @@ def owner_version_triggers(connection: Any) -> Declared:
     models = {model: path for model, path in watched().items() if model._meta.db_table in tables}
     users = OwnerVersion._meta.get_field("user").related_model._meta.db_table
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_schema()")
-            schema = quote(cursor.fetchone()[0])
-
-        def name(table: str) -> str:
-            return f"{schema}.{quote(table)}"  # pg_restore and an empty search_path find it too
-
+        schema, name = qualified(connection)
         return on_postgresql(models, {"schema": schema, "versions": name(TABLE), "users": name(users)}, name)
     return on_sqlite(models, {"versions": quote(TABLE), "users": quote(users)}, quote)
+
+
+def qualified(connection: Any) -> tuple[str, Callable[[str], str]]:
+    """Return the quoted schema, and a function that quotes the name of a table with it: pg_restore and an empty
+    search_path find the table too."""
+    quote = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_schema()")
+        schema = quote(cursor.fetchone()[0])
+    return schema, lambda table: f"{schema}.{quote(table)}"
 
 
 def on_postgresql(models: Any, words: dict[str, str], name: Any) -> Declared:
@@ -173,7 +189,7 @@ def on_postgresql(models: Any, words: dict[str, str], name: Any) -> Declared:
                 f" FOR EACH STATEMENT EXECUTE FUNCTION {words['schema']}.owner_version_renew_all()",
             ),
         ]
-    return Declared(triggers, functions, RENEW_ALL.format(**words, random="gen_random_uuid()"))
+    return Declared(triggers, functions, [RENEW_ALL.format(**words, random="gen_random_uuid()")])
 
 
 def on_sqlite(models: Any, words: dict[str, str], quote: Any) -> Declared:
@@ -186,7 +202,7 @@ def on_sqlite(models: Any, words: dict[str, str], quote: Any) -> Declared:
             name = f"{table}_owner_version_{event.lower()}"
             create = f"TRIGGER {quote('declared_' + name)} AFTER {event} ON {quote(table)} BEGIN {renew} END"
             triggers.append(Trigger(table, name, create))
-    return Declared(triggers, (), RENEW_ALL.format(**words, random="lower(hex(randomblob(16)))"))
+    return Declared(triggers, (), [RENEW_ALL.format(**words, random=RANDOM_SQLITE)])
 
 
 # --- reading ---------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class Declared:
 
     triggers: Sequence[Trigger]
     functions: Sequence[str] = ()
-    repair: str = ""
+    repair: Sequence[str] = ()
 
 
 Declaration = Callable[[Any], Declared]
@@ -80,8 +80,15 @@ def install(connection: Any, *chosen: Declaration) -> None:
             for trigger in declared.triggers:
                 if connection.vendor == "sqlite" or trigger.key not in present:
                     cursor.execute(f"CREATE {trigger.create}")
-            if declared.repair and {trigger.key for trigger in declared.triggers} - present:
-                cursor.execute(declared.repair)
+            if {trigger.key for trigger in declared.triggers} - present:
+                repair(connection, declared)
+
+
+def repair(connection: Any, *selected: Declared) -> None:
+    """Do what must be done after a time without these triggers."""
+    with connection.cursor() as cursor:
+        for statement in (each for declared in selected for each in declared.repair):
+            cursor.execute(statement)
 
 
 def remove(connection: Any, *chosen: Declaration) -> None:

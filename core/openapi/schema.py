@@ -175,6 +175,7 @@ class EnvelopeSchema(AutoSchema):
             parameters += describe(type(view).pagination_class(), view) if describe else []
         if self.is_list() or self.is_single_read():
             parameters += object_parameters(view)
+        parameters += self.declared("described_parameters", lambda _view: ())(view)
         parameters.sort(key=lambda parameter: parameter["name"])
         if self.action == "list" and "scope" in view.known_parameters()[0]:
             parameters.append(SCOPE_PARAMETER)
@@ -233,9 +234,9 @@ class EnvelopeSchema(AutoSchema):
         if "items" in data:
             if self.is_list():
                 schema["properties"]["data"] = {"type": "array", "items": part_of(self, name, "InList")}
-            metas = (("PageMeta", PAGE_META), ("CursorMeta", CURSOR_META))
+            metas = self.declared("described_meta", (("PageMeta", PAGE_META), ("CursorMeta", CURSOR_META)))
             kinds = [register(self.registry, ResolvedComponent.SCHEMA, *meta) for meta in metas]
-            schema = object_of({**schema["properties"], "meta": {"oneOf": kinds}})
+            schema = object_of({**schema["properties"], "meta": {"oneOf": kinds} if kinds[1:] else kinds[0]})
             name += f"List{suffix_of(self)}"
         elif self.is_single_read():
             schema["properties"]["data"] = {"anyOf": [data, part_of(self, name, "Part")]}

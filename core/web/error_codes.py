@@ -37,6 +37,10 @@ EXPLANATIONS = {
         "the first request with this key is still running",
         "wait `Retry-After`, send again",
     ),
+    "GONE": (
+        "a cursor of a change feed is older than the window of the trash, or from before a restore",
+        "begin again with an empty cursor",
+    ),
     "PRECONDITION_FAILED": (
         "the object has changed since the version in `If-Match`",
         "read again, merge, send again",

@@ -43,6 +43,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "EMAIL_EXISTS": (409, "An account with this email exists."),
     "CONFLICT": (409, "This conflicts with something that exists."),
     "IDEMPOTENCY_IN_PROGRESS": (409, "A request with this Idempotency-Key is still running."),
+    "GONE": (410, "The cursor is too old, or from before a restore. Begin again with an empty one."),
     "PRECONDITION_FAILED": (412, "The object has changed since the version in If-Match."),
     "PAYLOAD_TOO_LARGE": (413, "The body is too large."),
     "UNSUPPORTED_MEDIA_TYPE": (415, "This type of body is not accepted here."),

@@ -1,0 +1,94 @@
+"""Which models and viewsets can have a change feed. The others are refused at the start, by name."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.filters import BaseFilterBackend
+
+from config.tests.reading import serializer
+from config.tests.sample_models import Board, Card, Invoice, Note, Product, Project
+from core.api.filters import FilterBackend
+from core.api.mixins.changes import ChangesViewSet
+from core.db.checks import problems_of
+from resources.models import Resource, Tag
+from resources.serializers import ResourceSerializer
+
+
+def view(model, **members):
+    of = {"queryset": model.objects.all(), "serializer_class": serializer(model, "id")}
+    return type("Feed", (ChangesViewSet,), {**of, **members})
+
+
+class OwnBackend(BaseFilterBackend):
+    def filter_queryset(self, request, queryset, view):
+        return queryset.filter(status="draft")
+
+
+MODELS = {
+    "a longer way to the owner": (Invoice, "not by a foreign key to the owner alone"),
+    "members": (Board, "not by a foreign key to the owner alone"),
+    "a parent": (Card, "not by a foreign key to the owner alone"),
+    "public rows": (Product, "not by a foreign key to the owner alone"),
+    "a rule by hand": (Note, "not by a foreign key to the owner alone"),
+    "no declaration": (Tag, "Tag does not set `keeps_changes = True`"),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_model_that_cannot_have_a_feed_is_refused_by_name(kind):
+    model, reason = MODELS[kind]
+    with pytest.raises(ImproperlyConfigured, match="Feed cannot have a change feed") as refusal:
+        view(model)
+
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize("model", [Invoice, Board, Card, Product])
+def test_a_system_check_refuses_such_a_model(model, monkeypatch):
+    monkeypatch.setattr(model, "keeps_changes", True)
+
+    assert [problem.id for problem in problems_of(model) if problem.id == "core.E007"] == ["core.E007"]
+
+
+def test_a_model_without_owner_versions_is_refused(monkeypatch):
+    monkeypatch.setattr(Project, "keeps_changes", True)
+    assert problems_of(Project) == []
+    monkeypatch.setattr(Project, "moves_owner_version", False)
+
+    assert [problem.id for problem in problems_of(Project)] == ["core.E007"]
+
+
+VIEWS = {
+    "a condition": ({"queryset": Resource.objects.filter(status="draft")}, "its `queryset` has a condition"),
+    "get_queryset": (
+        {"get_queryset": lambda self: Resource.objects.all()},
+        "Feed.get_queryset may leave rows out",
+    ),
+    "a filter backend": ({"filter_backends": [FilterBackend, OwnBackend]}, "OwnBackend may leave rows out"),
+}
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_view_that_may_leave_rows_out_is_refused(kind):
+    members, reason = VIEWS[kind]
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        view(Resource, **members)
+
+    assert reason in str(refusal.value)
+
+
+def test_a_route_with_rows_of_its_own_is_refused():
+    feed = view(Resource, serializer_class=ResourceSerializer)
+    feed.as_view({"get": "changes"})
+    with pytest.raises(ImproperlyConfigured, match="a route sets `queryset`"):
+        feed.as_view({"get": "changes"}, queryset=Resource.objects.filter(status="draft"))
+
+
+def test_a_base_without_a_model_is_not_refused():
+    assert issubclass(type("Base", (ChangesViewSet,), {}), ChangesViewSet)
+
+
+@pytest.mark.django_db
+def test_a_feed_needs_a_log_in_whatever_the_permissions(call):
+    open_to_all = view(Resource, serializer_class=ResourceSerializer, permission_classes=[])
+
+    assert call(open_to_all, "changes", method="get").status_code == 401
