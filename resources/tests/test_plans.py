@@ -9,6 +9,7 @@ from accounts.tests.factories import UserFactory
 from benchmarks.seeding import seed_resources
 from core.api.cursor import keyset_page
 from core.db import search
+from core.db.models import Change
 from resources.models import Resource, ResourceTag, Tag
 from resources.tests.factories import ResourceFactory
 
@@ -33,7 +34,7 @@ def crowd(django_db_setup, django_db_blocker):
 
 def analyze():
     with connection.cursor() as cursor:
-        for model in (Resource, ResourceTag, Tag):
+        for model in (Resource, ResourceTag, Tag, Change):
             cursor.execute(f"ANALYZE {model._meta.db_table}")
         cursor.execute("SELECT gin_clean_pending_list('resource_words')")  # as autovacuum does
 
@@ -103,6 +104,21 @@ def test_a_deep_page_starts_in_the_middle_of_the_index(many, order, index, way):
     assert scan["Index Name"] == index
     assert "ROW(" in scan["Index Cond"]
     assert "Filter" not in scan
+
+
+def test_a_page_of_the_change_feed_starts_in_the_middle_of_its_index(crowd, log_in):
+    """The sort of the index is that of the feed, and only the deletions from before the client's beginning are
+    filtered."""
+    caller = log_in(crowd)
+    first = caller.get("/api/v1/resources/changes", {"limit": 100}).json()
+    with CaptureQueriesContext(connection) as sent:
+        caller.get("/api/v1/resources/changes", {"cursor": first["meta"]["nextCursor"]})
+    statement = next(each["sql"] for each in sent if 'ORDER BY "changes"' in each["sql"])
+    [scan] = [node for node in plan_of(statement) if "Index Name" in node]
+
+    assert scan["Index Name"] == "change_in_order"
+    assert "ROW(" in scan["Index Cond"]
+    assert not {"Sort", "Incremental Sort", "Seq Scan"} & {node["Node Type"] for node in plan_of(statement)}
 
 
 def test_everybodys_newest_page_is_read_from_its_index(many):
