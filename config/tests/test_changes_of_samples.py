@@ -46,7 +46,7 @@ def test_a_model_that_cannot_have_a_feed_is_refused_by_name(kind):
 def test_a_system_check_refuses_such_a_model(model, monkeypatch):
     monkeypatch.setattr(model, "keeps_changes", True)
 
-    assert [problem.id for problem in problems_of(model) if problem.id == "core.E007"] == ["core.E007"]
+    assert [problem.id for problem in problems_of(model) if problem.id == "core.E009"] == ["core.E009"]
 
 
 def test_a_model_without_owner_versions_is_refused(monkeypatch):
@@ -54,7 +54,7 @@ def test_a_model_without_owner_versions_is_refused(monkeypatch):
     assert problems_of(Project) == []
     monkeypatch.setattr(Project, "moves_owner_version", False)
 
-    assert [problem.id for problem in problems_of(Project)] == ["core.E007"]
+    assert [problem.id for problem in problems_of(Project)] == ["core.E009"]
 
 
 VIEWS = {

@@ -48,7 +48,7 @@ def feed_problems(model: Any) -> Iterator[CheckMessage]:
     reason = refusal_of_feed(model) if model.keeps_changes else None
     if reason is not None:
         hint = "Remove `keeps_changes`, or declare `access` by a foreign key to the owner."
-        yield Error(f"It cannot have a change feed: {reason}.", hint=hint, obj=model, id="core.E007")
+        yield Error(f"It cannot have a change feed: {reason}.", hint=hint, obj=model, id="core.E009")
 
 
 def path_problems(model: Any, access: Access) -> Iterator[CheckMessage]:
