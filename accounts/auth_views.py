@@ -96,7 +96,9 @@ class RegisterView(TokenView):
 
 
 class LoginView(TokenView):
-    documented_errors: ClassVar = {"post": ("INVALID_CREDENTIALS", "ACCOUNT_LOCKED", "CSRF_FAILED")}
+    documented_errors: ClassVar = {
+        "post": ("INVALID_CREDENTIALS", "ACCOUNT_SUSPENDED", "ACCOUNT_LOCKED", "CSRF_FAILED")
+    }
 
     @extend_schema(request=serializers.LoginSerializer, responses=LOGIN_RESPONSES, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:

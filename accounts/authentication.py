@@ -81,7 +81,7 @@ def clearing(clear: Callable[[HttpResponseBase], None], *codes: str) -> Iterator
 
 
 def live_session(claims: tokens.Claims) -> Session:
-    """Return the session with its user. Raise ApiError TOKEN_REVOKED if it has ended or the user is deleted."""
+    """Return the session with its user. Raise ApiError TOKEN_REVOKED if it has ended or the user is not active."""
     session = session_of(claims)
     if session is None or not session.is_live or not session.user.is_active:
         record_refused_token(claims, session)

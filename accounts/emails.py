@@ -30,9 +30,9 @@ Purpose = OneTimeToken.Purpose
 
 @outbox.handles("accounts.password_reset")
 def send_password_reset(message: OutboxMessage) -> None:
-    """Send a reset link if an account has the address. The request made no query for it."""
+    """Send a reset link if an active account has the address. The request made no query for it."""
     with transaction.atomic():
-        user = User.objects.with_email(message.payload["email"]).select_for_update().first()
+        user = User.objects.active().with_email(message.payload["email"]).select_for_update().first()
         if user is None or not may_send_link(message, user.email):
             return
         secret = issue_token(user, Purpose.PASSWORD_RESET, user.email, settings.PASSWORD_RESET_LIFETIME)
@@ -50,7 +50,7 @@ def send_email_verification(message: OutboxMessage) -> None:
     """
     address = message.payload["email"]
     with transaction.atomic():
-        user = users_of(message).select_for_update().first()
+        user = users_of(message).active().select_for_update().first()
         if user is None or (user.email_verified if address == user.email else address != user.pending_email):
             return
         if User.objects.with_email(address).exclude(pk=user.pk).exists():

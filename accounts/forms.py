@@ -12,6 +12,7 @@ from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.models import User
 from accounts.services import passwords
 from accounts.services.lockout import AccountLocked
+from accounts.services.passwords import AccountSuspended
 from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
 from core.admin.actions import reason
 from core.admin.bounded_forms import BoundedForm, BoundedModelForm
@@ -65,6 +66,8 @@ class LogInForm(BoundedForm, AdminAuthenticationForm):
             return super().clean()
         except AccountLocked as refusal:
             raise locked(refusal) from refusal
+        except AccountSuspended as refusal:
+            raise ValidationError(refusal.message, code="suspended") from refusal
 
 
 class ServiceRules:

@@ -21,7 +21,7 @@ from accounts.serializers import (
     UpdateUserSerializer,
     UserSerializer,
 )
-from accounts.services import accounts, passwords, sessions
+from accounts.services import accounts, admins, passwords, sessions
 from core.api.etags import check_if_match
 from core.api.idempotency import idempotent
 from core.api.viewsets import BaseViewSet
@@ -78,6 +78,7 @@ class UserViewSet(BaseViewSet):
         values: dict[str, Any] = serializer.validated_data
         if self.request.user.is_superuser:
             return values
+        values.pop("status", None)
         if values.pop("role", Role.USER) != Role.USER and self.refused_credentials is not None:
             raise self.refused_credentials  # an admin with an expired token must not create a user by mistake
         return values
@@ -111,7 +112,7 @@ class UserViewSet(BaseViewSet):
 
     def lock_user(self, user: User, verified: str | None) -> User:
         """Lock the row and return it. Raise ApiError if its password or version, or the session, was replaced."""
-        accounts.lock_admins(user)
+        admins.lock_admins(user)
         user = self.locked_object()
         passwords.refuse_replaced(user, verified)
         sessions.require_live(self.request.auth)

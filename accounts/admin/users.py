@@ -22,7 +22,16 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import Session, User
-from accounts.services import accounts, email_changes, groups, lockout, passwords, sessions
+from accounts.services import (
+    accounts,
+    admins,
+    email_changes,
+    groups,
+    lockout,
+    passwords,
+    sessions,
+    suspension,
+)
 from core.admin.base import BaseAdmin, TrashFilter
 from core.admin.lists import NullFilter
 from core.web.errors import ApiError
@@ -31,6 +40,11 @@ from core.web.errors import ApiError
 class VerifiedFilter(NullFilter):
     title = parameter_name = "verified"
     column = "email_verified_at"
+
+
+class SuspendedFilter(NullFilter):
+    title = parameter_name = "suspended"
+    column = "suspended_at"
 
 
 class LockedFilter(admin.SimpleListFilter):
@@ -58,7 +72,7 @@ class UserChangeList(ChangeList):
 class UserAdmin(BaseAdmin):
     form = UserForm
     list_display = ("email", "name", "role", "verified", "live_sessions", "lock", "state", "created_at")
-    list_filter = (TrashFilter, "role", VerifiedFilter, LockedFilter)
+    list_filter = (TrashFilter, "role", VerifiedFilter, SuspendedFilter, LockedFilter)
     search_fields = ("search_text",)
     search_help_text = _(
         "Parts of the name or the email address, in any case and with or without accents,"
@@ -67,7 +81,10 @@ class UserAdmin(BaseAdmin):
     ordering = ("-created_at", "-id")
     sortable_by = ("email", "name", "role", "created_at")
     filter_horizontal = ("groups",)
-    actions = ("end_sessions", "unlock", "resend_verification", "cancel_email_change")
+    actions = (
+        *("end_sessions", "unlock", "resend_verification", "cancel_email_change"),
+        *("suspend", "unsuspend"),
+    )
     delete_consequence = (
         "All sessions end at once and the address is free again."
         " The data of the account is erased 30 days later."
@@ -124,7 +141,7 @@ class UserAdmin(BaseAdmin):
 
     def may_change(self, request: HttpRequest, user: User | None) -> bool:
         actor: Any = request.user
-        return user is None or (user.is_active and actor.outranks(user))
+        return user is None or (user.deleted_at is None and actor.outranks(user))
 
     # --- columns ------------------------------------------------------------------------------
 
@@ -145,16 +162,17 @@ class UserAdmin(BaseAdmin):
         locks = getattr(user, "locks", None)
         if locks is None:  # a single user, not a list
             locks = lockout.locks([user.email])
-        seconds = locks.get(user.email, 0) if user.is_active else 0
+        seconds = locks.get(user.email, 0) if user.deleted_at is None else 0
         return f"locked for {-(-seconds // 60)} min" if seconds else "–"
 
     @admin.display(description="state")
     def state(self, user: User) -> str:
-        return "active" if user.deleted_at is None else f"deleted {user.deleted_at:%Y-%m-%d}"
+        since = user.deleted_at or user.suspended_at
+        return f"{user.status.value} {since:%Y-%m-%d}" if since else user.status.value
 
     @admin.display(description="password")
     def password_link(self, user: User) -> SafeString | str:
-        if not user.is_active:
+        if user.deleted_at is not None:
             return "–"
         link = reverse("admin:accounts_user_password", args=[user.pk])
         return format_html('<a href="{}">Set a new password</a>', link)
@@ -169,7 +187,7 @@ class UserAdmin(BaseAdmin):
             obj.pk = accounts.create_account(**given, actor=actor).pk
             obj.refresh_from_db()
             return
-        accounts.lock_admins(User.objects.get(pk=obj.pk))  # `obj` has the new role of the form
+        admins.lock_admins(User.objects.get(pk=obj.pk))  # `obj` has the new role of the form
         user = self.newest(User.objects.all(), form)
         changes = {name: values[name] for name in ("name", "role") if name in form.changed_data}
         accounts.update_account(user=user, actor=actor, changes=changes)
@@ -180,7 +198,7 @@ class UserAdmin(BaseAdmin):
         """Save nothing: the services have saved the groups."""
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        accounts.lock_admins(obj)
+        admins.lock_admins(obj)
         user = User.objects.select_for_update().get(pk=obj.pk)
         accounts.delete_account(user=user, actor=request.user)  # type: ignore[arg-type]
 
@@ -220,7 +238,7 @@ class UserAdmin(BaseAdmin):
         actor: Any = request.user
 
         def act_if_outranked(user: User) -> bool | None:
-            if not user.is_active:
+            if user.deleted_at is not None:
                 return False
             if not actor.outranks(user):
                 raise ApiError("FORBIDDEN", message="Only an admin may do this to staff.")
@@ -251,3 +269,15 @@ class UserAdmin(BaseAdmin):
         consequence = _("The new address is deleted, and the link sent to it no longer works.")
         cancel, done = email_changes.cancel_email_change, _("Changes cancelled")
         return self.for_each_outranked(request, queryset, cancel, done, consequence)
+
+    @admin.action(description=_("Suspend"), permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        consequence = _(
+            "They are logged out on every device at once, and cannot log in until they are unsuspended."
+        )
+        return self.for_each_outranked(request, queryset, suspension.suspend, _("Suspended"), consequence)
+
+    @admin.action(description=_("Unsuspend"), permissions=["change"])
+    def unsuspend(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        consequence = _("They can log in again.")
+        return self.for_each_outranked(request, queryset, suspension.unsuspend, _("Unsuspended"), consequence)

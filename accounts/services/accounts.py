@@ -5,24 +5,19 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import Role, User, UserQuerySet
+from accounts.models import Role, User
+from accounts.services.admins import require_another_admin
 from accounts.services.email_changes import EmailTaken, change_address, enqueue_verification
 from accounts.services.lockout import clear_failures
 from accounts.services.passwords import check_current_password, check_rules, hash_password
 from accounts.services.recovery import lock_user, refuse_outranked, require_admin
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
+from accounts.services.suspension import set_status
 from core.api.personal_data import export_of
 from core.audit import services as audit
-from core.web.errors import ApiError, FieldError
+from core.web.errors import FieldError
 from core.web.logs import log_on_commit
 from core.web.request_context import identify
-
-
-class LastAdmin(ApiError):
-    code = "CONFLICT"
-
-    def __init__(self) -> None:
-        super().__init__(message="The last admin can neither be demoted nor deleted.")
 
 
 def create_account(
@@ -98,12 +93,14 @@ def authorize_changes(
 
 
 def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
-    """Update `name`, `email` and `role`, if given. The caller holds the row.
+    """Update `name`, `email`, `role` and `status`, if given. The caller holds the row.
 
     A new address is stored in `pending_email` until it is verified. The old address gets a notice.
     Raise EmailTaken, LastAdmin, and ApiError for a user of a higher role.
     """
     refuse_outranked(user, actor)
+    if "status" in changes:  # first, because it reads the row again
+        change_status(user, changes["status"], actor)
     columns = []
     before = {"name": user.name, "pendingEmail": user.pending_email}
     if changes.get("name", user.name) != user.name:
@@ -137,21 +134,10 @@ def change_role(user: User, role: str, actor: User) -> None:
     user.role = role
 
 
-def lock_admins(user: User) -> None:
-    """Lock all admins if `user` is one. Call it before the row itself is locked: two admins who remove each other
-    must lock in one order to avoid a deadlock."""
-    if user.role == Role.ADMIN:
-        list(admins().select_for_update())
-
-
-def require_another_admin(user: User) -> None:
-    """Raise LastAdmin if there is no other. Lock all admins, so that two cannot demote each other at once."""
-    if not [admin for admin in admins().select_for_update() if admin.pk != user.pk]:
-        raise LastAdmin
-
-
-def admins() -> UserQuerySet:
-    return User.objects.not_deleted().filter(role=Role.ADMIN).order_by("pk")
+def change_status(user: User, status: str, actor: User) -> None:
+    if status != user.status:
+        require_admin(actor)
+        set_status(user=user, status=status, actor=actor)
 
 
 def authorize_deletion(*, user: User, actor: User, password: str | None) -> str | None:

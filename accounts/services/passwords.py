@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.addresses import lookup_email
 from accounts.hash_limit import hash_limit
-from accounts.models import OneTimeToken, Session, User
+from accounts.models import OneTimeToken, Session, Status, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.services.notices import enqueue_notice
 from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
@@ -28,6 +28,10 @@ from core.web.errors import ApiError, FieldError
 
 class InvalidCredentials(ApiError):
     code = "INVALID_CREDENTIALS"
+
+
+class AccountSuspended(ApiError):
+    code = "ACCOUNT_SUSPENDED"
 
 
 class WrongPassword(FieldError):
@@ -63,8 +67,8 @@ def check_rules(password: str, user: User, field: str) -> None:
 
 
 def check_credentials(email: str, password: str) -> User:
-    """Return the user with this password. Raise AccountLocked or InvalidCredentials. An unknown address takes the
-    same steps and the same time as a known one.
+    """Return the user with this password. Raise AccountLocked, InvalidCredentials or, only with the right password,
+    AccountSuspended. An unknown address takes the same steps and the same time as a known one.
 
     The lock is checked and the failure counted while the slot is held. So of a hundred parallel guesses only as many
     are hashed as lock the address, and one for each process.
@@ -76,12 +80,21 @@ def check_credentials(email: str, password: str) -> User:
         if user is None:
             make_password(password)
         elif user.check_password(password):
+            refuse_suspended(user)
             if failed_before:
                 clear_failures(address)
             metrics.logins_total.labels("success").inc()
             return user
         count_failure(address, user)
     raise InvalidCredentials
+
+
+def refuse_suspended(user: User) -> None:
+    """Raise AccountSuspended, and record it. Call it after the password was verified: a stranger must not learn it."""
+    if user.status == Status.SUSPENDED:
+        metrics.logins_total.labels("suspended").inc()
+        audit.record_bounded("login.refused", caller=user.pk, target=user)
+        raise AccountSuspended
 
 
 def check_current_password(user: User, password: str, *, field: str = "currentPassword") -> None:

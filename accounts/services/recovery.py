@@ -30,7 +30,7 @@ def refuse_outranked(user: User, actor: User | None) -> None:
     may be outdated."""
     if actor is None or actor.pk == user.pk:
         return
-    current = User.objects.not_deleted().filter(pk=actor.pk).first()
+    current = User.objects.active().filter(pk=actor.pk).first()
     if current is None or not current.outranks(user):
         raise ApiError("FORBIDDEN", message=_("Only an admin may do this to staff."))
 
@@ -38,7 +38,7 @@ def refuse_outranked(user: User, actor: User | None) -> None:
 def require_admin(actor: User) -> None:
     """Raise ApiError (FORBIDDEN) unless `actor` is an admin now. An admin who is demoted during a request must not
     give roles or groups to others."""
-    if not User.objects.not_deleted().filter(pk=actor.pk, role=Role.ADMIN).exists():
+    if not User.objects.active().filter(pk=actor.pk, role=Role.ADMIN).exists():
         raise ApiError("FORBIDDEN")
 
 

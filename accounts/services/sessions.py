@@ -10,9 +10,9 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts import tokens
-from accounts.models import Session, User
+from accounts.models import Session, Status, User
 from accounts.services.notices import enqueue_notice
-from accounts.services.passwords import InvalidCredentials, check_credentials
+from accounts.services.passwords import AccountSuspended, InvalidCredentials, check_credentials
 from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
 from core.audit import services as audit
 from core.db.statements import insert
@@ -33,13 +33,17 @@ class TokenRevoked(ApiError):
 
 
 def login(*, email: str, password: str) -> TokenPair:
-    """Verify the credentials and open a session. Raise AccountLocked or InvalidCredentials."""
+    """Verify the credentials and open a session. Raise as `check_credentials`."""
     user = check_credentials(email, password)
     with transaction.atomic():
-        # The row is locked until the session is stored. A reset or a deletion while the slow hash runs must not
-        # miss this session.
-        if not User.objects.not_deleted().filter(pk=user.pk, password=user.password).select_for_update():
+        # The row is locked until the session is stored. A reset, a suspension or a deletion while the slow hash runs
+        # must not miss this session.
+        rows = User.objects.not_deleted().filter(pk=user.pk, password=user.password)
+        current = rows.select_for_update().first()
+        if current is None:
             raise InvalidCredentials
+        if current.status == Status.SUSPENDED:
+            raise AccountSuspended
         pair = open_session(user)
         user.last_login = pair.session.created_at
         user.save(update_fields=["last_login"])

@@ -35,6 +35,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "INVALID_CREDENTIALS": (401, "The email or the password is wrong."),
     "FORBIDDEN": (403, "Your role does not allow this."),
     "CSRF_FAILED": (403, "The CSRF token is missing or wrong."),
+    "ACCOUNT_SUSPENDED": (403, "This account is suspended."),
     "NOT_FOUND": (404, "There is nothing here."),
     "METHOD_NOT_ALLOWED": (405, "This method is not allowed here."),
     "NOT_ACCEPTABLE": (406, "Responses are only available as application/json."),
