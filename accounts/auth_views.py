@@ -21,7 +21,7 @@ from accounts.lasting_authentication import (
 )
 from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
-from accounts.services import accounts, email_changes, passwords, sessions
+from accounts.services import accounts, email_changes, passwords, registration, sessions
 from accounts.services.sessions import TokenPair
 from core.api.idempotency import idempotent
 from core.api.serializers import refuse_unknown_fields
@@ -76,9 +76,10 @@ class TokenView(PublicAuthView):
 
 
 class RegisterView(TokenView):
-    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS", "CSRF_FAILED")}
+    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS", "CSRF_FAILED", "REGISTRATION_CLOSED")}
 
     def new_user(self, request: Request) -> User:
+        registration.require_open_registration()
         cookies.wants_cookies(request)  # to refuse a request before the slow hash
         return accounts.new_user(**validated(serializers.RegisterSerializer, request))
 

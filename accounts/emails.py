@@ -41,6 +41,22 @@ def send_password_reset(message: OutboxMessage) -> None:
     audit.record("password.reset_link_sent", target=user)
 
 
+@outbox.handles("accounts.invitation")
+def send_invitation(message: OutboxMessage) -> None:
+    """Send a link to set the first password, instead of the link before. Send none if the account has a password."""
+    address = message.payload["email"]
+    with transaction.atomic():
+        user = users_of(message).active().select_for_update().first()
+        if user is None or user.has_usable_password() or user.email != address:
+            return
+        if not may_send_link(message, address):
+            return
+        user.one_time_tokens.filter(purpose=Purpose.INVITATION, used_at=None).delete()
+        secret = issue_token(user, Purpose.INVITATION, address, settings.INVITATION_LIFETIME)
+    context = {"user": user, "link": page_link("reset-password", secret)}
+    send_counted(Kind.LINK, "invitation", to=address, context=context, cause=message)
+
+
 @outbox.handles("accounts.email_proof")
 def send_email_verification(message: OutboxMessage) -> None:
     """Send a link to an address that is still unverified or pending.
@@ -179,6 +195,7 @@ def samples() -> dict[str, dict[str, Any]]:
     notice = {"user": user, "is_proven": True, "act_link": act_link()}
     return {
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
+        "invitation": {"user": user, "link": page_link("reset-password", "sample")},
         "email_proof": {"user": user, "link": page_link("verify-email", "sample"), "changing": False},
         "email_change_requested": {**notice, "new_email": "ann@new.example"},
         "email_changed": {

@@ -221,6 +221,7 @@ class OneTimeToken(models.Model):
 
     class Purpose(models.TextChoices):
         PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a purpose
+        INVITATION = "invitation"
         EMAIL_PROOF = "email_proof"
         EMAIL_UNDO = "email_undo"
 

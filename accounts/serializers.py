@@ -102,9 +102,19 @@ class RegisterSerializer(serializers.Serializer[Any]):
 
 
 class CreateUserSerializer(RegisterSerializer):
+    """A new account. `may_invite` of the context is whether the caller may leave out the password."""
+
+    password = NewPasswordField(
+        required=False, help_text="Only admins can leave it out: the person gets an invitation by email."
+    )
     role = serializers.ChoiceField(choices=Role.choices, required=False, help_text="Only admins can set it.")
     # Another person than in the example of register, so that both examples work.
     examples: ClassVar = {"email": "grace@example.com", "name": "Grace Hopper"}
+
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        fields["password"].required = not self.context.get("may_invite", True)
+        return fields
 
 
 class UpdateUserSerializer(serializers.Serializer[Any]):

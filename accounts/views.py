@@ -21,7 +21,7 @@ from accounts.serializers import (
     UpdateUserSerializer,
     UserSerializer,
 )
-from accounts.services import accounts, admins, passwords, sessions
+from accounts.services import accounts, admins, passwords, registration, sessions
 from core.api.etags import check_if_match
 from core.api.idempotency import idempotent
 from core.api.viewsets import BaseViewSet
@@ -48,7 +48,7 @@ class UserViewSet(BaseViewSet):
     }
     documented_errors: ClassVar = {
         # FORBIDDEN: the admin was demoted during the request.
-        "create": ("EMAIL_EXISTS", "FORBIDDEN"),
+        "create": ("EMAIL_EXISTS", "FORBIDDEN", "REGISTRATION_CLOSED"),
         "update": (*CHANGE_ERRORS, "FORBIDDEN"),
         "partial_update": (*CHANGE_ERRORS, "FORBIDDEN"),
         "destroy": (*DELETION_ERRORS, "FORBIDDEN"),
@@ -73,7 +73,9 @@ class UserViewSet(BaseViewSet):
         return User.objects.all() if "status" in self.request.query_params else User.objects.not_deleted()
 
     def input(self, *, partial: bool = False) -> dict[str, Any]:
-        serializer = self.input_serializers[self.action](data=self.request.data, partial=partial)
+        serializer = self.input_serializers[self.action](
+            data=self.request.data, partial=partial, context={"may_invite": self.request.user.is_superuser}
+        )
         self.validate(serializer)
         values: dict[str, Any] = serializer.validated_data
         if self.request.user.is_superuser:
@@ -90,12 +92,20 @@ class UserViewSet(BaseViewSet):
         return super().respond(instance, status, **headers)
 
     def new_user(self, request: UserRequest, *args: Any, **kwargs: Any) -> User:
+        """Return the user of the request, with a hash. An admin whose token has expired gets that error, and not one
+        for anonymous callers."""
+        is_for_admins = "password" not in request.data or not registration.is_open()
+        if self.refused_credentials is not None and is_for_admins:
+            raise self.refused_credentials
+        registration.require_open_registration(actor=self.actor())
         return accounts.new_user(**self.input())
+
+    def actor(self) -> User | None:
+        return self.request.user if self.request.user.is_authenticated else None
 
     @idempotent(prepare="new_user")
     def create(self, request: UserRequest, *args: Any, prepared: User, **kwargs: Any) -> Response:
-        actor = request.user if request.user.is_authenticated else None
-        user = accounts.add_account(user=prepared, actor=actor)
+        user = accounts.add_account(user=prepared, actor=self.actor())
         return self.respond(user, 201, Location=f"{request.path}/{user.pk}")
 
     def update(self, request: UserRequest, *args: Any, partial: bool = False, **kwargs: Any) -> Response:

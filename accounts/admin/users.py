@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from accounts.admin.user_lists import LockedFilter, SuspendedFilter, UserChangeList, VerifiedFilter
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import Session, User
 from accounts.services import (
@@ -29,43 +29,12 @@ from accounts.services import (
     groups,
     lockout,
     passwords,
+    registration,
     sessions,
     suspension,
 )
 from core.admin.base import BaseAdmin, TrashFilter
-from core.admin.lists import NullFilter
 from core.web.errors import ApiError
-
-
-class VerifiedFilter(NullFilter):
-    title = parameter_name = "verified"
-    column = "email_verified_at"
-
-
-class SuspendedFilter(NullFilter):
-    title = parameter_name = "suspended"
-    column = "suspended_at"
-
-
-class LockedFilter(admin.SimpleListFilter):
-    title = "lock"
-    parameter_name = "locked"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("yes", "Locked now")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(pk__in=lockout.locked_users()) if self.value() == "yes" else queryset
-
-
-class UserChangeList(ChangeList):
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        users = list(self.result_list)
-        locks = lockout.locks(user.email for user in users)
-        for user in users:
-            user.locks = locks
-        self.result_list = users
 
 
 @admin.register(User)
@@ -83,7 +52,7 @@ class UserAdmin(BaseAdmin):
     filter_horizontal = ("groups",)
     actions = (
         *("end_sessions", "unlock", "resend_verification", "cancel_email_change"),
-        *("suspend", "unsuspend"),
+        *("invite_again", "suspend", "unsuspend"),
     )
     delete_consequence = (
         "All sessions end at once and the address is free again."
@@ -132,6 +101,9 @@ class UserAdmin(BaseAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UserChangeList
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not registration.is_closed()
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and self.may_change(request, obj)
@@ -269,6 +241,12 @@ class UserAdmin(BaseAdmin):
         consequence = _("The new address is deleted, and the link sent to it no longer works.")
         cancel, done = email_changes.cancel_email_change, _("Changes cancelled")
         return self.for_each_outranked(request, queryset, cancel, done, consequence)
+
+    @admin.action(description=_("Invite again"), permissions=["change"])
+    def invite_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return self.for_each_outranked(
+            request, queryset, registration.invite_again, _("Invitations enqueued")
+        )
 
     @admin.action(description=_("Suspend"), permissions=["change"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -11,6 +11,7 @@ from accounts.services.email_changes import EmailTaken, change_address, enqueue_
 from accounts.services.lockout import clear_failures
 from accounts.services.passwords import check_current_password, check_rules, hash_password
 from accounts.services.recovery import lock_user, refuse_outranked, require_admin
+from accounts.services.registration import enqueue_invitation
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
 from accounts.services.suspension import set_status
 from core.api.personal_data import export_of
@@ -21,9 +22,10 @@ from core.web.request_context import identify
 
 
 def create_account(
-    *, email: str, password: str, name: str, role: str = Role.USER, actor: User | None = None
+    *, email: str, password: str | None, name: str, role: str = Role.USER, actor: User | None = None
 ) -> User:
-    """Create an account. `email` is canonical. Raise EmailTaken, or ApiError for a password that breaks the rules."""
+    """Create an account, without a password as an invitation. `email` is canonical. Raise EmailTaken, or ApiError for
+    a password that breaks the rules."""
     return add_account(user=new_user(email=email, password=password, name=name, role=role), actor=actor)
 
 
@@ -38,9 +40,13 @@ def create_admin(*, email: str, password: str, name: str) -> User:
     return user
 
 
-def new_user(*, email: str, password: str, name: str, role: str = Role.USER) -> User:
-    """Return a user that is not stored yet, because the slow hash must not hold a transaction open."""
+def new_user(*, email: str, password: str | None = None, name: str, role: str = Role.USER) -> User:
+    """Return a user that is not stored yet, because the slow hash must not hold a transaction open. A user without a
+    password gets an invitation when it is stored."""
     user = User(email=email, name=name, role=role)
+    if password is None:
+        user.set_unusable_password()
+        return user
     check_rules(password, user, "password")
     user.password = hash_password(password)
     return user
@@ -77,7 +83,9 @@ def store_user(user: User, actor: User | None) -> None:
         raise EmailTaken from error
     role = {"role": [None, user.role]} if user.role != Role.USER else None
     audit.record("user.created", actor_id=actor.pk if actor else None, target=user, changes=role)
-    if not user.email_verified:
+    if not user.has_usable_password():
+        enqueue_invitation(user, actor)
+    elif not user.email_verified:
         enqueue_verification(user, user.email)
 
 

@@ -16,7 +16,7 @@ from accounts.hash_limit import hash_limit
 from accounts.models import OneTimeToken, Session, Status, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.services.notices import enqueue_notice
-from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
+from accounts.services.recovery import SETS_PASSWORD, lock_user, refuse_outranked, void_open_links
 from accounts.validators import normalize_password
 from core.audit import services as audit
 from core.outbox import services as outbox
@@ -154,9 +154,9 @@ def request_password_reset(*, email: str) -> None:
 
 
 def reset_password(*, token: str, password: str) -> None:
-    """Spend the token, set the password, end every session and the lock-out. Raise InvalidToken, or ApiError for a
-    weak password, which does not spend the token."""
-    secret = find_token(token, OneTimeToken.Purpose.PASSWORD_RESET)
+    """Spend the token of a reset link or an invitation, set the password, end every session and the lock-out. Raise
+    InvalidToken, or ApiError for a weak password, which does not spend the token."""
+    secret = find_token(token, *SETS_PASSWORD)
     user = secret.user
     check_rules(password, user, "password")
     encoded = hash_password(password)
@@ -204,10 +204,11 @@ def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
     enqueue_notice("accounts.password_changed", user, expires_in=timedelta(days=2))
 
 
-def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeToken:
-    """Return the unspent token of an active user, with `or_spent` a spent one too. Raise InvalidToken."""
+def find_token(token: str, *purposes: str, or_spent: bool = False) -> OneTimeToken:
+    """Return the unspent token of an active user, with `or_spent` a spent one too. Raise InvalidToken for another, and
+    for one of none of these purposes."""
     matches = OneTimeToken.objects.select_related("user").filter(
-        token_hash=tokens.digest(token), purpose=purpose
+        token_hash=tokens.digest(token), purpose__in=purposes
     )
     secret = matches.first()
     if secret is None:

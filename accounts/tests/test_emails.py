@@ -12,6 +12,7 @@ LINK = "https://app.example.com/account/x?token=Abc_1-2&kept=yes"
 ACT = "https://app.example.com/account/forgot-password"
 TEMPLATES = {
     "password_reset": ("Reset your password", {"link": LINK}),
+    "invitation": ("Your new account", {"link": LINK}),
     "email_proof": ("Confirm your email address", {"link": LINK, "changing": False}),
     "email_change_requested": (
         "Your email address is about to change",
@@ -34,8 +35,8 @@ TEMPLATES = {
         },
     ),
 }
-WITH_LINK = ["password_reset", "email_proof", "email_changed"]
-NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "email_proof"}]
+WITH_LINK = ["password_reset", "invitation", "email_proof", "email_changed"]
+NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "invitation", "email_proof"}]
 GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
 
@@ -101,7 +102,12 @@ def test_the_html_has_the_link_as_a_button_and_as_text(template):
 
 @pytest.mark.parametrize(
     ("template", "life"),
-    [("password_reset", "hour"), ("email_proof", "24 hours"), ("email_changed", "7 days")],
+    [
+        ("password_reset", "hour"),
+        ("invitation", "7 days"),
+        ("email_proof", "24 hours"),
+        ("email_changed", "7 days"),
+    ],
 )
 def test_a_link_comes_with_its_lifetime(template, life):
     message = written(template)
@@ -114,6 +120,7 @@ def test_a_link_comes_with_its_lifetime(template, life):
     ("template", "advice"),
     [
         ("password_reset", "If it was not you, ignore this email"),
+        ("invitation", "If you do not expect an account, ignore this email"),
         ("email_proof", "ignore this email"),
         ("email_change_requested", "If it was not you"),
         ("email_changed", "If it was not you"),

@@ -81,6 +81,7 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
         "CELERY_BROKER_URL": "kafka://x",
         "THROTTLE_AUTH": "100/fortnight",
         "TRUSTED_PROXIES": "-1",
+        "REGISTRATION": "by invitation",
         "BCRYPT_ROUNDS": "many",
         "ACCESS_TOKEN_MINUTES": "soon",
         "FRONTEND_URL": "app.example.com",
