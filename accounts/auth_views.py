@@ -217,6 +217,8 @@ class CsrfView(ApiView):
 
 
 class LogoutAllView(ApiView):
+    admits_unverified = True
+
     @extend_schema(request=None, responses={204: None})
     def post(self, request: UserRequest) -> Response:
         """End every session of the caller."""
@@ -225,6 +227,7 @@ class LogoutAllView(ApiView):
 
 
 class ChangePasswordView(ApiView):
+    admits_unverified = True
     documented_errors: ClassVar = {"post": ("ACCOUNT_LOCKED",)}
 
     @extend_schema(request=serializers.ChangePasswordSerializer, responses={204: None})
@@ -238,6 +241,8 @@ class ChangePasswordView(ApiView):
 
 
 class ResendVerificationView(ApiView):
+    admits_unverified = True
+
     @extend_schema(request=None, responses={202: None})
     def post(self, request: UserRequest) -> Response:
         """Send the verification email again to each unverified address: that of the account and a pending one."""

@@ -152,6 +152,12 @@ class User(PasswordModel, PermissionsMixin, BaseModel):
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
 
+    @property
+    def may_use_api(self) -> bool:
+        """Return whether more than the own account is open to the user: with REQUIRE_VERIFIED_EMAIL it needs a
+        verified address."""
+        return self.is_active and (self.email_verified or not settings.REQUIRE_VERIFIED_EMAIL)
+
     def outranks(self, other: "User") -> bool:
         """Return whether the user may change the other account in the admin: staff may change users, admins all."""
         return self.is_superuser or (self.is_staff and not other.is_staff)

@@ -12,6 +12,9 @@ me = MeViewSet.as_view(
     {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"},
 )
 
+# Not for a user with an unverified address, unlike the other methods of the own account.
+export = MeViewSet.as_view({"get": "export"}, admits_unverified=False)
+
 urlpatterns = [
     path(
         "auth/",
@@ -35,6 +38,6 @@ urlpatterns = [
         ),
     ),
     path("users/me", me, name="user-me"),
-    path("users/me/export", MeViewSet.as_view({"get": "export"}), name="user-export"),
+    path("users/me/export", export, name="user-export"),
     *router.urls,
 ]

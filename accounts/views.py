@@ -74,16 +74,22 @@ class UserViewSet(BaseViewSet):
 
     def input(self, *, partial: bool = False) -> dict[str, Any]:
         serializer = self.input_serializers[self.action](
-            data=self.request.data, partial=partial, context={"may_invite": self.request.user.is_superuser}
+            data=self.request.data, partial=partial, context={"may_invite": self.may_be_admin()}
         )
         self.validate(serializer)
         values: dict[str, Any] = serializer.validated_data
         if self.request.user.is_superuser:
             return values
         values.pop("status", None)
-        if values.pop("role", Role.USER) != Role.USER and self.refused_credentials is not None:
+        is_for_admins = values.pop("role", Role.USER) != Role.USER or (
+            self.action == "create" and "password" not in values
+        )
+        if is_for_admins and self.refused_credentials is not None:
             raise self.refused_credentials  # an admin with an expired token must not create a user by mistake
         return values
+
+    def may_be_admin(self) -> bool:
+        return self.request.user.is_superuser or self.refused_credentials is not None
 
     def respond(self, instance: User, status: int = 200, **headers: str) -> Response:
         """Record that an admin views another user, as in the admin site."""
@@ -92,10 +98,9 @@ class UserViewSet(BaseViewSet):
         return super().respond(instance, status, **headers)
 
     def new_user(self, request: UserRequest, *args: Any, **kwargs: Any) -> User:
-        """Return the user of the request, with a hash. An admin whose token has expired gets that error, and not one
-        for anonymous callers."""
-        is_for_admins = "password" not in request.data or not registration.is_open()
-        if self.refused_credentials is not None and is_for_admins:
+        """Return the user of the request, with a hash. An admin whose token has expired gets that error for what
+        anonymous callers may not do."""
+        if self.refused_credentials is not None and not registration.is_open():
             raise self.refused_credentials
         registration.require_open_registration(actor=self.actor())
         return accounts.new_user(**self.input())
@@ -145,6 +150,7 @@ class UserViewSet(BaseViewSet):
 class MeViewSet(UserViewSet):
     """The caller's own account."""
 
+    admits_unverified = True
     schema_name = "Me"
     schema_title = "the caller's account"
     input_serializers: ClassVar = UserViewSet.input_serializers | {"destroy": DeleteOwnAccountSerializer}
@@ -168,6 +174,7 @@ class SessionViewSet(BaseViewSet):
     """The caller's live sessions."""
 
     request: UserRequest
+    admits_unverified = True
     queryset = Session.objects.all()
     serializer_class = SessionSerializer
     exposed: ClassVar = frozenset({"list", "destroy"})

@@ -194,6 +194,7 @@ AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
 # Who may create accounts: anybody, only admins, or only commands of the operator.
 REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])
 REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "open"
+REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -152,8 +152,10 @@ def test_a_suspension_voids_the_link_and_a_role_does_not(admin, invited, emailed
     assert accept(anonymous, token).status_code == (400 if "status" in change else 204)
 
 
-def test_a_suspension_before_the_email_sends_none(admin, invited, deliver):
+@pytest.mark.parametrize("then", ["suspended", "active"])
+def test_a_suspension_before_the_email_sends_none(admin, invited, deliver, then):
     admin.patch(f"{URL}/{invited.pk}", {"status": "suspended"})
+    admin.patch(f"{URL}/{invited.pk}", {"status": then})
 
     assert deliver() == []
 

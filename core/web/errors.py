@@ -36,6 +36,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "FORBIDDEN": (403, "Your role does not allow this."),
     "CSRF_FAILED": (403, "The CSRF token is missing or wrong."),
     "ACCOUNT_SUSPENDED": (403, "This account is suspended."),
+    "EMAIL_UNVERIFIED": (403, "Verify your email address first."),
     "REGISTRATION_CLOSED": (403, "Accounts cannot be created here."),
     "NOT_FOUND": (404, "There is nothing here."),
     "METHOD_NOT_ALLOWED": (405, "This method is not allowed here."),

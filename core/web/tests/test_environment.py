@@ -82,6 +82,7 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
         "THROTTLE_AUTH": "100/fortnight",
         "TRUSTED_PROXIES": "-1",
         "REGISTRATION": "by invitation",
+        "REQUIRE_VERIFIED_EMAIL": "perhaps",
         "BCRYPT_ROUNDS": "many",
         "ACCESS_TOKEN_MINUTES": "soon",
         "FRONTEND_URL": "app.example.com",
