@@ -1,4 +1,4 @@
-"""The endpoints under /auth. Each validates, calls one service and responds."""
+"""The endpoints under /auth, and that which undoes a deletion. Each validates, calls one service and responds."""
 
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from accounts.lasting_authentication import (
 )
 from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
-from accounts.services import accounts, email_changes, passwords, registration, sessions
+from accounts.services import accounts, email_changes, passwords, registration, sessions, undeletion
 from accounts.services.sessions import TokenPair
 from core.api.idempotency import idempotent
 from core.api.serializers import refuse_unknown_fields
@@ -172,6 +172,16 @@ class UndoEmailChangeView(PublicAuthView):
     def post(self, request: Request) -> Response:
         """Restore the former address of the account by the token sent to it. Ends every session."""
         email_changes.undo_email_change(**validated(serializers.TokenSerializer, request))
+        return Response(status=204)
+
+
+class UndeleteView(PublicAuthView):
+    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS",)}
+
+    @extend_schema(request=serializers.TokenSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Undo the deletion of the own account by the token from the email that confirmed it. Opens no session."""
+        undeletion.undelete_account(**validated(serializers.TokenSerializer, request))
         return Response(status=204)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.devices import device_name
 from accounts.models import OneTimeToken, Session, User, UserQuerySet
-from accounts.services import mailboxes
+from accounts.services import mailboxes, undeletion
 from accounts.services.email_changes import was_undone_since
 from accounts.services.mailboxes import Kind
 from accounts.services.passwords import issue_token
@@ -155,11 +155,28 @@ def send_new_device(message: OutboxMessage) -> None:
         notify(message, "new_device", at=at, ip_address=ip_address, device=device)
 
 
+@outbox.handles(undeletion.KIND)
+def send_account_deleted(message: OutboxMessage) -> None:
+    """Confirm a deletion to its user, with a link to undo it until the data is erased."""
+    address = message.payload["email"]
+    with transaction.atomic():
+        rows = User.objects.trashed().filter(pk=message.payload["user"], email=address)
+        user = rows.select_for_update().first()
+        until = user and user.purge_at
+        if user is None or until is None or until <= timezone.now() or not is_queued(message):
+            return
+        secret = issue_token(user, Purpose.UNDELETE, address, until - timezone.now())
+    notify_user(user, message, "account_deleted", link=page_link("undelete", secret), until=until)
+
+
 def notify(message: OutboxMessage, template: str, **values: Any) -> None:
-    """Send a notice to the address in the message. An unverified one gets at most five an hour."""
     user = users_of(message).first()
-    if user is None:
-        return
+    if user is not None:
+        notify_user(user, message, template, **values)
+
+
+def notify_user(user: User, message: OutboxMessage, template: str, **values: Any) -> None:
+    """Send a notice to the address in the message. An unverified one gets at most five an hour."""
     to, is_proven = message.payload["email"], message.payload["proven"]
     context = {"user": user, "is_proven": is_proven, "act_link": act_link(), **values}
     if is_proven:
@@ -205,6 +222,11 @@ def samples() -> dict[str, dict[str, Any]]:
             "is_change_back": False,
         },
         "email_change_undone": notice,
+        "account_deleted": {
+            **notice,
+            "link": page_link("undelete", "sample"),
+            "until": timezone.now() + settings.TRASH_RETENTION,
+        },
         "password_changed": notice,
         "session_closed": notice,
         "new_device": {

@@ -230,6 +230,7 @@ class OneTimeToken(models.Model):
         INVITATION = "invitation"
         EMAIL_PROOF = "email_proof"
         EMAIL_UNDO = "email_undo"
+        UNDELETE = "undelete"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(

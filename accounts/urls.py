@@ -38,6 +38,7 @@ urlpatterns = [
         ),
     ),
     path("users/me", me, name="user-me"),
+    path("users/undelete", auth.UndeleteView.as_view(), name="undelete"),
     path("users/me/export", export, name="user-export"),
     *router.urls,
 ]

@@ -14,6 +14,7 @@ from accounts.services.recovery import lock_user, refuse_outranked, require_admi
 from accounts.services.registration import enqueue_invitation
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
 from accounts.services.suspension import set_status
+from accounts.services.undeletion import enqueue_deletion_notice
 from core.api.personal_data import export_of
 from core.audit import services as audit
 from core.web.errors import FieldError
@@ -154,8 +155,8 @@ def authorize_deletion(*, user: User, actor: User, password: str | None) -> str 
 
 
 def delete_account(*, user: User, actor: User) -> None:
-    """Delete softly: sessions end, the address is free again, the data is erased after TRASH_RETENTION. The caller
-    holds the row. Raise LastAdmin."""
+    """Delete softly: sessions end, the address is free again, the data is erased after TRASH_RETENTION. A user who
+    deletes the own account gets an email with a link to undo it. The caller holds the row. Raise LastAdmin."""
     with transaction.atomic():
         if user.role == Role.ADMIN:
             require_another_admin(user)
@@ -163,6 +164,8 @@ def delete_account(*, user: User, actor: User) -> None:
         user.one_time_tokens.all().delete()
         user.soft_delete()
         audit.record("user.deleted", actor_id=actor.pk, target=user)
+        if actor.pk == user.pk:
+            enqueue_deletion_notice(user)
 
 
 def export_account(*, user: User, request: Any = None) -> dict[str, Any]:

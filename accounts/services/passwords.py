@@ -205,8 +205,8 @@ def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
 
 
 def find_token(token: str, *purposes: str, or_spent: bool = False) -> OneTimeToken:
-    """Return the unspent token of an active user, with `or_spent` a spent one too. Raise InvalidToken for another, and
-    for one of none of these purposes."""
+    """Return the unspent token of an active user, with `or_spent` a spent one too. One that undoes a deletion is of a
+    deleted user. Raise InvalidToken for another, and for one of none of these purposes."""
     matches = OneTimeToken.objects.select_related("user").filter(
         token_hash=tokens.digest(token), purpose__in=purposes
     )
@@ -214,7 +214,8 @@ def find_token(token: str, *purposes: str, or_spent: bool = False) -> OneTimeTok
     if secret is None:
         raise InvalidToken
     is_spent = secret.used_at is not None and not or_spent
-    if is_spent or secret.expires_at <= timezone.now() or not secret.user.is_active:
+    expected = Status.DELETED if secret.purpose == OneTimeToken.Purpose.UNDELETE else Status.ACTIVE
+    if is_spent or secret.expires_at <= timezone.now() or secret.user.status != expected:
         record_refused(secret)
         raise InvalidToken
     context.identify(secret.user_id)

@@ -23,6 +23,10 @@ TEMPLATES = {
         {"new_email": "new@example.com", "act_link": ACT, "link": LINK},
     ),
     "email_change_undone": ("A change of your email address was undone", {"act_link": ACT}),
+    "account_deleted": (
+        "Your account was deleted",
+        {"link": LINK, "act_link": ACT, "until": datetime(2026, 1, 31, 12, 30)},
+    ),
     "password_changed": ("Your password was changed", {"act_link": ACT}),
     "session_closed": ("We closed a session of yours", {"act_link": ACT}),
     "new_device": (
@@ -35,7 +39,7 @@ TEMPLATES = {
         },
     ),
 }
-WITH_LINK = ["password_reset", "invitation", "email_proof", "email_changed"]
+WITH_LINK = ["password_reset", "invitation", "email_proof", "email_changed", "account_deleted"]
 NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "invitation", "email_proof"}]
 GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
@@ -125,6 +129,7 @@ def test_a_link_comes_with_its_lifetime(template, life):
         ("email_change_requested", "If it was not you"),
         ("email_changed", "If it was not you"),
         ("email_change_undone", "If it was not you"),
+        ("account_deleted", "If it was not you"),
         ("password_changed", "If it was not you"),
         ("session_closed", "set a new password"),
         ("new_device", "If it was not"),

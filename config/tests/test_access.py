@@ -34,7 +34,7 @@ OPEN_TO_ALL = {
             "undo-email-change",
         )
     ),
-    "POST /api/v1/users",
+    *("POST /api/v1/users", "POST /api/v1/users/undelete"),
     "GET /api/v1/schema",
     "GET /api/v1/files",
     *("GET /api/docs", "GET /api/redoc"),
@@ -42,7 +42,7 @@ OPEN_TO_ALL = {
     *("GET /", "GET /.well-known/change-password"),
     *(
         f"GET /account/{name}"
-        for name in ("forgot-password", "reset-password", "verify-email", "undo-email-change")
+        for name in ("forgot-password", "reset-password", "verify-email", "undo-email-change", "undelete")
     ),
 }
 
@@ -54,6 +54,8 @@ def samples(owner, log_in):
     stored = files.store([b"Hello"], user=owner.user, content_type="text/plain", filename="a.txt", size=5)
     files.confirm(stored)
     Purpose = OneTimeToken.Purpose
+    gone = UserFactory()
+    gone.soft_delete()
     return SimpleNamespace(
         owner=owner.user,
         addresses={"/api/v1/files": files.signed_url(stored)},
@@ -62,11 +64,12 @@ def samples(owner, log_in):
             "/api/v1/auth/sessions/{id}": log_in(owner.user).session_id,
         },
         tokens={
-            purpose: issue_token(owner.user, purpose, owner.user.email, lifetime)
-            for purpose, lifetime in (
-                (Purpose.PASSWORD_RESET, settings.PASSWORD_RESET_LIFETIME),
-                (Purpose.EMAIL_PROOF, settings.EMAIL_PROOF_LIFETIME),
-                (Purpose.EMAIL_UNDO, settings.EMAIL_UNDO_LIFETIME),
+            purpose: issue_token(user, purpose, user.email, lifetime)
+            for user, purpose, lifetime in (
+                (owner.user, Purpose.PASSWORD_RESET, settings.PASSWORD_RESET_LIFETIME),
+                (owner.user, Purpose.EMAIL_PROOF, settings.EMAIL_PROOF_LIFETIME),
+                (owner.user, Purpose.EMAIL_UNDO, settings.EMAIL_UNDO_LIFETIME),
+                (gone, Purpose.UNDELETE, settings.TRASH_RETENTION),
             )
         },
     )
@@ -97,6 +100,7 @@ def body(samples, caller, operation):
         },
         "POST /api/v1/auth/verify-email": {"token": token["email_proof"]},
         "POST /api/v1/auth/undo-email-change": {"token": token["email_undo"]},
+        "POST /api/v1/users/undelete": {"token": token["undelete"]},
         "POST /api/v1/auth/change-password": {
             "currentPassword": PASSWORD,
             "newPassword": account["password"],
