@@ -175,6 +175,14 @@ class UndoEmailChangeView(PublicAuthView):
         return Response(status=204)
 
 
+class NotMeView(PublicAuthView):
+    @extend_schema(request=serializers.TokenSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """End the session of an email about a new device by its token, and send a reset link."""
+        sessions.disown_session(**validated(serializers.TokenSerializer, request))
+        return Response(status=204)
+
+
 class UndeleteView(PublicAuthView):
     documented_errors: ClassVar = {"post": ("EMAIL_EXISTS",)}
 

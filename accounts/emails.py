@@ -150,9 +150,18 @@ def send_new_device(message: OutboxMessage) -> None:
     earlier = Session.objects.filter(
         user=message.payload["user"], pk__lt=message.payload["session"]
     ).order_by()
-    if device not in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
-        at, ip_address = message.created_at, message.payload["ip_address"]
-        notify(message, "new_device", at=at, ip_address=ip_address, device=device)
+    if device in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
+        return
+    session = Session.objects.filter(pk=message.payload["session"]).first()
+    with transaction.atomic():
+        user = users_of(message).active().select_for_update().first()
+        if user is None or session is None or not is_queued(message):
+            return
+        address = message.payload["email"]
+        secret = issue_token(user, Purpose.NOT_ME, address, settings.NOT_ME_LIFETIME, session=session)
+    at, ip_address = message.created_at, message.payload["ip_address"]
+    link = page_link("not-me", secret)
+    notify_user(user, message, "new_device", at=at, ip_address=ip_address, device=device, link=link)
 
 
 @outbox.handles(undeletion.KIND)
@@ -234,6 +243,7 @@ def samples() -> dict[str, dict[str, Any]]:
             "at": timezone.now(),
             "ip_address": "203.0.113.7",
             "device": "Firefox on Linux",
+            "link": page_link("not-me", "sample"),
         },
     }
 

@@ -231,11 +231,14 @@ class OneTimeToken(models.Model):
         EMAIL_PROOF = "email_proof"
         EMAIL_UNDO = "email_undo"
         UNDELETE = "undelete"
+        NOT_ME = "not_me"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="one_time_tokens"
     )
+    # The session that the token ends, for NOT_ME.
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, null=True, related_name="+")
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
     email = models.CharField(max_length=254)
     token_hash = models.CharField(max_length=64, unique=True)

@@ -30,6 +30,7 @@ urlpatterns = [
                 path("reset-password", auth.ResetPasswordView.as_view(), name="reset-password"),
                 path("change-password", auth.ChangePasswordView.as_view(), name="change-password"),
                 path("verify-email", auth.VerifyEmailView.as_view(), name="verify-email"),
+                path("not-me", auth.NotMeView.as_view(), name="not-me"),
                 path("undo-email-change", auth.UndoEmailChangeView.as_view(), name="undo-email-change"),
                 path(
                     "resend-verification", auth.ResendVerificationView.as_view(), name="resend-verification"

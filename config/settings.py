@@ -217,7 +217,7 @@ REFRESH_GRACE = timedelta(seconds=10)
 PASSWORD_RESET_LIFETIME = timedelta(hours=1)
 INVITATION_LIFETIME = timedelta(days=7)
 EMAIL_PROOF_LIFETIME = timedelta(hours=24)
-EMAIL_UNDO_LIFETIME = timedelta(days=7)
+EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)
 TRASH_RETENTION = timedelta(days=30)

@@ -142,15 +142,17 @@ def request_password_reset(*, email: str) -> None:
     """Enqueue an email without a query for the account, which the worker does. So a request with a known address
     takes the same time as one with an unknown address."""
     with transaction.atomic():
-        outbox.enqueue(
-            "accounts.password_reset",
-            {"email": lookup_email(email)},
-            expires_in=settings.PASSWORD_RESET_LIFETIME,
-        )
+        enqueue_reset(lookup_email(email))
         # Without the address, which may be unknown. An email that is sent has its own event with the same request id.
         audit.record_bounded(
             "password.reset_requested", caller=limit_key(context.current.get().limit_address)
         )
+
+
+def enqueue_reset(address: str) -> None:
+    """Enqueue a reset link to the account with this address, if there is one."""
+    payload = {"email": address}
+    outbox.enqueue("accounts.password_reset", payload, expires_in=settings.PASSWORD_RESET_LIFETIME)
 
 
 def reset_password(*, token: str, password: str) -> None:
@@ -228,7 +230,13 @@ def record_refused(secret: OneTimeToken) -> None:
 
 
 def issue_token(
-    user: User, purpose: str, email: str, lifetime: timedelta, *, created_at: datetime | None = None
+    user: User,
+    purpose: str,
+    email: str,
+    lifetime: timedelta,
+    *,
+    created_at: datetime | None = None,
+    session: Session | None = None,
 ) -> str:
     """Return a new secret for an email, and store its hash. Call it when the email is sent, so that no row and no
     queue contains the secret."""
@@ -236,6 +244,7 @@ def issue_token(
     now = timezone.now()
     OneTimeToken.objects.create(
         user=user,
+        session=session,
         purpose=purpose,
         email=email,
         token_hash=tokens.digest(secret),

@@ -36,10 +36,11 @@ TEMPLATES = {
             "ip_address": "203.0.113.7",
             "device": "<i>Firefox</i>",
             "act_link": ACT,
+            "link": LINK,
         },
     ),
 }
-WITH_LINK = ["password_reset", "invitation", "email_proof", "email_changed", "account_deleted"]
+WITH_LINK = ["password_reset", "invitation", "email_proof", "email_changed", "account_deleted", "new_device"]
 NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "invitation", "email_proof"}]
 GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
@@ -111,6 +112,7 @@ def test_the_html_has_the_link_as_a_button_and_as_text(template):
         ("invitation", "7 days"),
         ("email_proof", "24 hours"),
         ("email_changed", "7 days"),
+        ("new_device", "7 days"),
     ],
 )
 def test_a_link_comes_with_its_lifetime(template, life):

@@ -32,6 +32,7 @@ OPEN_TO_ALL = {
             "reset-password",
             "verify-email",
             "undo-email-change",
+            "not-me",
         )
     ),
     *("POST /api/v1/users", "POST /api/v1/users/undelete"),
@@ -42,7 +43,14 @@ OPEN_TO_ALL = {
     *("GET /", "GET /.well-known/change-password"),
     *(
         f"GET /account/{name}"
-        for name in ("forgot-password", "reset-password", "verify-email", "undo-email-change", "undelete")
+        for name in (
+            "forgot-password",
+            "reset-password",
+            "verify-email",
+            "undo-email-change",
+            "undelete",
+            "not-me",
+        )
     ),
 }
 
@@ -69,6 +77,7 @@ def samples(owner, log_in):
                 (owner.user, Purpose.PASSWORD_RESET, settings.PASSWORD_RESET_LIFETIME),
                 (owner.user, Purpose.EMAIL_PROOF, settings.EMAIL_PROOF_LIFETIME),
                 (owner.user, Purpose.EMAIL_UNDO, settings.EMAIL_UNDO_LIFETIME),
+                (owner.user, Purpose.NOT_ME, settings.NOT_ME_LIFETIME),
                 (gone, Purpose.UNDELETE, settings.TRASH_RETENTION),
             )
         },
@@ -100,6 +109,7 @@ def body(samples, caller, operation):
         },
         "POST /api/v1/auth/verify-email": {"token": token["email_proof"]},
         "POST /api/v1/auth/undo-email-change": {"token": token["email_undo"]},
+        "POST /api/v1/auth/not-me": {"token": token["not_me"]},
         "POST /api/v1/users/undelete": {"token": token["undelete"]},
         "POST /api/v1/auth/change-password": {
             "currentPassword": PASSWORD,

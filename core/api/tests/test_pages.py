@@ -20,6 +20,7 @@ WITH_TOKEN = [
     "/account/verify-email",
     "/account/undo-email-change",
     "/account/undelete",
+    "/account/not-me",
 ]
 ACCOUNT = [*WITH_TOKEN, "/account/forgot-password"]
 PAGES = ["/", "/api/docs", "/api/redoc", *ACCOUNT]
@@ -177,7 +178,7 @@ def test_in_production_they_are_cached_for_a_day():
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("path", "purpose"),
-    list(zip(WITH_TOKEN, ["password_reset", "email_proof", "email_undo", "undelete"], strict=True)),
+    list(zip(WITH_TOKEN, ["password_reset", "email_proof", "email_undo", "undelete", "not_me"], strict=True)),
 )
 def test_opening_the_link_spends_nothing(client, path, purpose):
     """Mail scanners open every link."""

@@ -54,7 +54,7 @@ def test_the_examples_of_requests_are_accepted(client):
 # no cookie, and only admins list users.
 REFUSED = {"register": 409, "refresh": 401, "csrf": 401, "listUsers": 403}
 # What names a thing that exists only once, and is pasted: the token of a mail. So is the id of a dry run.
-PASTED = frozenset({"resetPassword", "verifyEmail", "undoEmailChange", "undelete"})
+PASTED = frozenset({"resetPassword", "verifyEmail", "undoEmailChange", "undelete", "notMe"})
 
 
 def filled_in(part):
@@ -101,6 +101,9 @@ def pasted(account, operation, deliver):
         account.mailed[name] = issue_token(
             user, OneTimeToken.Purpose.EMAIL_UNDO, user.email, timedelta(days=7)
         )
+    if name == "notMe":
+        user = User.objects.get(pk=account.user["id"])
+        account.mailed[name] = issue_token(user, OneTimeToken.Purpose.NOT_ME, user.email, timedelta(days=7))
     if name == "undelete":
         gone = UserFactory()
         gone.soft_delete()
