@@ -47,6 +47,7 @@ WEB_THREADS: int = env.int("WEB_THREADS", 0, validate=validate.Range(min=0)) or 
 FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
+MAINTENANCE_MODE = bool(env.bool("MAINTENANCE_MODE", False))  # core/web/maintenance.py
 # The origin of file URLs. If empty, they are paths on the host of the request.
 API_URL: str = env.origin("API_URL", "") or ""
 
@@ -73,6 +74,7 @@ MIDDLEWARE = [
     "core.web.middleware.PageSecurityMiddleware",
     "core.web.middleware.StaticFilesMiddleware",
     "core.web.middleware.CrossOriginMiddleware",
+    "core.web.maintenance.MaintenanceMiddleware",
     "core.web.middleware.AdminSessionMiddleware",
     "core.web.middleware.PageCommonMiddleware",
     "core.web.middleware.PageCsrfMiddleware",

@@ -83,6 +83,7 @@ def test_every_unsafe_or_unreadable_value_is_named_in_one_message():
         "TRUSTED_PROXIES": "-1",
         "REGISTRATION": "by invitation",
         "REQUIRE_VERIFIED_EMAIL": "perhaps",
+        "MAINTENANCE_MODE": "soon",
         "BCRYPT_ROUNDS": "many",
         "ACCESS_TOKEN_MINUTES": "soon",
         "FRONTEND_URL": "app.example.com",
