@@ -1,4 +1,4 @@
-"""The endpoints under /auth. Each validates, calls one service and responds."""
+"""The endpoints under /auth, and that which undoes a deletion. Each validates, calls one service and responds."""
 
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from accounts.lasting_authentication import (
 )
 from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
-from accounts.services import accounts, email_changes, passwords, sessions
+from accounts.services import accounts, email_changes, passwords, registration, sessions, undeletion
 from accounts.services.sessions import TokenPair
 from core.api.idempotency import idempotent
 from core.api.serializers import refuse_unknown_fields
@@ -76,9 +76,10 @@ class TokenView(PublicAuthView):
 
 
 class RegisterView(TokenView):
-    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS", "CSRF_FAILED")}
+    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS", "CSRF_FAILED", "REGISTRATION_CLOSED")}
 
     def new_user(self, request: Request) -> User:
+        registration.require_open_registration()
         cookies.wants_cookies(request)  # to refuse a request before the slow hash
         return accounts.new_user(**validated(serializers.RegisterSerializer, request))
 
@@ -96,7 +97,9 @@ class RegisterView(TokenView):
 
 
 class LoginView(TokenView):
-    documented_errors: ClassVar = {"post": ("INVALID_CREDENTIALS", "ACCOUNT_LOCKED", "CSRF_FAILED")}
+    documented_errors: ClassVar = {
+        "post": ("INVALID_CREDENTIALS", "ACCOUNT_SUSPENDED", "ACCOUNT_LOCKED", "CSRF_FAILED")
+    }
 
     @extend_schema(request=serializers.LoginSerializer, responses=LOGIN_RESPONSES, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:
@@ -172,6 +175,24 @@ class UndoEmailChangeView(PublicAuthView):
         return Response(status=204)
 
 
+class NotMeView(PublicAuthView):
+    @extend_schema(request=serializers.TokenSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """End the session of an email about a new device by its token, and send a reset link."""
+        sessions.disown_session(**validated(serializers.TokenSerializer, request))
+        return Response(status=204)
+
+
+class UndeleteView(PublicAuthView):
+    documented_errors: ClassVar = {"post": ("EMAIL_EXISTS",)}
+
+    @extend_schema(request=serializers.TokenSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Undo the deletion of the own account by the token from the email that confirmed it. Opens no session."""
+        undeletion.undelete_account(**validated(serializers.TokenSerializer, request))
+        return Response(status=204)
+
+
 class LogoutView(ApiView):
     authentication_classes = (LogoutAuthentication,)
     permission_classes = ()
@@ -214,6 +235,8 @@ class CsrfView(ApiView):
 
 
 class LogoutAllView(ApiView):
+    admits_unverified = True
+
     @extend_schema(request=None, responses={204: None})
     def post(self, request: UserRequest) -> Response:
         """End every session of the caller."""
@@ -222,6 +245,7 @@ class LogoutAllView(ApiView):
 
 
 class ChangePasswordView(ApiView):
+    admits_unverified = True
     documented_errors: ClassVar = {"post": ("ACCOUNT_LOCKED",)}
 
     @extend_schema(request=serializers.ChangePasswordSerializer, responses={204: None})
@@ -235,6 +259,8 @@ class ChangePasswordView(ApiView):
 
 
 class ResendVerificationView(ApiView):
+    admits_unverified = True
+
     @extend_schema(request=None, responses={202: None})
     def post(self, request: UserRequest) -> Response:
         """Send the verification email again to each unverified address: that of the account and a pending one."""

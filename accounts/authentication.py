@@ -6,6 +6,7 @@ An authenticator returns None for an `Authorization` header of another scheme, s
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db.models import QuerySet
@@ -30,18 +31,38 @@ class UserRequest(Request):
     auth: Session
 
 
+class EmailUnverified(ApiError):
+    code = "EMAIL_UNVERIFIED"
+
+
 class SessionTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <access token>` (RFC 6750), or the cookie of a web client. `request.auth` is the Session.
 
     Logout, a new password, a deletion or a new role take effect with the next request, because session and user are
     read from the database. The token has only their ids.
+
+    REQUIRE_VERIFIED_EMAIL counts here, so that it covers every view whatever its permissions. Views of the own account
+    and of `/auth` have `admits_unverified = True`: with them the user verifies or corrects the address, ends sessions,
+    or deletes the account.
     """
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
         token = bearer_token(request)
         if token is None:
             return self.from_cookie(request)
-        return accept(live_session(tokens.read(token, tokens.ACCESS)))
+        return self.admit(request, live_session(tokens.read(token, tokens.ACCESS)))
+
+    def admit(self, request: Request, session: Session) -> tuple[User, Session]:
+        """Return user and session. Raise EmailUnverified."""
+        user, session = accept(session)
+        if not (user.may_use_api or admits_unverified(request.parser_context.get("view"))):
+            raise EmailUnverified
+        return user, session
+
+    @staticmethod
+    def documented_errors_of(view: Any) -> frozenset[str]:
+        """Return the codes of the catalogue that the authentication adds to a view, for the schema."""
+        return frozenset() if admits_unverified(view) else frozenset({EmailUnverified.code})
 
     def from_cookie(self, request: Request) -> tuple[User, Session] | None:
         """Authenticate by cookie. Call it only without a bearer token, so that two identities are never mixed."""
@@ -52,10 +73,15 @@ class SessionTokenAuthentication(BaseAuthentication):
         with clearing(cookies.ACCESS.clear, "UNAUTHORIZED"), clearing(cookies.clear_cookies, "TOKEN_REVOKED"):
             session = live_session(tokens.read(token, tokens.ACCESS))
         cookies.check_csrf(request, session.pk)
-        return accept(session)
+        return self.admit(request, session)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
+
+
+def admits_unverified(view: Any) -> bool:
+    """Return whether the view is open to a user whose address is not verified."""
+    return bool(getattr(view, "admits_unverified", False))
 
 
 def bearer_token(request: Request) -> str | None:
@@ -81,7 +107,7 @@ def clearing(clear: Callable[[HttpResponseBase], None], *codes: str) -> Iterator
 
 
 def live_session(claims: tokens.Claims) -> Session:
-    """Return the session with its user. Raise ApiError TOKEN_REVOKED if it has ended or the user is deleted."""
+    """Return the session with its user. Raise ApiError TOKEN_REVOKED if it has ended or the user is not active."""
     session = session_of(claims)
     if session is None or not session.is_live or not session.user.is_active:
         record_refused_token(claims, session)

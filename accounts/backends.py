@@ -17,7 +17,8 @@ class LockoutBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """Return the user, or None for wrong credentials. Raise AccountLocked, which the form of the admin shows."""
+        """Return the user, or None for wrong credentials. Raise AccountLocked and AccountSuspended, which the form
+        of the admin shows."""
         address = username or kwargs.get(User.USERNAME_FIELD)
         if address is None or password is None:
             return None

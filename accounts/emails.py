@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.devices import device_name
 from accounts.models import OneTimeToken, Session, User, UserQuerySet
-from accounts.services import mailboxes
+from accounts.services import mailboxes, undeletion
 from accounts.services.email_changes import was_undone_since
 from accounts.services.mailboxes import Kind
 from accounts.services.passwords import issue_token
@@ -30,15 +30,31 @@ Purpose = OneTimeToken.Purpose
 
 @outbox.handles("accounts.password_reset")
 def send_password_reset(message: OutboxMessage) -> None:
-    """Send a reset link if an account has the address. The request made no query for it."""
+    """Send a reset link if an active account has the address. The request made no query for it."""
     with transaction.atomic():
-        user = User.objects.with_email(message.payload["email"]).select_for_update().first()
+        user = User.objects.active().with_email(message.payload["email"]).select_for_update().first()
         if user is None or not may_send_link(message, user.email):
             return
         secret = issue_token(user, Purpose.PASSWORD_RESET, user.email, settings.PASSWORD_RESET_LIFETIME)
     context = {"user": user, "link": page_link("reset-password", secret)}
     send_counted(Kind.LINK, "password_reset", to=user.email, context=context, cause=message)
     audit.record("password.reset_link_sent", target=user)
+
+
+@outbox.handles("accounts.invitation")
+def send_invitation(message: OutboxMessage) -> None:
+    """Send a link to set the first password, instead of the link before. Send none if the account has a password."""
+    address = message.payload["email"]
+    with transaction.atomic():
+        user = users_of(message).active().select_for_update().first()
+        if user is None or user.has_usable_password() or user.email != address:
+            return
+        if not may_send_link(message, address):
+            return
+        user.one_time_tokens.filter(purpose=Purpose.INVITATION, used_at=None).delete()
+        secret = issue_token(user, Purpose.INVITATION, address, settings.INVITATION_LIFETIME)
+    context = {"user": user, "link": page_link("reset-password", secret)}
+    send_counted(Kind.LINK, "invitation", to=address, context=context, cause=message)
 
 
 @outbox.handles("accounts.email_proof")
@@ -50,7 +66,7 @@ def send_email_verification(message: OutboxMessage) -> None:
     """
     address = message.payload["email"]
     with transaction.atomic():
-        user = users_of(message).select_for_update().first()
+        user = users_of(message).active().select_for_update().first()
         if user is None or (user.email_verified if address == user.email else address != user.pending_email):
             return
         if User.objects.with_email(address).exclude(pk=user.pk).exists():
@@ -134,16 +150,42 @@ def send_new_device(message: OutboxMessage) -> None:
     earlier = Session.objects.filter(
         user=message.payload["user"], pk__lt=message.payload["session"]
     ).order_by()
-    if device not in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
-        at, ip_address = message.created_at, message.payload["ip_address"]
-        notify(message, "new_device", at=at, ip_address=ip_address, device=device)
+    if device in map(device_name, earlier.values_list("user_agent", flat=True).distinct()):
+        return
+    session = Session.objects.filter(pk=message.payload["session"]).first()
+    with transaction.atomic():
+        user = users_of(message).active().select_for_update().first()
+        if user is None or session is None or not is_queued(message):
+            return
+        address = message.payload["email"]
+        secret = issue_token(user, Purpose.NOT_ME, address, settings.NOT_ME_LIFETIME, session=session)
+    at, ip_address = message.created_at, message.payload["ip_address"]
+    link = page_link("not-me", secret)
+    notify_user(user, message, "new_device", at=at, ip_address=ip_address, device=device, link=link)
+
+
+@outbox.handles(undeletion.KIND)
+def send_account_deleted(message: OutboxMessage) -> None:
+    """Confirm a deletion to its user, with a link to undo it until the data is erased."""
+    address = message.payload["email"]
+    with transaction.atomic():
+        rows = User.objects.trashed().filter(pk=message.payload["user"], email=address)
+        user = rows.select_for_update().first()
+        until = user and user.purge_at
+        if user is None or until is None or until <= timezone.now() or not is_queued(message):
+            return
+        secret = issue_token(user, Purpose.UNDELETE, address, until - timezone.now())
+    notify_user(user, message, "account_deleted", link=page_link("undelete", secret), until=until)
 
 
 def notify(message: OutboxMessage, template: str, **values: Any) -> None:
-    """Send a notice to the address in the message. An unverified one gets at most five an hour."""
     user = users_of(message).first()
-    if user is None:
-        return
+    if user is not None:
+        notify_user(user, message, template, **values)
+
+
+def notify_user(user: User, message: OutboxMessage, template: str, **values: Any) -> None:
+    """Send a notice to the address in the message. An unverified one gets at most five an hour."""
     to, is_proven = message.payload["email"], message.payload["proven"]
     context = {"user": user, "is_proven": is_proven, "act_link": act_link(), **values}
     if is_proven:
@@ -179,6 +221,7 @@ def samples() -> dict[str, dict[str, Any]]:
     notice = {"user": user, "is_proven": True, "act_link": act_link()}
     return {
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
+        "invitation": {"user": user, "link": page_link("reset-password", "sample")},
         "email_proof": {"user": user, "link": page_link("verify-email", "sample"), "changing": False},
         "email_change_requested": {**notice, "new_email": "ann@new.example"},
         "email_changed": {
@@ -188,6 +231,11 @@ def samples() -> dict[str, dict[str, Any]]:
             "is_change_back": False,
         },
         "email_change_undone": notice,
+        "account_deleted": {
+            **notice,
+            "link": page_link("undelete", "sample"),
+            "until": timezone.now() + settings.TRASH_RETENTION,
+        },
         "password_changed": notice,
         "session_closed": notice,
         "new_device": {
@@ -195,6 +243,7 @@ def samples() -> dict[str, dict[str, Any]]:
             "at": timezone.now(),
             "ip_address": "203.0.113.7",
             "device": "Firefox on Linux",
+            "link": page_link("not-me", "sample"),
         },
     }
 

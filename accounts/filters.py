@@ -1,16 +1,16 @@
 import django_filters
 from django.db.models import QuerySet
 
-from accounts.models import Role, User
+from accounts.models import Role, Status, User
 from core.api.filters import MultiChoiceFilter, TextFilter
 
 
 class UserFilter(django_filters.FilterSet):
     role = MultiChoiceFilter(choices=Role.choices, help_text="Repeatable: any of them.")
     status = MultiChoiceFilter(
-        choices=[("active", "active"), ("deleted", "deleted")],
+        choices=Status.choices,
         method="by_status",
-        help_text="Repeatable. Only accounts that are not deleted are listed without it.",
+        help_text="Repeatable. Active and suspended accounts are listed without it.",
     )
     search = TextFilter(
         method="by_words",
@@ -22,9 +22,7 @@ class UserFilter(django_filters.FilterSet):
         fields: tuple[str, ...] = ()
 
     def by_status(self, queryset: QuerySet[User], _name: str, statuses: list[str]) -> QuerySet[User]:
-        if len(set(statuses)) == 1:
-            return queryset.filter(deleted_at__isnull="active" in statuses)
-        return queryset
+        return queryset.with_status(*statuses)  # type: ignore[attr-defined]
 
     def by_words(self, queryset: QuerySet[User], _name: str, value: str) -> QuerySet[User]:
         return queryset.matching(value)  # type: ignore[attr-defined]

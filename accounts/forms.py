@@ -12,6 +12,7 @@ from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.models import User
 from accounts.services import passwords
 from accounts.services.lockout import AccountLocked
+from accounts.services.passwords import AccountSuspended
 from accounts.validators import MAX_PASSWORD_INPUT, refuse_control_characters
 from core.admin.actions import reason
 from core.admin.bounded_forms import BoundedForm, BoundedModelForm
@@ -22,10 +23,18 @@ from core.web.client_address import limit_key
 from core.web.errors import ApiError
 
 
-def password_field(label: str, autocomplete: str, help_text: str = "") -> forms.CharField:
+def password_field(
+    label: str, autocomplete: str, help_text: str = "", *, required: bool = True
+) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
     return forms.CharField(
-        label=label, strip=False, max_length=MAX_PASSWORD_INPUT, widget=widget, help_text=help_text
+        label=label,
+        strip=False,
+        max_length=MAX_PASSWORD_INPUT,
+        widget=widget,
+        help_text=help_text,
+        required=required,
+        empty_value=None,
     )
 
 
@@ -65,6 +74,8 @@ class LogInForm(BoundedForm, AdminAuthenticationForm):
             return super().clean()
         except AccountLocked as refusal:
             raise locked(refusal) from refusal
+        except AccountSuspended as refusal:
+            raise ValidationError(refusal.message, code="suspended") from refusal
 
 
 class ServiceRules:
@@ -112,7 +123,11 @@ class NewUserForm(BoundedModelForm):
     email = forms.CharField(max_length=MAX_EMAIL, help_text="An email with a link verifies it.")
     name = forms.CharField(min_length=2, max_length=100, validators=[refuse_control_characters])
     password = password_field(
-        "Password", "new-password", "8 to 128 characters, with an upper-case letter and a digit."
+        "Password",
+        "new-password",
+        "8 to 128 characters, with an upper-case letter and a digit. Without one, the person gets an invitation: a"
+        " link to set it, valid for 7 days.",
+        required=False,
     )
 
     class Meta:

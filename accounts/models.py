@@ -4,19 +4,16 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.address_counts import AddressModel
 from accounts.addresses import canonical_email, lookup_email, readable_email
-from accounts.validators import normalize_password
+from accounts.password_model import PasswordModel
 from core.db.access import Access, AccessQuerySet
 from core.db.base import BaseModel, BaseQuerySet, etag_of
 from core.web.text import fold
@@ -28,7 +25,30 @@ class Role(models.TextChoices):
     ADMIN = "admin"
 
 
+class Status(models.TextChoices):
+    """The status of an account. It is derived from the times of suspension and deletion."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
 class UserQuerySet(BaseQuerySet):
+    def active(self) -> Self:
+        return self.not_deleted().filter(suspended_at=None)
+
+    def with_status(self, *statuses: str) -> Self:
+        """Filter by status: any of these. A deleted account is not suspended too."""
+        conditions = {
+            Status.ACTIVE: models.Q(deleted_at=None, suspended_at=None),
+            Status.SUSPENDED: models.Q(deleted_at=None, suspended_at__isnull=False),
+            Status.DELETED: models.Q(deleted_at__isnull=False),
+        }
+        any_of = models.Q(pk__in=())
+        for status in statuses:
+            any_of |= conditions[Status(status)]
+        return self.filter(any_of)
+
     def with_email(self, address: str) -> Self:
         """Return the user with this canonical address, as a queryset."""
         return self.not_deleted().filter(email=address)
@@ -57,7 +77,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return self.not_deleted().get(email=lookup_email(username or ""))
 
 
-class User(AbstractBaseUser, PermissionsMixin, BaseModel):
+class User(PasswordModel, PermissionsMixin, BaseModel):
     """An account. `role` is the only source of its permissions. Django's flags are derived from it."""
 
     email = models.CharField(max_length=254)
@@ -65,6 +85,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     name = models.CharField(max_length=100)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.USER)
     email_verified_at = models.DateTimeField(null=True, blank=True)
+    suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Name and address for `matching`: without case and accents, an international domain in both forms.
     # The default in the database is for an earlier release, which does not have the column.
     search_text = models.TextField(blank=True, default="", db_default="", editable=False)
@@ -73,7 +94,7 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
 
     access = Access(owner="pk")
     keeps_trash = False  # accounts/services/erasure.py
-    etag_covers = frozenset({"email_verified", "etag"})
+    etag_covers = frozenset({"email_verified", "etag", "status"})
     objects: ClassVar = UserManager()
 
     USERNAME_FIELD = "email"
@@ -109,8 +130,15 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
         return etag_of(self.version, self.updated_at, self.pk.hex)
 
     @property
+    def status(self) -> Status:
+        if self.deleted_at is not None:
+            return Status.DELETED
+        return Status.ACTIVE if self.suspended_at is None else Status.SUSPENDED
+
+    @property
     def is_active(self) -> bool:  # type: ignore[override]
-        return self.deleted_at is None
+        """Return whether the user may log in: neither suspended nor deleted. Django's backends read it."""
+        return self.status == Status.ACTIVE
 
     @property
     def is_staff(self) -> bool:
@@ -124,6 +152,12 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
 
+    @property
+    def may_use_api(self) -> bool:
+        """Return whether more than the own account is open to the user: with REQUIRE_VERIFIED_EMAIL it needs a
+        verified address."""
+        return self.is_active and (self.email_verified or not settings.REQUIRE_VERIFIED_EMAIL)
+
     def outranks(self, other: "User") -> bool:
         """Return whether the user may change the other account in the admin: staff may change users, admins all."""
         return self.is_superuser or (self.is_staff and not other.is_staff)
@@ -134,37 +168,6 @@ class User(AbstractBaseUser, PermissionsMixin, BaseModel):
     @classmethod
     def normalize_username(cls, username: str) -> str:
         return lookup_email(username)
-
-    # --- the password -------------------------------------------------------------------------
-
-    def set_password(self, raw_password: str | None) -> None:
-        """Set the password. Raise ValidationError for invalid text. The services check the rules."""
-        super().set_password(raw_password if raw_password is None else normalize_password(raw_password))
-
-    def check_password(self, raw_password: str | None) -> bool:
-        """Return whether this is the password. A hash with other rounds than BCRYPT_ROUNDS is replaced if it is still
-        the stored one: a log-in that began before a reset must not undo the reset."""
-        try:
-            text = normalize_password(raw_password or "")
-        except ValidationError:
-            return False
-        was_replaced = False
-
-        def replace_hash(raw: str) -> None:
-            nonlocal was_replaced
-            encoded = make_password(raw)
-            rows = User.objects.filter(pk=self.pk)
-            was_replaced = not rows.filter(password=self.password).update(password=encoded)
-            if was_replaced:
-                encoded = rows.values_list("password", flat=True).first() or self.password
-            self.password = encoded
-
-        is_right = check_password(text, self.password, replace_hash)
-        # If replaced, the new hash is by a parallel log-in with the same password, or of another password.
-        return is_right and (not was_replaced or check_password(text, self.password))
-
-    async def acheck_password(self, raw_password: str | None) -> bool:
-        return await sync_to_async(self.check_password)(raw_password)
 
     def get_session_auth_hash(self) -> str:
         return f"{super().get_session_auth_hash()}{self.session_epoch}"
@@ -224,13 +227,18 @@ class OneTimeToken(models.Model):
 
     class Purpose(models.TextChoices):
         PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a purpose
+        INVITATION = "invitation"
         EMAIL_PROOF = "email_proof"
         EMAIL_UNDO = "email_undo"
+        UNDELETE = "undelete"
+        NOT_ME = "not_me"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="one_time_tokens"
     )
+    # The session that the token ends, for NOT_ME.
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, null=True, related_name="+")
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
     email = models.CharField(max_length=254)
     token_hash = models.CharField(max_length=64, unique=True)

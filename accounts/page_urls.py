@@ -20,5 +20,7 @@ urlpatterns = [
     path("account/reset-password", read(Page.as_view(template_name="account/reset_password.html"))),
     path("account/verify-email", read(Page.as_view(template_name="account/verify_email.html"))),
     path("account/undo-email-change", read(Page.as_view(template_name="account/undo_email_change.html"))),
+    path("account/not-me", read(Page.as_view(template_name="account/not_me.html"))),
+    path("account/undelete", read(Page.as_view(template_name="account/undelete.html"))),
     path(".well-known/change-password", read(change_password)),
 ]

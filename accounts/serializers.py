@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.cookies import csrf_token
-from accounts.models import Role, Session, User
+from accounts.models import Role, Session, Status, User
 from accounts.services.sessions import TokenPair
 from accounts.tokens import lifetime_seconds
 from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
@@ -22,6 +22,9 @@ UPPER, DIGIT = r"[^\x00-@\[-\x7f]", r"[^\x00-/:-\x7f]"
 
 EXAMPLE_JWT = "eyJhbGciOi.eyJzdWIiOi.Zk3vN0c8yQ"  # shortened, so that no scanner takes it for a leak
 EXAMPLE_SECRET = "Zk3vN0c8yQ1rT5uW7xA2bD4eF6gH9jK0lM3nP5qR8sU"  # noqa: S105 - opens nothing
+
+
+SETTABLE_STATUSES = [choice for choice in Status.choices if choice[0] != Status.DELETED]
 
 
 class EmailField(serializers.EmailField):
@@ -79,13 +82,14 @@ class UserSerializer(ModelSerializer):
     email = EmailField(read_only=True)
     pendingEmail = EmailField(source="pending_email", read_only=True, allow_null=True)
     emailVerified = serializers.BooleanField(source="email_verified", read_only=True)
+    status = serializers.ChoiceField(choices=Status.choices, read_only=True)
     version = VersionField()
-    examples: ClassVar = {"name": "Ada Lovelace"}
+    examples: ClassVar = {"name": "Ada Lovelace", "status": "active"}
 
     class Meta:
         model = User
         fields = (
-            *("id", "email", "pendingEmail", "name", "role", "emailVerified"),
+            *("id", "email", "pendingEmail", "name", "role", "status", "emailVerified"),
             *("version", "createdAt", "updatedAt"),
         )
         read_only_fields = ("id", "name", "role", "createdAt", "updatedAt")
@@ -98,17 +102,32 @@ class RegisterSerializer(Serializer):
 
 
 class CreateUserSerializer(RegisterSerializer):
+    """A new account. `may_invite` of the context is whether the caller may leave out the password."""
+
+    password = NewPasswordField(
+        required=False, help_text="Only admins can leave it out: the person gets an invitation by email."
+    )
     role = serializers.ChoiceField(choices=Role.choices, required=False, help_text="Only admins can set it.")
     # Another person than in the example of register, so that both examples work.
     examples: ClassVar = {"email": "grace@example.com", "name": "Grace Hopper"}
 
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        fields["password"].required = not self.context.get("may_invite", True)
+        return fields
+
 
 class UpdateUserSerializer(Serializer):
-    """Changes of a user. `email` is `pendingEmail` until it is verified. Only admins can set `role`."""
+    """Changes of a user. `email` is `pendingEmail` until it is verified. Only admins can set `role` and `status`."""
 
     name = NameField()
     email = EmailField(required=False)
     role = serializers.ChoiceField(choices=Role.choices, required=False)
+    status = serializers.ChoiceField(
+        choices=SETTABLE_STATUSES,
+        required=False,
+        help_text="`suspended` ends all sessions at once, and no log-in works until it is `active` again.",
+    )
     currentPassword = PasswordField(required=False, help_text="Required to change one's own `email`.")
     # Without an address, which may be taken and needs the caller's password.
     example: ClassVar = {"name": "Ada Lovelace"}

@@ -12,6 +12,9 @@ me = MeViewSet.as_view(
     {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"},
 )
 
+# Not for a user with an unverified address, unlike the other methods of the own account.
+export = MeViewSet.as_view({"get": "export"}, admits_unverified=False)
+
 urlpatterns = [
     path(
         "auth/",
@@ -27,6 +30,7 @@ urlpatterns = [
                 path("reset-password", auth.ResetPasswordView.as_view(), name="reset-password"),
                 path("change-password", auth.ChangePasswordView.as_view(), name="change-password"),
                 path("verify-email", auth.VerifyEmailView.as_view(), name="verify-email"),
+                path("not-me", auth.NotMeView.as_view(), name="not-me"),
                 path("undo-email-change", auth.UndoEmailChangeView.as_view(), name="undo-email-change"),
                 path(
                     "resend-verification", auth.ResendVerificationView.as_view(), name="resend-verification"
@@ -35,6 +39,7 @@ urlpatterns = [
         ),
     ),
     path("users/me", me, name="user-me"),
-    path("users/me/export", MeViewSet.as_view({"get": "export"}), name="user-export"),
+    path("users/undelete", auth.UndeleteView.as_view(), name="undelete"),
+    path("users/me/export", export, name="user-export"),
     *router.urls,
 ]

@@ -21,7 +21,7 @@ from accounts.serializers import (
     UpdateUserSerializer,
     UserSerializer,
 )
-from accounts.services import accounts, passwords, sessions
+from accounts.services import accounts, admins, passwords, registration, sessions
 from core.api.etags import check_if_match
 from core.api.idempotency import idempotent
 from core.api.viewsets import BaseViewSet
@@ -48,7 +48,7 @@ class UserViewSet(BaseViewSet):
     }
     documented_errors: ClassVar = {
         # FORBIDDEN: the admin was demoted during the request.
-        "create": ("EMAIL_EXISTS", "FORBIDDEN"),
+        "create": ("EMAIL_EXISTS", "FORBIDDEN", "REGISTRATION_CLOSED"),
         "update": (*CHANGE_ERRORS, "FORBIDDEN"),
         "partial_update": (*CHANGE_ERRORS, "FORBIDDEN"),
         "destroy": (*DELETION_ERRORS, "FORBIDDEN"),
@@ -73,14 +73,23 @@ class UserViewSet(BaseViewSet):
         return User.objects.all() if "status" in self.request.query_params else User.objects.not_deleted()
 
     def input(self, *, partial: bool = False) -> dict[str, Any]:
-        serializer = self.input_serializers[self.action](data=self.request.data, partial=partial)
+        serializer = self.input_serializers[self.action](
+            data=self.request.data, partial=partial, context={"may_invite": self.may_be_admin()}
+        )
         self.validate(serializer)
         values: dict[str, Any] = serializer.validated_data
         if self.request.user.is_superuser:
             return values
-        if values.pop("role", Role.USER) != Role.USER and self.refused_credentials is not None:
+        values.pop("status", None)
+        is_for_admins = values.pop("role", Role.USER) != Role.USER or (
+            self.action == "create" and "password" not in values
+        )
+        if is_for_admins and self.refused_credentials is not None:
             raise self.refused_credentials  # an admin with an expired token must not create a user by mistake
         return values
+
+    def may_be_admin(self) -> bool:
+        return self.request.user.is_superuser or self.refused_credentials is not None
 
     def respond(self, instance: User, status: int = 200, **headers: str) -> Response:
         """Record that an admin views another user, as in the admin site."""
@@ -89,12 +98,19 @@ class UserViewSet(BaseViewSet):
         return super().respond(instance, status, **headers)
 
     def new_user(self, request: UserRequest, *args: Any, **kwargs: Any) -> User:
+        """Return the user of the request, with a hash. An admin whose token has expired gets that error for what
+        anonymous callers may not do."""
+        if self.refused_credentials is not None and not registration.is_open():
+            raise self.refused_credentials
+        registration.require_open_registration(actor=self.actor())
         return accounts.new_user(**self.input())
+
+    def actor(self) -> User | None:
+        return self.request.user if self.request.user.is_authenticated else None
 
     @idempotent(prepare="new_user")
     def create(self, request: UserRequest, *args: Any, prepared: User, **kwargs: Any) -> Response:
-        actor = request.user if request.user.is_authenticated else None
-        user = accounts.add_account(user=prepared, actor=actor)
+        user = accounts.add_account(user=prepared, actor=self.actor())
         return self.respond(user, 201, Location=f"{request.path}/{user.pk}")
 
     def update(self, request: UserRequest, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
@@ -111,7 +127,7 @@ class UserViewSet(BaseViewSet):
 
     def lock_user(self, user: User, verified: str | None) -> User:
         """Lock the row and return it. Raise ApiError if its password or version, or the session, was replaced."""
-        accounts.lock_admins(user)
+        admins.lock_admins(user)
         user = self.locked_object()
         passwords.refuse_replaced(user, verified)
         sessions.require_live(self.request.auth)
@@ -134,6 +150,7 @@ class UserViewSet(BaseViewSet):
 class MeViewSet(UserViewSet):
     """The caller's own account."""
 
+    admits_unverified = True
     schema_name = "Me"
     schema_title = "the caller's account"
     input_serializers: ClassVar = UserViewSet.input_serializers | {"destroy": DeleteOwnAccountSerializer}
@@ -157,6 +174,7 @@ class SessionViewSet(BaseViewSet):
     """The caller's live sessions."""
 
     request: UserRequest
+    admits_unverified = True
     queryset = Session.objects.all()
     serializer_class = SessionSerializer
     exposed: ClassVar = frozenset({"list", "destroy"})

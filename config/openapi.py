@@ -28,7 +28,12 @@ def enum_names() -> dict[str, Any]:
 
     Equal choices have one name, which drf-spectacular requires.
     """
-    names: dict[str, Any] = {"JobStatus": "core.jobs.models.Job.Status", "Role": "accounts.models.Role"}
+    names: dict[str, Any] = {
+        "JobStatus": "core.jobs.models.Job.Status",
+        "Role": "accounts.models.Role",
+        "UserStatus": "accounts.models.Status",
+        "SettableUserStatus": "accounts.serializers.SETTABLE_STATUSES",
+    }
     known: list[Any] = []
     for model in (model for name in LOCAL_APPS for model in apps.get_app_config(name).get_models()):
         for name, member in vars(model).items():

@@ -11,6 +11,7 @@ from environs import validate
 
 from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
+from config.rest_framework import SETTINGS as API_CLASSES
 from core.backups.configuration import backup_settings
 from core.db.redis_client import caches_at
 from core.web import cross_origin
@@ -46,6 +47,7 @@ WEB_THREADS: int = env.int("WEB_THREADS", 0, validate=validate.Range(min=0)) or 
 FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
+MAINTENANCE_MODE = bool(env.bool("MAINTENANCE_MODE", False))  # core/web/maintenance.py
 # The origin of file URLs. If empty, they are paths on the host of the request.
 API_URL: str = env.origin("API_URL", "") or ""
 
@@ -72,6 +74,7 @@ MIDDLEWARE = [
     "core.web.middleware.PageSecurityMiddleware",
     "core.web.middleware.StaticFilesMiddleware",
     "core.web.middleware.CrossOriginMiddleware",
+    "core.web.maintenance.MaintenanceMiddleware",
     "core.web.middleware.AdminSessionMiddleware",
     "core.web.middleware.PageCommonMiddleware",
     "core.web.middleware.PageCsrfMiddleware",
@@ -190,6 +193,10 @@ SILENCED_SYSTEM_CHECKS = [
     *("security.W001", "security.W002", "security.W003"),
 ]
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
+# Who may create accounts: anybody, only admins, or only commands of the operator.
+REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])
+REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "open"
+REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -210,8 +217,9 @@ REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7, valid
 SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POSITIVE) or 30)
 REFRESH_GRACE = timedelta(seconds=10)
 PASSWORD_RESET_LIFETIME = timedelta(hours=1)
+INVITATION_LIFETIME = timedelta(days=7)
 EMAIL_PROOF_LIFETIME = timedelta(hours=24)
-EMAIL_UNDO_LIFETIME = timedelta(days=7)
+EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)
 TRASH_RETENTION = timedelta(days=30)
@@ -228,22 +236,7 @@ THROTTLE_RATES = {
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
 }
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0
-REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["core.web.renderers.EnvelopeRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["core.api.throttling.RateLimit"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.web.renderers.Negotiation",
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
-    "DEFAULT_FILTER_BACKENDS": ["core.api.filters.FilterBackend", "core.api.filters.SortBackend"],
-    "DEFAULT_SCHEMA_CLASS": "core.openapi.schema.EnvelopeSchema",
-    "EXCEPTION_HANDLER": "core.web.errors.handle",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "URL_FORMAT_OVERRIDE": None,
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-
+REST_FRAMEWORK = API_CLASSES
 SPECTACULAR_SETTINGS = DESCRIPTION | {"TITLE": PRODUCT_NAME, "VERSION": VERSION}
 
 # --- transport and browsers ----------------------------------------------------------------------

@@ -133,7 +133,7 @@ class ResourceAdmin(BaseAdmin):
     @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Resource]) -> Any:
         def restore_one(resource: Resource) -> bool:
-            if resource.deleted_at is None or not resource.user.is_active:
+            if resource.deleted_at is None or resource.user.deleted_at is not None:
                 return False
             resource.restore()
             audit.record("resource.restored", actor_id=request.user.pk, target=resource)

@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,45 +19,29 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from accounts.admin.user_lists import LockedFilter, SuspendedFilter, UserChangeList, VerifiedFilter
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
 from accounts.models import Session, User
-from accounts.services import accounts, email_changes, groups, lockout, passwords, sessions
+from accounts.services import (
+    accounts,
+    admins,
+    email_changes,
+    groups,
+    lockout,
+    passwords,
+    registration,
+    sessions,
+    suspension,
+)
 from core.admin.base import BaseAdmin, TrashFilter
-from core.admin.lists import NullFilter
 from core.web.errors import ApiError
-
-
-class VerifiedFilter(NullFilter):
-    title = parameter_name = "verified"
-    column = "email_verified_at"
-
-
-class LockedFilter(admin.SimpleListFilter):
-    title = "lock"
-    parameter_name = "locked"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("yes", "Locked now")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(pk__in=lockout.locked_users()) if self.value() == "yes" else queryset
-
-
-class UserChangeList(ChangeList):
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        users = list(self.result_list)
-        locks = lockout.locks(user.email for user in users)
-        for user in users:
-            user.locks = locks
-        self.result_list = users
 
 
 @admin.register(User)
 class UserAdmin(BaseAdmin):
     form = UserForm
     list_display = ("email", "name", "role", "verified", "live_sessions", "lock", "state", "created_at")
-    list_filter = (TrashFilter, "role", VerifiedFilter, LockedFilter)
+    list_filter = (TrashFilter, "role", VerifiedFilter, SuspendedFilter, LockedFilter)
     search_fields = ("search_text",)
     search_help_text = _(
         "Parts of the name or the email address, in any case and with or without accents,"
@@ -67,7 +50,10 @@ class UserAdmin(BaseAdmin):
     ordering = ("-created_at", "-id")
     sortable_by = ("email", "name", "role", "created_at")
     filter_horizontal = ("groups",)
-    actions = ("end_sessions", "unlock", "resend_verification", "cancel_email_change")
+    actions = (
+        *("end_sessions", "unlock", "resend_verification", "cancel_email_change"),
+        *("invite_again", "suspend", "unsuspend"),
+    )
     delete_consequence = (
         "All sessions end at once and the address is free again."
         " The data of the account is erased 30 days later."
@@ -116,6 +102,9 @@ class UserAdmin(BaseAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UserChangeList
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not registration.is_closed()
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and self.may_change(request, obj)
 
@@ -124,7 +113,7 @@ class UserAdmin(BaseAdmin):
 
     def may_change(self, request: HttpRequest, user: User | None) -> bool:
         actor: Any = request.user
-        return user is None or (user.is_active and actor.outranks(user))
+        return user is None or (user.deleted_at is None and actor.outranks(user))
 
     # --- columns ------------------------------------------------------------------------------
 
@@ -145,16 +134,17 @@ class UserAdmin(BaseAdmin):
         locks = getattr(user, "locks", None)
         if locks is None:  # a single user, not a list
             locks = lockout.locks([user.email])
-        seconds = locks.get(user.email, 0) if user.is_active else 0
+        seconds = locks.get(user.email, 0) if user.deleted_at is None else 0
         return f"locked for {-(-seconds // 60)} min" if seconds else "–"
 
     @admin.display(description="state")
     def state(self, user: User) -> str:
-        return "active" if user.deleted_at is None else f"deleted {user.deleted_at:%Y-%m-%d}"
+        since = user.deleted_at or user.suspended_at
+        return f"{user.status.value} {since:%Y-%m-%d}" if since else user.status.value
 
     @admin.display(description="password")
     def password_link(self, user: User) -> SafeString | str:
-        if not user.is_active:
+        if user.deleted_at is not None:
             return "–"
         link = reverse("admin:accounts_user_password", args=[user.pk])
         return format_html('<a href="{}">Set a new password</a>', link)
@@ -169,7 +159,7 @@ class UserAdmin(BaseAdmin):
             obj.pk = accounts.create_account(**given, actor=actor).pk
             obj.refresh_from_db()
             return
-        accounts.lock_admins(User.objects.get(pk=obj.pk))  # `obj` has the new role of the form
+        admins.lock_admins(User.objects.get(pk=obj.pk))  # `obj` has the new role of the form
         user = self.newest(User.objects.all(), form)
         changes = {name: values[name] for name in ("name", "role") if name in form.changed_data}
         accounts.update_account(user=user, actor=actor, changes=changes)
@@ -180,7 +170,7 @@ class UserAdmin(BaseAdmin):
         """Save nothing: the services have saved the groups."""
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        accounts.lock_admins(obj)
+        admins.lock_admins(obj)
         user = User.objects.select_for_update().get(pk=obj.pk)
         accounts.delete_account(user=user, actor=request.user)  # type: ignore[arg-type]
 
@@ -220,7 +210,7 @@ class UserAdmin(BaseAdmin):
         actor: Any = request.user
 
         def act_if_outranked(user: User) -> bool | None:
-            if not user.is_active:
+            if user.deleted_at is not None:
                 return False
             if not actor.outranks(user):
                 raise ApiError("FORBIDDEN", message="Only an admin may do this to staff.")
@@ -251,3 +241,21 @@ class UserAdmin(BaseAdmin):
         consequence = _("The new address is deleted, and the link sent to it no longer works.")
         cancel, done = email_changes.cancel_email_change, _("Changes cancelled")
         return self.for_each_outranked(request, queryset, cancel, done, consequence)
+
+    @admin.action(description=_("Invite again"), permissions=["change"])
+    def invite_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return self.for_each_outranked(
+            request, queryset, registration.invite_again, _("Invitations enqueued")
+        )
+
+    @admin.action(description=_("Suspend"), permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        consequence = _(
+            "They are logged out on every device at once, and cannot log in until they are unsuspended."
+        )
+        return self.for_each_outranked(request, queryset, suspension.suspend, _("Suspended"), consequence)
+
+    @admin.action(description=_("Unsuspend"), permissions=["change"])
+    def unsuspend(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        consequence = _("They can log in again.")
+        return self.for_each_outranked(request, queryset, suspension.unsuspend, _("Unsuspended"), consequence)

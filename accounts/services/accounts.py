@@ -5,30 +5,28 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import Role, User, UserQuerySet
+from accounts.models import Role, User
+from accounts.services.admins import require_another_admin
 from accounts.services.email_changes import EmailTaken, change_address, enqueue_verification
 from accounts.services.lockout import clear_failures
 from accounts.services.passwords import check_current_password, check_rules, hash_password
 from accounts.services.recovery import lock_user, refuse_outranked, require_admin
+from accounts.services.registration import enqueue_invitation
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
+from accounts.services.suspension import set_status
+from accounts.services.undeletion import enqueue_deletion_notice
 from core.api.personal_data import export_of
 from core.audit import services as audit
-from core.web.errors import ApiError, FieldError
+from core.web.errors import FieldError
 from core.web.logs import log_on_commit
 from core.web.request_context import identify
 
 
-class LastAdmin(ApiError):
-    code = "CONFLICT"
-
-    def __init__(self) -> None:
-        super().__init__(message="The last admin can neither be demoted nor deleted.")
-
-
 def create_account(
-    *, email: str, password: str, name: str, role: str = Role.USER, actor: User | None = None
+    *, email: str, password: str | None, name: str, role: str = Role.USER, actor: User | None = None
 ) -> User:
-    """Create an account. `email` is canonical. Raise EmailTaken, or ApiError for a password that breaks the rules."""
+    """Create an account, without a password as an invitation. `email` is canonical. Raise EmailTaken, or ApiError for
+    a password that breaks the rules."""
     return add_account(user=new_user(email=email, password=password, name=name, role=role), actor=actor)
 
 
@@ -43,9 +41,13 @@ def create_admin(*, email: str, password: str, name: str) -> User:
     return user
 
 
-def new_user(*, email: str, password: str, name: str, role: str = Role.USER) -> User:
-    """Return a user that is not stored yet, because the slow hash must not hold a transaction open."""
+def new_user(*, email: str, password: str | None = None, name: str, role: str = Role.USER) -> User:
+    """Return a user that is not stored yet, because the slow hash must not hold a transaction open. A user without a
+    password gets an invitation when it is stored."""
     user = User(email=email, name=name, role=role)
+    if password is None:
+        user.set_unusable_password()
+        return user
     check_rules(password, user, "password")
     user.password = hash_password(password)
     return user
@@ -82,7 +84,9 @@ def store_user(user: User, actor: User | None) -> None:
         raise EmailTaken from error
     role = {"role": [None, user.role]} if user.role != Role.USER else None
     audit.record("user.created", actor_id=actor.pk if actor else None, target=user, changes=role)
-    if not user.email_verified:
+    if not user.has_usable_password():
+        enqueue_invitation(user, actor)
+    elif not user.email_verified:
         enqueue_verification(user, user.email)
 
 
@@ -98,12 +102,14 @@ def authorize_changes(
 
 
 def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
-    """Update `name`, `email` and `role`, if given. The caller holds the row.
+    """Update `name`, `email`, `role` and `status`, if given. The caller holds the row.
 
     A new address is stored in `pending_email` until it is verified. The old address gets a notice.
     Raise EmailTaken, LastAdmin, and ApiError for a user of a higher role.
     """
     refuse_outranked(user, actor)
+    if "status" in changes:  # first, because it reads the row again
+        change_status(user, changes["status"], actor)
     columns = []
     before = {"name": user.name, "pendingEmail": user.pending_email}
     if changes.get("name", user.name) != user.name:
@@ -137,21 +143,10 @@ def change_role(user: User, role: str, actor: User) -> None:
     user.role = role
 
 
-def lock_admins(user: User) -> None:
-    """Lock all admins if `user` is one. Call it before the row itself is locked: two admins who remove each other
-    must lock in one order to avoid a deadlock."""
-    if user.role == Role.ADMIN:
-        list(admins().select_for_update())
-
-
-def require_another_admin(user: User) -> None:
-    """Raise LastAdmin if there is no other. Lock all admins, so that two cannot demote each other at once."""
-    if not [admin for admin in admins().select_for_update() if admin.pk != user.pk]:
-        raise LastAdmin
-
-
-def admins() -> UserQuerySet:
-    return User.objects.not_deleted().filter(role=Role.ADMIN).order_by("pk")
+def change_status(user: User, status: str, actor: User) -> None:
+    if status != user.status:
+        require_admin(actor)
+        set_status(user=user, status=status, actor=actor)
 
 
 def authorize_deletion(*, user: User, actor: User, password: str | None) -> str | None:
@@ -160,8 +155,8 @@ def authorize_deletion(*, user: User, actor: User, password: str | None) -> str 
 
 
 def delete_account(*, user: User, actor: User) -> None:
-    """Delete softly: sessions end, the address is free again, the data is erased after TRASH_RETENTION. The caller
-    holds the row. Raise LastAdmin."""
+    """Delete softly: sessions end, the address is free again, the data is erased after TRASH_RETENTION. A user who
+    deletes the own account gets an email with a link to undo it. The caller holds the row. Raise LastAdmin."""
     with transaction.atomic():
         if user.role == Role.ADMIN:
             require_another_admin(user)
@@ -169,6 +164,8 @@ def delete_account(*, user: User, actor: User) -> None:
         user.one_time_tokens.all().delete()
         user.soft_delete()
         audit.record("user.deleted", actor_id=actor.pk, target=user)
+        if actor.pk == user.pk:
+            enqueue_deletion_notice(user)
 
 
 def export_account(*, user: User, request: Any = None) -> dict[str, Any]:

@@ -40,13 +40,14 @@ def enqueue_verification(user: User, address: str) -> None:
 
 
 def resend_email_verification(*, user: User, actor: User) -> bool:
-    """Enqueue a new link to the own and the pending address, if unverified. Return False if there is none."""
+    """Enqueue a new link to the own and the pending address, if unverified. Return False if there is none, or the
+    account is suspended: its links are refused."""
     with transaction.atomic():
         lock_user(user)
         refuse_outranked(user, actor)
         own = None if user.email_verified else user.email
         addresses = [address for address in (own, user.pending_email) if address]
-        if not addresses:
+        if not addresses or not user.is_active:
             return False
         for address in addresses:
             enqueue_verification(user, address)
@@ -90,7 +91,7 @@ def prove_email(*, token: str) -> User:
 
 
 def locked_user(secret: OneTimeToken) -> User:
-    user: User | None = User.objects.not_deleted().select_for_update().filter(pk=secret.user_id).first()
+    user: User | None = User.objects.active().select_for_update().filter(pk=secret.user_id).first()
     if user is None:
         raise InvalidToken
     return user

@@ -30,7 +30,10 @@ def erase_deleted() -> int:
 
 
 def erase(*, user: User) -> None:
+    """Erase a deleted user, unless the deletion has been undone since `user` was read."""
     with transaction.atomic():
+        if not User.objects.trashed().select_for_update().filter(pk=user.pk):
+            return
         audit.record("user.erased", target=user)
         audit.redact(user.pk)
         clear_failures(user.email)

@@ -13,10 +13,10 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.addresses import lookup_email
 from accounts.hash_limit import hash_limit
-from accounts.models import OneTimeToken, Session, User
+from accounts.models import OneTimeToken, Session, Status, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.services.notices import enqueue_notice
-from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
+from accounts.services.recovery import SETS_PASSWORD, lock_user, refuse_outranked, void_open_links
 from accounts.validators import normalize_password
 from core.audit import services as audit
 from core.outbox import services as outbox
@@ -29,6 +29,10 @@ from core.web.errors import ApiError, FieldError
 
 class InvalidCredentials(ApiError):
     code = "INVALID_CREDENTIALS"
+
+
+class AccountSuspended(ApiError):
+    code = "ACCOUNT_SUSPENDED"
 
 
 class WrongPassword(FieldError):
@@ -61,8 +65,8 @@ def check_rules(password: str, user: User, field: str) -> None:
 
 
 def check_credentials(email: str, password: str) -> User:
-    """Return the user with this password. Raise AccountLocked or InvalidCredentials. An unknown address takes the
-    same steps and the same time as a known one.
+    """Return the user with this password. Raise AccountLocked, InvalidCredentials or, only with the right password,
+    AccountSuspended. An unknown address takes the same steps and the same time as a known one.
 
     The lock is checked and the failure counted while the slot is held. So of a hundred parallel guesses only as many
     are hashed as lock the address, and one for each process.
@@ -74,12 +78,21 @@ def check_credentials(email: str, password: str) -> User:
         if user is None:
             make_password(password)
         elif user.check_password(password):
+            refuse_suspended(user)
             if failed_before:
                 clear_failures(address)
             metrics.logins_total.labels("success").inc()
             return user
         count_failure(address, user)
     raise InvalidCredentials
+
+
+def refuse_suspended(user: User) -> None:
+    """Raise AccountSuspended, and record it. Call it after the password was verified: a stranger must not learn it."""
+    if user.status == Status.SUSPENDED:
+        metrics.logins_total.labels("suspended").inc()
+        audit.record_bounded("login.refused", caller=user.pk, target=user)
+        raise AccountSuspended
 
 
 def check_current_password(user: User, password: str, *, field: str = "currentPassword") -> None:
@@ -127,21 +140,23 @@ def request_password_reset(*, email: str) -> None:
     """Enqueue an email without a query for the account, which the worker does. So a request with a known address
     takes the same time as one with an unknown address."""
     with transaction.atomic():
-        outbox.enqueue(
-            "accounts.password_reset",
-            {"email": lookup_email(email)},
-            expires_in=settings.PASSWORD_RESET_LIFETIME,
-        )
+        enqueue_reset(lookup_email(email))
         # Without the address, which may be unknown. An email that is sent has its own event with the same request id.
         audit.record_bounded(
             "password.reset_requested", caller=limit_key(context.current.get().limit_address)
         )
 
 
+def enqueue_reset(address: str) -> None:
+    """Enqueue a reset link to the account with this address, if there is one."""
+    payload = {"email": address}
+    outbox.enqueue("accounts.password_reset", payload, expires_in=settings.PASSWORD_RESET_LIFETIME)
+
+
 def reset_password(*, token: str, password: str) -> None:
-    """Spend the token, set the password, end every session and the lock-out. Raise InvalidToken, or ApiError for a
-    weak password, which does not spend the token."""
-    secret = find_token(token, OneTimeToken.Purpose.PASSWORD_RESET)
+    """Spend the token of a reset link or an invitation, set the password, end every session and the lock-out. Raise
+    InvalidToken, or ApiError for a weak password, which does not spend the token."""
+    secret = find_token(token, *SETS_PASSWORD)
     user = secret.user
     check_rules(password, user, "password")
     encoded = hash_password(password)
@@ -189,16 +204,18 @@ def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
     enqueue_notice("accounts.password_changed", user, expires_in=timedelta(days=2))
 
 
-def find_token(token: str, purpose: str, *, or_spent: bool = False) -> OneTimeToken:
-    """Return the unspent token of an active user, with `or_spent` a spent one too. Raise InvalidToken."""
+def find_token(token: str, *purposes: str, or_spent: bool = False) -> OneTimeToken:
+    """Return the unspent token of an active user, with `or_spent` a spent one too. One that undoes a deletion is of a
+    deleted user. Raise InvalidToken for another, and for one of none of these purposes."""
     matches = OneTimeToken.objects.select_related("user").filter(
-        token_hash=tokens.digest(token), purpose=purpose
+        token_hash=tokens.digest(token), purpose__in=purposes
     )
     secret = matches.first()
     if secret is None:
         raise InvalidToken
     is_spent = secret.used_at is not None and not or_spent
-    if is_spent or secret.expires_at <= timezone.now() or not secret.user.is_active:
+    expected = Status.DELETED if secret.purpose == OneTimeToken.Purpose.UNDELETE else Status.ACTIVE
+    if is_spent or secret.expires_at <= timezone.now() or secret.user.status != expected:
         record_refused(secret)
         raise InvalidToken
     context.identify(secret.user_id)
@@ -211,7 +228,13 @@ def record_refused(secret: OneTimeToken) -> None:
 
 
 def issue_token(
-    user: User, purpose: str, email: str, lifetime: timedelta, *, created_at: datetime | None = None
+    user: User,
+    purpose: str,
+    email: str,
+    lifetime: timedelta,
+    *,
+    created_at: datetime | None = None,
+    session: Session | None = None,
 ) -> str:
     """Return a new secret for an email, and store its hash. Call it when the email is sent, so that no row and no
     queue contains the secret."""
@@ -219,6 +242,7 @@ def issue_token(
     now = timezone.now()
     OneTimeToken.objects.create(
         user=user,
+        session=session,
         purpose=purpose,
         email=email,
         token_hash=tokens.digest(secret),

@@ -15,6 +15,9 @@ from core.audit import services as audit
 from core.outbox.models import OutboxMessage
 from core.web.errors import ApiError
 
+# The purposes of links that set a password.
+SETS_PASSWORD = (OneTimeToken.Purpose.PASSWORD_RESET, OneTimeToken.Purpose.INVITATION)
+
 
 def lock_user(user: User) -> None:
     """Lock the row until the transaction ends, and read it again into `user`.
@@ -30,7 +33,7 @@ def refuse_outranked(user: User, actor: User | None) -> None:
     may be outdated."""
     if actor is None or actor.pk == user.pk:
         return
-    current = User.objects.not_deleted().filter(pk=actor.pk).first()
+    current = User.objects.active().filter(pk=actor.pk).first()
     if current is None or not current.outranks(user):
         raise ApiError("FORBIDDEN", message=_("Only an admin may do this to staff."))
 
@@ -38,18 +41,19 @@ def refuse_outranked(user: User, actor: User | None) -> None:
 def require_admin(actor: User) -> None:
     """Raise ApiError (FORBIDDEN) unless `actor` is an admin now. An admin who is demoted during a request must not
     give roles or groups to others."""
-    if not User.objects.not_deleted().filter(pk=actor.pk, role=Role.ADMIN).exists():
+    if not User.objects.active().filter(pk=actor.pk, role=Role.ADMIN).exists():
         raise ApiError("FORBIDDEN")
 
 
 def void_open_links(*, user: User, actor_id: UUID | None) -> None:
-    """Clear the pending address and delete unused reset links, with the queued emails for either.
+    """Clear the pending address and delete unused reset links and invitations, with the queued emails for each.
 
     Links that undo a change of address stay valid, because a thief could void them too. The caller holds the row.
     """
     cancel_pending_email(user=user, actor_id=actor_id)
-    user.one_time_tokens.filter(purpose=OneTimeToken.Purpose.PASSWORD_RESET, used_at=None).delete()
+    user.one_time_tokens.filter(purpose__in=SETS_PASSWORD, used_at=None).delete()
     queued("accounts.password_reset", email=user.email).delete()
+    queued("accounts.invitation", user=str(user.pk)).delete()
 
 
 def cancel_pending_email(*, user: User, actor_id: UUID | None) -> bool:

@@ -14,7 +14,9 @@ def end_restored_sessions() -> int:
 
 
 def void_restored_links() -> int:
-    """Delete unused links for resets and verifications. Links that undo a change of address stay valid, as after a
-    recovery: the change is there again, and its victim needs them."""
-    links = OneTimeToken.objects.filter(used_at=None).exclude(purpose=Purpose.EMAIL_UNDO)
+    """Delete unused links for resets, invitations and verifications. Links that undo a change of address or a deletion
+    stay valid, as after a recovery: it is there again, and its victim needs them."""
+    links = OneTimeToken.objects.filter(used_at=None).exclude(
+        purpose__in=(Purpose.EMAIL_UNDO, Purpose.UNDELETE)
+    )
     return links.delete()[0]

@@ -10,9 +10,16 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts import tokens
-from accounts.models import Session, User
+from accounts.models import OneTimeToken, Session, Status, User
 from accounts.services.notices import enqueue_notice
-from accounts.services.passwords import InvalidCredentials, check_credentials
+from accounts.services.passwords import (
+    AccountSuspended,
+    InvalidCredentials,
+    InvalidToken,
+    check_credentials,
+    enqueue_reset,
+    find_token,
+)
 from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
 from core.audit import services as audit
 from core.db.statements import insert
@@ -33,13 +40,17 @@ class TokenRevoked(ApiError):
 
 
 def login(*, email: str, password: str) -> TokenPair:
-    """Verify the credentials and open a session. Raise AccountLocked or InvalidCredentials."""
+    """Verify the credentials and open a session. Raise as `check_credentials`."""
     user = check_credentials(email, password)
     with transaction.atomic():
-        # The row is locked until the session is stored. A reset or a deletion while the slow hash runs must not
-        # miss this session.
-        if not User.objects.not_deleted().filter(pk=user.pk, password=user.password).select_for_update():
+        # The row is locked until the session is stored. A reset, a suspension or a deletion while the slow hash runs
+        # must not miss this session.
+        rows = User.objects.not_deleted().filter(pk=user.pk, password=user.password)
+        current = rows.select_for_update().first()
+        if current is None:
             raise InvalidCredentials
+        if current.status == Status.SUSPENDED:
+            raise AccountSuspended
         pair = open_session(user)
         user.last_login = pair.session.created_at
         user.save(update_fields=["last_login"])
@@ -216,6 +227,24 @@ def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> 
         void_open_links(user=user, actor_id=actor.pk)
         audit.record("session.all_ended", actor_id=actor.pk, target=user, changes={"sessions": [count, 0]})
     return count
+
+
+def disown_session(*, token: str) -> None:
+    """Spend the token of an email about a new device, end its session, and enqueue a reset link. Raise InvalidToken.
+
+    The reset link goes to the address that the email went to, unless the account has another one by now.
+    """
+    secret = find_token(token, OneTimeToken.Purpose.NOT_ME)
+    with transaction.atomic():
+        user = secret.user
+        lock_user(user)
+        if not user.is_active or not secret.claim():
+            raise InvalidToken
+        session = secret.session
+        if session is not None and Session.objects.filter(pk=session.pk).end("not_me"):
+            audit.record("session.disowned", actor_id=user.pk, target=session)
+        if secret.email == user.email:
+            enqueue_reset(user.email)
 
 
 def require_live(session: Session) -> None:

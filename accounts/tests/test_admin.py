@@ -183,7 +183,7 @@ def test_a_role_is_changed_by_its_service(browser, owner):
 def test_the_last_admin_keeps_the_role_and_the_page_shows_why(browser):
     response = edit(browser, browser.user, role="user")
 
-    assert errors(response)["__all__"] == ["The last admin can neither be demoted nor deleted."]
+    assert errors(response)["__all__"] == ["The last admin can be neither demoted, suspended nor deleted."]
     assert User.objects.get(pk=browser.user.pk).is_superuser
 
 

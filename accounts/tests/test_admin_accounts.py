@@ -98,7 +98,7 @@ def test_the_confirmation_page_shows_what_will_happen(browser, owner):
 
 def test_the_last_admin_cannot_be_deleted(browser):
     assert messages_of(delete(browser, browser.user)) == [
-        "The last admin can neither be demoted nor deleted."
+        "The last admin can be neither demoted, suspended nor deleted."
     ]
     assert User.objects.not_deleted().filter(pk=browser.user.pk).exists()
 
@@ -138,7 +138,7 @@ def test_verification_is_sent_again_to_an_unverified_user(browser, owner, delive
     assert messages_of(response) == ["Verification emails enqueued: 1.", "Nothing to do for 1 of the chosen."]
 
 
-@pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification"])
+@pytest.mark.parametrize("action", ["end_sessions", "unlock", "resend_verification", "suspend", "unsuspend"])
 def test_nothing_is_done_for_a_deleted_user(browser, action):
     gone = UserFactory()
     gone.soft_delete()

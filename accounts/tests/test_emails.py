@@ -12,6 +12,7 @@ LINK = "https://app.example.com/account/x?token=Abc_1-2&kept=yes"
 ACT = "https://app.example.com/account/forgot-password"
 TEMPLATES = {
     "password_reset": ("Reset your password", {"link": LINK}),
+    "invitation": ("Your new account", {"link": LINK}),
     "email_proof": ("Confirm your email address", {"link": LINK, "changing": False}),
     "email_change_requested": (
         "Your email address is about to change",
@@ -22,6 +23,10 @@ TEMPLATES = {
         {"new_email": "new@example.com", "act_link": ACT, "link": LINK},
     ),
     "email_change_undone": ("A change of your email address was undone", {"act_link": ACT}),
+    "account_deleted": (
+        "Your account was deleted",
+        {"link": LINK, "act_link": ACT, "until": datetime(2026, 1, 31, 12, 30)},
+    ),
     "password_changed": ("Your password was changed", {"act_link": ACT}),
     "session_closed": ("We closed a session of yours", {"act_link": ACT}),
     "new_device": (
@@ -31,11 +36,12 @@ TEMPLATES = {
             "ip_address": "203.0.113.7",
             "device": "<i>Firefox</i>",
             "act_link": ACT,
+            "link": LINK,
         },
     ),
 }
-WITH_LINK = ["password_reset", "email_proof", "email_changed"]
-NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "email_proof"}]
+WITH_LINK = ["password_reset", "invitation", "email_proof", "email_changed", "account_deleted", "new_device"]
+NOTICES = [name for name in TEMPLATES if name not in {"password_reset", "invitation", "email_proof"}]
 GREETING = [name for name in TEMPLATES if name != "email_proof"]
 
 
@@ -101,7 +107,13 @@ def test_the_html_has_the_link_as_a_button_and_as_text(template):
 
 @pytest.mark.parametrize(
     ("template", "life"),
-    [("password_reset", "hour"), ("email_proof", "24 hours"), ("email_changed", "7 days")],
+    [
+        ("password_reset", "hour"),
+        ("invitation", "7 days"),
+        ("email_proof", "24 hours"),
+        ("email_changed", "7 days"),
+        ("new_device", "7 days"),
+    ],
 )
 def test_a_link_comes_with_its_lifetime(template, life):
     message = written(template)
@@ -114,10 +126,12 @@ def test_a_link_comes_with_its_lifetime(template, life):
     ("template", "advice"),
     [
         ("password_reset", "If it was not you, ignore this email"),
+        ("invitation", "If you do not expect an account, ignore this email"),
         ("email_proof", "ignore this email"),
         ("email_change_requested", "If it was not you"),
         ("email_changed", "If it was not you"),
         ("email_change_undone", "If it was not you"),
+        ("account_deleted", "If it was not you"),
         ("password_changed", "If it was not you"),
         ("session_closed", "set a new password"),
         ("new_device", "If it was not"),

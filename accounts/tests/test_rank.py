@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from accounts.models import Session, User
-from accounts.services import accounts, email_changes, groups, passwords, sessions
+from accounts.services import accounts, email_changes, groups, passwords, sessions, suspension
 from accounts.tests.checks import NEW_PASSWORD, events
 from accounts.tests.factories import UserFactory
 from core.web.errors import ApiError
@@ -27,6 +27,8 @@ ACTS = {
     "verification": email_changes.resend_email_verification,
     "change of address": email_changes.cancel_email_change,
     "deletion": accounts.delete_account,
+    "suspension": suspension.suspend,
+    "end of a suspension": suspension.unsuspend,
 }
 
 

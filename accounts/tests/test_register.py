@@ -34,6 +34,7 @@ def test_returns_the_user_and_a_pair_of_tokens(anonymous):
         "pendingEmail": None,
         "name": "Ann Able",
         "role": "user",
+        "status": "active",
         "emailVerified": False,
         "version": user.etag.strip('"'),
         "createdAt": user.created_at.isoformat().replace("+00:00", "Z"),

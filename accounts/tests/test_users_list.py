@@ -33,7 +33,8 @@ def test_shows_exactly_the_fields_of_the_contract(admin):
     [row] = data(admin.get(URL))
 
     assert row.keys() == {
-        *("id", "email", "pendingEmail", "name", "role", "emailVerified", "version", "createdAt", "updatedAt")
+        *("id", "email", "pendingEmail", "name", "role", "status", "emailVerified"),
+        *("version", "createdAt", "updatedAt"),
     }
 
 

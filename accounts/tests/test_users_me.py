@@ -29,6 +29,7 @@ def test_shows_the_caller(owner, own):
         "pendingEmail": None,
         "name": "Olive Owner",
         "role": "user",
+        "status": "active",
         "emailVerified": False,
         "version": user.etag.strip('"'),
         "createdAt": user.created_at.isoformat().replace("+00:00", "Z"),

@@ -32,9 +32,10 @@ OPEN_TO_ALL = {
             "reset-password",
             "verify-email",
             "undo-email-change",
+            "not-me",
         )
     ),
-    "POST /api/v1/users",
+    *("POST /api/v1/users", "POST /api/v1/users/undelete"),
     "GET /api/v1/schema",
     "GET /api/v1/files",
     *("GET /api/docs", "GET /api/redoc"),
@@ -42,7 +43,14 @@ OPEN_TO_ALL = {
     *("GET /", "GET /errors/{id}", "GET /.well-known/change-password"),
     *(
         f"GET /account/{name}"
-        for name in ("forgot-password", "reset-password", "verify-email", "undo-email-change")
+        for name in (
+            "forgot-password",
+            "reset-password",
+            "verify-email",
+            "undo-email-change",
+            "undelete",
+            "not-me",
+        )
     ),
 }
 
@@ -54,6 +62,8 @@ def samples(owner, log_in):
     stored = files.store([b"Hello"], user=owner.user, content_type="text/plain", filename="a.txt", size=5)
     files.confirm(stored)
     Purpose = OneTimeToken.Purpose
+    gone = UserFactory()
+    gone.soft_delete()
     return SimpleNamespace(
         owner=owner.user,
         addresses={"/api/v1/files": files.signed_url(stored)},
@@ -63,11 +73,13 @@ def samples(owner, log_in):
             "/errors/{id}": "NOT_FOUND",
         },
         tokens={
-            purpose: issue_token(owner.user, purpose, owner.user.email, lifetime)
-            for purpose, lifetime in (
-                (Purpose.PASSWORD_RESET, settings.PASSWORD_RESET_LIFETIME),
-                (Purpose.EMAIL_PROOF, settings.EMAIL_PROOF_LIFETIME),
-                (Purpose.EMAIL_UNDO, settings.EMAIL_UNDO_LIFETIME),
+            purpose: issue_token(user, purpose, user.email, lifetime)
+            for user, purpose, lifetime in (
+                (owner.user, Purpose.PASSWORD_RESET, settings.PASSWORD_RESET_LIFETIME),
+                (owner.user, Purpose.EMAIL_PROOF, settings.EMAIL_PROOF_LIFETIME),
+                (owner.user, Purpose.EMAIL_UNDO, settings.EMAIL_UNDO_LIFETIME),
+                (owner.user, Purpose.NOT_ME, settings.NOT_ME_LIFETIME),
+                (gone, Purpose.UNDELETE, settings.TRASH_RETENTION),
             )
         },
     )
@@ -98,6 +110,8 @@ def body(samples, caller, operation):
         },
         "POST /api/v1/auth/verify-email": {"token": token["email_proof"]},
         "POST /api/v1/auth/undo-email-change": {"token": token["email_undo"]},
+        "POST /api/v1/auth/not-me": {"token": token["not_me"]},
+        "POST /api/v1/users/undelete": {"token": token["undelete"]},
         "POST /api/v1/auth/change-password": {
             "currentPassword": PASSWORD,
             "newPassword": account["password"],

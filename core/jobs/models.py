@@ -89,8 +89,8 @@ class Job(LeasedModel, BaseModel):
         return int(time.time())
 
     def is_for(self, user: Any) -> bool:
-        """Return whether its owner, read anew as `user`, is active and still has the role of the request."""
-        return bool(user.is_active and user.role == self.role)
+        """Return whether its owner, read anew as `user`, may use the API and still has the role of the request."""
+        return bool(user.may_use_api and user.role == self.role)
 
     def cancel(self) -> bool:
         """Cancel; a running job stops at its next step. Return False for a finished one. The caller holds the row."""

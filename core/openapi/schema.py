@@ -35,6 +35,7 @@ from core.web.error_schemas import (
     WITH_TOKEN,
     Schema,
     error_responses,
+    errors_of_authentication,
     has_conflict,
     header_refs,
     may_conflict,
@@ -248,6 +249,7 @@ class EnvelopeSchema(AutoSchema):
         codes = {*ALWAYS, *own}
         if any(self.get_auth()):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
+            codes |= errors_of_authentication(self.view)
         conditions = (
             ({"FORBIDDEN"}, self.view.may_forbid()),
             (WITH_BODY, has_body),

@@ -21,6 +21,18 @@ EXPLANATIONS = {
         "a request with cookies without its CSRF token, or from a foreign site",
         "send `X-CSRFToken`",
     ),
+    "ACCOUNT_SUSPENDED": (
+        "a log-in with the right password to a suspended account",
+        "show that only the operator can help",
+    ),
+    "EMAIL_UNVERIFIED": (
+        "the address is not verified, and the server requires it",
+        "show how to verify it: `POST /auth/resend-verification`",
+    ),
+    "REGISTRATION_CLOSED": (
+        "creating an account where `REGISTRATION` of the server does not allow it to this caller",
+        "let an admin create it",
+    ),
     "NOT_FOUND": ("no such path or object, or not yours", "check the path and the id"),
     "METHOD_NOT_ALLOWED": ("the path has no such method", "see `Allow`"),
     "NOT_ACCEPTABLE": ("`Accept` does not allow `application/json`", "send `Accept: application/json`"),

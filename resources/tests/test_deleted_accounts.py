@@ -53,6 +53,7 @@ def test_files_are_deleted_with_their_resource(storage):
 def test_files_are_deleted_with_their_user(storage):
     attachment = AttachmentFactory()
     pending_file(user=attachment.resource.user)
+    attachment.resource.user.soft_delete()
     erase(user=attachment.resource.user)
     outbox.drain()
 

@@ -15,7 +15,13 @@ from PIL import Image
 from accounts.tests.factories import OneTimeTokenFactory
 from core.tests.interpreter import django_python
 
-WITH_TOKEN = ["/account/reset-password", "/account/verify-email", "/account/undo-email-change"]
+WITH_TOKEN = [
+    "/account/reset-password",
+    "/account/verify-email",
+    "/account/undo-email-change",
+    "/account/undelete",
+    "/account/not-me",
+]
 ACCOUNT = [*WITH_TOKEN, "/account/forgot-password"]
 PAGES = ["/", "/api/docs", "/api/redoc", "/errors/VALIDATION_ERROR", *ACCOUNT]
 ICONS = {"/favicon.ico": "image/x-icon", "/apple-touch-icon.png": "image/png"}
@@ -174,7 +180,7 @@ def test_in_production_they_are_cached_for_a_day():
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("path", "purpose"),
-    list(zip(WITH_TOKEN, ["password_reset", "email_proof", "email_undo"], strict=True)),
+    list(zip(WITH_TOKEN, ["password_reset", "email_proof", "email_undo", "undelete", "not_me"], strict=True)),
 )
 def test_opening_the_link_spends_nothing(client, path, purpose):
     """Mail scanners open every link."""
@@ -192,7 +198,7 @@ def test_the_forms_send_to_the_api_by_script_only(elements, path):
 
     assert forms
     for form in forms:
-        assert form["data-action"].startswith("/api/v1/auth/")
+        assert form["data-action"].startswith("/api/v1/")
         assert "action" not in form  # without its script the page must not put a password into an address
         assert "hidden" in form
 

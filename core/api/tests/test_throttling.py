@@ -265,6 +265,7 @@ def test_guessing_tokens_has_a_price(rates, anonymous):
         "refresh",
         "verify-email",
         "undo-email-change",
+        "not-me",
     ],
 )
 def test_every_door_of_accounts_is_limited(rates, anonymous, path):

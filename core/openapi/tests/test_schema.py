@@ -175,6 +175,7 @@ def test_each_operation_says_which_credentials_it_takes_also_that_it_takes_none(
 
     assert public == {
         *("register", "login", "forgotPassword", "resetPassword", "verifyEmail", "undoEmailChange"),
+        *("undelete", "notMe"),
         *("getHealth", "getLiveness", "getReadiness", "getFile"),
     }
 

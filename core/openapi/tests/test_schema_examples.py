@@ -10,6 +10,7 @@ import pytest
 from accounts.models import OneTimeToken, User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import token_in
+from accounts.tests.factories import UserFactory
 from config.local_apps import LOCAL_APPS
 from config.tests import inventory, matrix
 from core.tests.contract import JSON, document, operations, problems_of, resolved
@@ -53,7 +54,7 @@ def test_the_examples_of_requests_are_accepted(client):
 # no cookie, and only admins list users.
 REFUSED = {"register": 409, "refresh": 401, "csrf": 401, "listUsers": 403}
 # What names a thing that exists only once, and is pasted: the token of a mail. So is the id of a dry run.
-PASTED = frozenset({"resetPassword", "verifyEmail", "undoEmailChange"})
+PASTED = frozenset({"resetPassword", "verifyEmail", "undoEmailChange", "undelete", "notMe"})
 
 
 def filled_in(part):
@@ -99,6 +100,15 @@ def pasted(account, operation, deliver):
         user = User.objects.get(pk=account.user["id"])
         account.mailed[name] = issue_token(
             user, OneTimeToken.Purpose.EMAIL_UNDO, user.email, timedelta(days=7)
+        )
+    if name == "notMe":
+        user = User.objects.get(pk=account.user["id"])
+        account.mailed[name] = issue_token(user, OneTimeToken.Purpose.NOT_ME, user.email, timedelta(days=7))
+    if name == "undelete":
+        gone = UserFactory()
+        gone.soft_delete()
+        account.mailed[name] = issue_token(
+            gone, OneTimeToken.Purpose.UNDELETE, gone.email, timedelta(days=30)
         )
     return {"token": account.mailed[name]}
 

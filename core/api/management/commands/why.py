@@ -26,6 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, user: str, method: str, path: str, **_options: Any) -> None:
         caller = user_named(user)
+        if caller.is_authenticated and not caller.is_active:
+            raise CommandError(f"401: the account of {caller} is not active.")
         view = view_at(path, method, caller)
         self.stdout.write(f"{type(view).__name__}.{view.action} as {caller or 'anonymous'}")
         for line in explained(view, method in READS):
