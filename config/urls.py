@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 from config.local_apps import LOCAL_APPS
 from core.api.views import Page, allowed
 from core.files import views as downloads
-from core.openapi.schema import schema_view
+from core.openapi.document import schema_view
 from core.outbox import previews as preview
 from core.web import error_codes, errors, health, metrics
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -16,7 +17,7 @@ class RateLimit(BaseThrottle):
     decision: Decision | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        scope = view.get_throttle_scope()
+        scope = scope_of(view)
         user = request.user if scope is None else None
         if user is not None and user.is_authenticated:
             self.decision = check("user", str(user.pk))
@@ -28,3 +29,13 @@ class RateLimit(BaseThrottle):
 
     def wait(self) -> float | None:
         return float(self.decision.reset) if self.decision else None
+
+
+def scope_of(view: Any) -> str | None:
+    """Return the scope of the view. One of plain REST framework may have a scope of its ScopedRateThrottle, which
+    counts here if THROTTLE_RATES has it."""
+    if hasattr(view, "get_throttle_scope"):
+        scope: str | None = view.get_throttle_scope()
+        return scope
+    scope = getattr(view, "throttle_scope", None)
+    return scope if scope in settings.THROTTLE_RATES else None

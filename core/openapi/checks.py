@@ -8,7 +8,7 @@ from drf_spectacular.drainage import get_override
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.plumbing import ComponentIdentity, ComponentRegistry, ResolvedComponent
 
-from core.openapi.schema import generating
+from core.openapi.document import generating
 
 SERIALIZERS = (
     'Give one of them another name, or decorate it with `@extend_schema_serializer(component_name="…")` of '

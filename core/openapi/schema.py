@@ -3,16 +3,9 @@
 A view adds to it by `documented_errors`, and by `extend_schema` where its serializer does not describe everything.
 """
 
-import hashlib
-import threading
-from functools import cache
 from typing import Any
 
-import orjson
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import etag
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
 
@@ -23,6 +16,7 @@ from core.api.includes import object_parameters
 from core.api.pagination import CURSOR_META, PAGE_META
 from core.api.row_access import RowAccess, model_of
 from core.api.serializers import PREFER, camel
+from core.api.views import ApiView
 from core.openapi.examples import add_examples
 from core.openapi.fields import filter_parameters
 from core.openapi.parts import part_of, suffix_of
@@ -61,15 +55,14 @@ CONDITIONAL_WRITES = frozenset({"update", "partial_update", "destroy", "restore"
 
 
 class EnvelopeSchema(AutoSchema):
-    """One operation. `self.method` is its HTTP method, `self.view` an ApiView, most often a BaseViewSet."""
+    """One operation. `self.method` is its HTTP method, `self.view` an ApiView, most often a BaseViewSet, or a view of
+    plain REST framework (`is_plain`)."""
 
     view: Any
 
     def get_operation(self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any) -> Any:
         """Return the operation of drf-spectacular with envelope, headers, parameters and errors of this API."""
-        self.view.pagination_class = (
-            None  # else a list is a page to drf-spectacular: ours has `meta` next to it
-        )
+        self.view.pagination_class = None  # else a list is a page to drf-spectacular: ours has `meta`
         operation = super().get_operation(path, path_regex, path_prefix, method, registry)
         if operation is None:
             return None
@@ -102,11 +95,17 @@ class EnvelopeSchema(AutoSchema):
         return model_of(type(self.view)) if isinstance(self.view, RowAccess) else None
 
     @property
+    def is_plain(self) -> bool:
+        return not isinstance(self.view, ApiView)
+
+    @property
     def action(self) -> str:
         return str(getattr(self.view, "action", None) or self.method.lower())
 
     def get_operation_id(self) -> str:
-        """Return `listResources`, `getMe`, `restoreResource`; for a plain view its class: `login` of LoginView."""
+        """Return `listResources`, `getMe`, `restoreResource`; for an ApiView its class: `login` of LoginView."""
+        if self.is_plain:
+            return str(super().get_operation_id())
         if self.model is None:
             name = type(self.view).__name__.removesuffix("View")
             return name[0].lower() + name[1:]
@@ -121,7 +120,7 @@ class EnvelopeSchema(AutoSchema):
 
     def get_summary(self) -> str:
         doc = get_doc(getattr(self.view, self.action, None))
-        if doc or self.action not in ACTIONS:
+        if doc or self.is_plain or self.action not in ACTIONS:
             return doc.partition(".")[0]
         names = self.model._meta
         one = getattr(self.view, "schema_title", None) or f"a {names.verbose_name}"
@@ -138,7 +137,10 @@ class EnvelopeSchema(AutoSchema):
 
     def is_single_read(self) -> bool:
         """Return whether its response is one object, whole or narrowed by `fields`."""
-        return self.action == "retrieve" and "fields" in self.view.known_parameters()[0]
+        return self.action == "retrieve" and self.takes("fields")
+
+    def takes(self, name: str) -> bool:
+        return not self.is_plain and name in self.view.known_parameters()[0]
 
     def is_idempotent(self) -> bool:
         """Return whether a repetition under the same Idempotency-Key has its effect once."""
@@ -178,7 +180,7 @@ class EnvelopeSchema(AutoSchema):
             parameters += object_parameters(view)
         parameters += self.declared("described_parameters", lambda _view: ())(view)
         parameters.sort(key=lambda parameter: parameter["name"])
-        if self.action == "list" and "scope" in view.known_parameters()[0]:
+        if self.action == "list" and self.takes("scope"):
             parameters.append(SCOPE_PARAMETER)
         if self.is_read_conditionally() or self.is_written_conditionally():
             name = "If-None-Match" if self.is_read_conditionally() else "If-Match"
@@ -251,7 +253,7 @@ class EnvelopeSchema(AutoSchema):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
             codes |= errors_of_authentication(self.view)
         conditions = (
-            ({"FORBIDDEN"}, self.view.may_forbid()),
+            ({"FORBIDDEN"}, self.is_plain or self.view.may_forbid()),
             (WITH_BODY, has_body),
             (IDEMPOTENT, self.is_idempotent()),
             ({"NOT_FOUND"}, "{" in self.path),
@@ -269,25 +271,3 @@ def describe_envelope(result: Schema, **_context: Any) -> Schema:
         operation.setdefault("security", [])  # public; without it a reader cannot know that it is meant
     result["components"] = {kind: dict(sorted(each.items())) for kind, each in result["components"].items()}
     return result
-
-
-# drf-spectacular looks for its extensions on the way, and two threads that do so at once get in each other's way.
-generating = threading.Lock()
-
-
-@cache
-def document() -> bytes:
-    """Generate the document, once per process: it depends on nothing but the code and the settings."""
-    with generating:
-        return orjson.dumps(SchemaGenerator().get_schema(request=None, public=True))
-
-
-@cache
-def document_etag() -> str:
-    return f'"{hashlib.sha256(document()).hexdigest()[:32]}"'
-
-
-@etag(lambda _request: document_etag())
-def schema_view(_request: HttpRequest) -> HttpResponse:
-    """Return the document to anybody: it holds nothing that the published source does not."""
-    return HttpResponse(document(), content_type=JSON, headers={"Cache-Control": "no-cache"})

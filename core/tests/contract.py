@@ -6,7 +6,7 @@ from functools import cache
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # of drf-spectacular
 
-from core.openapi.schema import generating
+from core.openapi.document import generating
 
 JSON = "application/json"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

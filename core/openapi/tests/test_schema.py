@@ -9,7 +9,7 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 
 from accounts.tests.factories import PASSWORD
-from core.openapi.schema import generating
+from core.openapi.document import generating
 from core.tests.contract import JSON, contradictions, document, operations, problems_of, resolved
 from core.web.error_schemas import WITH_TOKEN
 from core.web.errors import CATALOGUE
