@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -11,7 +12,6 @@ from accounts.services.restores import end_restored_sessions, void_restored_link
 from core.backups.settlement import settles_restore
 from core.db.retention import delete_batch, purges_expired
 
-SESSION_RETENTION = timedelta(days=30)  # ended sessions stay visible to staff for as long
 TOKEN_RETENTION = timedelta(days=1)
 
 purges_expired("deleted accounts")(erase_deleted)
@@ -22,7 +22,7 @@ settles_restore("links")(void_restored_links)
 
 @purges_expired("sessions")
 def purge_sessions() -> int:
-    before = timezone.now() - SESSION_RETENTION
+    before = timezone.now() - settings.SESSION_RETENTION  # ended ones stay visible to staff for as long
     return delete_batch(Session.objects.filter(Q(expires_at__lt=before) | Q(ended_at__lt=before)))
 
 

@@ -222,11 +222,15 @@ EMAIL_PROOF_LIFETIME = timedelta(hours=24)
 EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)
-TRASH_RETENTION = timedelta(days=30)
+DAYS = validate.Range(1, 3650)
+TRASH_RETENTION = timedelta(days=env.int("TRASH_RETENTION_DAYS", 30, validate=DAYS) or 30)
+SESSION_RETENTION = timedelta(days=env.int("SESSION_RETENTION_DAYS", 30, validate=DAYS) or 30)
+JOB_RETENTION = timedelta(days=env.int("JOB_RETENTION_DAYS", 30, validate=DAYS) or 30)
 
 # --- the API -------------------------------------------------------------------------------------
 MAX_JSON_BYTES = 1024 * 1024
-MAX_UPLOAD_BYTES = 10 * 1024 * 1024
+MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 10, validate=validate.Range(1, 1024)) or 10
+MAX_UPLOAD_BYTES = MAX_UPLOAD_MB * 1024 * 1024
 MAX_BODY_BYTES = MAX_UPLOAD_BYTES + 64 * 1024  # with the boundary, headers and other fields around a file
 UPLOAD_QUOTA = (env.int("UPLOAD_QUOTA_MB", 1024, validate=POSITIVE) or 1024) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # the admin's forms; the API's own parser is stricter

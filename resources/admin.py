@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
@@ -71,7 +72,9 @@ class ResourceAdmin(BaseAdmin):
         *("user", "title", "content", "status", "tag_names"),
         *("version", "created_at", "updated_at", "deleted_at"),
     )
-    delete_consequence = _("Resources in the trash are erased 30 days later unless they are restored.")
+    delete_consequence = _(
+        "Resources in the trash are erased %(days)d days later unless they are restored."
+    ) % {"days": settings.TRASH_RETENTION.days}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
         return super().get_queryset(request).defer("search_text")

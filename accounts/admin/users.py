@@ -1,6 +1,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.utils import unquote
@@ -56,7 +57,7 @@ class UserAdmin(BaseAdmin):
     )
     delete_consequence = (
         "All sessions end at once and the address is free again."
-        " The data of the account is erased 30 days later."
+        f" The data of the account is erased {settings.TRASH_RETENTION.days} days later."
     )
     new_fields = ("email", "name", "role", "password")
     fields = (

@@ -27,6 +27,16 @@ def test_a_session_is_deleted_thirty_days_after_its_end(clock, how):
     assert not Session.objects.exists()
 
 
+def test_the_window_is_a_setting(clock, settings):
+    settings.SESSION_RETENTION = timedelta(days=3)
+    SessionFactory(ended_at=timezone.now())
+    clock.shift(timedelta(days=3))
+    assert purge_expired()["sessions"] == 0
+
+    clock.shift(1)
+    assert purge_expired()["sessions"] == 1
+
+
 def test_a_live_session_is_never_purged(owner):
     assert purge_expired()["sessions"] == 0
     assert Session.objects.get().is_live

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -34,7 +35,8 @@ class ImportParser(UploadParser):
 
 class ImportFileSerializer(Serializer):
     file = serializers.FileField(
-        help_text="CSV as spreadsheets write it, or a JSON array of objects; up to 10 MiB and 100,000 rows.",
+        help_text="CSV as spreadsheets write it, or a JSON array of objects; up to "
+        f"{settings.MAX_UPLOAD_MB} MiB and 100,000 rows.",
     )
     dryRun = serializers.BooleanField(
         default=False, help_text="Report what every row would do, and write nothing."

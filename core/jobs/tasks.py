@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -14,8 +15,7 @@ from core.files.models import StoredFile
 from core.jobs import services as jobs
 from core.jobs.models import Job
 
-RETENTION = timedelta(days=30)
-FILE_RETENTION = timedelta(days=7)
+FILE_RETENTION = timedelta(days=7)  # or as long as that of jobs, if that is shorter
 
 
 # The broker delivers a message again after 300 s (visibility_timeout) while its job still runs. The second worker finds
@@ -28,13 +28,14 @@ def run_jobs() -> int:
 @purges_expired("job files")
 def purge_job_files() -> int:
     """Delete the files of jobs, earlier than the jobs themselves."""
-    finished = Job.objects.filter(finished_at__lt=timezone.now() - FILE_RETENTION)
+    stay = min(FILE_RETENTION, settings.JOB_RETENTION)
+    finished = Job.objects.filter(finished_at__lt=timezone.now() - stay)
     return delete_files(finished.exclude(result_file=None, source_file=None))
 
 
 @purges_expired("jobs")
 def purge_jobs() -> int:
-    finished = Job.objects.filter(finished_at__lt=timezone.now() - RETENTION)
+    finished = Job.objects.filter(finished_at__lt=timezone.now() - settings.JOB_RETENTION)
     batch = list(finished.values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
         delete_files(Job.objects.filter(pk__in=batch))

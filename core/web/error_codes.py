@@ -57,7 +57,10 @@ EXPLANATIONS = {
         "the object has changed since the version in `If-Match`",
         "read again, merge, send again",
     ),
-    "PAYLOAD_TOO_LARGE": ("more than 1 MiB of JSON, or a file of more than 10 MiB", "send less"),
+    "PAYLOAD_TOO_LARGE": (
+        "more than 1 MiB of JSON, or of a file than the server takes (10 MiB by default)",
+        "send less",
+    ),
     "UNSUPPORTED_MEDIA_TYPE": (
         "not `application/json` in UTF-8; a file of a type that is not taken",
         "send JSON, or another type of file",
@@ -67,7 +70,7 @@ EXPLANATIONS = {
     "ACCOUNT_LOCKED": ("too many failed log-ins", "wait `Retry-After`, or reset the password"),
     "RATE_LIMITED": ("too many requests", "wait `Retry-After`"),
     "INTERNAL_ERROR": ("a defect of ours", "report the request id"),
-    "SERVICE_UNAVAILABLE": ("briefly unavailable", "wait `Retry-After`, send again"),
+    "SERVICE_UNAVAILABLE": ("briefly unavailable, or down for maintenance", "wait `Retry-After`, send again"),
     "INSUFFICIENT_STORAGE": ("the server has no room for the file", "report it to the operator"),
 }
 

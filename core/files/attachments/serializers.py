@@ -4,6 +4,7 @@ import time
 from datetime import UTC
 from typing import Any, ClassVar
 
+from django.conf import settings
 from rest_framework import serializers
 
 from core.api.serializers import Serializer
@@ -14,7 +15,9 @@ from core.files.models import BaseAttachment
 
 
 class UploadSerializer(Serializer):
-    file = serializers.FileField(help_text="PNG, JPEG, WebP, GIF, PDF, plain text or CSV, up to 10 MiB.")
+    file = serializers.FileField(
+        help_text=f"PNG, JPEG, WebP, GIF, PDF, plain text or CSV, up to {settings.MAX_UPLOAD_MB} MiB."
+    )
     examples: ClassVar = {"file": "(the bytes of the file)"}
 
     def create(self, validated_data: dict[str, Any]) -> BaseAttachment:

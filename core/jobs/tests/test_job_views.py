@@ -231,6 +231,15 @@ def test_files_go_after_a_week_and_jobs_after_a_month(owner, with_file):
     assert list(Job.objects.all()) == [waiting]
 
 
+def test_files_stay_no_longer_than_jobs(owner, with_file, settings):
+    settings.JOB_RETENTION = timedelta(days=3)
+    with time_machine.travel(timezone.now() + timedelta(days=4)):
+        purge_expired()
+
+    assert not Job.objects.exists()
+    assert not StoredFile.objects.filter(state="in_use").exists()
+
+
 def test_a_file_that_is_left_goes_with_its_job(owner, with_file):
     Job.objects.update(finished_at=timezone.now() - timedelta(days=31))
     purge_expired()
