@@ -10,6 +10,7 @@ from rest_framework import serializers
 from core.db.access import filterable
 from core.web.error_details import NO_OBJECT
 
+RELATIONS = (serializers.RelatedField, serializers.ManyRelatedField)
 DOES_NOT_EXIST = serializers.ErrorDetail(NO_OBJECT, code="does_not_exist")
 
 
@@ -27,7 +28,8 @@ def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
     hidden = [
         name
         for name, field in serializer.fields.items()
-        if (keys := hidden_keys(field, values, user, paths))
+        if isinstance(field, RELATIONS)
+        and (keys := hidden_keys(field, values, user, paths))
         and not keys <= present_keys(field, serializer.instance)
     ]
     if hidden:
@@ -36,7 +38,7 @@ def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
 
 def hidden_keys(field: Any, values: dict[str, Any], user: Any, paths: Collection[str]) -> set[Any]:
     """Return the keys among these values of a relation whose rows the caller may not read, or not write."""
-    if field.read_only or not isinstance(field, serializers.RelatedField | serializers.ManyRelatedField):
+    if field.read_only:
         return set()
     given: Any = values
     for name in str(field.source).split("."):

@@ -12,14 +12,19 @@ from core.db.redis_client import BreakerPool
 from core.web import request_context as context
 from core.web.names import Resolver, resolver
 
+look_up = socket.getaddrinfo
+
 
 class Names:
-    """The resolver of the system: it waits for `released`, and then raises `error` or returns two addresses."""
+    """The resolver of the system: of a name in `.test` it waits for `released`, and then raises `error` or returns two
+    addresses."""
 
     def __init__(self):
         self.released, self.error, self.lookups = threading.Event(), None, 0
 
-    def getaddrinfo(self, _host, *_arguments, **_options):
+    def getaddrinfo(self, host, *arguments, **options):
+        if not str(host).endswith(".test"):
+            return look_up(host, *arguments, **options)
         self.lookups += 1
         assert self.released.wait(20)
         if self.error:
