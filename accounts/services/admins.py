@@ -1,4 +1,4 @@
-"""The rule that one active admin is always left."""
+"""The rule that one admin who can log in is always left."""
 
 from accounts.models import Role, User, UserQuerySet
 from core.web.errors import ApiError
@@ -19,8 +19,10 @@ def lock_admins(user: User) -> None:
 
 
 def require_another_admin(user: User) -> None:
-    """Raise LastAdmin without another active one. Lock all admins, so that two cannot remove each other at once."""
-    if not [admin for admin in admins().select_for_update() if admin.is_active and admin.pk != user.pk]:
+    """Raise LastAdmin without another one who can log in. Lock all admins, so that two cannot remove each other at
+    once. An invited admin without a password does not count: the invitation may never be accepted."""
+    others = [admin for admin in admins().select_for_update() if admin.pk != user.pk]
+    if not any(admin.is_active and admin.has_usable_password() for admin in others):
         raise LastAdmin
 
 

@@ -223,3 +223,16 @@ def test_the_limit_of_links_to_one_address_holds(browser, invited, deliver):
         act(browser, "invite_again", invited)
 
     assert len(deliver()) == mailboxes.MAX_PER_HOUR
+
+
+@pytest.mark.parametrize("change", [{"role": "user"}, {"status": "suspended"}])
+def test_an_invited_admin_is_not_the_other_admin_before_the_first_password(
+    admin, anonymous, emailed_token, change
+):
+    admin.post(URL, ANN | {"role": "admin"})
+    path = f"{URL}/{admin.user.pk}"
+    assert refusal(admin.patch(path, change)) == (409, "CONFLICT")
+
+    accept(anonymous, emailed_token(ANN["email"]))
+    assert admin.patch(path, change).status_code in {200, 401}
+    assert [user.email for user in User.objects.active().filter(role="admin")] == [ANN["email"]]
