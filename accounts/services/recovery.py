@@ -1,7 +1,7 @@
 """Recovery of an account: it voids all open links.
 
-Every new password, log-out everywhere, a detected reuse and a completed or undone change of address call
-`void_open_links`. So a thief loses a prepared link by any recovery that the owner chooses.
+Every new password, log-out everywhere, a detected reuse, a disowned session and a completed or undone change of
+address call `void_open_links`. So a thief loses a prepared link by any recovery that the owner chooses.
 """
 
 from typing import Any

@@ -232,7 +232,9 @@ def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> 
 def disown_session(*, token: str) -> None:
     """Spend the token of an email about a new device, end its session, and enqueue a reset link. Raise InvalidToken.
 
-    The reset link goes to the address that the email went to, unless the account has another one by now.
+    It voids all open links, as other recoveries do: the person of that session knows the password, and may have made
+    an address pending whose link still works. The reset link goes to the address that the email went to, unless the
+    account has another one by now.
     """
     secret = find_token(token, OneTimeToken.Purpose.NOT_ME)
     with transaction.atomic():
@@ -243,6 +245,7 @@ def disown_session(*, token: str) -> None:
         session = secret.session
         if session is not None and Session.objects.filter(pk=session.pk).end("not_me"):
             audit.record("session.disowned", actor_id=user.pk, target=session)
+        void_open_links(user=user, actor_id=user.pk)
         if secret.email == user.email:
             enqueue_reset(user.email)
 

@@ -111,6 +111,19 @@ def test_no_reset_link_goes_to_an_address_that_a_thief_has_set(user, link, anony
     assert deliver() == []
 
 
+def test_an_address_that_the_thief_has_made_pending_cannot_be_verified(user, thief, link, anonymous, deliver):
+    thief_client = APIClient(headers={"Authorization": f"Bearer {thief['accessToken']}"})
+    change = {"email": "thief@example.com", "currentPassword": PASSWORD}
+    assert thief_client.patch(f"{API}/users/me", change).status_code == 200
+    [token] = [token_in(mail) for mail in deliver() if mail.to == ["thief@example.com"]]
+
+    disown(anonymous, link)
+
+    assert problems(anonymous.post(f"{API}/auth/verify-email", {"token": token})) == INVALID
+    user.refresh_from_db()
+    assert user.pending_email is None
+
+
 def test_the_link_works_once(link, anonymous):
     disown(anonymous, link)
 
