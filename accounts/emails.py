@@ -109,10 +109,13 @@ def send_email_change_notice(message: OutboxMessage) -> None:
 
 @outbox.handles("accounts.email_changed")
 def send_email_changed(message: OutboxMessage) -> None:
-    """Notify the former address, with a link to undo the change if the message allows it."""
+    """Notify the former address, with a link to undo the change if the message allows it.
+
+    Notify it of a deleted account too. Else a thief could prevent the email by a deletion, and undo that later.
+    """
     link = None
     with transaction.atomic():
-        user = users_of(message).select_for_update().first()
+        user = User.objects.filter(pk=message.payload["user"]).select_for_update().first()
         if user is None or not is_queued(message) or was_undone_since(user, message.created_at):
             return
         if message.payload["undo"]:
@@ -124,7 +127,8 @@ def send_email_changed(message: OutboxMessage) -> None:
                 created_at=message.created_at,
             )
             link = page_link("undo-email-change", secret)
-    notify(
+    notify_user(
+        user,
         message,
         "email_changed",
         new_email=message.payload["new"],

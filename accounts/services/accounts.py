@@ -5,7 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import Role, User
+from accounts.models import OneTimeToken, Role, User
 from accounts.services.admins import require_another_admin
 from accounts.services.email_changes import EmailTaken, change_address, enqueue_verification
 from accounts.services.lockout import clear_failures
@@ -161,7 +161,9 @@ def delete_account(*, user: User, actor: User) -> None:
         if user.role == Role.ADMIN:
             require_another_admin(user)
         end_all_sessions(user=user, actor=actor, reason="account_deleted")
-        user.one_time_tokens.all().delete()
+        # A link that undoes a change of address works again after an undo of the deletion. Else a thief could void the
+        # owner's link by both.
+        user.one_time_tokens.exclude(purpose=OneTimeToken.Purpose.EMAIL_UNDO).delete()
         user.soft_delete()
         audit.record("user.deleted", actor_id=actor.pk, target=user)
         if actor.pk == user.pk:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import OneTimeToken, User
@@ -85,6 +86,35 @@ def test_the_link_works_once(owner, anonymous, link, log_in):
     delete(log_in(owner.user))
     assert problems(undelete(anonymous, link)) == INVALID
     assert not is_back(owner)
+
+
+def test_a_thief_cannot_void_the_undo_of_a_change_of_address_by_both(owner, anonymous, emailed_token):
+    User.objects.filter(pk=owner.user.pk).update(email="thief@example.com")
+    undo = issue_token(owner.user, "email_undo", owner.user.email, timedelta(days=7))
+    delete(owner)
+    path = f"{API}/auth/undo-email-change"
+    assert problems(anonymous.post(path, {"token": undo})) == INVALID
+
+    undelete(anonymous, emailed_token("thief@example.com"))
+
+    assert anonymous.post(path, {"token": undo}).status_code == 204
+    assert User.objects.get(pk=owner.user.pk).email == owner.user.email
+
+
+def test_a_deletion_does_not_suppress_the_notice_of_a_change_of_address(log_in, anonymous, deliver):
+    owner = log_in(UserFactory(email_verified_at=timezone.now()))
+    change = {"email": "thief@example.com", "currentPassword": PASSWORD}
+    assert owner.patch(f"{API}/users/me", change).status_code == 200
+    [proof] = [token_in(mail) for mail in deliver() if mail.to == ["thief@example.com"]]
+    assert anonymous.post(f"{API}/auth/verify-email", {"token": proof}).status_code == 204
+    delete(owner)
+
+    tokens = {mail.to[0]: token_in(mail) for mail in deliver()}
+    undelete(anonymous, tokens["thief@example.com"])
+
+    undo = {"token": tokens[owner.user.email]}
+    assert anonymous.post(f"{API}/auth/undo-email-change", undo).status_code == 204
+    assert User.objects.get(pk=owner.user.pk).email == owner.user.email
 
 
 def test_a_second_deletion_has_a_link_of_its_own(owner, anonymous, link, log_in, emailed_token):
