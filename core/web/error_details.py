@@ -60,4 +60,7 @@ def inner(field: Any, key: Any) -> Any:
 def limits_of(field: Any, code: str) -> dict[str, Any]:
     name, attribute = LIMITS.get(code, ("", ""))
     limit = getattr(field, attribute, None) if name else None
+    limit = (
+        limit() if callable(limit) else limit
+    )  # as Django's validators take it: MaxValueValidator(this_year)
     return {} if limit is None else {name: limit}
