@@ -8,8 +8,8 @@ from django import forms
 from django.db import models
 
 from accounts.tests.factories import UserFactory
-from config.tests.reading import serializer
-from config.tests.sample_models import Project
+from config.tests.reading import serializer, viewset
+from config.tests.sample_models import Customer, Project
 from core.api.filters import FilterBackend
 from core.api.filtersets import FilterSet
 from core.api.viewsets import BaseViewSet
@@ -130,3 +130,15 @@ def test_names_of_a_subclass_replace_inherited_names(names):
 
     assert names(view, {"code": "2"}) == ["Two"]
     assert names(view, {"name": "One"}) == ["name"]
+
+
+def test_a_relation_to_many_rows_has_the_operator_in(names, ann):
+    own = [Customer.objects.create(name=name, user=ann) for name in ("Zoe", "Bob")]
+    hidden = Customer.objects.create(name="Max", user=UserFactory())
+    view = viewset(Project, SERIALIZER, filterset_fields={"customers": ["in"]})
+    assert names(view, {"customers[in]": f"{own[0].pk},{own[1].pk}"}) == []
+    Project.objects.get(name="One").customers.add(*own, hidden)
+
+    assert names(view, {"customers[in]": f"{own[0].pk},{own[1].pk}"}) == ["One"]
+    assert names(view, {"customers[in]": [str(own[1].pk), str(own[0].pk)]}) == ["One"]
+    assert names(view, {"customers[in]": f"{own[0].pk},{hidden.pk}"}) == ["customers[in]"]

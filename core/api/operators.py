@@ -122,6 +122,14 @@ def visible(rows: Any, request: Any) -> Any:
     return rows.visible_to(request.user) if request is not None and hasattr(rows, "visible_to") else rows
 
 
+class RelatedRowInFilter(VisibleRowInFilter):
+    """Rows with a relation to any of several rows. A row that has a relation to two of them appears once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.distinct = True
+
+
 class BooleanField(forms.NullBooleanField):
     """A field for `true` and `false`. Django takes any other text for no value, so the list would hold all rows."""
 
@@ -158,7 +166,11 @@ GENERATED = {
     django_filters.ModelChoiceFilter: VisibleRow,
     django_filters.BooleanFilter: BooleanFilter,
 }
-LISTS = {MultiChoiceFilter: ChoiceInFilter, VisibleRow: VisibleRowInFilter}
+LISTS = {
+    MultiChoiceFilter: ChoiceInFilter,
+    VisibleRow: VisibleRowInFilter,
+    django_filters.ModelMultipleChoiceFilter: RelatedRowInFilter,
+}
 
 
 def checked(kind: Any, field: Any, parameters: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
