@@ -142,3 +142,40 @@ def test_a_relation_to_many_rows_has_the_operator_in(names, ann):
     assert names(view, {"customers[in]": f"{own[0].pk},{own[1].pk}"}) == ["One"]
     assert names(view, {"customers[in]": [str(own[1].pk), str(own[0].pk)]}) == ["One"]
     assert names(view, {"customers[in]": f"{own[0].pk},{hidden.pk}"}) == ["customers[in]"]
+
+
+class Ranges(FilterSet):
+    budget = django_filters.RangeFilter()
+    created = django_filters.DateTimeFromToRangeFilter(field_name="created_at")
+    compared = django_filters.LookupChoiceFilter(
+        field_name="budget", field_class=forms.DecimalField, lookup_choices=[("gt", "greater")]
+    )
+
+    class Meta:
+        model = Project
+        fields = ()
+
+
+RANGES = {
+    "from": ({"budget_min": "2"}, ["Two"]),
+    "to": ({"budget_max": "1"}, ["One"]),
+    "both": ({"budget_min": "1", "budget_max": "1"}, ["One"]),
+    "of times": ({"created_after": "2999-01-01"}, []),
+    "a lookup": ({"compared": "1", "compared_lookup": "gt"}, ["Two"]),
+    "a wrong value": ({"budget_min": "x"}, ["budget"]),
+    "no value": ({"budget_min": ""}, ["budget_min"]),
+    "a name that the filter does not read": ({"budget": "1"}, ["budget"]),
+}
+
+
+@pytest.mark.parametrize("kind", RANGES)
+def test_a_filter_of_several_parameters_is_used(names, ann, kind):
+    query, expected = RANGES[kind]
+    view = viewset(
+        Project, SERIALIZER, filterset_class=Ranges, sort_fields={"name": "name"}, default_sort="name"
+    )
+    assert names(view, {}) == ["One", "Two"]
+    Project.objects.filter(name="One").update(budget=1)
+    Project.objects.filter(name="Two").update(budget=2)
+
+    assert names(view, query) == expected

@@ -15,7 +15,7 @@ from django.db.models import DateTimeField, QuerySet
 from django.http import Http404
 
 from core.api.eligible_fields import TEXT_COLUMNS, column_of
-from core.api.filters import DateTimeFilter, MultiChoiceFilter, refuse_empty, sort_order
+from core.api.filters import DateTimeFilter, MultiChoiceFilter, parameters_in, refuse_empty, sort_order
 from core.api.operators import ChoiceInFilter
 from core.api.overrides import is_framework
 from core.api.pagination import DEEP, page_meta, read_page
@@ -122,7 +122,7 @@ def is_framework_method(rows: Any) -> bool:
 def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
     """Return {slot: value} of the filters in the query. Return None if one of them is not a plain comparison, or has a
     wrong value, which the plain path reports."""
-    filters = view.filterset_class.base_filters if view.filterset_class else {}
+    filters = parameters_in(view.filterset_class)
     given = sorted(filters.keys() & query.keys())
     if not given:
         return {}

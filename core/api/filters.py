@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as django_filters
 from django_filters.fields import IsoDateTimeField
+from django_filters.widgets import LookupChoiceWidget
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
@@ -43,9 +44,10 @@ class FilterBackend(django_filters.DjangoFilterBackend):
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         filterset_class = self.get_filterset_class(view, queryset)
-        if filterset_class is None or request.query_params.keys().isdisjoint(filterset_class.base_filters):
+        filters = parameters_in(filterset_class)
+        if request.query_params.keys().isdisjoint(filters):
             return queryset
-        refuse_empty(request.query_params, filterset_class.base_filters)
+        refuse_empty(request.query_params, filters)
         try:
             rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         except ValidationError as error:
@@ -57,8 +59,9 @@ class FilterBackend(django_filters.DjangoFilterBackend):
         """Return the filterset. Its relations are to rows that the caller may read: as choices, and as what another
         column is compared with (`customer__name`)."""
         filterset = super().get_filterset(request, queryset, view)
-        for name in filterset.filters.keys() & request.query_params.keys():
-            item = filterset.filters[name]
+        for name, item in filterset.filters.items():
+            if request.query_params.keys().isdisjoint(parameters_of_filter(name, item)):
+                continue
             choices: Any = getattr(item.field, "queryset", None)
             if hasattr(choices, "visible_to"):
                 item.field.queryset = filterable(choices.visible_to(request.user))
@@ -67,7 +70,24 @@ class FilterBackend(django_filters.DjangoFilterBackend):
         return filterset
 
 
+def parameters_of_filter(name: str, item: Any) -> tuple[str, ...]:
+    """Return the parameters that a filter reads: its name, or two with a suffix, as of a RangeFilter."""
+    # Not from `item.field`: django-filter would store it, with the choices of nobody's request.
+    widget = item.extra.get("widget") or getattr(item.field_class, "widget", None)
+    if isinstance(item, django_filters.LookupChoiceFilter):
+        widget = LookupChoiceWidget
+    suffixes = getattr(widget, "suffixes", None)  # of SuffixedMultiWidget
+    return tuple(f"{name}_{suffix}" if suffix else name for suffix in suffixes) if suffixes else (name,)
+
+
 @lru_cache(maxsize=256)  # django-filter may make a class for each request
+def parameters_in(filterset_class: Any) -> dict[str, Any]:
+    """Return {parameter: its filter} of a filterset, or of None."""
+    filters = getattr(filterset_class, "base_filters", {}).items()
+    return {parameter: item for name, item in filters for parameter in parameters_of_filter(name, item)}
+
+
+@lru_cache(maxsize=256)
 def repeatable_in(filterset_class: Any) -> frozenset[str]:
     """Return the parameters of a filterset that may be repeated."""
     filters = getattr(filterset_class, "base_filters", {})

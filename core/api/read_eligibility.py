@@ -20,7 +20,7 @@ from django.db.models.signals import post_init, pre_init
 from rest_framework.permissions import BasePermission
 
 from core.api import eligible_fields
-from core.api.filters import FilterBackend, SortBackend
+from core.api.filters import FilterBackend, SortBackend, parameters_in
 from core.api.overrides import override_of
 from core.api.pagination import Pagination
 from core.api.relations import is_of_another_row
@@ -192,7 +192,7 @@ def shows_its_row_only(model: Any, view_class: Any, serializer_class: Any) -> bo
 
 def compares_own_columns(view: Any) -> bool:
     """Return whether the list is sorted by columns of its rows, and filtered by plain comparisons of these."""
-    filters = view.filterset_class.base_filters if view.filterset_class else {}
+    filters = parameters_in(view.filterset_class)
     view_class: Any = type(view)
     return sorts_by_own_columns(view_class) and all(
         name in view.model.etag_covers

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from core.api.cache import cached_response
 from core.api.etags import PRIVATE, check_if_match, not_modified
 from core.api.fast_reads import read_list, read_object
-from core.api.filters import NAME_LISTS, repeatable_in, requested_fields
+from core.api.filters import NAME_LISTS, parameters_in, repeatable_in, requested_fields
 from core.api.filtersets import filterset_of, refuse_leaks
 from core.api.idempotency import idempotent
 from core.api.includes import refuse_wrong_includes, requested_includes, with_included
@@ -77,7 +77,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         for backend in backends:
             if hasattr(backend, "get_filterset_class"):  # of django-filter
                 filterset_class = backend().get_filterset_class(self, self.model._default_manager.none())
-                filters |= getattr(filterset_class, "base_filters", {}).keys()
+                filters |= parameters_in(filterset_class).keys()
                 repeatable |= repeatable_in(filterset_class)
         known |= {*filters, *parameters_of(pages), *objects}
         known |= {"sort"} if self.sort_fields else set()

@@ -7,7 +7,7 @@ from drf_spectacular.extensions import OpenApiFilterExtension, OpenApiSerializer
 from drf_spectacular.plumbing import get_lib_doc_excludes, is_patched_serializer
 from rest_framework import serializers
 
-from core.api.filters import MAX_VALUES
+from core.api.filters import MAX_VALUES, parameters_in
 from core.api.operators import InFilter, VisibleRowInFilter
 from core.api.serializers import ModelSerializer
 
@@ -80,7 +80,7 @@ def filter_parameters(schema: Any) -> list[Schema]:
             parameters += extension.get_schema_operation_parameters(schema)
         else:
             parameters += backend.get_schema_operation_parameters(schema.view)
-    filters = getattr(getattr(schema.view, "filterset_class", None), "base_filters", {})
+    filters = parameters_in(getattr(schema.view, "filterset_class", None))
     for parameter in parameters:
         if parameter["name"] in filters:
             describe_filter(filters[parameter["name"]], parameter)
