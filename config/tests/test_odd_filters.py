@@ -1,6 +1,7 @@
 """Documented uses of django-filter and REST framework in the filters of a viewset."""
 
 import json
+from typing import ClassVar
 
 import django_filters
 import pytest
@@ -179,3 +180,45 @@ def test_a_filter_of_several_parameters_is_used(names, ann, kind):
     Project.objects.filter(name="Two").update(budget=2)
 
     assert names(view, query) == expected
+
+
+class Limited(FilterSet):
+    most = django_filters.NumberFilter(field_name="budget", max_value=9)
+
+    def __init__(self, *args, request=None, **kwargs):
+        super().__init__(*args, request=request, **kwargs)
+        self.user = request.user
+
+    class Meta:
+        model = Project
+        fields: ClassVar = {"name": ["in"]}
+
+
+LIMITS = {
+    "too many values": ({"name[in]": ",".join("x" * 101)}, {"max": 100}),
+    "a long value": ({"name[in]": "x" * 201}, {"max": 200}),
+    "a large number": ({"most": "10"}, {"max": 9}),
+    "no number": ({"most": "x"}, None),
+}
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_a_refused_value_has_the_limit_that_its_message_names(call, ann, kind):
+    query, params = LIMITS[kind]
+    view = viewset(Project, SERIALIZER, filterset_class=Limited)
+    response = json.loads(call(view, "list", ann, query=query).content)
+
+    assert [detail.get("params") for detail in response["error"]["details"]] == [params]
+
+
+def test_a_refusal_may_have_a_percent_sign_and_no_field(call, ann):
+    class Form(forms.Form):
+        def clean(self):
+            raise forms.ValidationError("100 % of these are wrong.")
+
+    meta = type("Meta", (), {"model": Project, "fields": ("name",), "form": Form})
+    view = viewset(Project, SERIALIZER, filterset_class=type("Own", (FilterSet,), {"Meta": meta}))
+    response = json.loads(call(view, "list", ann, query={"name": "One"}).content)
+
+    detail = {"field": None, "code": "invalid", "message": "100 % of these are wrong."}
+    assert response["error"]["details"] == [detail]

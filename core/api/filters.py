@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -14,12 +15,12 @@ from django_filters import rest_framework as django_filters
 from django_filters.fields import IsoDateTimeField
 from django_filters.widgets import LookupChoiceWidget
 from drf_spectacular.utils import extend_schema_field
-from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from core.api.relations import ordered, visible_along
 from core.db.access import filterable
+from core.web.error_details import detail_of
 from core.web.errors import ApiError, FieldError
 from core.web.text import MAX_PARAMETER_LENGTH, refuse_mark_runs
 
@@ -48,12 +49,17 @@ class FilterBackend(django_filters.DjangoFilterBackend):
         if request.query_params.keys().isdisjoint(filters):
             return queryset
         refuse_empty(request.query_params, filters)
-        try:
-            rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
-        except ValidationError as error:
-            error.checked_by = filterset_class().form  # type: ignore[attr-defined]
-            raise
-        return rows
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset.is_valid():
+            rows: QuerySet[Any] = filterset.qs
+            return rows
+        errors = filterset.form.errors.as_data().items()
+        details = [
+            detail_of(None if name == NON_FIELD_ERRORS else name, error)
+            for name, of in errors
+            for error in of
+        ]
+        raise ApiError("VALIDATION_ERROR", details=details)
 
     def get_filterset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
         """Return the filterset. Its relations are to rows that the caller may read: as choices, and as what another

@@ -20,9 +20,14 @@ LIMITS = {
 
 
 def detail_of(field: str | None, error: DjangoValidationError) -> dict[str, Any]:
-    """Return the detail of an error that has one message. `max` and `min` of its `params` are shown to the client."""
-    params = {name: value for name, value in (error.params or {}).items() if name in {"max", "min"}}
-    detail = {"field": field, "code": error.code or "invalid", "message": error.messages[0]}
+    """Return the detail of an error that has one message. `max` and `min` of its `params` are shown to the client, as
+    is the limit of a validator of Django."""
+    given = error.params or {}
+    params = {name: value for name, value in given.items() if name in {"max", "min"}}
+    code = error.code or "invalid"
+    if code in LIMITS and given.get("limit_value") is not None:
+        params = {LIMITS[code][0]: given["limit_value"]}
+    detail = {"field": field, "code": code, "message": error.messages[0]}
     return {**detail, "params": params} if params else detail
 
 
