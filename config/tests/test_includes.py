@@ -220,6 +220,8 @@ def test_a_file_has_no_included_rows(call, ann):
         (Project, ("name",), {"customers": CUSTOMER}),
         (Project, ("name",), {"name": CUSTOMER}),
         (Project, ("name",), {"nobody": CUSTOMER}),
+        (Invoice, ("number",), {"customerId": CUSTOMER}),
+        (Invoice, ("number",), {"customer_id": CUSTOMER}),
         (Invoice, ("number", "customer"), {"customer": CUSTOMER}),
     ],
 )

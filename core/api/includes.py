@@ -8,14 +8,16 @@ from django.core.exceptions import ImproperlyConfigured
 from core.api.filters import names_in, names_parameter
 from core.api.relations import field_of
 from core.api.row_access import has_model, in_state, model_of
-from core.api.serializers import names_of, snake
+from core.api.serializers import camel, names_of, snake
 from core.web.errors import FieldError
 
 
 def relation_of(model: Any, name: str) -> Any:
     """Return the foreign key that an include follows, by its name in camelCase, or None."""
-    field = field_of(model, snake(name))
-    return field if getattr(field, "attname", None) and (field.many_to_one or field.one_to_one) else None
+    field = field_of(model, snake(name))  # of `userId` too, which is the name of the key
+    if getattr(field, "attname", None) is None or camel(field.name) != name:
+        return None
+    return field if field.many_to_one or field.one_to_one else None
 
 
 def refuse_wrong_includes(view_class: Any) -> None:
