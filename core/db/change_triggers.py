@@ -144,7 +144,7 @@ def change_triggers(connection: Any) -> Declared:
     schema, name = qualified(connection) if on_postgresql else ("", quote)
     words = {"schema": schema, "changes": name(TABLE), "versions": name(VERSIONS), "users": name(users)}
     words |= POSTGRESQL if on_postgresql else SQLITE
-    columns = [words | columns_of(model, name) for model in models]
+    columns = [words | columns_of(model, name, quote) for model in models]
     functions, triggers = [], []
     if on_postgresql:
         functions = [
@@ -162,15 +162,15 @@ def change_triggers(connection: Any) -> Declared:
     return Declared(triggers, functions, [*repair, VOID_CURSORS.format(**words)])
 
 
-def columns_of(model: Any, name: Callable[[str], str]) -> dict[str, str]:
-    """Return the names of the model's table and columns for its triggers."""
+def columns_of(model: Any, name: Callable[[str], str], quote: Callable[[str], str]) -> dict[str, str]:
+    """Return the quoted names of the model's table and columns for its triggers."""
     table = model._meta.db_table
     (owner,) = path_to_owner(model)
     return {
         "table": name(table),
         "source": literal(table),
-        "owner": model._meta.get_field(owner).column,
-        "key": model._meta.pk.column,
+        "owner": quote(model._meta.get_field(owner).column),
+        "key": quote(model._meta.pk.column),
         "function": f"changes_{hashlib.sha256(table.encode()).hexdigest()[:12]}",
     }
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
+from django.db import connection
 from django.db.models import ForeignKey
 
 from core.db.access import access_of, levels
@@ -134,12 +135,13 @@ def watched(models: Iterable[Any] | None = None) -> dict[Any, tuple[str, ...]]:
 
 def owner_of_row(model: Any, path: tuple[str, ...], row: str, name: Any) -> str:
     """Return the SQL of the owner's id for the trigger's OLD or NEW row. `name` quotes the name of a table."""
+    quote = connection.ops.quote_name
     first, *others = fields_of(model, path)
-    value = f"{row}.{first.column}"
+    value = f"{row}.{quote(first.column)}"
     for before, field in zip((first, *others), others, strict=False):
-        key = before.target_field.column
+        key = quote(before.target_field.column)
         table = name(before.related_model._meta.db_table)
-        value = f"(SELECT {field.column} FROM {table} WHERE {key} = {value})"  # noqa: S608
+        value = f"(SELECT {quote(field.column)} FROM {table} WHERE {key} = {value})"  # noqa: S608
     return value
 
 

@@ -13,6 +13,7 @@ from accounts.models import User
 from core.db import triggers
 from core.db.access import Access
 from core.db.base import BaseModel
+from core.db.models import Change
 from core.db.owner_versions import current_version, watched
 from resources.models import Resource, ResourceTag, Tag
 from resources.tests.factories import ResourceFactory
@@ -47,6 +48,41 @@ def test_the_tables_on_the_way_to_the_owner_are_watched_too():
             app_label = "core_db"
 
     assert watched([Order]) == {Order: ("shop", "user"), Shop: ("user",)}
+
+
+@isolate_apps("core.db")
+@pytest.mark.usefixtures("_whole")
+@pytest.mark.parametrize("column", ["ownerId", "user"])
+def test_the_column_of_the_owner_may_have_any_name(owner, column):
+    """A name in mixed case, and one that is a word of SQL."""
+
+    class Sample(BaseModel):
+        access = Access(owner="owner")
+        keeps_changes = True
+        owner = models.ForeignKey(
+            User, models.CASCADE, db_column=column, db_constraint=False, related_name="+"
+        )
+
+        class Meta:
+            app_label = "core_db"
+            db_table = "sample_of_triggers"
+
+    apps.all_models["core_db"]["sample"] = Sample
+    apps.clear_cache()
+    try:
+        with connection.schema_editor() as editor:
+            editor.create_model(Sample)
+        triggers.install(connection)
+        before = current_version(owner.user.pk)
+        row = Sample.objects.create(owner=owner.user)
+
+        assert current_version(owner.user.pk) != before
+        assert Change.objects.get(object_id=row.pk).owner_id == owner.user.pk
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(Sample)
+        del apps.all_models["core_db"]["sample"]
+        apps.clear_cache()
 
 
 def test_a_link_alone_gives_its_owner_a_new_version(owner):
