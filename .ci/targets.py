@@ -19,7 +19,7 @@ MINUTES = {
     "test-services": 15,
     "test-backups": 5,
     "test-faults": 12,
-    "test-contract": 5,
+    "test-contract": 7,
     "test-clients": 3,
     "test-browser": 3,
     "test-proxy": 3,
