@@ -5,12 +5,10 @@ from django.core.exceptions import ImproperlyConfigured
 from rest_framework.filters import BaseFilterBackend
 
 from config.tests.reading import serializer
-from config.tests.sample_models import Board, Card, Invoice, Note, Product, Project
+from config.tests.sample_models import Board, Card, Customer, Invoice, Note, Product, Project
 from core.api.filters import FilterBackend
 from core.api.mixins.changes import ChangesViewSet
 from core.db.checks import problems_of
-from resources.models import Resource, Tag
-from resources.serializers import ResourceSerializer
 
 
 def view(model, **members):
@@ -20,7 +18,7 @@ def view(model, **members):
 
 class OwnBackend(BaseFilterBackend):
     def filter_queryset(self, request, queryset, view):
-        return queryset.filter(status="draft")
+        return queryset.filter(name="draft")
 
 
 MODELS = {
@@ -29,7 +27,7 @@ MODELS = {
     "a parent": (Card, "not by a foreign key to the owner alone"),
     "public rows": (Product, "not by a foreign key to the owner alone"),
     "a rule by hand": (Note, "not by a foreign key to the owner alone"),
-    "no declaration": (Tag, "Tag does not set `keeps_changes = True`"),
+    "no declaration": (Customer, "Customer does not set `keeps_changes = True`"),
 }
 
 
@@ -57,38 +55,45 @@ def test_a_model_without_owner_versions_is_refused(monkeypatch):
     assert [problem.id for problem in problems_of(Project)] == ["core.E009"]
 
 
+@pytest.fixture
+def declared(monkeypatch):
+    monkeypatch.setattr(Project, "keeps_changes", True)
+
+
 VIEWS = {
-    "a condition": ({"queryset": Resource.objects.filter(status="draft")}, "its `queryset` has a condition"),
+    "a condition": ({"queryset": Project.objects.filter(name="draft")}, "its `queryset` has a condition"),
     "get_queryset": (
-        {"get_queryset": lambda self: Resource.objects.all()},
+        {"get_queryset": lambda self: Project.objects.all()},
         "Feed.get_queryset may leave rows out",
     ),
     "a filter backend": ({"filter_backends": [FilterBackend, OwnBackend]}, "OwnBackend may leave rows out"),
 }
 
 
+@pytest.mark.usefixtures("declared")
 @pytest.mark.parametrize("kind", VIEWS)
 def test_a_view_that_may_leave_rows_out_is_refused(kind):
     members, reason = VIEWS[kind]
     with pytest.raises(ImproperlyConfigured) as refusal:
-        view(Resource, **members)
+        view(Project, **members)
 
     assert reason in str(refusal.value)
 
 
+@pytest.mark.usefixtures("declared")
 def test_a_route_with_rows_of_its_own_is_refused():
-    feed = view(Resource, serializer_class=ResourceSerializer)
+    feed = view(Project)
     feed.as_view({"get": "changes"})
     with pytest.raises(ImproperlyConfigured, match="a route sets `queryset`"):
-        feed.as_view({"get": "changes"}, queryset=Resource.objects.filter(status="draft"))
+        feed.as_view({"get": "changes"}, queryset=Project.objects.filter(name="draft"))
 
 
 def test_a_base_without_a_model_is_not_refused():
     assert issubclass(type("Base", (ChangesViewSet,), {}), ChangesViewSet)
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("declared", "sample_tables")
 def test_a_feed_needs_a_log_in_whatever_the_permissions(call):
-    open_to_all = view(Resource, serializer_class=ResourceSerializer, permission_classes=[])
+    open_to_all = view(Project, permission_classes=[])
 
     assert call(open_to_all, "changes", method="get").status_code == 401

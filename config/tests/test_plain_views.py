@@ -12,14 +12,14 @@ from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
 from config import urls
-from resources.models import Tag
+from config.tests.sample_models import Customer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+pytestmark = [pytest.mark.usefixtures("sample_tables"), pytest.mark.urls(__name__)]
 
 
-class TagSerializer(serializers.ModelSerializer):
+class CustomerSerializer(serializers.ModelSerializer):
     class Meta:
-        model = Tag
+        model = Customer
         fields = ("id", "name")
 
 
@@ -44,27 +44,27 @@ def function(request):
     return Response(["a"])
 
 
-class TagList(generics.ListCreateAPIView):
-    queryset = Tag.objects.order_by("name")
-    serializer_class = TagSerializer
+class CustomerList(generics.ListCreateAPIView):
+    queryset = Customer.objects.order_by("name")
+    serializer_class = CustomerSerializer
 
     def perform_create(self, serializer):
         serializer.save(user=self.request.user)
 
 
-class TagViewSet(viewsets.ModelViewSet):
-    queryset = Tag.objects.order_by("name")
-    serializer_class = TagSerializer
+class CustomerViewSet(viewsets.ModelViewSet):
+    queryset = Customer.objects.order_by("name")
+    serializer_class = CustomerSerializer
 
 
 router = DefaultRouter(trailing_slash=False)
-router.register("tags", TagViewSet)
+router.register("customers", CustomerViewSet)
 urlpatterns = [
     path("api/v1/plain/view", Plain.as_view()),
     path("api/v1/plain/scoped", Scoped.as_view()),
     path("api/v1/plain/other-scope", OtherScope.as_view()),
     path("api/v1/plain/function", function),
-    path("api/v1/plain/list", TagList.as_view()),
+    path("api/v1/plain/list", CustomerList.as_view()),
     path("api/v1/plain/", include(router.urls)),
     *urls.urlpatterns,
 ]
@@ -90,7 +90,7 @@ def test_a_plain_view_refuses_a_stranger(anonymous):
 def test_a_plain_list_is_paged_and_creates(owner):
     created = owner.post("/api/v1/plain/list", {"name": "trip"})
     listed = owner.get("/api/v1/plain/list", {"limit": 1})
-    refused = owner.post("/api/v1/plain/list", {"name": "x" * 51})
+    refused = owner.post("/api/v1/plain/list", {"name": "x" * 101})
 
     assert created.status_code == 201
     assert [each["name"] for each in listed.json()["data"]] == ["trip"]
@@ -99,12 +99,12 @@ def test_a_plain_list_is_paged_and_creates(owner):
 
 
 def test_a_plain_viewset_is_served(owner):
-    tag = Tag.objects.create(user=owner.user, name="trip")
+    customer = Customer.objects.create(user=owner.user, name="trip")
     statuses = [
-        owner.get("/api/v1/plain/tags").status_code,
-        owner.get(f"/api/v1/plain/tags/{tag.pk}").status_code,
-        owner.patch(f"/api/v1/plain/tags/{tag.pk}", {"name": "voyage"}).status_code,
-        owner.delete(f"/api/v1/plain/tags/{tag.pk}").status_code,
+        owner.get("/api/v1/plain/customers").status_code,
+        owner.get(f"/api/v1/plain/customers/{customer.pk}").status_code,
+        owner.patch(f"/api/v1/plain/customers/{customer.pk}", {"name": "voyage"}).status_code,
+        owner.delete(f"/api/v1/plain/customers/{customer.pk}").status_code,
     ]
 
     assert statuses == [200, 200, 200, 204]
@@ -114,4 +114,4 @@ def test_a_plain_viewset_is_served(owner):
 def test_plain_views_are_in_the_document():
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
 
-    assert {"/api/v1/plain/view", "/api/v1/plain/list", "/api/v1/plain/tags/{id}"} <= paths.keys()
+    assert {"/api/v1/plain/view", "/api/v1/plain/list", "/api/v1/plain/customers/{id}"} <= paths.keys()
