@@ -134,7 +134,7 @@ class BooleanField(forms.NullBooleanField):
     """A field for `true` and `false`. Django takes any other text for no value, so the list would hold all rows."""
 
     widget = forms.TextInput
-    values = {"true": True, "1": True, "false": False, "0": False}
+    values = {"true": True, "false": False}
 
     def clean(self, value: str | None) -> bool | None:
         if value is None:
