@@ -1,4 +1,4 @@
-"""Who may create accounts, by the setting REGISTRATION, and invitations to accounts that an admin has created."""
+"""Permission to create accounts, by the setting REGISTRATION, and invitations to accounts that an admin has created."""
 
 from django.conf import settings
 from django.db import transaction

@@ -1,4 +1,4 @@
-"""Which models and viewsets can have a change feed. The others are refused at the start, by name."""
+"""Models and viewsets that can have a change feed. The others are refused at the start, by name."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured

@@ -141,7 +141,7 @@ MODELS = [
 
 @pytest.mark.parametrize(("model", "name", "of", "fields"), MODELS)
 def test_nobody_is_shown_more_than_by_the_row_itself(shown, rows, callers, model, name, of, fields):
-    """What is included is what the viewset of the other model shows, or null where that has a 404."""
+    """An included row is the one that the viewset of its model shows, and null where that viewset has a 404."""
     related = serializer(of, *fields)
     view = viewset(model, serializer(model), includes={name: related}, **ORDER)
     itself = viewset(of, related)

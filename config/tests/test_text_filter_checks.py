@@ -88,3 +88,8 @@ def test_the_index_of_the_hint_can_be_created(sample_tables):
         if connection.vendor == "postgresql":
             cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         cursor.execute(str(TRIGRAMS.create_sql(Project, connection.schema_editor(collect_sql=True))))
+        created = connection.introspection.get_constraints(cursor, Project._meta.db_table)[TRIGRAMS.name]
+
+    assert (created["index"], created["columns"]) == (True, ["name"])
+    if connection.vendor == "postgresql":
+        assert created["type"] == "gin"

@@ -1,4 +1,4 @@
-"""Which views admit a user with an unverified address under REQUIRE_VERIFIED_EMAIL: `/auth` and `/users/me`."""
+"""Views that admit a user with an unverified address under REQUIRE_VERIFIED_EMAIL: `/auth` and `/users/me`."""
 
 import pytest
 

@@ -85,7 +85,7 @@ def test_a_cursor_of_a_later_state_is_void(client):
 
 
 def test_rows_without_a_version_get_another_one(client):
-    """What is to be done after a restore of single tables without triggers."""
+    """This deletion is the documented step after a restore of single tables without triggers."""
     OwnerVersion.objects.all().delete()
     ResourceFactory(user=client.caller.user, title="After")
 
@@ -96,7 +96,7 @@ def test_rows_without_a_version_get_another_one(client):
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL")
 @pytest.mark.usefixtures("_whole")
 def test_a_cursor_of_another_timeline_is_void(client):
-    """As after a failover, or a recovery to a point in time."""
+    """A failover and a recovery to a point in time begin another timeline."""
     execute(
         "CREATE OR REPLACE FUNCTION change_lineage() RETURNS text LANGUAGE sql AS $$ SELECT '00000002' $$"
     )

@@ -1,4 +1,4 @@
-"""How long a cursor of the change feed is good for, and what remains of deleted objects until then."""
+"""The time for which a cursor of the change feed is valid, and the rows of deleted objects until its end."""
 
 from datetime import timedelta
 
