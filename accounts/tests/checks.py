@@ -50,9 +50,9 @@ def access_of(caller):
     return caller.authorization.removeprefix("Bearer ")
 
 
-def log_in_with(email, password=PASSWORD):
-    """Log in from no address in particular; return the response."""
-    return APIClient().post(f"{API}/auth/login", {"email": email, "password": password})
+def log_in_with(email, password=PASSWORD, **extra):
+    """Log in from no address in particular; return the response. `extra` is what the test client takes."""
+    return APIClient().post(f"{API}/auth/login", {"email": email, "password": password}, **extra)
 
 
 def refresh_with(token):
@@ -62,6 +62,12 @@ def refresh_with(token):
 def token_in(mail):
     """Return the secret of the link in an email's text."""
     return re.search(r"[?&]token=([\w-]+)", mail.body)[1]
+
+
+def token_to(address, messages):
+    """Return the secret of the link in the one email to this address, among several."""
+    [mail] = [mail for mail in messages if mail.to == [address]]
+    return token_in(mail)
 
 
 def event(name):

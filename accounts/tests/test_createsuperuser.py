@@ -4,10 +4,9 @@ import os
 
 import pytest
 from django.core.management import CommandError, call_command
-from rest_framework.test import APIClient
 
 from accounts.models import User
-from accounts.tests.checks import API, event, log_in_with
+from accounts.tests.checks import event, log_in_with
 from accounts.tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -136,5 +135,5 @@ def test_create_superuser_of_the_manager_makes_the_same_hash():
     """Call `create_superuser`, which Django documents for scripts."""
     User.objects.create_superuser(EMAIL, "Root", "A\u030angstro\u0308m-n0w")
 
-    response = APIClient().post(f"{API}/auth/login", {"email": EMAIL, "password": "Ångström-n0w"})
+    response = log_in_with(EMAIL, "Ångström-n0w")
     assert response.status_code == 200

@@ -13,6 +13,7 @@ from accounts.tests.checks import (
     problems,
     refusal,
     token_in,
+    token_to,
     try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
@@ -30,12 +31,6 @@ def move(caller, email=NEW, path=ME, **extra):
 
 def verify(client, token):
     return client.post(f"{API}/auth/verify-email", {"token": token})
-
-
-def verification_for(address, messages):
-    """Return the token in the email to the new address, among those of the change."""
-    [mail] = [mail for mail in messages if mail.to == [address]]
-    return token_in(mail)
 
 
 def test_a_new_address_is_pending(owner):
@@ -71,7 +66,7 @@ def test_the_new_address_gets_a_link_and_the_old_one_a_notice(owner, deliver):
 def test_verification_changes_the_address(owner, anonymous, deliver):
     move(owner)
 
-    assert verify(anonymous, verification_for(NEW, deliver())).status_code == 204
+    assert verify(anonymous, token_to(NEW, deliver())).status_code == 204
 
     user = data(owner.get(ME))
     assert (user["email"], user["pendingEmail"], user["emailVerified"]) == (NEW, None, True)
@@ -82,7 +77,7 @@ def test_verification_changes_the_address(owner, anonymous, deliver):
 def test_verification_is_audited_with_both_addresses(owner, anonymous, deliver):
     old = owner.user.email
     move(owner)
-    verify(anonymous, verification_for(NEW, deliver()))
+    verify(anonymous, token_to(NEW, deliver()))
 
     assert event("email.verified").changes == {"email": [old, NEW]}
 
@@ -130,7 +125,7 @@ def test_a_taken_address_is_a_conflict(owner, deliver, spelling):
 
 def test_an_address_that_is_taken_before_verification_is_a_conflict(owner, anonymous, deliver):
     move(owner)
-    token = verification_for(NEW, deliver())
+    token = token_to(NEW, deliver())
     UserFactory(email=NEW)
 
     assert refusal(verify(anonymous, token)) == (409, "EMAIL_EXISTS")
@@ -141,9 +136,9 @@ def test_of_two_users_with_one_pending_address_the_first_to_verify_gets_it(
     owner, stranger, anonymous, deliver
 ):
     move(owner)
-    first = verification_for(NEW, deliver())
+    first = token_to(NEW, deliver())
     move(stranger)
-    second = verification_for(NEW, deliver())
+    second = token_to(NEW, deliver())
 
     assert verify(anonymous, second).status_code == 204
     assert refusal(verify(anonymous, first)) == (409, "EMAIL_EXISTS")
@@ -158,7 +153,7 @@ def test_the_own_address_is_no_change(owner, deliver):
 
 def test_the_own_address_cancels_a_pending_one(owner, anonymous, deliver):
     move(owner)
-    token = verification_for(NEW, deliver())
+    token = token_to(NEW, deliver())
 
     assert data(owner.patch(ME, {"email": owner.user.email}))["pendingEmail"] is None
     assert problems(verify(anonymous, token)) == [("token", "invalid_token")]
@@ -166,9 +161,9 @@ def test_the_own_address_cancels_a_pending_one(owner, anonymous, deliver):
 
 def test_another_new_address_replaces_the_pending_one(owner, anonymous, deliver):
     move(owner)
-    replaced = verification_for(NEW, deliver())
+    replaced = token_to(NEW, deliver())
     move(owner, "newer@example.com")
-    newer = verification_for("newer@example.com", deliver())
+    newer = token_to("newer@example.com", deliver())
 
     assert problems(verify(anonymous, replaced)) == [("token", "invalid_token")]
     assert verify(anonymous, newer).status_code == 204
@@ -187,7 +182,7 @@ def test_a_link_sent_before_the_change_does_not_undo_it(owner, anonymous, delive
     owner.post(f"{API}/auth/resend-verification")
     [before] = deliver()
     move(owner)
-    verify(anonymous, verification_for(NEW, deliver()))
+    verify(anonymous, token_to(NEW, deliver()))
 
     assert problems(verify(anonymous, token_in(before))) == [("token", "invalid_token")]
     assert data(owner.get(ME))["email"] == NEW
@@ -197,7 +192,7 @@ def test_an_admin_changes_the_address_of_a_user_without_a_password(admin, owner,
     response = admin.patch(f"{API}/users/{owner.user.pk}", {"email": NEW})
     assert data(response)["pendingEmail"] == NEW
 
-    verify(anonymous, verification_for(NEW, deliver()))
+    verify(anonymous, token_to(NEW, deliver()))
     assert data(owner.get(ME))["email"] == NEW
 
 
@@ -208,7 +203,7 @@ def test_an_admin_needs_the_password_for_the_own_account(admin):
 
 def test_the_old_address_is_free_afterwards(owner, anonymous, deliver):
     move(owner)
-    verify(anonymous, verification_for(NEW, deliver()))
+    verify(anonymous, token_to(NEW, deliver()))
 
     body = {"email": owner.user.email, "password": PASSWORD, "name": "Somebody New"}
     assert anonymous.post(f"{API}/auth/register", body).status_code == 201
@@ -216,7 +211,7 @@ def test_the_old_address_is_free_afterwards(owner, anonymous, deliver):
 
 def test_sessions_continue(owner, anonymous, deliver):
     move(owner)
-    verify(anonymous, verification_for(NEW, deliver()))
+    verify(anonymous, token_to(NEW, deliver()))
 
     assert try_token(access_of(owner)) == "accepted"
 

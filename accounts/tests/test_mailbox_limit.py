@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from accounts.models import Mailbox
 from accounts.tasks import purge_mailboxes
-from accounts.tests.checks import API, NEW_PASSWORD
+from accounts.tests.checks import API, NEW_PASSWORD, log_in_with
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
@@ -119,7 +118,7 @@ def test_notices_to_a_verified_address_are_not_counted_or_limited(anonymous, log
 
 def test_a_notice_to_a_verified_address_does_not_count_against_links(log_in, deliver):
     victim = log_in(UserFactory(email=VICTIM, email_verified_at=timezone.now()))
-    APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, HTTP_USER_AGENT="curl/8")
+    log_in_with(VICTIM, headers={"User-Agent": "curl/8"})
     victim.patch(ME, {"email": "other@example.com", "currentPassword": PASSWORD})
     deliver()
 
@@ -157,8 +156,7 @@ def test_an_unverified_address_gets_five_notices_an_hour(clock, log_in, deliver)
         for number in range(4):
             body = {"email": f"n{number}@example.com", "currentPassword": PASSWORD}
             assert caller.patch(ME, body).status_code == 200
-            headers = {"User-Agent": f"client{number}/1"}
-            APIClient().post(f"{API}/auth/login", {"email": VICTIM, "password": PASSWORD}, headers=headers)
+            log_in_with(VICTIM, headers={"User-Agent": f"client{number}/1"})
         return len(to_victim(deliver()))
 
     assert (cause_notice(), cause_notice()) == (5, 0)

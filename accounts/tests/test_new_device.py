@@ -1,7 +1,8 @@
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.tests.factories import PASSWORD, UserFactory
+from accounts.tests.checks import log_in_with
+from accounts.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -13,8 +14,7 @@ def log_in_from():
     user = UserFactory()
 
     def enter(device, **extra):
-        body = {"email": user.email, "password": PASSWORD}
-        return APIClient().post("/api/v1/auth/login", body, HTTP_USER_AGENT=device, **extra)
+        return log_in_with(user.email, HTTP_USER_AGENT=device, **extra)
 
     return enter
 

@@ -21,6 +21,7 @@ from accounts.tests.checks import (
     refresh_with,
     refusal,
     token_in,
+    token_to,
     try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
@@ -33,9 +34,7 @@ INVALID = [("token", "invalid_token")]
 
 
 def log_in_from(user, device):
-    body = {"email": user.email, "password": PASSWORD}
-    response = APIClient().post(f"{API}/auth/login", body, headers={"User-Agent": device})
-    return data(response)["tokens"]
+    return data(log_in_with(user.email, headers={"User-Agent": device}))["tokens"]
 
 
 @pytest.fixture
@@ -115,7 +114,7 @@ def test_an_address_that_the_thief_has_made_pending_cannot_be_verified(user, thi
     thief_client = APIClient(headers={"Authorization": f"Bearer {thief['accessToken']}"})
     change = {"email": "thief@example.com", "currentPassword": PASSWORD}
     assert thief_client.patch(f"{API}/users/me", change).status_code == 200
-    [token] = [token_in(mail) for mail in deliver() if mail.to == ["thief@example.com"]]
+    token = token_to("thief@example.com", deliver())
 
     disown(anonymous, link)
 

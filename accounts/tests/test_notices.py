@@ -2,10 +2,9 @@
 
 import pytest
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from accounts.models import User
-from accounts.tests.checks import API, NEW_PASSWORD, refresh_with
+from accounts.tests.checks import API, NEW_PASSWORD, log_in_with, refresh_with
 from accounts.tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +28,7 @@ def reuse_refresh_token(caller, settings):
 
 
 def log_in_elsewhere(caller, settings):
-    APIClient().post(f"{API}/auth/login", {"email": OLD, "password": PASSWORD}, HTTP_USER_AGENT="curl/8")
+    log_in_with(OLD, headers={"User-Agent": "curl/8"})
 
 
 @pytest.mark.parametrize(

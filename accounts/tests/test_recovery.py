@@ -21,7 +21,7 @@ from accounts.tests.checks import (
     log_in_with,
     problems,
     refusal,
-    token_in,
+    token_to,
     try_token,
 )
 from accounts.tests.factories import PASSWORD
@@ -84,18 +84,13 @@ def pend(owner, address=THIEF):
     return data(owner.patch(ME, {"email": address, "currentPassword": PASSWORD}))
 
 
-def emails_to(address, messages):
-    [mail] = [mail for mail in messages if mail.to == [address]]
-    return token_in(mail)
-
-
 def verify(client, token):
     return client.post(f"{API}/auth/verify-email", {"token": token})
 
 
 def test_an_emailed_link_to_a_new_address_is_void(recover, owner, anonymous, deliver):
     pend(owner)
-    token = emails_to(THIEF, deliver())
+    token = token_to(THIEF, deliver())
     recover()
 
     assert problems(verify(anonymous, token)) == SPENT
@@ -135,7 +130,7 @@ def test_a_reset_link_in_the_outbox_is_not_emailed(recover, owner, deliver):
 
 def test_the_same_address_requested_again_needs_a_new_link(recover, owner, anonymous, deliver, log_in):
     pend(owner)
-    token = emails_to(THIEF, deliver())
+    token = token_to(THIEF, deliver())
     recover()
     User.objects.filter(pk=owner.user.pk).update(pending_email=THIEF)
 
@@ -159,7 +154,7 @@ def test_without_a_pending_address_nothing_is_cancelled(recover):
 
 def test_the_link_that_verifies_the_own_address_remains_valid(recover, owner, anonymous, deliver):
     owner.post(f"{API}/auth/resend-verification")
-    token = emails_to(owner.user.email, deliver())
+    token = token_to(owner.user.email, deliver())
     recover()
 
     assert verify(anonymous, token).status_code == 204
@@ -167,7 +162,7 @@ def test_the_link_that_verifies_the_own_address_remains_valid(recover, owner, an
 
 def test_a_deleted_account_has_no_open_link(owner, anonymous, deliver):
     pend(owner)
-    token = emails_to(THIEF, deliver())
+    token = token_to(THIEF, deliver())
     owner.delete(ME, {"currentPassword": PASSWORD})
 
     assert problems(verify(anonymous, token)) == SPENT
@@ -179,10 +174,10 @@ def test_a_prepared_takeover_fails(owner, anonymous, deliver):
     pend(owner)
     messages = deliver()
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
-    body = {"token": emails_to(owner.user.email, deliver()), "password": NEW_PASSWORD}
+    body = {"token": token_to(owner.user.email, deliver()), "password": NEW_PASSWORD}
     assert anonymous.post(f"{API}/auth/reset-password", body).status_code == 204
 
-    assert problems(verify(anonymous, emails_to(THIEF, messages))) == SPENT
+    assert problems(verify(anonymous, token_to(THIEF, messages))) == SPENT
     assert log_in_with(owner.user.email, NEW_PASSWORD).status_code == 200
 
 
@@ -261,7 +256,7 @@ def test_voids_links_requested_after_the_caller_had_read_the_user(owner, admin, 
 
 def test_the_own_address_cancels_a_pending_one_without_a_password(owner, anonymous, deliver):
     pend(owner)
-    token = emails_to(THIEF, deliver())
+    token = token_to(THIEF, deliver())
 
     assert data(owner.patch(ME, {"email": owner.user.email}))["pendingEmail"] is None
     assert problems(verify(anonymous, token)) == SPENT
@@ -271,7 +266,7 @@ def test_the_own_address_cancels_a_pending_one_without_a_password(owner, anonymo
 
 def test_staff_cancel_a_pending_address(owner, admin, anonymous, deliver):
     pend(owner)
-    token = emails_to(THIEF, deliver())
+    token = token_to(THIEF, deliver())
     act(browser_of(admin.user), "cancel_email_change", owner.user)
 
     assert problems(verify(anonymous, token)) == SPENT

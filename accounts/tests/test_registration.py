@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from accounts.models import User
-from accounts.tests.checks import API, events, refusal
+from accounts.tests.checks import API, events, log_in_with, refusal
 from accounts.tests.factories import PASSWORD
 from core.tests.office import allow, browser_of, url_of
 
@@ -98,6 +98,5 @@ def test_the_operator_creates_an_admin_while_it_is_closed(settings, monkeypatch)
 def test_an_open_link_and_a_login_still_work(settings, owner, anonymous):
     settings.REGISTRATION = "closed"
 
-    body = {"email": owner.user.email, "password": PASSWORD}
-    assert anonymous.post(f"{API}/auth/login", body).status_code == 200
+    assert log_in_with(owner.user.email).status_code == 200
     assert anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email}).status_code == 202

@@ -21,6 +21,7 @@ from accounts.tests.checks import (
     problems,
     refusal,
     token_in,
+    token_to,
     try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
@@ -105,7 +106,7 @@ def test_a_deletion_does_not_suppress_the_notice_of_a_change_of_address(log_in, 
     owner = log_in(UserFactory(email_verified_at=timezone.now()))
     change = {"email": "thief@example.com", "currentPassword": PASSWORD}
     assert owner.patch(f"{API}/users/me", change).status_code == 200
-    [proof] = [token_in(mail) for mail in deliver() if mail.to == ["thief@example.com"]]
+    proof = token_to("thief@example.com", deliver())
     assert anonymous.post(f"{API}/auth/verify-email", {"token": proof}).status_code == 204
     delete(owner)
 

@@ -20,6 +20,7 @@ from accounts.tests.checks import (
     refresh_with,
     refusal,
     token_in,
+    token_to,
     try_token,
 )
 from accounts.tests.factories import PASSWORD, UserFactory
@@ -123,11 +124,11 @@ def test_a_taken_address_is_a_conflict_and_the_link_remains_valid(owner, anonymo
 def test_voids_a_pending_address_and_reset_links(owner, anonymous, deliver, log_in, move):
     token = move(NEW)
     log_in(owner.user).patch(ME, {"email": NEWER, "currentPassword": PASSWORD})
-    [proof] = [mail for mail in deliver() if mail.to == [NEWER]]
+    proof = token_to(NEWER, deliver())
     reset = issue_token(owner.user, OneTimeToken.Purpose.PASSWORD_RESET, NEW, timedelta(hours=1))
     undo(anonymous, token)
 
-    assert problems(anonymous.post(f"{API}/auth/verify-email", {"token": token_in(proof)})) == SPENT
+    assert problems(anonymous.post(f"{API}/auth/verify-email", {"token": proof})) == SPENT
     body = {"token": reset, "password": NEW_PASSWORD}
     assert problems(anonymous.post(f"{API}/auth/reset-password", body)) == SPENT
 
@@ -180,8 +181,8 @@ def test_the_link_of_an_earlier_change_is_valid_after_a_later_one_was_undone(own
 def test_a_later_change_not_notified_yet_is_void_too(owner, anonymous, deliver, log_in, move):
     first = move(NEW)
     log_in(owner.user).patch(ME, {"email": NEWER, "currentPassword": PASSWORD})
-    [proof] = [mail for mail in deliver() if mail.to == [NEWER]]
-    anonymous.post(f"{API}/auth/verify-email", {"token": token_in(proof)})
+    proof = token_to(NEWER, deliver())
+    anonymous.post(f"{API}/auth/verify-email", {"token": proof})
     undo(anonymous, first)
 
     assert "Your email address was changed" not in {mail.subject for mail in deliver()}

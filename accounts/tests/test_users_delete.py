@@ -134,8 +134,7 @@ def test_no_email_enqueued_before_is_sent(clock, owner, anonymous, deliver):
     anonymous.post(f"{API}/auth/forgot-password", {"email": owner.user.email})
     owner.post(f"{API}/auth/resend-verification")
     owner.patch(ME, {"email": "new@example.com", "currentPassword": NEW_PASSWORD})
-    body = {"email": owner.user.email, "password": NEW_PASSWORD}
-    anonymous.post(f"{API}/auth/login", body, headers={"User-Agent": "A new device"})
+    log_in_with(owner.user.email, NEW_PASSWORD, headers={"User-Agent": "A new device"})
     assert len(set(OutboxMessage.objects.values_list("kind", flat=True))) == 5
 
     owner.delete(ME, {"currentPassword": NEW_PASSWORD})
