@@ -42,8 +42,9 @@ def refuse_wrong_includes(view_class: Any) -> None:
 
 
 def requested_includes(view: Any) -> list[str]:
-    """Return the names in `include`, each once. Raises FieldError for an unknown one."""
-    text = names_in(view.request.query_params, "include")
+    """Return the names in `include`, each once; none for a view without `includes`. Raises FieldError for an unknown
+    one."""
+    text = names_in(view.request.query_params, "include") if view.includes else None
     if text is None:
         return []
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
@@ -52,15 +53,21 @@ def requested_includes(view: Any) -> list[str]:
     return names
 
 
+def fields_parameter(view: Any) -> dict[str, Any]:
+    """Return the OpenAPI parameter `fields` of a view whose responses hold objects."""
+    text = "Names with commas, or the parameter repeated: each object holds only these, and `id`."
+    return names_parameter("fields", text, list(names_of(view.get_serializer_class())))
+
+
 def object_parameters(view: Any) -> list[dict[str, Any]]:
     """Return the OpenAPI parameters `fields`, and `include` where the view declares one."""
-    names = "Names with commas, or the parameter repeated: each object"
-    fields = f"{names} holds only these, and `id`."
-    parameters = [names_parameter("fields", fields, list(names_of(view.get_serializer_class())))]
-    if view.includes:
-        text = f"{names} has these too, null for one that you may not read. The response is never a 304."
-        parameters.append(names_parameter("include", text, list(view.includes)))
-    return parameters
+    if not view.includes:
+        return [fields_parameter(view)]
+    text = (
+        "Names with commas, or the parameter repeated: each object has these too, null for one that you may not read. "
+        "The response is never a 304."
+    )
+    return [fields_parameter(view), names_parameter("include", text, list(view.includes))]
 
 
 def with_included(

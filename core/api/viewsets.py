@@ -135,7 +135,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         Raises FieldError for a wrong `include`; FieldError and PermissionDenied for a wrong `scope`."""
         if self.action not in self.watched_lists or self.requests_all():
             return None
-        if self.includes and requested_includes(self):
+        if requested_includes(self):
             return None
         if not self.shows_own_rows_only() or not compares_own_columns(self):
             return None
@@ -144,7 +144,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return list_etag(self.request.user, names_of(serializer_class), query)
 
     def page_of(self, rows: Callable[[], QuerySet[Any]]) -> Response:
-        names, includes = self.requested_fields(), self.includes and requested_includes(self)
+        names, includes = self.requested_fields(), requested_includes(self)
         read = read_list(self, rows, names) if not includes else None
         if read is not None:
             listed, meta = read
@@ -163,7 +163,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
         return requested_fields(self.request, frozenset(names_of(self.get_serializer_class())))
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        if self.includes and (includes := requested_includes(self)):
+        if includes := requested_includes(self):
             instance = self.get_object()
             response = self.respond(instance)
             (response.data,) = with_included(self, includes, [instance], [response.data])

@@ -4,9 +4,8 @@ from typing import Any
 
 from drf_spectacular.plumbing import ResolvedComponent
 
-from core.api.filters import names_parameter
+from core.api.includes import fields_parameter
 from core.api.pagination import CURSOR_META, DEFAULT_LIMIT, MAX_LIMIT, integer_parameter
-from core.api.serializers import names_of
 from core.web.error_schemas import UUID, Schema, object_of, register
 
 OWN_PARAMETERS: list[Schema] = [
@@ -38,8 +37,7 @@ FEED_META = object_of(
 
 
 def feed_parameters(view: Any) -> list[Schema]:
-    text = "Names with commas, or the parameter repeated: each object holds only these, and `id`."
-    return [*OWN_PARAMETERS, names_parameter("fields", text, list(names_of(view.get_serializer_class())))]
+    return [*OWN_PARAMETERS, fields_parameter(view)]
 
 
 def changes_page(schema: Any) -> Schema:
