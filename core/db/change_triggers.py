@@ -5,7 +5,6 @@ function: it locks the row of the owner until the transaction has ended. So the 
 of the commits, and a reader who sees one sees all before it. SQLite has one writer at a time.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.apps import apps
 
 from core.db.changes import keeps_changes
 from core.db.models import Change, OwnerVersion
-from core.db.owner_versions import RANDOM_SQLITE, path_to_owner, qualified
+from core.db.owner_versions import function_name, names_for, path_to_owner
 from core.db.triggers import Declared, Trigger, declares
 
 TABLE = Change._meta.db_table
@@ -119,14 +118,12 @@ VOID_CURSORS = """
 POSTGRESQL = {
     "now": "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
     "updated": "(extract(epoch FROM updated_at) * 1000000)::bigint",
-    "random": "gen_random_uuid()",
     "least": "least",
     "greatest": "greatest",
 }
 SQLITE = {
     "now": "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)",
     "updated": "CAST((julianday(updated_at) - 2440587.5) * 86400000000.0 AS INTEGER)",
-    "random": RANDOM_SQLITE,
     "least": "min",
     "greatest": "max",
 }
@@ -139,11 +136,9 @@ def change_triggers(connection: Any) -> Declared:
     if not {TABLE, VERSIONS} <= tables:  # migrated back
         return Declared(())
     models = [each for each in apps.get_models() if keeps_changes(each) and each._meta.db_table in tables]
-    users = OwnerVersion._meta.get_field("user").related_model._meta.db_table
     on_postgresql = connection.vendor == "postgresql"
-    schema, name = qualified(connection) if on_postgresql else ("", quote)
-    words = {"schema": schema, "changes": name(TABLE), "versions": name(VERSIONS), "users": name(users)}
-    words |= POSTGRESQL if on_postgresql else SQLITE
+    words, name = names_for(connection)
+    words |= {"changes": name(TABLE)} | (POSTGRESQL if on_postgresql else SQLITE)
     columns = [words | columns_of(model, name, quote) for model in models]
     functions, triggers = [], []
     if on_postgresql:
@@ -171,7 +166,7 @@ def columns_of(model: Any, name: Callable[[str], str], quote: Callable[[str], st
         "source": literal(table),
         "owner": quote(model._meta.get_field(owner).column),
         "key": quote(model._meta.pk.column),
-        "function": f"changes_{hashlib.sha256(table.encode()).hexdigest()[:12]}",
+        "function": function_name("changes", table),
     }
 
 

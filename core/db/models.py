@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+RANDOM_SQLITE = "lower(hex(randomblob(16)))"  # a UUID as Django stores it
+
 
 class RandomUUID(models.Func):
     """A random UUID of the database, another one for each row."""
@@ -15,7 +17,7 @@ class RandomUUID(models.Func):
     output_field = models.UUIDField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template="lower(hex(randomblob(16)))", **context)
+        return self.as_sql(compiler, connection, template=RANDOM_SQLITE, **context)
 
 
 class OwnerVersion(models.Model):

@@ -22,7 +22,7 @@ from django.db.models import ForeignKey
 
 from core.db.access import access_of, levels
 from core.db.base import BaseModel
-from core.db.models import OwnerVersion
+from core.db.models import RANDOM_SQLITE, OwnerVersion
 from core.db.triggers import Declared, Trigger, declares
 
 TABLE = OwnerVersion._meta.db_table
@@ -77,13 +77,12 @@ TRUNCATED_POSTGRESQL = """
 """
 # An owner who is being deleted must get no new version. Every owner of a row has one already.
 RENEW_SQLITE = {
-    "OLD": "UPDATE {versions} SET token = lower(hex(randomblob(16))) WHERE user_id = {owner};",
+    "OLD": "UPDATE {versions} SET token = {random} WHERE user_id = {owner};",
     "NEW": """
-        INSERT INTO {versions} (user_id, token) SELECT id, lower(hex(randomblob(16))) FROM {users} WHERE id = {owner}
+        INSERT INTO {versions} (user_id, token) SELECT id, {random} FROM {users} WHERE id = {owner}
         ON CONFLICT (user_id) DO UPDATE SET token = excluded.token;
     """,
 }
-RANDOM_SQLITE = "lower(hex(randomblob(16)))"
 EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 # After a time without triggers any row may have changed.
 RENEW_ALL = """
@@ -147,26 +146,35 @@ def owner_of_row(model: Any, path: tuple[str, ...], row: str, name: Any) -> str:
 
 @declares
 def owner_version_triggers(connection: Any) -> Declared:
-    quote = connection.ops.quote_name
     tables = set(connection.introspection.table_names())
     if TABLE not in tables:  # migrated back
         return Declared(())
     models = {model: path for model, path in watched().items() if model._meta.db_table in tables}
+    words, name = names_for(connection)
+    return (on_postgresql if connection.vendor == "postgresql" else on_sqlite)(models, words, name)
+
+
+def names_for(connection: Any) -> tuple[dict[str, str], Callable[[str], str]]:
+    """Return the words that the SQL of triggers has, and a function that quotes the name of a table. On PostgreSQL it
+    quotes the name with the schema: pg_restore and an empty search_path find the table too."""
+    quote: Callable[[str], str] = connection.ops.quote_name
     users = OwnerVersion._meta.get_field("user").related_model._meta.db_table
-    if connection.vendor == "postgresql":
-        schema, name = qualified(connection)
-        return on_postgresql(models, {"schema": schema, "versions": name(TABLE), "users": name(users)}, name)
-    return on_sqlite(models, {"versions": quote(TABLE), "users": quote(users)}, quote)
-
-
-def qualified(connection: Any) -> tuple[str, Callable[[str], str]]:
-    """Return the quoted schema, and a function that quotes the name of a table with it: pg_restore and an empty
-    search_path find the table too."""
-    quote = connection.ops.quote_name
+    if connection.vendor != "postgresql":
+        return {"random": RANDOM_SQLITE, "versions": quote(TABLE), "users": quote(users)}, quote
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_schema()")
         schema = quote(cursor.fetchone()[0])
-    return schema, lambda table: f"{schema}.{quote(table)}"
+
+    def name(table: str) -> str:
+        return f"{schema}.{quote(table)}"
+
+    words = {"random": "gen_random_uuid()", "schema": schema, "versions": name(TABLE), "users": name(users)}
+    return words, name
+
+
+def function_name(purpose: str, table: str) -> str:
+    """Return the name of the function that the triggers of a table call, whatever the length of the table's name."""
+    return f"{purpose}_{hashlib.sha256(table.encode()).hexdigest()[:12]}"
 
 
 def on_postgresql(models: Any, words: dict[str, str], name: Any) -> Declared:
@@ -174,7 +182,7 @@ def on_postgresql(models: Any, words: dict[str, str], name: Any) -> Declared:
     triggers = []
     for model, path in models.items():
         table = model._meta.db_table
-        function = f"owner_version_{hashlib.sha256(table.encode()).hexdigest()[:12]}"
+        function = function_name("owner_version", table)
         old, new = (owner_of_row(model, path, row, name) for row in ("OLD", "NEW"))
         functions.append(CHANGED_POSTGRESQL.format(**words, function=function, old=old, new=new))
         triggers += [
@@ -191,7 +199,7 @@ def on_postgresql(models: Any, words: dict[str, str], name: Any) -> Declared:
                 f" FOR EACH STATEMENT EXECUTE FUNCTION {words['schema']}.owner_version_renew_all()",
             ),
         ]
-    return Declared(triggers, functions, [RENEW_ALL.format(**words, random="gen_random_uuid()")])
+    return Declared(triggers, functions, [RENEW_ALL.format(**words)])
 
 
 def on_sqlite(models: Any, words: dict[str, str], quote: Any) -> Declared:
@@ -204,7 +212,7 @@ def on_sqlite(models: Any, words: dict[str, str], quote: Any) -> Declared:
             name = f"{table}_owner_version_{event.lower()}"
             create = f"TRIGGER {quote('declared_' + name)} AFTER {event} ON {quote(table)} BEGIN {renew} END"
             triggers.append(Trigger(table, name, create))
-    return Declared(triggers, (), [RENEW_ALL.format(**words, random=RANDOM_SQLITE)])
+    return Declared(triggers, (), [RENEW_ALL.format(**words)])
 
 
 # --- reading ---------------------------------------------------------------------------------------
