@@ -20,7 +20,7 @@ from rest_framework.request import Request
 
 from core.api.relations import ordered, visible_along
 from core.db.access import filterable
-from core.web.error_details import detail_of
+from core.web.error_details import detail_of, detail_with
 from core.web.errors import ApiError, FieldError
 from core.web.text import MAX_PARAMETER_LENGTH, refuse_mark_runs
 
@@ -186,26 +186,18 @@ def parameter_problems(
 ) -> Iterator[dict[str, Any]]:
     for name in query:
         if name not in known:
-            yield {
-                "field": name,
-                "code": "unknown_parameter",
-                "message": _("This parameter is not known here."),
-            }
+            yield detail_with(name, "unknown_parameter", _("This parameter is not known here."))
     for name, values in query.lists():
         if name not in known:
             continue
         if name not in repeatable and len(values) > 1:
-            yield {
-                "field": name,
-                "code": "repeated_parameter",
-                "message": _("This parameter may be given once."),
-            }
+            yield detail_with(name, "repeated_parameter", _("This parameter may be given once."))
         elif number_of_values(name, values) > MAX_VALUES:
-            message, params = _("At most %(max)d values."), {"max": MAX_VALUES}
-            yield {"field": name, "code": "max_length", "message": message % params, "params": params}
+            params = {"max": MAX_VALUES}
+            yield detail_with(name, "max_length", _("At most %(max)d values.") % params, params)
         elif sum(map(len, values)) > MAX_LENGTH_OF_VALUES:
-            message, params = _("At most %(max)d characters."), {"max": MAX_LENGTH_OF_VALUES}
-            yield {"field": name, "code": "max_length", "message": message % params, "params": params}
+            params = {"max": MAX_LENGTH_OF_VALUES}
+            yield detail_with(name, "max_length", _("At most %(max)d characters.") % params, params)
 
 
 def number_of_values(name: str, values: list[str]) -> int:

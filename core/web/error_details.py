@@ -27,8 +27,15 @@ def detail_of(field: str | None, error: DjangoValidationError) -> dict[str, Any]
     code = error.code or "invalid"
     if code in LIMITS and given.get("limit_value") is not None:
         params = {LIMITS[code][0]: given["limit_value"]}
-    detail = {"field": field, "code": code, "message": error.messages[0]}
-    return {**detail, "params": params} if params else detail
+    return detail_with(field, code, error.messages[0], params)
+
+
+def detail_with(
+    field: str | None, code: str, message: str, params: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return an item of `details`, without `params` where the message names no value."""
+    item = {"field": field, "code": code, "message": message}
+    return {**item, "params": dict(params)} if params else item
 
 
 def flatten(errors: Any, path: str = "", field: Any = None) -> Iterator[dict[str, Any]]:
@@ -38,9 +45,7 @@ def flatten(errors: Any, path: str = "", field: Any = None) -> Iterator[dict[str
         # Of a row that is hidden and of one that is not there alike, whatever field refuses it.
         message = NO_OBJECT if errors.code == "does_not_exist" else str(errors)
         code = str(errors.code)
-        detail = {"field": path or None, "code": code, "message": message}
-        params = limits_of(field, code)
-        yield {**detail, "params": params} if params else detail
+        yield detail_with(path or None, code, message, limits_of(field, code))
     elif isinstance(errors, Mapping):
         for key, value in errors.items():
             name = "" if key == "non_field_errors" else str(key)
@@ -65,7 +70,6 @@ def inner(field: Any, key: Any) -> Any:
 def limits_of(field: Any, code: str) -> dict[str, Any]:
     name, attribute = LIMITS.get(code, ("", ""))
     limit = getattr(field, attribute, None) if name else None
-    limit = (
-        limit() if callable(limit) else limit
-    )  # as Django's validators take it: MaxValueValidator(this_year)
+    if callable(limit):  # as Django's validators take it: MaxValueValidator(this_year)
+        limit = limit()
     return {} if limit is None else {name: limit}

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import UniqueConstraint
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
+from core.web.error_details import NO_OBJECT
 from core.web.errors import CATALOGUE
 
 Schema = dict[str, Any]
@@ -17,7 +18,7 @@ UUID: Schema = {"type": "string", "format": "uuid"}
 # Any request may have this parameter, so the example is valid for every operation.
 DETAIL = {"field": "pagee", "code": "unknown_parameter", "message": "This parameter is not known here."}
 # For an error of one operation of a bulk request.
-PLACE = {"field": "operations.3.id", "code": "not_found", "message": "There is no such object."}
+PLACE = {"field": "operations.3.id", "code": "not_found", "message": NO_OBJECT}
 
 # The codes of every view. 405 is not one: it is the response to a method that this document does not describe.
 ALWAYS = frozenset(

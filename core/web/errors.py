@@ -20,7 +20,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from core.web import request_context as context
-from core.web.error_details import flatten
+from core.web.error_details import detail_with, flatten
 from core.web.renderers import render_error
 from core.web.text import shortened
 
@@ -125,8 +125,7 @@ class FieldError(ApiError):
         self, field: str | None, code: str, message: str, *, params: Mapping[str, Any] | None = None
     ) -> None:
         """Set the one detail. `params` holds the values that the message names."""
-        detail = {"field": field, "code": code, "message": message}
-        super().__init__(details=[{**detail, "params": dict(params)} if params else detail])
+        super().__init__(details=[detail_with(field, code, message, params)])
 
 
 def handle(exc: Exception, _context: Mapping[str, Any]) -> Response | None:

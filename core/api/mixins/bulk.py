@@ -206,8 +206,8 @@ class BulkViewSet(BaseViewSet):
         }
         missing = [item for item in named if item.pk not in locked]
         if missing:
-            text = NO_OBJECT
-            raise BulkRefused("NOT_FOUND", [problem(item.index, "id", "not_found", text) for item in missing])
+            details = [problem(item.index, "id", "not_found", NO_OBJECT) for item in missing]
+            raise BulkRefused("NOT_FOUND", details)
         for item in named:
             view = self.view_for(item.method)
             view.check_object_permissions(view.request, locked[item.pk])
