@@ -147,3 +147,23 @@ def board(people):
 @pytest.fixture
 def invoice(people):
     return Invoice.objects.create(number="1", customer=Customer.objects.create(name="C", user=people["ann"]))
+
+
+@pytest.fixture
+def ann():
+    return UserFactory(name="Ann")
+
+
+@pytest.fixture
+def reader():
+    """Create a staff member, who reads all invoices, and no customer but their own."""
+    return UserFactory(role="staff")
+
+
+@pytest.fixture
+def invoices(ann, reader):
+    """Create an invoice for Ann's customers Zoe and Bob each, and one for Max, who is the reader's customer."""
+    return [
+        Invoice.objects.create(number=str(number), customer=Customer.objects.create(name=name, user=user))
+        for number, (name, user) in enumerate([("Zoe", ann), ("Bob", ann), ("Max", reader)])
+    ]

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.usefixtures("sample_tables")
 
 
 @pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
-
-
-@pytest.fixture
 def invoices(ann):
     """Create two invoices of Ann's, and one of another user's."""
     theirs = Customer.objects.create(name="Theirs", user=UserFactory())

@@ -32,11 +32,6 @@ class Everything(BulkViewSet, HistoryViewSet, TrashViewSet):
 
 
 @pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
-
-
-@pytest.fixture
 def project(ann):
     return Project.objects.create(name="One", user=ann)
 

@@ -8,7 +8,6 @@ from django.urls import path
 from rest_framework import permissions, serializers
 from rest_framework.test import APIClient
 
-from accounts.tests.factories import UserFactory
 from config.tests.reading import serializer
 from config.tests.sample_models import Club, Customer, Invoice, Seat
 from config.tests.test_odd_viewsets import INVOICE
@@ -21,11 +20,6 @@ from core.tests.samples import upload
 
 pytestmark = pytest.mark.usefixtures("sample_tables", "disk")
 SAMPLE = "/api/v1/sample0"
-
-
-@pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
 
 
 @pytest.fixture

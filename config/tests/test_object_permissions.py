@@ -24,11 +24,6 @@ class OnlyUnpaid(permissions.BasePermission):
 
 
 @pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
-
-
-@pytest.fixture
 def invoices(ann):
     customer = Customer.objects.create(name="C", user=ann)
     return [Invoice.objects.create(number=str(n), is_paid=n == 1, customer=customer) for n in range(2)]

@@ -39,11 +39,6 @@ class Projects(BaseViewSet):
 
 
 @pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
-
-
-@pytest.fixture
 def names(call, ann):
     """Return the names in the list, or the names of the parameters that it refuses."""
     Project.objects.create(name="One", code="1", user=ann)

@@ -38,11 +38,6 @@ def body(response, status=200):
 
 
 @pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
-
-
-@pytest.fixture
 def ben():
     return UserFactory(name="Ben")
 

@@ -37,11 +37,6 @@ def update(key, **data):
 
 
 @pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
-
-
-@pytest.fixture
 def ben():
     return UserFactory(name="Ben")
 

@@ -39,11 +39,6 @@ INVOICES = viewset(Invoice, serializer(Invoice, "number"), filterset_fields=("is
 
 
 @pytest.fixture
-def ann():
-    return UserFactory(name="Ann")
-
-
-@pytest.fixture
 def shown(call):
     """Return what the rows of a list show, or {parameter: code} of a refusal."""
 
