@@ -5,7 +5,7 @@ from typing import Any
 
 from drf_spectacular.plumbing import ResolvedComponent
 
-from core.web.error_schemas import Schema, register
+from core.web.error_schemas import Schema, part_of_object, register
 
 
 def suffix_of(operation: Any) -> str:
@@ -17,13 +17,10 @@ def suffix_of(operation: Any) -> str:
 
 
 def part_of(operation: Any, name: str, suffix: str) -> Schema:
-    """Return the component as `fields` narrows it, and `include` extends it: any part of it may be missing but the
-    id. `operation` is an AutoSchema."""
+    """Return the component as `fields` narrows it, and `include` extends it. `operation` is an AutoSchema."""
     schema = copy.deepcopy(operation.registry[name, ResolvedComponent.SCHEMA].schema)
-    required = ["id"] if "id" in schema["properties"] else []  # a serializer may show no id
     for include, serializer_class in operation.view.includes.items():
         included = operation.resolve_serializer(serializer_class(), "response").ref
         schema["properties"][include] = {"anyOf": [included, {"type": "null"}]}
-    schema |= {"required": required, "description": "Whole, or with `fields` only these and `id`."}
     component = f"{name}{suffix}{suffix_of(operation)}"
-    return register(operation.registry, ResolvedComponent.SCHEMA, component, schema)
+    return register(operation.registry, ResolvedComponent.SCHEMA, component, part_of_object(schema))

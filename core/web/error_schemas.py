@@ -39,6 +39,12 @@ def object_of(properties: Schema, *optional: str, **more: Any) -> Schema:
     return {"type": "object", "required": required, "properties": properties, **more}
 
 
+def part_of_object(schema: Schema) -> Schema:
+    """Return the schema of an object as `fields` narrows it: any part may be missing but the id."""
+    required = ["id"] if "id" in schema["properties"] else []  # a serializer may show no id
+    return {**schema, "required": required, "description": "Whole, or with `fields` only these and `id`."}
+
+
 def text_of(description: str, example: str, **more: Any) -> Schema:
     return {"type": "string", "description": description, "examples": [example], **more}
 

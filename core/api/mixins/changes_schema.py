@@ -6,7 +6,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 
 from core.api.includes import fields_parameter
 from core.api.pagination import CURSOR_META, DEFAULT_LIMIT, MAX_LIMIT, integer_parameter
-from core.web.error_schemas import UUID, Schema, object_of, register
+from core.web.error_schemas import UUID, Schema, object_of, part_of_object, register
 
 OWN_PARAMETERS: list[Schema] = [
     {
@@ -44,9 +44,7 @@ def changes_page(schema: Any) -> Schema:
     """Return the schema of the changes of a view that is a ChangesViewSet."""
     name = schema.resolve_serializer(schema.view.get_serializer_class(), "response").name
     whole = schema.registry[name, ResolvedComponent.SCHEMA].schema
-    required = ["id"] if "id" in whole["properties"] else []  # a serializer may show no id
-    narrowed = {**whole, "required": required, "description": "Whole, or with `fields` only these and `id`."}
-    part = register(schema.registry, ResolvedComponent.SCHEMA, f"{name}InFeed", narrowed)
+    part = register(schema.registry, ResolvedComponent.SCHEMA, f"{name}InFeed", part_of_object(whole))
     kinds = {
         f"{name}Upsert": object_of(
             {"type": {"type": "string", "const": "upsert"}, "object": part},
