@@ -3,7 +3,7 @@
 import json
 from uuid import uuid4
 
-import django_filters
+import django_filters.rest_framework
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.filters import OrderingFilter, SearchFilter
@@ -137,6 +137,22 @@ def test_hidden_rows_are_refused_in_a_list_of_keys(call, numbers, invoices, ann,
         assert [(each["field"], each["code"]) for each in error["details"]] == [
             ("customer[in]", "invalid_choice")
         ]
+
+
+@pytest.mark.parametrize("parameter", ["customer", "customer[in]"])
+def test_hidden_rows_are_refused_behind_the_backend_of_django_filter_too(call, invoices, reader, parameter):
+    view = viewset(
+        Invoice,
+        "number",
+        filterset_fields={"customer": ["exact", "in"]},
+        filter_backends=[django_filters.rest_framework.DjangoFilterBackend],
+    )
+    own, hidden, _other = (invoice.customer_id for invoice in reversed(invoices))
+    statuses = [
+        call(view, "list", reader, query={parameter: str(key)}).status_code for key in (own, hidden, uuid4())
+    ]
+
+    assert statuses == [200, 400, 400]
 
 
 @pytest.mark.parametrize(
