@@ -33,7 +33,7 @@ def viewsets_of_owned_rows() -> dict[type[models.Model], Any]:
     owned: dict[type[models.Model], Any] = {}
     for view_class in viewsets():
         model = model_of(view_class)
-        if model not in covered and (path_to_owner(model) or is_owned_by_hand(deciding(model))):
+        if model not in covered and (owner_path_of(model) or is_owned_by_hand(deciding(model))):
             first = owned.setdefault(model, view_class)
             if leaves_rows_out(first) and not leaves_rows_out(view_class):
                 owned[model] = view_class
@@ -54,7 +54,8 @@ def deciding(model: Any) -> Any:
     return model._meta.get_field(parent).related_model if parent else model
 
 
-def path_to_owner(model: Any) -> str:
+def owner_path_of(model: Any) -> str:
+    """Return the path from a row to its owner, for attachments by what they are attached to, or ""."""
     path = owner_path(deciding(model))
     parent = getattr(model, "parent", "")
     return f"{parent}__{path}" if parent and path else path
@@ -81,7 +82,7 @@ def rows_of(user: Any, view_class: Any, request: Any) -> list[dict[str, Any]]:
     added = [f"{parent_of(model)}_id"] if parent_of(model) else []
     added += ["deleted_at"] if hasattr(model, "deleted_at") else []
     serializer = view.get_serializer()  # and none of a list, which may leave rows out
-    path = path_to_owner(model)
+    path = owner_path_of(model)
     rows = queryset.owned_by(user).filter(**({path: user} if path else {})).order_by("pk")
     return [
         {**serializer.to_representation(row), **{camel(name): getattr(row, name) for name in added}}
