@@ -12,7 +12,7 @@ from django.apps import apps
 
 from core.db.changes import keeps_changes
 from core.db.models import Change, OwnerVersion
-from core.db.owner_versions import function_name, names_for, path_to_owner
+from core.db.owner_versions import erasing_trigger, function_name, names_for, path_to_owner
 from core.db.triggers import Declared, Trigger, declares
 
 TABLE = Change._meta.db_table
@@ -100,6 +100,7 @@ ON_SQLITE = {
     + WRITTEN_SQLITE,
     "DELETE": MOVE_SQLITE["OLD"] + LEFT_SQLITE.replace("{left}", "true"),
 }
+ERASED_SQLITE = "DELETE FROM {changes} WHERE owner_id = OLD.id;"
 
 # After a time without triggers any row may have changed: every client begins again, with the rows that are there.
 NO_TIMEOUT = "SET LOCAL statement_timeout = 0"  # a large table takes longer than a statement of `migrate` may
@@ -152,6 +153,8 @@ def change_triggers(connection: Any) -> Declared:
         triggers += (postgresql_triggers if on_postgresql else sqlite_triggers)(
             model._meta.db_table, names, quote
         )
+    if models and not on_postgresql:
+        triggers.append(erasing_trigger("changes", ERASED_SQLITE.format(**words), quote))
     repair = [NO_TIMEOUT] if on_postgresql else []
     repair += [DELETE_ALL.format(**words), *(RECORD.format(**names) for names in columns)]
     return Declared(triggers, functions, [*repair, VOID_CURSORS.format(**words)])

@@ -83,6 +83,8 @@ RENEW_SQLITE = {
         ON CONFLICT (user_id) DO UPDATE SET token = excluded.token;
     """,
 }
+# Django deletes the version first, then sets foreign keys to NULL, which makes another one, and deletes the owner last.
+ERASED_SQLITE = "DELETE FROM {versions} WHERE user_id = OLD.id;"
 EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
 # After a time without triggers any row may have changed.
 RENEW_ALL = """
@@ -212,7 +214,16 @@ def on_sqlite(models: Any, words: dict[str, str], quote: Any) -> Declared:
             name = f"{table}_owner_version_{event.lower()}"
             create = f"TRIGGER {quote('declared_' + name)} AFTER {event} ON {quote(table)} BEGIN {renew} END"
             triggers.append(Trigger(table, name, create))
+    triggers.append(erasing_trigger("owner_version", ERASED_SQLITE.format(**words), quote))
     return Declared(triggers, (), [RENEW_ALL.format(**words)])
+
+
+def erasing_trigger(purpose: str, body: str, quote: Any) -> Trigger:
+    """Return the trigger of SQLite that does this when a user is deleted."""
+    table = OwnerVersion._meta.get_field("user").related_model._meta.db_table
+    name = f"{table}_{purpose}_erase"
+    create = f"TRIGGER {quote('declared_' + name)} AFTER DELETE ON {quote(table)} BEGIN {body} END"
+    return Trigger(table, name, create)
 
 
 # --- reading ---------------------------------------------------------------------------------------
