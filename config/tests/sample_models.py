@@ -92,6 +92,7 @@ with isolate_apps("core.db"):
         is_paid = models.BooleanField(default=False)
         due_date = models.DateField(null=True)
         customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="+")
+        replaces = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
         objects = BaseQuerySet.as_manager()
 
         class Meta:

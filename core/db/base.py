@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from core.db.access import Access, AccessQuerySet
+from core.db.references import renew_referring
 from core.db.sort_keys import values_with_sort_keys, with_sort_keys
 from core.db.statements import insert
 
@@ -32,7 +33,20 @@ class BaseQuerySet(AccessQuerySet):
         """
         for prepare in before_erasure:
             prepare(self.model, keys)
-        return int(self.model._base_manager.filter(pk__in=keys).delete()[0])
+        rows = self.model._base_manager.filter(pk__in=keys)
+        renew_referring(rows, using=rows.db, base=BaseModel)
+        return int(rows.delete()[0])
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows for good. Rows that refer to them by SET_NULL get a new version."""
+        using = self.select_for_update().db  # that of writes
+        with transaction.atomic(using=using):
+            if not (self.query.is_sliced or self.query.combinator):  # which Django refuses
+                renew_referring(self.order_by(), using=using, base=BaseModel)
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     def update(self, **values: Any) -> int:
         return super().update(**values_with_sort_keys(self.model, values))
@@ -104,6 +118,16 @@ class BaseModel(models.Model):
         if kwargs.get("update_fields") is not None:
             kwargs["update_fields"] = with_sort_keys(type(self), kwargs["update_fields"])
         super().save_base(*args, **kwargs)
+
+    def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """Delete the row for good. Rows that refer to it by SET_NULL get a new version."""
+        alias = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=alias):
+            if self.pk is not None:
+                renew_referring([self], using=alias, base=BaseModel)
+            return super().delete(using=using, keep_parents=keep_parents)
+
+    delete.alters_data = True  # type: ignore[attr-defined]
 
     def insert(self) -> None:
         """`save` of a new row, by a statement that is compiled once."""
