@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import Case, F, OrderBy, Q, QuerySet, When
 
-from core.db.access import filterable
+from core.db.access import filterable, has_field
 
 
 def relations_on(model: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -51,10 +51,12 @@ def restricted_on(model: Any, path: str, *, many: bool = False) -> list[tuple[st
 
 
 def visible_along(model: Any, path: str, user: Any, *, many: bool = False) -> Q:
-    """Return the condition that the user may read the rows of the relations on this path."""
+    """Return the condition that the user may read the rows of the relations on this path, and none is deleted."""
     condition = Q()
     for prefix, rows in restricted_on(model, path, many=many):
-        condition &= Q(**{f"{prefix}__pk__in": filterable(rows.visible_to(user)).values("pk")})
+        seen = filterable(rows.visible_to(user))
+        seen = seen.filter(deleted_at=None) if has_field(rows.model, "deleted_at") else seen
+        condition &= Q(**{f"{prefix}__pk__in": seen.values("pk")})
     return condition
 
 
