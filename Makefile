@@ -11,14 +11,16 @@ BIN := .venv/bin
 EMBEDDED := DATABASE_URL=sqlite:///var/check.sqlite3 REDIS_URL= CELERY_BROKER_URL=
 # The whole suite has a worker for each core; at most eight, since each needs a Redis database (.ci/services.py).
 # A part of it (ARGS='-k login') runs in one process.
-PARALLEL := --numprocesses logical --maxprocesses 8 --dist worksteal
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadfile
+# What `make test` has not shown already.
+REST := -m "not backups and not once"
 # The shape of production, as far as it can be had without its services. The key is new each time.
 PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-contract test-backups test-faults-slow check words lock release mutants fuzz bench clean base-env prod-env \
-	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env \
+.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words lock release mutants fuzz bench clean base-env prod-env \
+	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env prometheus-env \
 	next-env pgbouncer-env
 
 help: ## list the targets
@@ -26,9 +28,10 @@ help: ## list the targets
 
 run: base-env ## migrate, load demo data once, serve on http://127.0.0.1:8000 (PORT=…)
 	@grep -qsE '^(export +)?DEBUG *=' .env || export DEBUG="$${DEBUG:-true}"; export PORT=$(PORT); \
-	$(BIN)/python manage.py migrate --verbosity 0 && \
-	$(BIN)/python manage.py demo && \
-	exec $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+	exec $(BIN)/python manage.py runserver --prepare 127.0.0.1:$(PORT)
+
+setup: base-env ## make it yours: name, sender of emails, licence, example (ARGS='--name "Acme Billing" --noinput')
+	@grep -qsE '^(export +)?DEBUG *=' .env || export DEBUG="$${DEBUG:-true}"; $(BIN)/python manage.py setup $(ARGS)
 
 test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
@@ -37,38 +40,45 @@ coverage: test-env ## the same suite, measured: fails below the floor of pyproje
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-services: test-env pgbouncer-env ## the same suite on real PostgreSQL, Redis and a Celery worker
-	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL) $(REST))
 
 test-next: next-env ## the suite with the next Django, warnings as errors; docs/upgrading.md (PYTHON=python3.13)
 	@TEST_DATABASE_URL= TEST_REDIS_URL= .venv-next/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
 
-test-faults: test-env services-env ## services that are silent, gone, killed or locked, and floods of clients; prints figures
+test-faults: test-env services-env prometheus-env ## services that are silent, gone, killed or locked, and floods of clients; prints figures
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -p no:xdist config/tests/faults/*_faults.py $(ARGS)
 
-test-faults-slow: test-env services-env ## those that take minutes each
+test-faults-slow: dev-env services-env ## those that take minutes each
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -p no:xdist config/tests/faults/*_slow.py $(ARGS)
+	@$(BIN)/python .ci/scaffold_faults.py
 
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py
 
-test-proxy: test-env nginx-env ## the product behind nginx, set up by the text of docs/deployment.md
+test-proxy: dev-env nginx-env ## the product behind nginx, set up by docs/deployment.md; then each block of docs/tutorial.md
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py $(ARGS)
+	@$(BIN)/python .ci/tutorial.py
 
-test-browser: base-env browser-env chromium-env ## the client of docs/api.md in a real Chromium (ARGS='-k reload')
+test-browser: base-env browser-env chromium-env npm-env ## the client of docs/api.md, the admin and the pages of developers, in a real Chromium (ARGS='-k reload')
 	@.venv-browser/bin/python -m pytest -c clients/browser/pytest.ini clients/browser $(ARGS)
 
-test-adoption: dev-env ## a copy with another name, role and app, by the steps of the README, on SQLite and PostgreSQL
+test-scaffold: dev-env tools-env ## resources by `manage.py startresource` in a copy: checked, tested on both databases, removed
+	@$(BIN)/python .ci/services.py $(BIN)/python .ci/scaffold.py
+
+test-adoption: dev-env ## a copy with another name, role and app, by the steps of docs/adopting.md, on SQLite and PostgreSQL
 	@$(BIN)/python .ci/services.py $(BIN)/python .ci/adopt.py
+	@$(BIN)/python .ci/merge_release.py
 
 test-backups: test-env ## backups that are made, damaged, verified and restored, on SQLite, then on PostgreSQL with Redis
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -m backups $(PARALLEL) $(ARGS)
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest -m backups $(PARALLEL) $(ARGS)
 
 # Without threads: Hypothesis calls `ast.parse`, which in Python 3.11 fails at times when several do.
-test-contract: base-env tools-env ## a short run of `make fuzz`, as a user
+test-contract: base-env tools-env ## a short run of `make fuzz`, as a user, by the present schema and by that of the last release
 	@$(BIN)/python .ci/fuzz.py --only user --workers 1 --max-examples 2 --max-response-time 10 $(ARGS)
+	@$(BIN)/python .ci/fuzz.py --released --only user --workers 1 --phases examples,fuzzing --max-examples 2 --max-response-time 10 $(ARGS)
 
-check: dev-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, locks, audit
+check: dev-env prometheus-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, locks, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
@@ -78,10 +88,15 @@ check: dev-env ## lint, format, types, imports, private names, words, migrations
 	@echo "manage.py check --deploy, in the shape of production"
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	$(EMBEDDED) DEBUG=true $(BIN)/python .ci/contract.py
 	$(BIN)/python .ci/words.py --product --list
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml .devcontainer/docker-compose.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@PATH="$(CURDIR)/.venv-prometheus/usr/bin:$$PATH"; cd deploy/prometheus && if command -v promtool >/dev/null; then \
+		promtool check config --syntax-only prometheus.yml && promtool test rules alerts_test.yml; \
+		else echo "ALERTS NOT CHECKED: promtool is missing; install Prometheus"; fi
 	$(BIN)/python .ci/lock.py --check
 	$(BIN)/python -m pip --disable-pip-version-check check
 	$(BIN)/python .ci/audit.py
@@ -92,7 +107,7 @@ words: dev-env ## count words and docstrings against the conventions (ARGS='--li
 lock: dev-env ## write requirements/*.txt from *.in (ARGS=--upgrade takes newer versions)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(ARGS)
 
-release: base-env ## write the record of this release to docs/releases: its commit, contract and tables
+release: base-env ## write the record of this release to docs/releases: its commit, contract, tables and files
 	@$(EMBEDDED) DEBUG=true $(BIN)/python .ci/release.py
 
 mutants: test-env ## break a copy on purpose, rule by rule, and require that its tests fail (ARGS='"a limit lets one more through"')
@@ -106,7 +121,7 @@ bench: prod-env bench-env express-env wrk-env ## measure this project beside its
 		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## remove the environments, the local database and every cache
-	rm -rf .venv .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
+	rm -rf .venv .venv-prometheus .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
 	rm -rf benchmarks/peers/express/node_modules clients/node_modules clients/generated
 	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -147,7 +162,7 @@ express-env:
 
 npm-env:
 	@command -v npm >/dev/null || { \
-		echo "make test-clients needs Node.js 20 or newer with npm: apt-get install nodejs npm, or https://nodejs.org" >&2; \
+		echo "make test-clients and test-browser need Node.js 20 or newer with npm: apt-get install nodejs npm, or https://nodejs.org" >&2; \
 		exit 1; }; $(call npm-install,$(CLIENTS))
 
 # The load generator. Without root the run says how to install it.
@@ -167,6 +182,13 @@ nginx-env:
 	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
 		echo "Installing the proxy: apt-get install nginx-light …" && \
 		{ apt-get install -y -qq nginx-light || { apt-get update -qq && apt-get install -y -qq nginx-light; }; } >/dev/null; }
+
+# The server and its checker, unpacked next to the other environments: the package would start a service.
+prometheus-env:
+	@test -x .venv-prometheus/usr/bin/promtool || command -v promtool >/dev/null || ! command -v apt-get >/dev/null || { \
+		echo "Installing Prometheus into .venv-prometheus …" && mkdir -p .venv-prometheus && cd .venv-prometheus && \
+		{ apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } >/dev/null 2>&1 && \
+		for package in prometheus_*.deb; do dpkg-deb --extract "$$package" .; done; rm -f prometheus_*.deb; } || true
 
 # The browser and its driver. Without root the run says how to install them.
 chromium-env:
@@ -195,6 +217,7 @@ define install
 		$(PYTHON) -m venv --clear $(1); }
 	@cmp -s requirements/$(2).txt $(1)/locks/$(2).txt || { \
 		echo "Installing requirements/$(2).txt into $(1) …" && \
-		$(1)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/$(2).txt && \
+		{ [ -t 1 ] && loud= || loud=-qq; } && \
+		$(1)/bin/python -m pip --disable-pip-version-check $$loud install --require-hashes -r requirements/$(2).txt && \
 		mkdir -p $(1)/locks && cp $(foreach lock,$(2) $(3),requirements/$(lock).txt) $(1)/locks; }
 endef

@@ -3,7 +3,8 @@
 Runs without a session, as a user, as staff and as an admin, two at a time, each with its own server and database:
 SQLite, or with TEST_DATABASE_URL a temporary database on that PostgreSQL. Fails on a 5xx, on a response that the schema
 does not describe and on one that takes longer than 2 seconds, and prints the number of cases. Other arguments go to
-schemathesis, e.g. `make fuzz ARGS='--max-examples 20'`; `--only ROLE`, which may be repeated, is our own.
+schemathesis, e.g. `make fuzz ARGS='--max-examples 20'`. Our own are `--only ROLE`, which may be repeated, and
+`--released`: the schema is that of the last release, so that a change of meaning is found too.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+from contract import last_release
 from fuzz_objects import call, make_objects
 from live import ROOT, environment, live_server
 from psycopg import sql
@@ -68,14 +70,17 @@ def make_caller(base: str, variables: dict[str, str], role: str, name: str) -> C
     return caller
 
 
-def fuzz(base: str, caller: Caller, other: Caller, arguments: list[str], log: Path) -> tuple[int, int]:
+def fuzz(
+    schema: str, base: str, caller: Caller, other: Caller, arguments: list[str], log: Path
+) -> tuple[int, int]:
     """Run schemathesis, and return its exit code and the number of cases. `other` must see nothing of the caller's."""
     token = caller.log_in(base)
     with tempfile.TemporaryDirectory(prefix="fuzz-report-") as folder:
         known, report, config = (Path(folder) / name for name in ("known.json", "report.json", "config.toml"))
         known.write_text(json.dumps(make_objects(base, token, admin=caller.role == "admin")))
         text = CONFIG.read_text()
-        command: list[str | Path] = [SCHEMATHESIS, "--config-file", config, "run", f"{base}/api/v1/schema"]
+        command: list[str | Path] = [SCHEMATHESIS, "--config-file", config, "run"]
+        command += [schema, "--url", base] if schema else [f"{base}/api/v1/schema"]
         if caller.role != "anonymous":
             text += with_tokens(Path(folder) / "users.json", {"caller": token, "other": other.log_in(base)})
             command += ["--exclude-path-regex", LEFT_OUT]
@@ -125,31 +130,37 @@ def database(folder: str) -> Iterator[str]:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def run(role: str, arguments: list[str], log: Path) -> tuple[int, int]:
+def run(role: str, schema: str, arguments: list[str], log: Path) -> tuple[int, int]:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, database(folder) as url:
-        return run_on(url, role, arguments, log)
+        return run_on(url, role, schema, arguments, log)
 
 
-def run_on(url: str, role: str, arguments: list[str], log: Path) -> tuple[int, int]:
+def run_on(url: str, role: str, schema: str, arguments: list[str], log: Path) -> tuple[int, int]:
     variables = environment(url)
     with live_server(variables) as base:
         caller = make_caller(base, variables, role, role)
         other = make_caller(base, variables, "user", "other")
-        return fuzz(base, caller, other, arguments, log)
+        return fuzz(schema, base, caller, other, arguments, log)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--only", choices=ROLES, action="append")
+    parser.add_argument("--released", action="store_true")
     ours, arguments = parser.parse_known_args()
     roles = ours.only or list(ROLES)
+    release = last_release()
+    if ours.released and release is None:
+        print("fuzz: there is no release whose schema could be used")
+        return 0
+    schema = str(release) if ours.released else ""
     # Each with a server and a database of its own: the admin deletes accounts, and a process makes use of one core.
     with (
         tempfile.TemporaryDirectory(prefix="fuzz-logs-") as folder,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
         logs = {role: Path(folder) / role for role in roles}
-        started = {role: pool.submit(run, role, arguments, log) for role, log in logs.items()}
+        started = {role: pool.submit(run, role, schema, arguments, log) for role, log in logs.items()}
         results = {}
         for role, running in started.items():
             results[role] = running.result()

@@ -5,7 +5,10 @@ import secrets
 import urllib.request
 from typing import Any
 
+from live import ROOT
+
 API = "/api/v1"
+EXAMPLE = ROOT / "resources"
 COUNT = 300  # of resources; some are deleted on the way
 BOUNDARY = "fuzz"
 
@@ -24,6 +27,12 @@ def call(
 def make_objects(base: str, token: str, *, admin: bool) -> dict[str, list[dict[str, str]]]:
     """Create objects and return {path: [the path parameters of an object]}."""
     api = base + API
+    known = objects_of_example(api, token) if EXAMPLE.is_dir() else {}
+    users = [make_user(api, number, token) for number in range(40)] if admin else []
+    return known | {f"{API}/users/{{id}}": [{"id": pk} for pk in users]}
+
+
+def objects_of_example(api: str, token: str) -> dict[str, list[dict[str, str]]]:
     made: list[str] = []
     for start in range(0, COUNT, 100):
         operations = [
@@ -39,7 +48,6 @@ def make_objects(base: str, token: str, *, admin: bool) -> dict[str, list[dict[s
     tags = [row["id"] for row in call(f"{api}/tags?limit=100", token=token)["data"]]
     attached = [{"id": pk, "attachmentId": attach(api, pk, token)} for pk in remaining[:50]]
     jobs = [call(f"{api}/resources/export", {"format": "json"}, token)["data"]["id"] for _ in range(20)]
-    users = [make_user(api, number, token) for number in range(40)] if admin else []
     one = {
         "/resources/{id}": remaining,
         "/resources/{id}/history": [*remaining, *deleted],
@@ -47,7 +55,6 @@ def make_objects(base: str, token: str, *, admin: bool) -> dict[str, list[dict[s
         "/resources/{id}/restore": deleted,
         "/tags/{id}": tags,
         "/jobs/{id}": jobs,
-        "/users/{id}": users,
     }
     known = {API + path: [{"id": pk} for pk in keys] for path, keys in one.items()}
     return known | {f"{API}/resources/{{id}}/attachments/{{attachmentId}}": attached}

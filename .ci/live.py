@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from private_servers import free_port, stop
+from private_servers import stop
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from core.tests.ports import free_port  # noqa: E402
+
 START_SECONDS = 30
 UNLIMITED = "1000000/min"  # the limits have tests of their own; here they would hide everything else
 

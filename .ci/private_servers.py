@@ -6,8 +6,8 @@ import secrets
 import select
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,10 @@ import psycopg
 import redis
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from core.tests.ports import free_port  # noqa: E402
+
 START_SECONDS = 30
 STOP_SECONDS = 30
 # Servers refuse to run as root, or should: there we become the first of these that exists.
@@ -96,13 +100,6 @@ def program(package: str, pattern: str, folder: Path, identity: dict[str, Any]) 
                 give_away(folder / source.name, identity)
         [path] = (folder / package).glob(pattern)
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def beginning(node: ast.AST, text: str, rules: Rules) -> str | None:
         return None
     decorators = {name for each in node.decorator_list for name in re.findall(r"\w+", ast.unparse(each))}
     if decorators & PROPERTIES:
-        return f"property begins with {word!r}" if word in rules.no_nouns - {"whether"} else None
+        return f"property begins with {word!r}" if word in rules.no_nouns else None
     if word in rules.no_verbs or word.endswith(("ing", "ly")) or first[0].endswith((":", ",")):
         return f"function begins with {word!r}"
     return None

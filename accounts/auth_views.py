@@ -113,6 +113,7 @@ class LoginView(TokenView):
 
 class RefreshView(TokenView):
     authentication_classes = (RefreshAuthentication,)
+    admits_unverified = True
 
     def is_open_to_all(self, request: Request) -> bool:
         return False
@@ -195,6 +196,7 @@ class UndeleteView(PublicAuthView):
 
 class LogoutView(ApiView):
     authentication_classes = (LogoutAuthentication,)
+    admits_unverified = True
     permission_classes = ()
 
     def check_throttles(self, request: Request) -> None:
@@ -223,6 +225,7 @@ class LogoutView(ApiView):
 
 class CsrfView(ApiView):
     authentication_classes = (CookieAuthentication,)
+    admits_unverified = True
 
     @extend_schema(responses=serializers.CsrfResponse, auth=CSRF_AUTH)
     def get(self, request: UserRequest) -> Response:

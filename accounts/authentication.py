@@ -6,7 +6,6 @@ An authenticator returns None for an `Authorization` header of another scheme, s
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.db.models import QuerySet
@@ -41,9 +40,9 @@ class SessionTokenAuthentication(BaseAuthentication):
     Logout, a new password, a deletion or a new role take effect with the next request, because session and user are
     read from the database. The token has only their ids.
 
-    REQUIRE_VERIFIED_EMAIL counts here, so that it covers every view whatever its permissions. Views of the own account
-    and of `/auth` have `admits_unverified = True`: with them the user verifies or corrects the address, ends sessions,
-    or deletes the account.
+    REQUIRE_VERIFIED_EMAIL counts here too, for views of plain REST framework: an ApiView tests it after any
+    authentication. Views of the own account and of `/auth` have `admits_unverified = True`: with them the user verifies
+    or corrects the address, ends sessions, or deletes the account.
     """
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
@@ -55,14 +54,10 @@ class SessionTokenAuthentication(BaseAuthentication):
     def admit(self, request: Request, session: Session) -> tuple[User, Session]:
         """Return user and session. Raise EmailUnverified."""
         user, session = accept(session)
-        if not (user.may_use_api or admits_unverified(request.parser_context.get("view"))):
+        view = request.parser_context.get("view")
+        if not (user.may_use_api or getattr(view, "admits_unverified", False)):
             raise EmailUnverified
         return user, session
-
-    @staticmethod
-    def documented_errors_of(view: Any) -> frozenset[str]:
-        """Return the codes of the catalogue that the authentication adds to a view, for the schema."""
-        return frozenset() if admits_unverified(view) else frozenset({EmailUnverified.code})
 
     def from_cookie(self, request: Request) -> tuple[User, Session] | None:
         """Authenticate by cookie. Call it only without a bearer token, so that two identities are never mixed."""
@@ -77,11 +72,6 @@ class SessionTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
-
-
-def admits_unverified(view: Any) -> bool:
-    """Return whether the view is open to a user whose address is not verified."""
-    return bool(getattr(view, "admits_unverified", False))
 
 
 def bearer_token(request: Request) -> str | None:

@@ -116,7 +116,7 @@ class UserForm(VersionedForm):
 
     class Meta:
         model = User
-        fields = ("name", "role", "groups")
+        fields = ("name", "groups")
 
 
 class NewUserForm(BoundedModelForm):

@@ -102,7 +102,20 @@ class User(PasswordModel, PermissionsMixin, BaseModel):
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["-created_at", "-id"], name="user_by_created")]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"], name="user_by_created"),
+            models.Index(
+                fields=["email"], condition=models.Q(deleted_at__isnull=False), name="user_deleted_by_email"
+            ),
+            models.Index(fields=["role", "-id"], condition=~models.Q(role="user"), name="user_staff_by_role"),
+        ]
+        permissions: ClassVar = [  # of actions in the admin, besides those of `change_user`
+            ("unlock_user", "Can unlock users"),
+            ("send_reset_link_user", "Can send users a link to set a new password"),
+            ("end_sessions_user", "Can end the sessions of users"),
+            ("export_user", "Can export the data of users"),
+            ("erase_user", "Can erase deleted users"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["email"],

@@ -167,7 +167,7 @@ class MeViewSet(UserViewSet):
     @action(detail=False)
     def export(self, request: UserRequest) -> Response:
         """Return all personal data of the caller."""
-        return Response(accounts.export_account(user=request.user, request=request))
+        return Response(accounts.export_account(user=request.user, actor=request.user, request=request))
 
 
 class SessionViewSet(BaseViewSet):

@@ -7,6 +7,7 @@ request sooner.
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,10 @@ def files_of(*request: str) -> tuple[str, list[str]]:
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DATABASE_URL": f"sqlite:///{folder}/cold.sqlite3",
-            "DEBUG": "true",
+            "DEBUG": "false",  # with it requests are recorded for the pages of developers
+            "SECRET_KEY": secrets.token_urlsafe(64),
+            "ALLOWED_HOSTS": "localhost",
+            "SECURE_SSL_REDIRECT": "false",
             "REDIS_URL": "",
             "CELERY_BROKER_URL": "",
         }

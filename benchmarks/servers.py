@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from benchmarks import data, settings
 from benchmarks.client import Client, Unexpected, signed_token
 from benchmarks.contenders import PEERS, ROOT, Contender, libpq
 from benchmarks.data import Caller
+from core.tests.ports import free_port
 
 START_SECONDS, STOP_SECONDS = 60, 40
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")  # the variables of the shell that a server gets
@@ -55,13 +55,6 @@ class Running:
 
 def shell() -> dict[str, str]:
     return {name: os.environ[name] for name in INHERITED if name in os.environ}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def require(contender: Contender) -> None:

@@ -1,38 +1,50 @@
-// What an application does with the generated types: log in, create, walk a list, change, read errors by code.
+// What an application does with a typed session: sign up, create, walk a list, change, upload, read errors by code.
 
 import assert from "node:assert/strict";
 
-import createClient from "openapi-fetch";
+import type { components } from "./generated/schema.js";
+import { newKey, Session, type Tokens } from "./session.js";
 
-import type { components, paths } from "./generated/schema.js";
-
-type Entered = components["schemas"]["AnyLoginResponse"];
-
-const [baseUrl, password] = process.argv.slice(2);
-assert(baseUrl && password);
+const [baseUrl, password, expired] = process.argv.slice(2);
+assert(baseUrl && password && expired);
 const account = { email: "tess@example.com", password };
-const client = createClient<paths>({ baseUrl });
+const session = await enter();
+const { client } = session;
 
-/** The access token, or what a page sends in place of it. `delivery` tells the two answers apart. */
-function credentials(entered: Entered): Record<string, string> {
-  return entered.delivery === "body"
-    ? { Authorization: `Bearer ${entered.tokens.accessToken}` }
-    : { "X-CSRFToken": entered.csrfToken };
+async function enter(): Promise<Session> {
+  const { client } = new Session(baseUrl!);
+  const registered = await client.POST("/api/v1/auth/register", {
+    params: { header: newKey() },
+    body: { ...account, name: "Tess Typed" },
+  });
+  assert(registered.data);
+  // `delivery` distinguishes the two forms.
+  const inCookies = await client.POST("/api/v1/auth/login", { params: { query: { delivery: "cookie" } }, body: account });
+  assert(inCookies.data?.data.delivery === "cookie" && inCookies.data.data.csrfToken);
+  const inBody = await client.POST("/api/v1/auth/login", { body: account });
+  assert(inBody.data?.data.delivery === "body");
+  return new Session(baseUrl!, inBody.data.data.tokens);
 }
 
-async function enter(): Promise<Record<string, string>> {
-  const registered = await client.POST("/api/v1/auth/register", { body: { ...account, name: "Tess Typed" } });
-  assert(registered.data);
-  const inCookies = await client.POST("/api/v1/auth/login", { params: { query: { delivery: "cookie" } }, body: account });
-  assert(inCookies.data && "X-CSRFToken" in credentials(inCookies.data.data));
-  const inBody = await client.POST("/api/v1/auth/login", { body: account });
-  assert(inBody.data && "Authorization" in credentials(inBody.data.data));
-  return credentials(inBody.data.data);
+/** Send requests in parallel with an expired token: one refreshes, and each is sent again. */
+async function refreshes(tokens: Tokens): Promise<void> {
+  const stored: (string | null)[] = [];
+  const store = (pair: Tokens | null) => void stored.push(pair && pair.refreshToken);
+  const late = new Session(baseUrl!, tokens, store);
+  const answers = await Promise.all([1, 2, 3].map(() => late.client.GET("/api/v1/users/me")));
+  assert(answers.every(({ data }) => data?.data.email?.startsWith("late.")));
+  assert(stored.length === 1 && stored[0] && stored[0] !== tokens.refreshToken);
+
+  await late.client.POST("/api/v1/auth/logout");
+  const ended = new Session(baseUrl!, tokens, store);
+  const refused = await ended.client.GET("/api/v1/users/me");
+  assert.equal(refused.response.status, 401);
+  assert.deepEqual(stored.slice(1), [null]);
 }
 
 async function create(title: string): Promise<string> {
   const { data, error } = await client.POST("/api/v1/resources", {
-    params: { header: { "Idempotency-Key": `create ${title}`.replaceAll(" ", "-") } },
+    params: { header: newKey() },
     body: { title, tags: ["typed"] },
   });
   assert(data, JSON.stringify(error));
@@ -78,16 +90,27 @@ async function refusal(): Promise<string> {
   }
 }
 
-const headers = await enter();
-client.use({
-  onRequest({ request }) {
-    for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
-    return request;
-  },
-});
+/** Create while the response is lost once: the request is sent again, and done once. */
+async function survives(): Promise<void> {
+  await create("Survives");
+  const { data } = await client.GET("/api/v1/resources", { params: { query: { search: "survives" } } });
+  assert.equal(data?.data.length, 1);
+}
+
+async function upload(id: string): Promise<void> {
+  const file = await session.upload(`/api/v1/resources/${id}/attachments`, new Blob(["Hello\n"]), "hello.txt");
+  assert.equal(await (await fetch(new URL(file.url, baseUrl))).text(), "Hello\n");
+  const page = new Blob(["<!doctype html>"]);
+  const refused = session.upload(`/api/v1/resources/${id}/attachments`, page, "page.html");
+  await assert.rejects(refused, { code: "UNSUPPORTED_MEDIA_TYPE" });
+}
+
 const [first] = [await create("One"), await create("Two"), await create("Three")];
 assert.deepEqual(await titles(), ["One", "Three", "Two"]);
 await change(first);
 assert.deepEqual(await titles(), ["Three", "Two", "One"]);
+await upload(first);
 assert.equal(await refusal(), "title: blank");
+await survives();
+await refreshes(JSON.parse(expired));
 console.log("TypeScript: every response was as typed");

@@ -15,9 +15,11 @@ from django.core import checks
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from accounts.forms import LogInForm, OwnPasswordForm
+from config import dashboard, diagnosis, search
 from core.admin.base import BaseAdmin
 from core.audit import services as audit
 from core.web.logs import log_on_commit
@@ -70,7 +72,24 @@ class Site(AdminSite):
             self.admin_view(self.view_on_site),
             name="view_on_site",
         )
-        return [view_on_site, *super().get_urls()]
+        search = path("search/", self.admin_view(self.search), name="search")
+        checks = path("checks/", self.admin_view(self.checks), name="checks")
+        return [view_on_site, search, checks, *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().index(request, {**dashboard.context_for(request), **(extra_context or {})})
+
+    def checks(self, request: HttpRequest) -> HttpResponseBase:
+        """Run the checks of `manage.py doctor`, or send a test email to the admin who presses the button."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        context = {**self.each_context(request), **diagnosis.context_for(request)}
+        return TemplateResponse(request, "admin/checks.html", context)
+
+    def search(self, request: HttpRequest) -> HttpResponseBase:
+        """Show the rows of every list that have this id, address or request id."""
+        context = {**self.each_context(request), **search.context_for(request, self)}
+        return TemplateResponse(request, "admin/search.html", context)
 
     def view_on_site(self, request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponseBase:
         """Call Django's view, which does not catch the error for an invalid UUID."""

@@ -9,6 +9,7 @@ from celery.beat import PersistentScheduler
 
 from core.outbox.heartbeats import INTERVAL_SECONDS, Heart
 from core.outbox.models import Heartbeat
+from core.outbox.schedules import was_set_back
 
 
 class WorkerHeart(bootsteps.StartStopStep):
@@ -28,7 +29,8 @@ class WorkerHeart(bootsteps.StartStopStep):
 
 
 class Scheduler(PersistentScheduler):
-    """Celery's default scheduler, which also makes the folder of its file, and writes heartbeats."""
+    """Celery's default scheduler, which also makes the folder of its file, and writes heartbeats. When the clock was
+    set back, Celery's would run nothing until the clock has made up for it."""
 
     schedule_filename: str
 
@@ -38,9 +40,19 @@ class Scheduler(PersistentScheduler):
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Run what is due, and return the seconds until the next look."""
+        self.begin_again_if_set_back()
         seconds: float = super().tick(*arguments, **options)
         self.heart.beat()
         return min(seconds, INTERVAL_SECONDS)
+
+    def begin_again_if_set_back(self) -> None:
+        entries = [
+            entry for entry in self.schedule.values() if was_set_back(entry.schedule, entry.last_run_at)
+        ]
+        for entry in entries:
+            entry.last_run_at = entry.default_now()
+        if entries:
+            self.populate_heap()
 
     def setup_schedule(self) -> None:
         """Raise SystemExit naming the file if it is not writable. Celery would treat it as corrupted."""

@@ -7,9 +7,10 @@ from django.apps import apps
 from django.db.models import Choices
 from django.utils.functional import SimpleLazyObject
 
+from config import product
 from config.local_apps import LOCAL_APPS
 
-DESCRIPTION = """Accounts, sessions and owner-scoped resources over REST.
+DESCRIPTION = """A REST API with accounts and sessions.
 
 Every response under `/api/v1` has one envelope: `{"success": true, "data": …}`, for lists with `meta`; for errors
 `{"success": false, "error": {…}}` with a code of `ErrorCode`. Every response has an `X-Request-ID`.
@@ -57,7 +58,7 @@ def describe_tags(result: dict[str, Any], generator: Any, **_context: Any) -> di
 
 SPECTACULAR_SETTINGS = {
     "DESCRIPTION": DESCRIPTION,
-    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "LICENSE": product.LICENCE,
     "OAS_VERSION": "3.1.1",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",

@@ -8,7 +8,12 @@ SETTINGS = {
     "DEFAULT_THROTTLE_CLASSES": ["core.api.throttling.RateLimit"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.web.renderers.Negotiation",
     "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
-    "DEFAULT_FILTER_BACKENDS": ["core.api.filters.FilterBackend", "core.api.filters.SortBackend"],
+    # Of plain views. BaseViewSet has its own, which show no rows of others (core/api/filters.py).
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.SearchFilter",
+        "rest_framework.filters.OrderingFilter",
+    ],
     "DEFAULT_SCHEMA_CLASS": "core.openapi.schema.EnvelopeSchema",
     "EXCEPTION_HANDLER": "core.web.errors.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -9,6 +9,7 @@ from typing import Any
 
 from environs import validate
 
+from config import product
 from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from config.rest_framework import SETTINGS as API_CLASSES
@@ -39,7 +40,7 @@ if not DEBUG:
         env.refuse("ALLOWED_HOSTS", "must name the hosts: * accepts forged Host headers")
 
 # In pages, emails, the admin, the OpenAPI document and as the issuer of tokens.
-PRODUCT_NAME: str = env.str("PRODUCT_NAME", "") or "Groundwork"
+PRODUCT_NAME: str = env.str("PRODUCT_NAME", "") or product.NAME
 PORT: int = env.int("PORT", 8000) or 8000
 # Processes, and threads of each (0: a thread for every request). `manage.py serve` sets both.
 WEB_CONCURRENCY: int = env.int("WEB_CONCURRENCY", 1, validate=validate.Range(min=1)) or 1
@@ -54,7 +55,7 @@ API_URL: str = env.origin("API_URL", "") or ""
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
-    *(f"core.{room}" for room in ("api", "files", "jobs", "backups")),
+    *(f"core.{room}" for room in ("api", "files", "jobs", "backups", "scaffold", "releases")),
     "accounts",
     *LOCAL_APPS,
     "config.apps.SiteConfig",
@@ -102,6 +103,7 @@ TEMPLATES = [
 ]
 APPEND_SLASH = True  # for the admin only: core.web.middleware removes it from the API's paths
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -137,8 +139,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 240
 CELERY_TASK_SOFT_TIME_LIMIT = 210
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", 2)
@@ -159,9 +159,10 @@ JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=valida
 CELERY_BEAT_SCHEDULER = "config.heartbeats:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
 BACKUPS = backup_settings(env, BASE_DIR)
+# A message expires by the clock of the worker's host, which may be behind or ahead of beat's.
 CELERY_BEAT_SCHEDULE = {
-    "drain-outbox": {"task": "core.drain_outbox", "schedule": 10.0, "options": {"expires": 10}},
-    "run-jobs": {"task": "core.run_jobs", "schedule": 10.0, "options": {"expires": 10}},
+    "drain-outbox": {"task": "core.drain_outbox", "schedule": 10.0, "options": {"expires": 60}},
+    "run-jobs": {"task": "core.run_jobs", "schedule": 10.0, "options": {"expires": 60}},
     "purge-expired": {"task": "core.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     **BACKUPS.schedule,
 }
@@ -176,12 +177,10 @@ EMAIL_PORT = env.int("EMAIL_PORT", 465 if EMAIL_USE_SSL else 25, validate=valida
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
 EMAIL_TIMEOUT = 10  # for each reply; core.outbox.mail.SMTPBackend limits the whole dialogue
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
+EMAIL_BACKEND = DELIVERING_EMAIL_BACKEND = env.str("EMAIL_BACKEND", "") or (
     "core.outbox.mail.SMTPBackend" if EMAIL_HOST else "core.outbox.mail.TerminalBackend"
 )
-DEFAULT_FROM_EMAIL: str = (
-    env.sender("DEFAULT_FROM_EMAIL", formataddr((PRODUCT_NAME, "noreply@localhost"))) or ""
-)
+DEFAULT_FROM_EMAIL: str = env.sender("DEFAULT_FROM_EMAIL", formataddr((PRODUCT_NAME, product.SENDER))) or ""
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- accounts ------------------------------------------------------------------------------------
@@ -217,9 +216,8 @@ REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7, valid
 SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POSITIVE) or 30)
 REFRESH_GRACE = timedelta(seconds=10)
 PASSWORD_RESET_LIFETIME = timedelta(hours=1)
-INVITATION_LIFETIME = timedelta(days=7)
 EMAIL_PROOF_LIFETIME = timedelta(hours=24)
-EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
+INVITATION_LIFETIME = EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)
 DAYS = validate.Range(1, 3650)
@@ -240,13 +238,13 @@ THROTTLE_RATES = {
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
 }
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0
-REST_FRAMEWORK = API_CLASSES
+REST_FRAMEWORK = API_CLASSES | ({"EXCEPTION_HANDLER": "core.devpages.recording.handle"} if DEBUG else {})
 SPECTACULAR_SETTINGS = DESCRIPTION | {"TITLE": PRODUCT_NAME, "VERSION": VERSION}
 
 # --- transport and browsers ----------------------------------------------------------------------
 CORS_ALLOWED_ORIGINS = env.cors_origins("CORS_ALLOWED_ORIGINS", "") or []
 CORS_ALLOW_CREDENTIALS = True
-CORS_URLS_REGEX = r"^/(?!admin/)"  # no script of another origin may read the admin with its user's cookie
+CORS_URLS_REGEX = r"^/(?!admin/|dev/)"  # no script of another origin may read these by its user's browser
 CORS_EXPOSE_HEADERS = cross_origin.RESPONSE_HEADERS
 CORS_ALLOW_HEADERS = cross_origin.REQUEST_HEADERS + (env.header_names("CORS_ALLOW_HEADERS", "") or [])
 CSRF_FAILURE_VIEW = "core.web.errors.csrf_failure"
@@ -267,7 +265,6 @@ if SESSION_COOKIE_SECURE:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-admin-csrftoken"
 CSRF_COOKIE_HTTPONLY = True  # the forms of the admin hold the token
 MESSAGE_STORAGE = "core.admin.messages.MessageStorage"
-X_FRAME_OPTIONS = "DENY"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
@@ -280,14 +277,18 @@ STORAGES = {
     **BACKUPS.storages,
 }
 if DEBUG:
+    EMAIL_BACKEND = "core.devpages.emails.RecordingBackend"
+    MIDDLEWARE.append("core.devpages.recording.RecordingMiddleware")
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(0, 65535))  # of a worker; 0: none
 # prometheus_client reads the variable itself: it takes an empty one for the current directory, and makes no folder.
 if metrics_folder := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(BASE_DIR / metrics_folder)
     env.make_folder("PROMETHEUS_MULTIPROC_DIR", BASE_DIR / metrics_folder)
+SLOW_STATEMENT_MS = env.int("SLOW_STATEMENT_MS", 500, validate=validate.Range(0))  # 0: none is logged
 LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
 FORMATS = validate.OneOf(["json", "console"])
 LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json", validate=FORMATS)

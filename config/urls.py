@@ -6,10 +6,9 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from config.local_apps import LOCAL_APPS
-from core.api.views import Page, allowed
+from core.api.views import HomePage, Page, allowed
 from core.files import views as downloads
 from core.openapi.document import schema_view
-from core.outbox import previews as preview
 from core.web import error_codes, errors, health, metrics
 
 read = allowed("GET", "HEAD")
@@ -19,12 +18,6 @@ handler403 = errors.permission_denied
 handler404 = errors.not_found
 handler500 = errors.server_error
 
-PREVIEWS = [
-    path("dev/mails", read(preview.email_previews), name="mail-list"),
-    re_path(
-        r"^dev/mails/(?P<template>\w+)\.(?P<form>html|txt)$", read(preview.email_preview), name="mail-preview"
-    ),
-]
 urlpatterns = [
     # The patterns are tried in this order, so the most frequent come first.
     *(path("api/v1/", include(f"{name}.urls")) for name in LOCAL_APPS if find_spec(f"{name}.urls")),
@@ -41,9 +34,9 @@ urlpatterns = [
     path("metrics", read(metrics.metrics_view)),
     path("admin", read(RedirectView.as_view(pattern_name="admin:index"))),
     path("admin/", admin.site.urls),
-    path("", read(Page.as_view(template_name="home.html")), name="home"),
+    path("", read(HomePage.as_view()), name="home"),
     path("", include("accounts.page_urls")),
-    *(PREVIEWS if settings.DEBUG else []),
+    *([path("dev/", include("core.devpages.urls"))] if settings.DEBUG else []),
     # With DEBUG Django would show its own page for an unknown path; the API has one format for errors.
     re_path(r"", errors.not_found),
 ]

@@ -1,9 +1,8 @@
 """Resources, tags and attachments in the admin."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
@@ -13,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import BaseAdmin, TrashFilter
 from core.admin.forms import VersionedForm
+from core.admin.rows import RowAdmin
 from core.audit import services as audit
+from core.db.search import NEWEST
 from core.files.attachments.admin import BaseAttachmentAdmin
 from resources import services
 from resources.models import MAX_NAME_INPUT, MAX_TAGS, Attachment, Resource, Tag, canonical_name
@@ -55,39 +56,32 @@ class ResourceForm(VersionedForm):
 
 
 @admin.register(Resource)
-class ResourceAdmin(BaseAdmin):
+class ResourceAdmin(RowAdmin):
     form = ResourceForm
     list_display = ("title", "user", "status", "created_at", "updated_at", "deleted_at")
     list_select_related = ("user",)
-    list_filter = (TrashFilter, "status")
-    search_fields = ("title", "user__email")
+    list_filter: ClassVar[Any] = (*RowAdmin.list_filter, "status")
+    search_fields = ("title",)
     search_help_text = _(
-        "A part of the title or of the owner's email address, or the id of either or of a request."
+        "Beginnings of words in title, content or tags; the owner's email address; or the id of a resource, a user or a"
+        " request. Words are searched in active resources, or with the filter in deleted ones."
     )
-    ordering = ("-id",)
-    sortable_by = ()
     autocomplete_fields = ("user",)
-    actions = ("move_to_trash", "restore")
-    fields = (
-        *("user", "title", "content", "status", "tag_names"),
-        *("version", "created_at", "updated_at", "deleted_at"),
-    )
-    delete_consequence = _(
-        "Resources in the trash are erased %(days)d days later unless they are restored."
-    ) % {"days": settings.TRASH_RETENTION.days}
+    fields = ("user", "title", "content", "status", "tag_names", *RowAdmin.row_fields)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
         return super().get_queryset(request).defer("search_text")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Resource | None = None) -> Any:
-        fields = ("version", "created_at", "updated_at", "deleted_at")
-        return ("user", *fields) if obj else fields
-
-    def has_change_permission(self, request: HttpRequest, obj: Resource | None = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Resource | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or obj.deleted_at is None)
+    def find_words(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search as the API does, by the index of the rows that are not deleted. Few are in the trash."""
+        rows: Any = queryset
+        if search_term.strip():
+            is_trash = request.GET.get(TrashFilter.parameter_name) == "yes"
+            rows = rows.trashed() if is_trash else rows.not_deleted().order_by(*NEWEST)
+            rows = rows.matching(search_term)
+        return rows, False
 
     @admin.display(description="tags")
     def tag_names(self, resource: Resource) -> str:
@@ -101,7 +95,7 @@ class ResourceAdmin(BaseAdmin):
             created = services.create_resource(tags=values["tag_names"], **given)
             obj.pk = created.pk
             obj.refresh_from_db()
-            audit.record("resource.created", actor_id=request.user.pk, target=obj)
+            self.record(request.user, "created", obj)
             return
         resource = self.newest(Resource.objects.with_tags(), form)
         before = visible(resource)
@@ -110,39 +104,10 @@ class ResourceAdmin(BaseAdmin):
         services.update_resource(resource=resource, tags=tags, **sent)
         changes = audit.difference(before, visible(resource))
         if changes:
-            audit.record("resource.updated", actor_id=request.user.pk, target=resource, changes=changes)
+            self.record(request.user, "updated", resource, changes)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save nothing: the service has saved the tags."""
-
-    def delete_model(self, request: HttpRequest, obj: Resource) -> None:
-        self.trash(request, Resource.objects.select_for_update().get(pk=obj.pk))
-
-    def trash(self, request: HttpRequest, resource: Resource) -> bool:
-        if resource.deleted_at is not None:
-            return False
-        resource.soft_delete()
-        audit.record("resource.deleted", actor_id=request.user.pk, target=resource)
-        return True
-
-    @admin.action(description="Move to the trash", permissions=["delete"])
-    def move_to_trash(self, request: HttpRequest, queryset: QuerySet[Resource]) -> Any:
-        def move(resource: Resource) -> bool:
-            return self.trash(request, resource)
-
-        done = _("Moved to the trash")
-        return self.on_each(request, queryset, move, done, consequence=self.delete_consequence)
-
-    @admin.action(description="Restore", permissions=["change"])
-    def restore(self, request: HttpRequest, queryset: QuerySet[Resource]) -> Any:
-        def restore_one(resource: Resource) -> bool:
-            if resource.deleted_at is None or resource.user.deleted_at is not None:
-                return False
-            resource.restore()
-            audit.record("resource.restored", actor_id=request.user.pk, target=resource)
-            return True
-
-        return self.on_each(request, queryset, restore_one, _("Restored"))
 
 
 def visible(resource: Resource) -> dict[str, Any]:
@@ -170,9 +135,9 @@ class TagAdmin(BaseAdmin):
     form = TagForm
     list_display = ("name", "user", "resource_count", "created_at")
     list_select_related = ("user",)
-    search_fields = ("name", "user__email")
+    search_fields = ("name",)
     search_help_text = _(
-        "A part of the name or of the owner's email address, or the id of either or of a request."
+        "A part of the name, the owner's email address, or the id of either or of a request."
     )
     ordering = ("-id",)
     sortable_by = ()
@@ -204,9 +169,9 @@ class TagAdmin(BaseAdmin):
 
 @admin.register(Attachment)
 class AttachmentAdmin(BaseAttachmentAdmin):
-    search_fields = ("file__filename", "resource__title", "resource__user__email")
+    search_fields = ("file__filename", "resource__title")
     search_keys = ("resource__user",)
     search_help_text = _(
-        "A part of the file's name, of the resource's title, or of the owner's email address, or the id of any of them"
-        " or of a request."
+        "A part of the file's name or of the resource's title, the owner's email address, or the id of any of them or"
+        " of a request."
     )

@@ -1,10 +1,9 @@
-"""Filters of the list of users, and the list itself, which reads all lock-outs by one query."""
+"""Filters of the list of users."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -31,13 +30,3 @@ class LockedFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(pk__in=lockout.locked_users()) if self.value() == "yes" else queryset
-
-
-class UserChangeList(ChangeList):
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        users = list(self.result_list)
-        locks = lockout.locks(user.email for user in users)
-        for user in users:
-            user.locks = locks
-        self.result_list = users

@@ -1,8 +1,7 @@
 """Prompts of the commands about accounts."""
 
 import getpass
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import passwords
 from core.web.errors import ApiError
+from core.web.prompts import typed
 
 MAX_TRIES = 3
 
@@ -23,37 +23,6 @@ def named_refusals() -> Iterator[None]:
     except ApiError as refusal:
         problems = [f"{problem['field']}: {problem['message']}" for problem in refusal.details]
         raise CommandError(" ".join(problems) or refusal.message) from refusal
-
-
-def require_terminal() -> None:
-    if not sys.stdin.isatty():
-        raise CommandError(_("This is not a terminal. Use --noinput."))
-
-
-def utf8(what: str, text: str) -> str:
-    """Return the text. Raise CommandError if it was not UTF-8: Python reads such bytes as lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise CommandError(_("%(what)s: this is not valid UTF-8.") % {"what": what}) from error
-    return text
-
-
-def typed(read: Callable[[str], str], prompt: str) -> str:
-    try:
-        return utf8(prompt.rstrip(": "), read(prompt))
-    except (EOFError, KeyboardInterrupt) as error:
-        raise CommandError(_("Cancelled.")) from error
-
-
-def prompt_for(command: BaseCommand, prompt: str, check: Callable[[str], str]) -> str:
-    """Read a line until `check` accepts it."""
-    while True:
-        text = typed(input, prompt)
-        try:
-            return check(text)
-        except CommandError as refusal:
-            command.stderr.write(str(refusal))
 
 
 def prompt_for_new_password(command: BaseCommand, user: User) -> str:

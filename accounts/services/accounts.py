@@ -170,10 +170,12 @@ def delete_account(*, user: User, actor: User) -> None:
             enqueue_deletion_notice(user)
 
 
-def export_account(*, user: User, request: Any = None) -> dict[str, Any]:
-    """Return all personal data of the user, and record the event. Serializers may read the request."""
+def export_account(*, user: User, actor: User, request: Any = None) -> dict[str, Any]:
+    """Return all personal data of the user, and record the event. Serializers may read the request. Raise ApiError for
+    a user of a higher role."""
+    refuse_outranked(user, actor)
     data = export_of(user, request)
-    audit.record("user.exported", actor_id=user.pk, target=user)
+    audit.record("user.exported", actor_id=actor.pk, target=user)
     return data
 
 

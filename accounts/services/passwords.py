@@ -153,6 +153,19 @@ def enqueue_reset(address: str) -> None:
     outbox.enqueue("accounts.password_reset", payload, expires_in=settings.PASSWORD_RESET_LIFETIME)
 
 
+def send_reset_link(*, user: User, actor: User) -> bool:
+    """Enqueue a reset link as staff. Return False for an account that is not active: its links are refused. Raise
+    ApiError for a user of a higher role."""
+    with transaction.atomic():
+        lock_user(user)
+        refuse_outranked(user, actor)
+        if not user.is_active:
+            return False
+        enqueue_reset(user.email)
+        audit.record("password.reset_requested", actor_id=actor.pk, target=user)
+    return True
+
+
 def reset_password(*, token: str, password: str) -> None:
     """Spend the token of a reset link or an invitation, set the password, end every session and the lock-out. Raise
     InvalidToken, or ApiError for a weak password, which does not spend the token."""

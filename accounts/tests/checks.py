@@ -4,6 +4,7 @@ import re
 
 from rest_framework.test import APIClient
 
+from accounts.services.lockout import count_failure
 from accounts.tests.factories import PASSWORD
 from core.audit.models import AuditEvent
 
@@ -53,6 +54,12 @@ def access_of(caller):
 def log_in_with(email, password=PASSWORD, **extra):
     """Log in from no address in particular; return the response. `extra` is what the test client takes."""
     return APIClient().post(f"{API}/auth/login", {"email": email, "password": password}, **extra)
+
+
+def lock_out(user):
+    """Count as many failed log-ins as lock the account."""
+    for _ in range(5):
+        count_failure(user.email, user)
 
 
 def refresh_with(token):

@@ -5,7 +5,10 @@ import bcrypt
 import pytest
 from django.db import connection
 
+from accounts.services.accounts import delete_account
 from accounts.tests.checks import token_in
+from accounts.tests.factories import UserFactory
+from core.tests.office import allow, browser_of
 
 
 @pytest.fixture
@@ -68,3 +71,18 @@ def just_before(db):
         assert not waiting, "the statement was never sent"
 
     return interleave
+
+
+@pytest.fixture
+def helpdesk(staff):
+    """Return the browser of a member of staff who may only unlock, send reset links and end sessions."""
+    codes = ("view_user", "unlock_user", "send_reset_link_user", "end_sessions_user")
+    return browser_of(allow(staff.user, *(f"accounts.{code}" for code in codes)))
+
+
+@pytest.fixture
+def gone(admin):
+    """Return a user whom an admin has deleted."""
+    user = UserFactory()
+    delete_account(user=user, actor=admin.user)
+    return user

@@ -7,8 +7,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services.lockout import count_failure
-from accounts.tests.checks import event, events, log_in_with
+from accounts.tests.checks import event, events, lock_out, log_in_with
 from accounts.tests.factories import PASSWORD, SessionFactory, UserFactory
 from core.tests.office import act, browser_of, errors, queries_of, rows, url_of
 
@@ -20,11 +19,6 @@ NEW = {"email": "new@example.com", "name": "New Person", "role": "user", "passwo
 @pytest.fixture
 def browser(admin):
     return browser_of(admin.user)
-
-
-def lock(user):
-    for _ in range(5):
-        count_failure(user.email, user)
 
 
 def edit(browser, user, **changes):
@@ -41,7 +35,7 @@ def search(browser, **query):
 
 def test_the_list_shows_role_lock_and_live_sessions(browser):
     user = UserFactory(email="ann@example.com")
-    lock(user)
+    lock_out(user)
     SessionFactory.create_batch(2, user=user)
     SessionFactory(user=user, ended_at=timezone.now())
     page = browser.get(url_of(User), {"q": "ann@"}).content.decode()
@@ -77,11 +71,11 @@ def test_the_list_filters_by_role_and_verification(browser):
 
 def test_the_list_filters_by_locked_users(browser, clock):
     locked, opened, before = UserFactory.create_batch(3)
-    lock(before)
+    lock_out(before)
     clock.shift(timedelta(minutes=16))
     browser.force_login(browser.user)
-    lock(locked)
-    lock(opened)
+    lock_out(locked)
+    lock_out(opened)
     act(browser, "unlock", opened)
 
     assert search(browser, locked="yes") == {locked.pk}
@@ -90,7 +84,7 @@ def test_the_list_filters_by_locked_users(browser, clock):
 def test_the_number_of_queries_of_the_list_does_not_grow(browser):
     def somebody():
         user = UserFactory()
-        lock(user)
+        lock_out(user)
         SessionFactory(user=user)
 
     somebody()
@@ -172,19 +166,10 @@ def test_a_concurrent_change_is_not_overwritten(browser, owner):
     assert "saved this meanwhile" in errors(response)["__all__"][0]
 
 
-def test_a_role_is_changed_by_its_service(browser, owner):
+def test_the_form_does_not_change_the_role(browser, owner):
     edit(browser, owner.user, role="staff")
-    changed = event("user.role_changed")
 
-    assert User.objects.get(pk=owner.user.pk).is_staff
-    assert (changed.actor_id, changed.changes) == (browser.user.pk, {"role": ["user", "staff"]})
-
-
-def test_the_last_admin_keeps_the_role_and_the_page_shows_why(browser):
-    response = edit(browser, browser.user, role="user")
-
-    assert errors(response)["__all__"] == ["The last admin can be neither demoted, suspended nor deleted."]
-    assert User.objects.get(pk=browser.user.pk).is_superuser
+    assert User.objects.get(pk=owner.user.pk).role == "user"
 
 
 def test_groups_are_set_and_audited(browser, owner):

@@ -5,8 +5,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts.models import Session, User
-from accounts.services.lockout import count_failure, locks
-from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, log_in_with, try_token
+from accounts.services.lockout import locks
+from accounts.tests.checks import NEW_PASSWORD, access_of, event, events, lock_out, log_in_with, try_token
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit.models import AuditEvent
 from core.tests.office import act, allow, browser_of, errors, messages_of, url_of
@@ -26,11 +26,6 @@ def support(staff):
     """Return a browser of a staff member with every permission on users that a group can give."""
     codes = [f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")]
     return browser_of(allow(staff.user, *codes, "accounts.change_session", "accounts.view_session"))
-
-
-def lock(user):
-    for _ in range(5):
-        count_failure(user.email, user)
 
 
 def edit(browser, user, **changes):
@@ -56,7 +51,7 @@ def test_a_password_set_by_staff_ends_every_session_and_is_emailed(browser, owne
 
 
 def test_a_password_set_by_staff_removes_the_lock(browser, owner):
-    lock(owner.user)
+    lock_out(owner.user)
     set_password(browser, owner.user)
 
     assert locks([owner.user.email]) == {}
@@ -123,7 +118,7 @@ def test_sessions_are_ended_everywhere(browser, owner):
 
 
 def test_a_lock_is_removed(browser, owner):
-    lock(owner.user)
+    lock_out(owner.user)
     act(browser, "unlock", owner.user)
 
     assert log_in_with(owner.user.email).status_code == 200

@@ -198,7 +198,8 @@ fields = {"username": "ann@example.com", "password": "Corr3ct-horse"}
 browser.get("/admin/login/", secure=True)
 browser.post("/admin/login/", fields, secure=True)
 user = str(User.objects.get().pk)
-browser.post("/admin/accounts/user/", {"action": "unlock", "_selected_action": [user], "index": "0"}, secure=True)
+chosen = {"action": "unlock", "_selected_action": [user], "index": "0", "keys": user}
+browser.post("/admin/accounts/user/", chosen, secure=True)
 print(json.dumps({cookie.key: cookie.OutputString() for cookie in browser.cookies.values()}))
 """
 

@@ -11,11 +11,12 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.management.commands import doctor
-from config.tests.processes import Sink, free_port
+from config.tests.processes import Sink
 from core.db import owner_versions, triggers
 from core.outbox.models import Heartbeat, OutboxMessage
 from core.tests.factories import JobFactory
 from core.tests.interpreter import django_python
+from core.tests.ports import free_port
 from core.web import health
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]

@@ -206,7 +206,9 @@ def test_an_accepted_invitation_that_waits_is_not_sent(browser, invited, deliver
 
 def test_staff_with_the_permission_invite_users_only(staff, invited, log_in):
     support = browser_of(allow(staff.user, "accounts.view_user", "accounts.change_user"))
-    boss = UserFactory(role="staff", password="!")
+    boss = UserFactory(role="staff")
+    boss.set_unusable_password()
+    boss.save()
 
     refused = f"{boss}: Only an admin may do this to staff."
     assert messages_of(act(support, "invite_again", boss, invited)) == [refused, "Invitations enqueued: 1."]

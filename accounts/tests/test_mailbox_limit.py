@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Mailbox
-from accounts.tasks import purge_mailboxes
 from accounts.tests.checks import API, NEW_PASSWORD, log_in_with
 from accounts.tests.factories import PASSWORD, UserFactory
+from core.db.retention import purge
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
 from core.tests.parallel import together
@@ -180,7 +180,7 @@ def test_the_row_has_no_address_and_is_purged_after_a_day(clock, name_by, delive
     assert VICTIM not in str(list(Mailbox.objects.values()))
 
     clock.shift(timedelta(days=1, seconds=1))
-    purge_mailboxes()
+    purge("mailboxes")
     assert not Mailbox.objects.exists()
 
 

@@ -6,7 +6,16 @@ import pytest
 from django.contrib.auth.models import Group
 
 from accounts.models import Session, User
-from accounts.services import accounts, email_changes, groups, passwords, sessions, suspension
+from accounts.services import (
+    accounts,
+    email_changes,
+    erasure,
+    groups,
+    passwords,
+    sessions,
+    suspension,
+    undeletion,
+)
 from accounts.tests.checks import NEW_PASSWORD, events
 from accounts.tests.factories import UserFactory
 from core.web.errors import ApiError
@@ -29,6 +38,10 @@ ACTS = {
     "deletion": accounts.delete_account,
     "suspension": suspension.suspend,
     "end of a suspension": suspension.unsuspend,
+    "reset link": passwords.send_reset_link,
+    "restoring": undeletion.restore_account,
+    "erasure": erasure.request_erasure,
+    "export": accounts.export_account,
 }
 
 
@@ -43,7 +56,7 @@ def test_a_user_who_was_promoted_since_is_refused(staff, user, act):
     held = User.objects.get(pk=user.pk)
     UserFactory(role="admin")
     User.objects.filter(pk=user.pk).update(role="admin")
-    if act in (ACTS["name"], ACTS["deletion"]):  # whose callers hold the row
+    if act in (ACTS["name"], ACTS["deletion"], ACTS["export"]):  # whose callers hold the row
         held.refresh_from_db()
 
     with pytest.raises(ApiError) as refusal:

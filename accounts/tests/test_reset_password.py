@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.models import OneTimeToken
-from accounts.services.lockout import AccountLocked, count_failure, refuse_locked
+from accounts.services.lockout import AccountLocked, refuse_locked
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import (
     API,
@@ -12,6 +12,7 @@ from accounts.tests.checks import (
     audit_holds,
     data,
     event,
+    lock_out,
     log_in_with,
     problems,
     refresh_with,
@@ -202,8 +203,7 @@ def test_names_missing_fields(anonymous):
 
 
 def test_removes_the_lock(anonymous, owner, token):
-    for _ in range(5):
-        count_failure(owner.user.email, owner.user)
+    lock_out(owner.user)
     with pytest.raises(AccountLocked):
         refuse_locked(owner.user.email)
 

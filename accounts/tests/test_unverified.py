@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from django.urls import path
 from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import cookies
+from accounts.models import User
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, data, events, log_in_with, refresh_with, refusal
 from accounts.tests.factories import PASSWORD, UserFactory
@@ -61,6 +63,22 @@ class OwnApiView(ApiView):
         return Response({})
 
 
+class ByKey(BaseAuthentication):
+    """Authentication of an adopter, which knows nothing of verified addresses."""
+
+    def authenticate(self, request):
+        user = User.objects.filter(email=request.META.get("HTTP_X_KEY", "")).first()
+        return (user, None) if user else None
+
+
+class OwnAuthentication(OwnApiView):
+    authentication_classes = (ByKey,)
+
+
+class Admitting(OwnAuthentication):
+    admits_unverified = True
+
+
 class Public(ApiView):
     permission_classes = (AllowAny,)
 
@@ -75,6 +93,8 @@ handler404, handler500 = urls.handler404, urls.handler500
 urlpatterns = [
     *(path(f"api/v1/own/{name}", view.as_view()) for name, view in OWN.items()),
     path("api/v1/own/public", Public.as_view()),
+    path("api/v1/own/key", OwnAuthentication.as_view()),
+    path("api/v1/own/admitting-key", Admitting.as_view()),
     *urls.urlpatterns,
 ]
 
@@ -90,6 +110,18 @@ def test_a_view_of_an_adopter_refuses_too(owner, verified, name):
 def test_a_view_for_everybody_serves_an_unverified_user_as_a_stranger(owner, verified):
     assert data(owner.get(f"{API}/own/public")) == {"user": False}
     assert data(verified.get(f"{API}/own/public")) == {"user": True}
+
+
+@pytest.mark.urls(__name__)
+def test_an_authentication_of_an_adopter_counts_too(owner, verified, anonymous):
+    def by_key(user, path="key"):
+        return anonymous.get(f"{API}/own/{path}", HTTP_X_KEY=user.email)
+
+    assert refusal(by_key(owner.user)) == UNVERIFIED
+    assert by_key(owner.user, "admitting-key").status_code == 200
+    assert by_key(verified.user).status_code == 200
+    User.objects.filter(pk=verified.user.pk).update(suspended_at=timezone.now())
+    assert refusal(by_key(verified.user)) == (401, "UNAUTHORIZED")
 
 
 # --- the API --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from servers import Quiet, served, with_tls
 
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,13 +42,6 @@ def program(*names: str) -> str:
     return path
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @dataclass(frozen=True)
 class Site:
     """Site with the addresses of page and API, and the options with which the browser resolves them on this
@@ -65,7 +59,7 @@ DEVELOPMENT = Site(
     api="http://localhost:8000",  # as docs/api.md has it
     access_cookie="dev-access",
     refresh_cookie="dev-refresh",
-    environment={"DEBUG": "true"},
+    environment={"DEBUG": "true", "FRONTEND_URL": "http://localhost:8000"},  # where links in emails lead
 )
 PRODUCTION = Site(
     page="https://app.example.com",
@@ -104,7 +98,7 @@ def api(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         **site.environment,
     }
     manage = [ROOT / ".venv/bin/python", "manage.py"]
-    for command in (["migrate", "--verbosity", "0"], ["demo"]):
+    for command in (["migrate", "--verbosity", "0"], ["seed"]):
         subprocess.run(
             [*manage, *command],
             cwd=ROOT,

@@ -21,7 +21,8 @@ from urllib.parse import urlencode
 import pytest
 from django.conf import settings
 
-from config.tests.processes import Product, free_port
+from config.tests.processes import Product
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 HOST = "api.example.com"

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 from django.db import connection
 from django.urls import include, path
-from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
 from accounts.tests.factories import UserFactory
 from config import urls
@@ -152,6 +152,13 @@ def invoice(people):
 @pytest.fixture
 def ann():
     return UserFactory(name="Ann")
+
+
+@pytest.fixture
+def ann_client(ann):
+    client = APIClient()
+    client.force_authenticate(ann)
+    return client
 
 
 @pytest.fixture

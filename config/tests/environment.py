@@ -31,7 +31,7 @@ os.environ.update(
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or "sqlite:///var/suite.sqlite3",
     REDIS_URL=redis_url(),
     CELERY_BROKER_URL=redis_url(),
-    PRODUCT_NAME="Blue Bikes",  # test_product_name.py looks for the default
+    PRODUCT_NAME="Blue Bikes",  # test_product_name.py looks for the name that this project came with
     EMAIL_HOST="",
     EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
     DEFAULT_FROM_EMAIL="Product <noreply@example.com>",

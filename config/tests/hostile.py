@@ -55,7 +55,7 @@ def path_of(name, caller):
     path, operation = name.split()[1], in_matrix(name)
     if "{" not in path:
         return path
-    if operation in matrix.owned_operations():
+    if operation in matrix.row_operations():
         keys = matrix.keys(operation, caller.user)
     else:
         keys = [caller.session_id if "/sessions/" in path else UserFactory().pk]
@@ -67,7 +67,7 @@ def path_of(name, caller):
 def body_of(name, caller):
     """Return a body that the operation accepts, or at least describes."""
     operation = in_matrix(name)
-    if operation in matrix.declared_operations():
+    if operation in matrix.row_operations():
         return matrix.body(operation, caller.user)[0]
     return copy.deepcopy(content_of(name)[JSON].get("example", {}))
 

@@ -2,19 +2,17 @@
 
 import ast
 import re
-from importlib import import_module
 from pathlib import Path
 
 from django.conf import settings
 from django.urls import URLResolver, get_resolver
-from factory.django import DjangoModelFactory
 
 from config.local_apps import LOCAL_APPS
 
 APPS = ("core", "accounts", *LOCAL_APPS, "config")
 # The admin has its own tests; previews exist in development only; the last pattern takes what is left over.
 ELSEWHERE = re.compile(r"^\^?(admin|dev)(/|$)|^$")
-VARIABLE = re.compile(r"<(?:\w+:)?\w+>")
+VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def patterns(resolver=None, prefix=""):
@@ -37,6 +35,14 @@ def routes():
     return result
 
 
+def variables():
+    """Return {path: the names of its variables, in order}."""
+    named = {}
+    for route, _callback in patterns():
+        named.setdefault("/" + VARIABLE.sub("{id}", route), VARIABLE.findall(route))
+    return named
+
+
 def api_views():
     """Return {path: view class} of everything under /api that is a class of REST framework's."""
     return {path: callback.cls for path, callback in routes().items() if hasattr(callback, "cls")}
@@ -50,17 +56,6 @@ def lists():
         if callback.__dict__.get("actions", {}).get("get")
         in getattr(callback.__dict__.get("cls"), "list_actions", ())
     }
-
-
-def factories():
-    """Return {model: factory} of every app."""
-    result = {}
-    for app in APPS:
-        if (Path(settings.BASE_DIR) / app / "tests" / "factories.py").exists():
-            for item in vars(import_module(f"{app}.tests.factories")).values():
-                if isinstance(item, type) and issubclass(item, DjangoModelFactory) and item._meta.model:
-                    result.setdefault(item._meta.model, item)
-    return result
 
 
 def sources():

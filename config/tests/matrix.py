@@ -1,7 +1,7 @@
 """The access matrix: which role gets which status from which operation.
 
-Rows of a resource whose model's `access` names an owner follow from the declaration. access_matrix.txt has the others,
-and those that differ.
+The rows of a resource whose `access` is declared follow from the declaration. access_matrix.txt has those of access by
+hand, of models whose new rows are public, of own actions, and of everything that is no resource.
 """
 
 import re
@@ -9,11 +9,15 @@ from functools import cache
 from pathlib import Path
 
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
-from accounts.models import Role
+from accounts.models import Role, User
 from config.tests import inventory
+from config.tests.rows import row_of
 from core.api.row_access import has_model, model_of
-from core.db.access import levels, target_of
+from core.api.serializers import snake
+from core.db.access import is_declared_to_the_top, levels
 from core.jobs.services import kind_of
 from core.tests import contract
 from core.tests.factories import DryRunFactory
@@ -30,7 +34,8 @@ WRITES = {
     "destroy": 204,
     "restore": 200,
     "bulk": 200,
-} | {"empty_trash": 204}
+    "empty_trash": 204,
+}
 JOBS = {"export": 202, "import_rows": 202}
 STATUSES = READS | WRITES | JOBS
 
@@ -61,7 +66,7 @@ def complete(row, readers=()):
 
 def readers_only(operation):
     """Return the roles that read the object of an app's own action, and may not write it."""
-    view_class, _action = owned_operations().get(operation, (None, None))
+    view_class, _action = row_operations().get(operation, (None, None))
     if view_class is None or "{id}" not in operation or operation.startswith("GET"):
         return set()
     model = model_of_access(view_class)
@@ -73,12 +78,12 @@ def readers_only(operation):
 
 
 @cache
-def owned_operations():
-    """Return {"GET /path": (viewset, action)} of the rows of an owner, own actions of the viewsets included."""
+def row_operations():
+    """Return {"GET /path": (viewset, action)} of all viewsets of rows, own actions included. Users are none."""
     return {
         f"{method.upper()} {path}": (callback.cls, action)
         for path, callback in inventory.routes().items()
-        if hasattr(callback, "actions") and owner_path(model_of_access(callback.cls))
+        if hasattr(callback, "actions") and model_of_access(callback.cls) not in {None, User}
         for method, action in callback.actions.items()
     }
 
@@ -86,13 +91,34 @@ def owned_operations():
 @cache
 def declared_operations():
     """Return {"GET /path": (viewset, action)} of the rows that follow from a declaration."""
-    operations = {operation: item for operation, item in owned_operations().items() if item[1] in STATUSES}
-    for path, callback in inventory.routes().items():
-        if not hasattr(callback, "actions") or not owner_path(model_of_access(callback.cls)):
-            continue
-        if callback.actions.get("get") == "list" and callback.cls.has_scope():
-            operations[f"GET {path}?scope=all"] = callback.cls, "scope"
-    return operations
+    declared = {name: item for name, item in row_operations().items() if is_declared(item[0])}
+    scopes = {
+        f"{name}?scope=all": (view_class, "scope")
+        for name, (view_class, action) in declared.items()
+        if action == "list" and view_class.has_scope()
+    }
+    return {name: item for name, item in declared.items() if item[1] in STATUSES} | scopes
+
+
+def is_declared(view_class):
+    """Return whether the statuses of the standard actions follow from declarations, and a new row is not public."""
+    model = model_of_access(view_class)
+    return is_declared_to_the_top(model) and not any(map(is_public_when_new, levels(model)))
+
+
+def is_public_when_new(model):
+    public = model.access.public
+    return public is not None and all(
+        model._meta.get_field(name).get_default() == value for name, value in public.items()
+    )
+
+
+def serves_anonymous(view_class):
+    """Return whether the view admits a reader without a log-in."""
+    request = Request(APIRequestFactory().get("/"))
+    return all(
+        permission().has_permission(request, view_class()) for permission in view_class.permission_classes
+    )
 
 
 def declared():
@@ -104,6 +130,8 @@ def declared():
 
 def expected(view_class, action, is_object, role):
     """Return the status that follows from the `access` of the rows."""
+    if role == "anonymous" and action in READS and serves_anonymous(view_class):
+        return 404 if is_object else STATUSES[action]
     if role in {"anonymous", "revoked"}:
         return 401
     model = model_of_access(view_class)
@@ -129,44 +157,46 @@ def model_of_access(view_class):
     return model_of(deciding) if has_model(deciding) else None
 
 
-def owner_path(model):
-    """Return the path to the owner, such as `customer__user`; "" where the access is not by one owner."""
-    access = getattr(model, "access", None)
-    if access is None or access.public is not None or access.members or access.owner == "pk":
-        return ""
-    if access.owner or not access.parent:
-        return access.owner
-    above = owner_path(target_of(model, access.parent))
-    return above and f"{access.parent}__{above}"
-
-
 # --- requests --------------------------------------------------------------------------------------
 
 
-def row_of(model, user):
-    """Create a row of the user; of a model whose rows have no one owner, what its factory makes."""
-    path = owner_path(model)
-    return inventory.factories()[model](**({path: user} if path else {}))
-
-
 def keys(operation, user):
-    """Create the objects of the path, and return their keys: of a row of the user, and of what is attached to it."""
-    view_class, action = owned_operations()[operation]
-    if not hasattr(view_class, "parents"):
-        row = row_of(view_class.queryset.model, user)
-        if action == "restore":
-            row.soft_delete()
-        return (row.pk,)
-    model = view_class.queryset.model
-    row = inventory.factories()[model](
-        **{f"{model.parent}__{owner_path(model_of(view_class.parents))}": user}
+    """Create the object of the path, a row of the user, and return the values of the path's variables."""
+    view_class, action = row_operations()[operation]
+    row = row_of(model_of(view_class), user)
+    if action == "restore":
+        row.soft_delete()
+    return values_of(operation.split()[1], view_class, row)
+
+
+def values_of(path, view_class, row):
+    """Return the values of the variables of a path that leads to the row, or to the list that the row is in."""
+    names = inventory.variables()[path]
+    own = view_class.lookup_url_kwarg or view_class.lookup_field
+    return tuple(
+        getattr(row, view_class.lookup_field)
+        if name == own
+        else getattr(row, above(path, view_class, name)).pk
+        for name in names
     )
-    return getattr(row, f"{model.parent}_id"), row.pk
+
+
+NO_RELATION = (
+    "{path} has the variable {name}. Name it after the foreign key of {model} that it is the key of."
+)
+
+
+def above(path, view_class, name):
+    """Return the foreign key whose value a variable of the path is: of attachments their `parent`."""
+    model = model_of(view_class)
+    field = model.parent if hasattr(view_class, "parents") else snake(name).removesuffix("_id")
+    assert hasattr(model, field), NO_RELATION.format(path=path, name=name, model=model.__name__)
+    return field
 
 
 def body(operation, user):
     """Return a valid body of the caller, with its format."""
-    view_class, action = declared_operations()[operation]
+    view_class, action = row_operations()[operation]
     if action == "create" and hasattr(view_class, "parents"):
         return upload(b"Hello", "hello.txt"), "multipart"
     if action == "export":
@@ -189,6 +219,8 @@ def example(operation, view_class, user):
     content = described[path][method.lower()].get("requestBody", {}).get("content", {})
     data = dict(content.get("application/json", {}).get("example") or {})
     for name, field in view_class.serializer_class().fields.items():
-        if isinstance(field, serializers.PrimaryKeyRelatedField) and name in data and user:
-            data[name] = str(row_of(field.get_queryset().model, user).pk)
+        relation = getattr(field, "child_relation", field)  # of a relation to many rows
+        if isinstance(relation, serializers.PrimaryKeyRelatedField) and name in data and user:
+            key = str(row_of(relation.get_queryset().model, user).pk)
+            data[name] = key if relation is field else [key]
     return data

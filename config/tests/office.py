@@ -5,7 +5,7 @@ from django.contrib.admin import site
 from django.contrib.auth.models import Group
 from django.db.models.constants import LOOKUP_SEP
 
-from config.tests import inventory
+from config.tests.rows import factory_of
 from core.jobs.models import Job
 from core.outbox.models import OutboxMessage
 
@@ -17,7 +17,7 @@ def registered():
 def row_of(model, **values):
     if model is Group:
         return Group.objects.create(name=f"Group {Group.objects.count()}")
-    return inventory.factories()[model](**values)
+    return factory_of(model)(**values)
 
 
 def rows_of_all(user):

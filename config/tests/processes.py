@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -20,6 +19,7 @@ import psycopg
 from aiosmtpd.controller import Controller
 from django.conf import settings
 
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 MAIL_SECONDS = 60
@@ -93,18 +93,12 @@ class Sink:
         return self.messages.get(timeout=MAIL_SECONDS)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Product:
     """Web server, and a worker with its scheduler where there is a broker. Use as a context manager."""
 
     migration_environment: ClassVar[dict[str, str]] = {}
     worker_app = "config"
+    web_processes = 2
 
     def __init__(self, folder: Any, **environment: str) -> None:
         self.sink = Sink()
@@ -161,7 +155,7 @@ class Product:
         return self.start_servers()
 
     def start_servers(self) -> "Product":
-        self.start("manage.py", "serve", "--port", str(self.port), "--workers", "2")
+        self.start("manage.py", "serve", "--port", str(self.port), "--workers", str(self.web_processes))
         if self.has_worker:
             schedule = self.log_path.with_name("beat")
             self.start("-m", "celery", "-A", self.worker_app, "worker")
@@ -226,6 +220,12 @@ class Product:
 
     def api(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Reply:
         return call(f"{self.url}/api/v1{path}", method, body, token, **headers)
+
+
+class SmallProduct(Product):
+    """One whose web server has one process: it starts sooner."""
+
+    web_processes = 1
 
 
 def processes_of(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config.tests.processes import free_port
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 SECONDS = 8  # less than a connection may be idle: the server closes one after a refusal, not for its time

@@ -1,13 +1,17 @@
 """Models and viewsets that can have a change feed. The others are refused at the start, by name."""
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from django.test.utils import isolate_apps
 from rest_framework.filters import BaseFilterBackend
 
 from config.tests.reading import serializer
 from config.tests.sample_models import Board, Card, Customer, Invoice, Note, Product, Project
 from core.api.filters import FilterBackend
 from core.api.mixins.changes import ChangesViewSet
+from core.db.access import Access, AccessQuerySet
 from core.db.checks import problems_of
 
 
@@ -21,7 +25,17 @@ class OwnBackend(BaseFilterBackend):
         return queryset.filter(name="draft")
 
 
+with isolate_apps("core.api"):
+    meta = {"Meta": type("Meta", (), {"app_label": "core_api"}), "__module__": __name__}
+    user = models.ForeignKey(get_user_model(), models.CASCADE, related_name="+")
+    columns = {"access": Access(owner="user"), "user": user, "objects": AccessQuerySet.as_manager()}
+    Plain = type("Plain", (models.Model,), columns | meta)
+    meta["Meta"] = type("Meta", (), {"app_label": "core_api", "proxy": True})
+    Proxy = type("Proxy", (Project,), {"keeps_changes": True, **meta})
+
 MODELS = {
+    "no BaseModel": (Plain, "of Plain, it is no BaseModel"),
+    "a proxy": (Proxy, "of Proxy, it is a proxy, or not managed by migrations"),
     "a longer way to the owner": (Invoice, "not by a foreign key to the owner alone"),
     "members": (Board, "not by a foreign key to the owner alone"),
     "a parent": (Card, "not by a foreign key to the owner alone"),

@@ -10,7 +10,9 @@ from contextlib import closing
 import pytest
 from django.conf import settings
 
-from config.tests.processes import Product
+from config.tests.processes import SmallProduct
+
+pytestmark = pytest.mark.once
 
 FIRST, SECOND = "Corr3ct-horse-battery", "An0ther-battery-staple"
 EMAIL = "root@example.com"
@@ -54,7 +56,7 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
-    with Product(tmp_path_factory.mktemp("terminal")) as running:
+    with SmallProduct(tmp_path_factory.mktemp("terminal")) as running:
         yield running
 
 

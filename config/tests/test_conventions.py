@@ -10,7 +10,8 @@ from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from rest_framework.viewsets import ViewSetMixin
 
-from config.tests import inventory, matrix
+from accounts.models import User
+from config.tests import inventory, matrix, rows
 from core.api.row_access import model_of
 from core.api.views import ApiView
 from core.api.viewsets import BaseViewSet
@@ -59,24 +60,26 @@ def test_every_model_of_a_viewset_declares_its_access():
     )
 
 
-FACTORY = """
-{label} has no factory. Add to {app}/tests/factories.py:
+def test_every_model_behind_one_has_a_factory_that_makes_a_row_of_a_user():
+    missing = {problem for model in models_behind() if (problem := rows.problem_of(model))}
 
-    class {model}Factory(DjangoModelFactory):
-        class Meta:
-            model = {model}
-
-with a value for each field that has no default, such as `user = factory.SubFactory(UserFactory)`.
-"""
+    assert not missing, "\n".join(sorted(missing))
 
 
-def test_every_model_behind_one_has_a_factory():
-    missing = [
-        FACTORY.format(label=model._meta.label, app=model._meta.app_label, model=model.__name__)
-        for model in models_behind() - set(inventory.factories())
+HIDDEN = (
+    "{label}: {factory}.make_for(user) in {app}/tests/factories.py makes a row that the user may not read."
+)
+
+
+def test_a_row_of_a_user_is_one_that_the_user_reads(owner):
+    made = [rows.row_of(model, owner.user) for model in models_behind()]
+    hidden = [
+        HIDDEN.format(label=row._meta.label, factory=f"{type(row).__name__}Factory", app=row._meta.app_label)
+        for row in made
+        if not type(row)._default_manager.all().visible_to(owner.user).filter(pk=row.pk).exists()
     ]
 
-    assert not missing, "\n".join(missing)
+    assert not hidden, "\n".join(hidden)
 
 
 def test_every_model_of_a_viewset_has_a_str():
@@ -94,24 +97,35 @@ def test_every_viewset_has_a_docstring():
 # --- lists ----------------------------------------------------------------------------------------
 
 
-def rows_of(viewset, action, user, number, below):
-    """Make so many rows of the user's."""
+def make_rows(viewset, action, user, number, below):
+    """Make so many rows of the user's, or with these foreign keys."""
     model = viewset.queryset.model
-    path = matrix.owner_path(model)
-    values = {path: user} if path else {}
-    if below is not None:
-        values = {model.parent: below}
     for _ in range(number):
-        row = inventory.factories()[model](**values)
+        if below:
+            row = rows.factory_of(model)(**below)
+        else:
+            row = rows.factory_of(model)() if model is User else rows.row_of(model, user)
         if action == "trash":
             row.soft_delete()
+
+
+def nested(route, viewset, user):
+    """Return the path of a list below objects of the user, and {foreign key: object}."""
+    names = inventory.variables()[route]
+    if not names:
+        return route, {}
+    row = rows.row_of(viewset.queryset.model, user)
+    fields = [matrix.above(route, viewset, name) for name in names]
+    for key in matrix.values_of(route, viewset, row):
+        route = route.replace("{id}", str(key), 1)
+    return route, {field: getattr(row, field) for field in fields}
 
 
 def cost(caller, path):
     """Return (queries, rows) of one page."""
     with CaptureQueriesContext(connection) as queries:
-        rows = caller.get(f"{path}?limit=100").json()["data"]
-    return len(queries), len(rows)
+        listed = caller.get(f"{path}?limit=100").json()["data"]
+    return len(queries), len(listed)
 
 
 UNLISTED = (
@@ -125,11 +139,10 @@ def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin):
     lists = inventory.lists()
     assert {"/api/v1/jobs", "/api/v1/users"} <= set(lists)
     for route, (viewset, action) in lists.items():
-        below = matrix.row_of(model_of(viewset.parents), admin.user) if "{id}" in route else None
-        path = route.replace("{id}", str(below and below.pk))
-        rows_of(viewset, action, admin.user, 2, below)
+        path, below = nested(route, viewset, admin.user)
+        make_rows(viewset, action, admin.user, 2, below)
         few, before = cost(admin, path)
-        rows_of(viewset, action, admin.user, 10, below)
+        make_rows(viewset, action, admin.user, 10, below)
         many, after = cost(admin, path)
         model = viewset.queryset.model.__name__
         assert after == before + 10, UNLISTED.format(path=path, shown=after - before, model=model)
@@ -243,7 +256,8 @@ def test_only_listed_modules_start_a_program():
     starting = {path for path, name in imported() if name == "subprocess" and path.startswith(OWN)}
 
     backups = {f"core/backups/{name}.py" for name in ("postgresql", "programs", "services")}
-    assert starting == {"core/files/images.py", *backups}
+    others = {"core/scaffold/programs.py", "core/releases/git.py"}
+    assert starting == {"core/files/images.py", *others, *backups}
 
 
 def test_no_text_becomes_code_or_a_template():
@@ -270,10 +284,9 @@ def test_no_file_has_a_generic_name():
     assert [path for path in SOURCES if empty & set(path.removesuffix(".py").split("/"))] == []
 
 
-def test_the_line_of_the_readme_adds_an_app():
-    expression = re.search(r"^sed -i '(.+)' config/local_apps\.py$", (ROOT / "README.md").read_text(), re.M)[
-        1
-    ]
+def test_the_line_of_the_guide_adds_an_app():
+    guide = (ROOT / "docs" / "adopting.md").read_text()
+    expression = re.search(r"^sed -i '(.+)' config/local_apps\.py$", guide, re.M)[1]
     path = ROOT / "config" / "local_apps.py"
     done = subprocess.run(["sed", expression, path], capture_output=True, text=True, check=True)
 

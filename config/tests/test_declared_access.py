@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from config.tests.sample_models import Board, Card, Customer, Invoice, Membership, Product, viewset
+from config.tests.sample_models import Board, Card, Customer, Invoice, Membership, Note, Product, viewset
 from core.api.mixins.trash import TrashViewSet
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
@@ -173,6 +173,8 @@ def test_validators_of_one_serializer_are_its_own():
         (Invoice, "GET", "retrieve", False),
         (Customer, "PATCH", "partial_update", False),
         (Board, "POST", "create", True),  # for another team
+        (Note, "PATCH", "partial_update", True),  # what `visible_to` shows may be read only
+        (Note, "GET", "retrieve", False),
     ],
 )
 def test_the_schema_knows_where_a_role_is_refused(model, method, action, forbids):

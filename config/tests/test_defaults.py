@@ -10,7 +10,7 @@ from accounts.tests.factories import UserFactory
 from config.tests import sample_models
 from config.tests.sample_models import Customer, Invoice, viewset
 from core.api import personal_data
-from core.files import tasks as retention
+from core.files.tasks import erase_batch, expired_trash_of
 
 pytestmark = pytest.mark.usefixtures("sample_tables")
 
@@ -89,7 +89,7 @@ def deleted(invoices):
 def test_the_model_sets_the_retention_time_of_its_trash(deleted, monkeypatch, retention_time, purged):
     monkeypatch.setattr(Invoice, "trash_retention", retention_time)
 
-    assert retention.purge_trash_of(Invoice) == purged
+    assert erase_batch(expired_trash_of(Invoice)) == purged
     assert Invoice.objects.filter(pk=deleted.pk).exists() is not bool(purged)
 
 

@@ -11,8 +11,11 @@ import pytest
 from django.conf import settings
 
 from config.local_apps import LOCAL_APPS
-from config.tests.processes import call, free_port
+from config.tests.processes import call
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
+
+pytestmark = pytest.mark.once
 
 SECONDS = 60
 SOURCES = ("accounts", "config", "core", *LOCAL_APPS, "templates", "manage.py")

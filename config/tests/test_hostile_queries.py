@@ -98,6 +98,17 @@ def test_names_of_other_frameworks_are_unknown(admin, name):
     assert len(found) == len(UNKNOWN)
 
 
+WITH_FIELDS = [name for name in WITH_QUERY if name.startswith("GET") and "fields" in hostile.parameters(name)]
+
+
+@pytest.mark.parametrize("name", WITH_FIELDS)
+def test_no_304_hides_a_wrong_parameter(admin, name):
+    method, path = plain(name, admin)
+    response = hostile.send(admin, method, f"{path}?fields=nothing", HTTP_IF_NONE_MATCH="*")
+
+    assert set(problems(response)) == {"fields"}
+
+
 @pytest.mark.parametrize("name", [name for name in hostile.OPERATIONS if "{" in name])
 def test_what_is_no_key_is_not_found(admin, name):
     """Also in a path whose other keys exist."""

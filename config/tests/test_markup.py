@@ -15,7 +15,7 @@ SHORT = "<script>alert(1)"  # for columns that hold no more
 WRITES = [
     name
     for name in hostile.with_json()
-    if matrix.owned_operations().get(hostile.in_matrix(name), (None, ""))[1]
+    if matrix.row_operations().get(hostile.in_matrix(name), (None, ""))[1]
     in {"create", "update", "partial_update"}
     or name in {"PATCH /api/v1/users/me", "POST /api/v1/users", "POST /api/v1/auth/register"}
 ]

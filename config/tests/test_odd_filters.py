@@ -7,10 +7,11 @@ import django_filters
 import pytest
 from django import forms
 from django.db import models
+from django_filters.exceptions import FieldLookupError
 
 from accounts.tests.factories import UserFactory
 from config.tests.reading import serializer, viewset
-from config.tests.sample_models import Customer, Project
+from config.tests.sample_models import Customer, Project, Team
 from core.api.filters import FilterBackend
 from core.api.filtersets import FilterSet
 from core.api.viewsets import BaseViewSet
@@ -158,7 +159,13 @@ RANGES = {
     "both": ({"budget_min": "1", "budget_max": "1"}, ["One"]),
     "of times": ({"created_after": "2999-01-01"}, []),
     "a lookup": ({"compared": "1", "compared_lookup": "gt"}, ["Two"]),
-    "a wrong value": ({"budget_min": "x"}, ["budget"]),
+    "a wrong value": ({"budget_min": "x"}, ["budget_min"]),
+    "one wrong value of two": ({"budget_min": "1", "budget_max": "x"}, ["budget_max"]),
+    "two wrong values": ({"budget_min": "x", "budget_max": "x"}, ["budget_max", "budget_min"]),
+    "a number to Python only": ({"budget_min": "1_0"}, ["budget_min"]),
+    "a wrong time": ({"created_before": "x"}, ["created_before"]),
+    "a wrong lookup": ({"compared": "1", "compared_lookup": "x"}, ["compared_lookup"]),
+    "a value without its lookup": ({"compared": "1"}, ["compared"]),
     "no value": ({"budget_min": ""}, ["budget_min"]),
     "a name that the filter does not read": ({"budget": "1"}, ["budget"]),
 }
@@ -175,6 +182,50 @@ def test_a_filter_of_several_parameters_is_used(names, ann, kind):
     Project.objects.filter(name="Two").update(budget=2)
 
     assert names(view, query) == expected
+
+
+@pytest.mark.parametrize("name", ["budget", "budget[gte]", "budget[in]", "dueDate__year"])
+@pytest.mark.parametrize("text", ["1_0", "\u0665", "1,2_0"])
+def test_what_only_python_takes_for_a_number_is_refused(names, name, text):
+    fields = {"budget": ["exact", "gte", "in"], "due_date": ["year"]}
+    view = viewset(Project, SERIALIZER, filterset_fields=fields)
+
+    assert names(view, {name: text}) == [name]
+    assert names(view, {"budget[in]": "0,1", "budget[gte]": "-1"}) == ["One", "Two"]
+
+
+class Booleans(FilterSet):
+    open = django_filters.BooleanFilter(field_name="due_date", lookup_expr="isnull")
+    late = django_filters.rest_framework.BooleanFilter(field_name="due_date", lookup_expr="isnull")
+
+    class Meta:
+        model = Project
+        fields = ()
+
+
+class PlainBooleans(django_filters.FilterSet):
+    open, late = Booleans.base_filters["open"], Booleans.base_filters["late"]
+
+
+@pytest.mark.parametrize("written", [Booleans, PlainBooleans])
+@pytest.mark.parametrize("name", ["open", "late"])
+def test_a_boolean_filter_of_an_author_is_true_or_false(names, written, name):
+    view = viewset(Project, SERIALIZER, filterset_class=written)
+
+    for text in ("x", "2", "yes", "unknown", " "):
+        assert names(view, {name: text}) == [name], text
+    assert names(view, {name: "true"}) + names(view, {name: "False"}) == ["One", "Two"]
+
+
+@pytest.mark.parametrize(
+    ("model", "relation"), [(Project, "customers"), (Project, "user"), (Team, "memberships")]
+)
+@pytest.mark.parametrize("lookup", ["contains", "icontains", "startswith", "range"])
+def test_a_relation_is_filtered_by_its_own_lookups_only(model, relation, lookup):
+    with pytest.raises(
+        FieldLookupError, match=f"Unsupported lookup '{lookup}' for field .*{relation.rstrip('s')}"
+    ):
+        viewset(model, serializer(model), filterset_fields={relation: [lookup]})
 
 
 class Limited(FilterSet):

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from config.tests import inventory
 from core.web.middleware import MAX_PATH_LENGTH
 
+pytestmark = pytest.mark.once
+
 FEW, MANY = 22, 20_000  # a pattern that is worse than a square would take for ever with many
 MAX_SECONDS = 0.1  # linear patterns take a hundredth of it
 FAILING = ("!", "\0")  # after the repetitions

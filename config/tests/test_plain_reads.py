@@ -232,3 +232,14 @@ def test_an_annotation_that_is_more_than_columns_is_plain(annotation):
     view = viewset(Invoice, serializer(Invoice, "number", fields=[("extra", field)]), queryset=rows)
 
     assert refusal_of(view, view.serializer_class) == "the field extra of Sample"
+
+
+def test_a_number_of_more_than_64_bits_in_a_json_column_is_read(call, invoice, people):
+    """SQLite returns the float, PostgreSQL a whole number, which stands for a row that a script has written."""
+    Invoice.objects.update(lines=[{"n": 1e20}])
+    view = viewset(Invoice, serializer(Invoice, "lines"), **ORDER)
+
+    for action, keys in (("list", {}), ("retrieve", {"pk": invoice.pk})):
+        response = call(view, action, people["ann"], **keys)
+        assert response.status_code == 200
+        assert b'{"n":1' in response.content

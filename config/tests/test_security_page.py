@@ -93,13 +93,3 @@ def test_a_test_that_is_named_exists(path, name):
 
     assert (ROOT / path).exists()
     assert not name or name in functions(path)
-
-
-def test_links_lead_to_pages_and_headings():
-    for page, heading in re.findall(r"\]\(([\w./]*)(?:#([\w-]+))?\)", PAGE):
-        text = (ROOT / "docs" / page).resolve().read_text() if page else PAGE
-        headings = {
-            re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
-            for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-        }
-        assert not heading or heading in headings, (page, heading)

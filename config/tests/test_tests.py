@@ -20,7 +20,8 @@ DOCUMENTED = {"_meta", "_state", "_base_manager", "_default_manager", "_replace"
 # that wait after a refusal.
 WAITING = {
     *("core/tests/waiting.py", "config/tests/behind_nginx.py", "core/outbox/tests/test_smtp.py"),
-    *("config/tests/faults/crowd.py", "config/tests/processes.py"),
+    *("config/tests/faults/balancer.py", "config/tests/faults/crowd.py", "config/tests/processes.py"),
+    "clients/session.py",
 }
 # Guards the private names of dependencies that the product uses; the others drive a program that cannot be stopped,
 # or list its parameters, by a public name.

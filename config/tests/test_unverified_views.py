@@ -2,7 +2,6 @@
 
 import pytest
 
-from accounts.authentication import SessionTokenAuthentication
 from config.tests import inventory
 
 pytestmark = pytest.mark.django_db
@@ -10,9 +9,7 @@ pytestmark = pytest.mark.django_db
 
 def admits_unverified(callback):
     view = callback.cls(**callback.initkwargs)
-    return getattr(view, "admits_unverified", False) or not any(
-        isinstance(one, SessionTokenAuthentication) for one in view.get_authenticators()
-    )
+    return getattr(view, "admits_unverified", False) or not view.get_authenticators()
 
 
 def test_only_the_own_account_and_its_sessions_are_open():

@@ -113,7 +113,7 @@ class BulkAdmin(admin.ModelAdmin):
             row = key = left.pop()
             try:
                 with transaction.atomic():
-                    row = self.model._default_manager.select_for_update().filter(pk=key).first()
+                    row = self.locked_row(key)
                     happened = row is not None and act(row)
                 progress = progress.plus(skipped=1) if happened is False else progress.plus(done=1)
             except (ApiError, OperationalError) as error:
@@ -127,6 +127,10 @@ class BulkAdmin(admin.ModelAdmin):
         for text in refusals[:MAX_NAMED]:
             messages.error(request, text)
         return progress, left[::-1]
+
+    def locked_row(self, key: Any) -> Any:
+        """Return the row, locked until the transaction ends, or None."""
+        return self.model._default_manager.select_for_update().filter(pk=key).first()
 
     def report(self, request: HttpRequest, progress: Progress, done: Any) -> None:
         if progress.done:

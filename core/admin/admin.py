@@ -2,26 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin, audit_link
-from core.admin.lists import NameFilter
+from core.admin.lists import NameFilter, keys_of_people
 from core.audit.models import AuditEvent
 
-SHORT = 100
+REQUEST_LENGTH = 8  # characters of a request id in the list
 
 
 def known_events() -> list[str]:
@@ -47,60 +44,12 @@ class EventFilter(NameFilter):
     names = staticmethod(known_events)
 
 
-class DayFilter(admin.ListFilter):
-    """The events between two days, in UTC. The key begins with the time, so its index is used."""
-
-    title = "day"
-    template = "admin/day_filter.html"
-    names: ClassVar = ("from", "to")
-
-    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
-        super().__init__(request, params, model, model_admin)
-        for name in self.names:
-            if name in params:
-                self.used_parameters[name] = params.pop(name)[-1]
-
-    def has_output(self) -> bool:
-        return True
-
-    def expected_parameters(self) -> list[str | None]:
-        return list(self.names)
-
-    def day(self, name: str) -> date | None:
-        text = self.used_parameters.get(name)
-        try:
-            return date.fromisoformat(str(text)) if text else None
-        except ValueError as error:
-            raise IncorrectLookupParameters from error
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = self.day("from"), self.day("to")
-        if first:
-            queryset = queryset.filter(pk__gte=first_key(first))
-        if last and last < date.max:
-            queryset = queryset.filter(pk__lt=first_key(last + timedelta(days=1)))
-        return queryset
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield one row for the template: the values, and the other parameters of the query."""
-        others = [
-            (name, text) for name, text in changelist.params.items() if name not in {*self.names, PAGE_VAR}
-        ]
-        yield {"values": self.used_parameters, "others": others}
-
-
-def first_key(day: date) -> UUID:
-    """Return the lowest UUIDv7 of a day: 48 bits of milliseconds (RFC 9562, 5.7), the rest zero."""
-    midnight = datetime.combine(day, time.min, tzinfo=UTC)
-    return UUID(int=max(0, int(midnight.timestamp() * 1000)) << 80)
-
-
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     always_personal = True
-    list_display = ("when", "event", "actor", "target", "ip_address", "request_id")
+    list_display = ("when", "event", "actor", "target", "ip_address", "request")
     list_display_links = ("when", "event")
-    list_filter = (DayFilter, EventFilter)
+    list_filter = (EventFilter,)
     search_fields = ("request_id",)
     search_help_text = _(
         "An email address, or the id of an event, of a person, of an object or of a request."
@@ -112,27 +61,29 @@ class AuditEventAdmin(ReadOnlyAdmin):
         *("actor_id", "target_type", "target_id", "subject_id", "redacted_at"),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_object(self, *args: Any, **kwargs: Any) -> Any:
+        event = super().get_object(*args, **kwargs)
+        self.prepare_rows([event] if event else [])
+        return event
+
+    def prepare_rows(self, rows: list[Any]) -> None:
+        """Read the addresses of the people in these events."""
         people: Any = get_user_model()._default_manager
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                actor_email=Subquery(people.filter(pk=OuterRef("actor_id")).values("email")),
-                subject_email=Subquery(people.filter(pk=OuterRef("subject_id")).values("email")),
-            )
-        )
+        keys = {key for event in rows for key in (event.actor_id, event.subject_id) if key}
+        emails = dict(people.filter(pk__in=keys).values_list("pk", "email"))
+        for event in rows:
+            event.actor_email, event.subject_email = emails.get(event.actor_id), emails.get(event.subject_id)
+
+    def exact_conditions(self, term: str) -> Iterator[Q]:
+        yield from super().exact_conditions(term)
+        people = keys_of_people(term)
+        if people:
+            yield from (Q(actor_id__in=people), Q(subject_id__in=people))
 
     def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        user_model: Any = get_user_model()
-        people = user_model._default_manager.filter(email=user_model.normalize_username(term))
-        ids = list(people.values_list("pk", flat=True))
-        return queryset.filter(Q(actor_id__in=ids) | Q(subject_id__in=ids)), False
+        return (queryset.none() if search_term.strip() else queryset), False
 
     @admin.display(description="time (UTC)")
     def when(self, event: AuditEvent) -> str:
@@ -153,6 +104,14 @@ class AuditEventAdmin(ReadOnlyAdmin):
         if event.subject_id is None:
             return target
         return format_html("{} of {}", target, person(event.subject_id, event.subject_email))
+
+    @admin.display(description="request")
+    def request(self, event: AuditEvent) -> SafeString | str:
+        """Return the end of the request id, which leads to all events of the request."""
+        if not event.request_id:
+            return "–"
+        link, short = audit_link(event.request_id), event.request_id[-REQUEST_LENGTH:]
+        return format_html('<a href="{}">…{}</a>', link, short)
 
     @admin.display(description="changes")
     def changed(self, event: AuditEvent) -> SafeString | str:

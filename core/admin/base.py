@@ -1,41 +1,30 @@
 """The base of every ModelAdmin: services write, and a page shows why one of them has refused."""
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.core.paginator import Paginator
-from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
+from django.db.models import ForeignKey, ManyToManyField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
-from core.admin.actions import BulkAdmin, reason
+from core.admin.actions import reason
 from core.admin.bounded_forms import BoundedModelForm, KeysField
+from core.admin.csv_lists import CsvAdmin
 from core.admin.forms import KeySelect, StaleVersion, VersionedForm, refused
-from core.admin.lists import ListAdmin, NullFilter
-from core.audit import services as audit
+from core.admin.lists import BoundedPaginator, NullFilter
+from core.admin.panels import Panel, list_of
+from core.admin.row_actions import RowActionsAdmin
+from core.audit.models import AuditEvent
 from core.audit.refusals import record_forbidden
 from core.web.errors import ApiError
 
-MAX_COUNTED_ROWS = 10_000
 MAX_ATTEMPTS = 3  # to render a form while its row is saved again and again
 
 
-class BoundedPaginator(Paginator):
-    """Counts no further than MAX_COUNTED_ROWS: to count millions takes longer than to show a page of them."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list[:MAX_COUNTED_ROWS]
-        return int(rows.count())
-
-
-class BaseAdmin(ListAdmin, BulkAdmin):
+class BaseAdmin(CsvAdmin, RowActionsAdmin):
     """Services write, and leave the audit event with the staff user as its actor.
 
     Django's own log of admin actions is empty, because it would retain addresses of people after their erasure.
@@ -49,7 +38,6 @@ class BaseAdmin(ListAdmin, BulkAdmin):
     list_per_page = 50
     delete_confirmation_template = "admin/trash_confirmation.html"
     delete_consequence: ClassVar[Any] = ""
-    always_personal: ClassVar = False  # whether a view is recorded also for a row without an owner
 
     # --- what a service refuses ---------------------------------------------------------------
 
@@ -95,20 +83,22 @@ class BaseAdmin(ListAdmin, BulkAdmin):
         kwargs.setdefault("form_class", KeysField)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        self.record_view(request, kwargs.get("obj"))
-        return super().render_change_form(request, *args, **kwargs)
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = kwargs.get("obj")
+        self.record_view(request, row)
+        if row is not None:
+            context |= {"buttons": [*self.buttons(request, row)], "panels": [*self.panels(request, row)]}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def panels(self, request: HttpRequest, row: Any) -> Iterable[Panel]:
+        """Return the tables below the form of the row. Override this method."""
+        return ()
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         self.record_view(request, context["object"])
         return super().render_delete_form(request, context)
-
-    def record_view(self, request: HttpRequest, row: Any) -> None:
-        """Record that a member of staff has viewed personal data, also in a form that is rendered again."""
-        actor: Any = request.user
-        target = self.personal(row) if row is not None else None
-        if target is not None and (self.always_personal or audit.subject_of(target)):
-            audit.record_view(actor_id=actor.pk, target=target)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Mapping[str, Any] | None = None
@@ -125,11 +115,6 @@ class BaseAdmin(ListAdmin, BulkAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the row or None. Django fails on an empty `_to_field`, which is treated as absent here."""
         return super().get_object(request, object_id, from_field or None)
-
-    def personal(self, row: Any) -> Model:
-        """Return the object that a view of this row is recorded for: the row, or the object it belongs to."""
-        target: Model = row
-        return target
 
     # --- editing ------------------------------------------------------------------------------
 
@@ -188,4 +173,4 @@ class TrashFilter(NullFilter):
 
 def audit_link(key: Any) -> str:
     """Return the URL of the audit events about the person or the object with this id."""
-    return f"{reverse('admin:core_audit_auditevent_changelist')}?{urlencode({'q': str(key)})}"
+    return list_of(AuditEvent, q=key)

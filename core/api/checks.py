@@ -1,15 +1,18 @@
-"""A system check of filters by a part of a text, which read every row of a list unless an index serves them."""
+"""System checks of viewsets: filters by a part of a text, which read every row of a list unless an index serves them;
+`watched_lists` and `deprecations` without effect."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.postgres.indexes import OpClass
-from django.core.checks import CheckMessage, register
+from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.db.models import F
 from django.db.models.functions import Upper
 
 from core.api.filters import path_of
+from core.api.overrides import override_of
+from core.api.read_eligibility import refusal_of_etag
 from core.api.relations import field_of
 from core.api.routers import viewsets
 from core.api.row_access import model_of
@@ -31,13 +34,54 @@ TEXT_LOOKUPS: dict[str, tuple[tuple[str, ...], bool]] = {
 
 
 @register("core")
+def check_watched_lists(**_options: Any) -> list[CheckMessage]:
+    return [problem for view_class in viewsets() for problem in etag_problems_of(view_class)]
+
+
+def etag_problems_of(view_class: Any) -> Iterator[CheckMessage]:
+    """Yield a warning for each of the `watched_lists` of a viewset that never has an ETag."""
+    for action in sorted(getattr(view_class, "watched_lists", ())):
+        reason = refusal_of_list(view_class, action)
+        if reason is not None:
+            yield CheckWarning(
+                f"`watched_lists` of {view_class.__name__} has no effect on {action!r}: {reason}.",
+                hint=f"Remove {action!r} from `watched_lists`: the list is read anew by each request, without an ETag.",
+                obj=view_class,
+                id="core.W005",
+            )
+
+
+def refusal_of_list(view_class: Any, action: str) -> str | None:
+    if action not in view_class.list_actions:
+        return "it has no such list"
+    if override_of(view_class, among=frozenset({"get_serializer_class"})) is not None:
+        return refusal_of_etag(view_class, view_class.serializer_class)
+    return refusal_of_etag(view_class, view_class(action=action).get_serializer_class())
+
+
+@register("core")
+def check_deprecations(**_options: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"`deprecations` of {view_class.__name__} names {action!r}, which it does not have.",
+            hint="Name an action, such as `list` or `partial_update`.",
+            obj=view_class,
+            id="core.E010",
+        )
+        for view_class in viewsets()
+        for action in sorted(getattr(view_class, "deprecations", ()))
+        if not hasattr(view_class, action)
+    ]
+
+
+@register("core")
 def check_text_filters(**_options: Any) -> list[CheckMessage]:
     return [problem for view_class in viewsets() for problem in problems_of(view_class)]
 
 
 def problems_of(view_class: Any) -> Iterator[CheckMessage]:
     """Yield a warning for each filter of the viewset that no declared index of PostgreSQL serves."""
-    filters = getattr(view_class.filterset_class, "base_filters", {})
+    filters = getattr(getattr(view_class, "filterset_class", None), "base_filters", {})
     for name, item in filters.items():
         path, _, lookup = path_of(item).rpartition("__")
         model, column = column_at(model_of(view_class) if path else None, path)

@@ -15,7 +15,7 @@ from django.db.models import DateTimeField, QuerySet
 from django.http import Http404
 
 from core.api.eligible_fields import TEXT_COLUMNS, column_of
-from core.api.filters import DateTimeFilter, MultiChoiceFilter, parameters_in, refuse_empty, sort_order
+from core.api.filters import DateTimeFilter, MultiChoiceFilter, parameters_in, refuse_ignored, sort_order
 from core.api.operators import ChoiceInFilter
 from core.api.overrides import is_framework
 from core.api.pagination import DEEP, page_meta, read_page
@@ -126,7 +126,7 @@ def filter_values(view: Any, query: Any) -> dict[str, Any] | None:
     given = sorted(filters.keys() & query.keys())
     if not given:
         return {}
-    refuse_empty(query, filters)
+    refuse_ignored(query, filters)
     values = {}
     for name in given:
         item = filters[name]

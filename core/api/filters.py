@@ -1,5 +1,6 @@
 """Query parameters: filters by django-filter, `sort`, `fields`, and a refusal of everything unknown."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC
 from functools import lru_cache
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as django_filters
-from django_filters.fields import IsoDateTimeField
+from django_filters.fields import IsoDateTimeField, RangeField
 from django_filters.widgets import LookupChoiceWidget
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.filters import BaseFilterBackend
@@ -27,6 +28,9 @@ from core.web.text import MAX_PARAMETER_LENGTH, refuse_mark_runs
 MAX_VALUES = 100  # of a parameter that may be repeated
 MAX_LENGTH_OF_VALUES = MAX_VALUES * MAX_PARAMETER_LENGTH  # together
 COMPARED = frozenset({"gt", "gte", "lt", "lte", "in"})  # lookups that match few rows by an empty text
+ODD_DIGIT = re.compile(r"_|(?![0-9])\d")
+BOOLEANS = {"true": True, "false": False}
+NO_BOOLEAN = "Must be true or false."
 # The parameters whose value is a list of names with commas. Repeated ones combine.
 NAME_LISTS = frozenset({"sort", "fields", "include"})
 
@@ -48,17 +52,12 @@ class FilterBackend(django_filters.DjangoFilterBackend):
         filters = parameters_in(filterset_class)
         if request.query_params.keys().isdisjoint(filters):
             return queryset
-        refuse_empty(request.query_params, filters)
+        refuse_ignored(request.query_params, filters)
         filterset = self.get_filterset(request, queryset, view)
         if filterset.is_valid():
             rows: QuerySet[Any] = filterset.qs
             return rows
-        errors = filterset.form.errors.as_data().items()
-        details = [
-            detail_of(None if name == NON_FIELD_ERRORS else name, error)
-            for name, of in errors
-            for error in of
-        ]
+        details = [detail_of(name, error) for name, error in errors_of(filterset)]
         raise ApiError("VALIDATION_ERROR", details=details)
 
     def get_filterset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
@@ -86,6 +85,27 @@ def parameters_of_filter(name: str, item: Any) -> tuple[str, ...]:
     return tuple(f"{name}_{suffix}" if suffix else name for suffix in suffixes) if suffixes else (name,)
 
 
+def errors_of(filterset: Any) -> Iterator[tuple[str | None, forms.ValidationError]]:
+    """Yield (parameter, error) of what the form refuses. Of a filter with several parameters it is the wrong one, or
+    the first that is sent where each is valid by itself. An error of the whole form has none."""
+    form = filterset.form
+    for name, errors in form.errors.as_data().items():
+        names = parameters_of_filter(name, filterset.filters[name]) if name in filterset.filters else (name,)
+        if len(names) == 1:
+            yield from ((None if name == NON_FIELD_ERRORS else name, error) for error in errors)
+            continue
+        field = form.fields[name]
+        values = field.widget.value_from_datadict(form.data, form.files, name)
+        wrong: list[tuple[str, forms.ValidationError]] = []
+        for parameter, part, value in zip(names, field.fields, values, strict=True):
+            try:
+                part.clean(value)
+            except forms.ValidationError as refusal:
+                wrong += [(parameter, error) for error in refusal.error_list]
+        sent = next(parameter for parameter in names if parameter in form.data)
+        yield from wrong or [(sent, error) for error in errors]
+
+
 @lru_cache(maxsize=256)  # django-filter may make a class for each request
 def parameters_in(filterset_class: Any) -> dict[str, Any]:
     """Return {parameter: its filter} of a filterset, or of None."""
@@ -105,15 +125,21 @@ def path_of(item: Any) -> str:
     return "" if item.method is not None else f"{item.field_name or ''}__{item.lookup_expr}"
 
 
-def refuse_empty(query: QueryDict, filters: dict[str, Any]) -> None:
-    """Refuse `createdAfter=`, which django-filter ignores, so that the list would hold all rows. Only a text may be
-    empty, unless it is compared by its order. Raises FieldError."""
+def refuse_ignored(query: QueryDict, filters: dict[str, Any]) -> None:
+    """Refuse `createdAfter=` and `isDone=x`, which django-filter ignores, so that the list would hold all rows; and
+    `amount=5_0`, a number to Python only. Only a text may be empty, unless it is compared by its order. Raises
+    FieldError."""
     for name in query.keys() & filters.keys():
-        item = filters[name]
+        item, text = filters[name], str(query[name]).strip().lower()
         may_be_empty = isinstance(item, django_filters.CharFilter | MultiValueFilter | MultiChoiceFilter)
         is_compared = item.method is None and item.lookup_expr.rpartition("__")[2] in COMPARED
-        if not str(query[name]).strip() and (is_compared or not may_be_empty):
+        if not text and (is_compared or not may_be_empty):
             raise FieldError(name, "invalid", "May not be empty.")
+        if item.field_class is forms.NullBooleanField and text not in BOOLEANS:
+            raise FieldError(name, "invalid", NO_BOOLEAN)
+        is_number = isinstance(item, django_filters.NumberFilter) or item.field_class is RangeField
+        if is_number and ODD_DIGIT.search(text):
+            raise FieldError(name, "invalid", "Enter a number.")
 
 
 class SortBackend(BaseFilterBackend):

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as django_filters
+from django_filters.exceptions import FieldLookupError
 from rest_framework.filters import OrderingFilter, SearchFilter
 
 from core.api.filters import DateTimeFilter, TextFilter, path_of
-from core.api.operators import OPERATORS, checked, filter_name, list_of, refuse_equal_names
+from core.api.operators import OF_RELATIONS, OPERATORS, checked, filter_name, list_of, refuse_equal_names
 from core.api.relations import restricted_on, visible_along
 from core.api.row_access import has_model, model_of
 from core.api.serializers import camel
@@ -59,6 +60,8 @@ class FilterSet(django_filters.FilterSet):
 
     @classmethod
     def filter_for_lookup(cls, field: Any, lookup_type: str) -> tuple[Any, dict[str, Any]]:
+        if field.many_to_many and lookup_type not in OF_RELATIONS:  # other relations: django-filter itself
+            raise FieldLookupError(field, lookup_type)
         is_list = lookup_type == "in"
         kind, parameters = super().filter_for_lookup(field, "exact" if is_list else lookup_type)
         kind, parameters = checked(kind, field, parameters)

@@ -29,7 +29,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.models import StoredResponse
-from core.db.retention import delete_batch, purges_expired
 from core.db.retries import repeated
 from core.web import keys
 from core.web import request_context as context
@@ -239,11 +238,6 @@ def opened(content: bytes, status: int) -> HttpResponse:
     response = HttpResponse(payload["body"], status=status, headers=headers, content_type="application/json")
     response.cookies.load(payload["cookies"])
     return response
-
-
-@purges_expired("stored responses")
-def purge_stored_responses() -> int:
-    return delete_batch(StoredResponse.objects.filter(created_at__lt=timezone.now() - LIFETIME))
 
 
 def locked(name: str) -> bool:

@@ -12,7 +12,7 @@ from django_filters.filters import BaseInFilter
 from django_filters.filters import BooleanFilter as NullBooleanFilter
 from django_filters.widgets import BaseCSVWidget
 
-from core.api.filters import MAX_VALUES, DateTimeFilter, MultiChoiceFilter, TextFilter
+from core.api.filters import BOOLEANS, MAX_VALUES, NO_BOOLEAN, DateTimeFilter, MultiChoiceFilter, TextFilter
 from core.api.serializers import camel
 
 # {lookup of Django: (operator, description)}. Whether `contains` and `startsWith` respect case is the author's choice.
@@ -28,6 +28,8 @@ OPERATORS = {
     "lt": ("lt", "Less than this value."),
     "isnull": ("isNull", "True for rows without a value, false for the others."),
 }
+# What Django compares a relation by.
+OF_RELATIONS = frozenset({"exact", "in", "isnull", "gt", "gte", "lt", "lte"})
 MAX_INTEGER = 2**63 - 1  # what every database compares
 
 
@@ -134,14 +136,13 @@ class BooleanField(forms.NullBooleanField):
     """A field for `true` and `false`. Django takes any other text for no value, so the list would hold all rows."""
 
     widget = forms.TextInput
-    values = {"true": True, "false": False}
 
     def clean(self, value: str | None) -> bool | None:
         if value is None:
             return None
-        if value.strip().lower() not in self.values:
-            raise forms.ValidationError("Must be true or false.", code="invalid")
-        return self.values[value.strip().lower()]
+        if value.strip().lower() not in BOOLEANS:
+            raise forms.ValidationError(NO_BOOLEAN, code="invalid")
+        return BOOLEANS[value.strip().lower()]
 
 
 class BooleanFilter(NullBooleanFilter):

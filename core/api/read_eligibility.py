@@ -27,6 +27,7 @@ from core.api.relations import is_of_another_row
 from core.api.serializers import VersionField
 from core.db.access import Access, is_declared, is_declared_to_the_top, levels
 from core.db.array_subquery import OrderedValues
+from core.db.owner_versions import is_watched
 from core.web.renderers import EnvelopeRenderer
 
 # No read calls these.
@@ -190,21 +191,35 @@ def shows_its_row_only(model: Any, view_class: Any, serializer_class: Any) -> bo
     )
 
 
+@cache
+def refusal_of_etag(view_class: Any, serializer_class: Any) -> str | None:
+    """Return what keeps the lists of a viewset from having an ETag, whatever the request, or None: it covers only rows
+    of the caller whose changes renew the caller's version, and columns of these."""
+    if view_class.queryset is None:
+        return f"{view_class.__name__} has no `queryset`"
+    model = view_class.queryset.model
+    access: Access | None = getattr(model, "access", None)
+    if access is None or not access.is_by_owner_only:
+        return f"the `access` of {model.__name__} is not by an `owner` of the row itself alone"
+    if not is_watched(model):
+        return f"no change of a {model.__name__} renews the version of its owner"
+    if (reason := refusal_of(view_class, serializer_class)) is not None:
+        return f"its reads are not compiled, because of {reason}"
+    if not shows_its_row_only(model, view_class, serializer_class):
+        return f"{serializer_class.__name__} shows what changes without the row"
+    foreign = [name for name, path in view_class.sort_fields.items() if not is_own_column(model, path)]
+    return f"its sort {foreign[0]} is by no column of the row" if foreign else None
+
+
 def compares_own_columns(view: Any) -> bool:
-    """Return whether the list is sorted by columns of its rows, and filtered by plain comparisons of these."""
+    """Return whether the list is filtered by plain comparisons of columns of its rows."""
     filters = parameters_in(view.filterset_class)
-    view_class: Any = type(view)
-    return sorts_by_own_columns(view_class) and all(
+    return all(
         name in view.model.etag_covers
         or (filters[name].method is None and is_own_column(view.model, filters[name].field_name))
         for name in view.request.query_params
         if name in filters
     )
-
-
-@cache
-def sorts_by_own_columns(view_class: Any) -> bool:
-    return all(is_own_column(view_class.queryset.model, name) for name in view_class.sort_fields.values())
 
 
 def is_own_column(model: Any, name: str) -> bool:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 
 from core.api.overrides import override_of
-from core.api.read_eligibility import is_configured, refusal_of, shows_its_row_only
+from core.api.read_eligibility import is_configured, refusal_of_etag
 from core.db.access import (
     Reach,
     access_of,
@@ -19,7 +19,6 @@ from core.db.access import (
     may_write,
     reads_as_written,
 )
-from core.db.owner_versions import is_watched
 from core.web.errors import FieldError
 
 
@@ -100,15 +99,17 @@ class RowAccess:
         if scope != "all":
             raise FieldError("scope", "invalid", "The only scope is all.")
         if not any(self.role_reach()):
-            raise PermissionDenied
+            self.refuse()
         return True
 
     def may_forbid(self) -> bool:
         """Return whether a role may be refused with 403: by `scope`, or for rows that it may read, but not write."""
         other: bool = super().may_forbid()  # type: ignore[misc]
-        access = getattr(self.model, "access", None)
-        if other or access is None or self.request is None:
+        if other or self.request is None:
             return other
+        access = getattr(self.model, "access", None)
+        if access is None:  # by hand: what `visible_to` shows, `writable_by` may leave out
+            return self.request.method != "GET"
         if self.request.method == "GET":
             return self.action == "list" and self.has_scope()
         return not access.reads_as_written(self.model) or not access.owner_field
@@ -122,16 +123,10 @@ class RowAccess:
 
     def shows_own_rows_only(self) -> bool:
         """Return whether a read without `scope` shows only rows whose changes renew the version of the caller."""
-        access = getattr(self.model, "access", None)
-        if access is None or not access.is_by_owner_only or is_configured(self) or not is_watched(self.model):
+        if not self.request.user.is_authenticated or is_configured(self):
             return False
         view_class: Any = type(self)
-        serializer_class = self.get_serializer_class()
-        return (
-            self.request.user.is_authenticated
-            and refusal_of(view_class, serializer_class) is None
-            and shows_its_row_only(self.model, view_class, serializer_class)
-        )
+        return refusal_of_etag(view_class, self.get_serializer_class()) is None
 
     # --- writes -------------------------------------------------------------------------------
 

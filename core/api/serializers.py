@@ -7,10 +7,12 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 from django.core.validators import ProhibitNullCharactersValidator
+from django.db import models
 from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
+from core.api.strict_types import joined, typed, wrong_types
 from core.api.written_relations import refuse_hidden, refuse_written_keys
 from core.web.text import refuse_mark_runs
 
@@ -46,6 +48,7 @@ class Storable:
 class StringField(serializers.CharField):
     """DRF turns 12 into "12"; here a number is not a string. Bounded before anything else looks at the text."""
 
+    refuses_other_types = True  # see core/api/strict_types.py
     max_input: ClassVar[int | None] = None  # where `max_length` counts what is left after normalisation
 
     def __init__(self, **kwargs: Any) -> None:
@@ -62,6 +65,22 @@ class StringField(serializers.CharField):
             self.fail("max_length", max_length=self.max_length)
         refuse_mark_runs(text)
         return text
+
+
+class OneZero:
+    """Mixin of the number fields that follow from a model: `-0` is 0, as the database stores it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)  # type: ignore[misc]
+        return value or abs(value)
+
+
+class FloatField(OneZero, serializers.FloatField):
+    """A number with a fraction."""
+
+
+class DecimalField(OneZero, serializers.DecimalField):
+    """A decimal number."""
 
 
 class VersionField(serializers.CharField):
@@ -107,7 +126,15 @@ class Serializer(LimitsMixin, serializers.Serializer[Any]):
 class ModelSerializer(LimitsMixin, serializers.ModelSerializer[Any]):
     """A ModelSerializer whose `Meta.fields` are the contract's camelCase names, and whose times are in UTC."""
 
+    serializer_field_mapping: ClassVar = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: StringField,
+        models.TextField: StringField,
+        models.DecimalField: DecimalField,
+        models.FloatField: FloatField,
+    }
     _prototypes: ClassVar[dict[str, Any]]
+    _typed: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -131,7 +158,10 @@ class ModelSerializer(LimitsMixin, serializers.ModelSerializer[Any]):
         if prototypes is None:
             prototypes = self.__class__._prototypes = super().get_fields()
             refuse_written_keys(self.__class__, prototypes)
-            for field in prototypes.values():
+            self.__class__._typed = typed(prototypes)
+            for name, field in prototypes.items():
+                if field.source is None and snake(name) != name and _has_field(self.Meta.model, snake(name)):
+                    field.source = snake(name)  # of a declared field: its name is that of the contract
                 if isinstance(field, serializers.DateTimeField) and not hasattr(field, "timezone"):
                     field.timezone = UTC  # whatever `timezone.activate` sets
         return {name: own_copy(field) for name, field in prototypes.items()}
@@ -142,7 +172,16 @@ class ModelSerializer(LimitsMixin, serializers.ModelSerializer[Any]):
         Where the relation decides whose row it is (a path of the model's `access`), rows that the caller may not write
         are refused too. Present relations of the object may stay. The error is that of rows that do not exist.
         """
-        values = super().to_internal_value(data)
+        fields = self.fields  # which also finds those with a type
+        wrong = wrong_types(self._typed, data) if self._typed else {}
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise (
+                serializers.ValidationError(joined(error.detail, wrong, fields)) if wrong else error
+            ) from None
+        if wrong:
+            raise serializers.ValidationError(wrong)
         refuse_hidden(self, values)
         return values
 

@@ -17,12 +17,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api.deprecation import Deprecation
 from core.api.filters import refuse_unknown
 from core.api.parsers import MergePatchParser, StrictJSONParser
 from core.api.serializers import prefers_strict
 from core.api.throttling import RateLimit
 from core.audit.refusals import record_forbidden
 from core.db.retries import repeated, was_undone
+from core.web.client_address import is_this_machine
 from core.web.errors import ApiError, error_response, translate
 
 View = Callable[..., HttpResponseBase]
@@ -32,13 +34,15 @@ class ApiView(APIView):
     """`query_parameters` names what this view understands in the query; anything else is a 400.
 
     `documented_errors` names, by action or method, the codes of the catalogue that are the view's own; those
-    that every view can give are known to the schema.
+    that every view can give are known to the schema. `deprecations` announces, by action or method, what ends.
     """
 
     query_parameters: ClassVar[frozenset[str]] = frozenset()
     repeatable_parameters: ClassVar[frozenset[str]] = frozenset()
     documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
+    deprecations: ClassVar[dict[str, Deprecation]] = {}
     throttle_scope: ClassVar[str | None] = None
+    admits_unverified: ClassVar[bool] = False  # whether REQUIRE_VERIFIED_EMAIL does not count here
     refused_credentials: Exception | None = None
     format_kwarg = None  # no format suffixes: responses are JSON
 
@@ -71,6 +75,12 @@ class ApiView(APIView):
         # A method that the view does not have is a 405, whatever the query.
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
             refuse_unknown(request.query_params, *self.known_parameters())
+
+    def perform_authentication(self, request: Request) -> None:
+        """Authenticate by any class, and refuse a user whose address REQUIRE_VERIFIED_EMAIL requires to be verified."""
+        super().perform_authentication(request)
+        if not getattr(request.user, "may_use_api", True) and not self.admits_unverified:
+            raise ApiError("EMAIL_UNVERIFIED" if request.user.is_active else "UNAUTHORIZED")
 
     def get_parsers(self) -> list[Any]:
         """Return the parsers of the view. A PATCH of JSON may be named a merge patch too (RFC 7396)."""
@@ -126,6 +136,11 @@ class ApiView(APIView):
             response.headers["Allow"] = ", ".join(self.allowed_methods)
         if request.method in {"POST", "PUT", "PATCH"} and prefers_strict(request):
             response.headers["Preference-Applied"] = "handling=strict"
+        if self.deprecations:
+            action = getattr(self, "action", None) or str(request.method).lower()
+            announced = self.deprecations[action].headers if action in self.deprecations else {}
+            for name, value in announced.items():
+                response.headers[name] = value
         return super().finalize_response(request, response, *args, **kwargs)
 
 
@@ -140,6 +155,15 @@ class PublicAuthView(ApiView):
 
 class Page(TemplateView):
     """A page for a person. Its scripts and styles are own files, so the site's own CSP holds."""
+
+
+class HomePage(Page):
+    template_name = "home.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add whether the pages under /dev/ are served to this client."""
+        is_developer = settings.DEBUG and is_this_machine(self.request)
+        return super().get_context_data(is_developer=is_developer, **kwargs)
 
 
 def product(_request: HttpRequest) -> dict[str, str]:

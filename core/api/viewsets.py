@@ -12,7 +12,14 @@ from rest_framework.response import Response
 from core.api.cache import cached_response
 from core.api.etags import PRIVATE, check_if_match, not_modified
 from core.api.fast_reads import read_list, read_object
-from core.api.filters import NAME_LISTS, parameters_in, repeatable_in, requested_fields
+from core.api.filters import (
+    NAME_LISTS,
+    FilterBackend,
+    SortBackend,
+    parameters_in,
+    repeatable_in,
+    requested_fields,
+)
 from core.api.filtersets import filterset_of, refuse_leaks
 from core.api.idempotency import idempotent
 from core.api.includes import refuse_wrong_includes, requested_includes, with_included
@@ -36,6 +43,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
 
     queryset: Any
     pagination_class: Any
+    filter_backends: Any = (FilterBackend, SortBackend)
     filterset_class: Any = None
     sort_fields: ClassVar[dict[str, str]] = {}
     default_sort = "-createdAt"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from rest_framework import serializers
@@ -12,6 +13,21 @@ from core.web.error_details import NO_OBJECT
 
 RELATIONS = (serializers.RelatedField, serializers.ManyRelatedField)
 DOES_NOT_EXIST = serializers.ErrorDetail(NO_OBJECT, code="does_not_exist")
+
+
+class UserIdField(serializers.PrimaryKeyRelatedField):
+    """The id of any user whose account is not deleted, also of one whom the caller may not read: who knows an id may
+    name its user, for example as a member. The response shows the id alone.
+    """
+
+    is_checked = False
+
+    def get_queryset(self) -> Any:
+        return get_user_model()._default_manager.filter(deleted_at=None)
+
+    def __init__(self, **kwargs: Any) -> None:
+        given = {} if kwargs.get("read_only") else {"queryset": get_user_model()._default_manager.all()}
+        super().__init__(**{**given, **kwargs})
 
 
 def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
@@ -38,7 +54,7 @@ def refuse_hidden(serializer: Any, values: dict[str, Any]) -> None:
 
 def hidden_keys(field: Any, values: dict[str, Any], user: Any, paths: Collection[str]) -> set[Any]:
     """Return the keys among these values of a relation whose rows the caller may not read, or not write."""
-    if field.read_only:
+    if field.read_only or not getattr(field, "is_checked", True):
         return set()
     given: Any = values
     for name in str(field.source).split("."):

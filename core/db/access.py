@@ -251,8 +251,8 @@ def id_of(user: Any) -> UUID | None:
 class AccessQuerySet(models.QuerySet[Any]):
     """A queryset whose conditions follow from the `access` of its model.
 
-    What a declaration cannot express is written by hand: a model without `access`, whose queryset has its own
-    `visible_to(user)` and, if fewer rows may be written than read, `writable_by(user)`. Its reads are never compiled.
+    What a declaration cannot express is written by hand, without `access`: `visible_to(user)`; `writable_by(user)` if
+    fewer may be written; `owned_by(user)` for the personal-data export. Such reads are never compiled.
     """
 
     owner = QueryAttribute()  # the user to whom a condition limits the rows

@@ -10,7 +10,7 @@ class DbConfig(AppConfig):
     verbose_name = "Database"
 
     def ready(self) -> None:
-        """Import the modules that register system checks and triggers, and install the triggers after `migrate`.
+        """Import the modules that register checks, triggers and collectors, and install the triggers after `migrate`.
 
         Django sends both signals once for each app, before the first migration and after the last: one app suffices.
         """
@@ -18,6 +18,9 @@ class DbConfig(AppConfig):
         import_module("core.db.migration_checks")
         import_module("core.db.owner_versions")
         import_module("core.db.change_triggers")
+        import_module("core.db.queues")  # this and the next add to the metrics
+        import_module("core.db.connections")
+        import_module("core.db.slow_statements")
         triggers = import_module("core.db.triggers")
         pre_migrate.connect(triggers.before_migrations, sender=self)
         post_migrate.connect(triggers.after_migrations, sender=self)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models, router, transaction
@@ -157,6 +158,12 @@ class BaseModel(models.Model):
         """Take the row out of the trash. Raises IntegrityError if another row has its unique value now."""
         self.deleted_at = None
         self.save_changes("deleted_at")
+
+
+def key_at(moment: datetime) -> UUID:
+    """Return the lowest UUIDv7 of a time: 48 bits of milliseconds (RFC 9562, 5.7), the rest zero. Rows that were
+    created since then have higher keys."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def etag_of(version: int, updated_at: datetime, also: str = "") -> str:

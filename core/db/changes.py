@@ -35,11 +35,15 @@ class Present:
 def refusal_of_feed(model: Any) -> str | None:
     """Return the reason why the model can have no feed, or None. A row must not come to a user, or leave a user,
     without a change of the row itself."""
+    if not issubclass(model, BaseModel):
+        return "it is no BaseModel"
     access = getattr(model, "access", None)
     if access is None or not access.is_by_owner_only:
         return "its `access` is not by a foreign key to the owner alone"
     if [type(field) for field in fields_of(model, path_to_owner(model))] != [ForeignKey]:
         return "its owner is no foreign key of the row"
+    if model._meta.proxy or not model._meta.managed:
+        return "it is a proxy, or not managed by migrations"
     if model._meta.parents:
         return "its rows are in two tables"
     return None if is_watched(model) else "it has `moves_owner_version = False`"

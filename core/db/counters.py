@@ -14,6 +14,8 @@ import redis
 from django.conf import settings
 from django_redis import get_redis_connection
 
+from core.web import metrics
+
 COUNT = """
 local count, left = redis.call('INCR', KEYS[1]), tonumber(ARGV[1])
 if count == 1 then
@@ -98,6 +100,13 @@ local_counter = LocalCounter()
 
 def check(scope: str, identity: str) -> Decision:
     """Count one request of `identity` against the rate of `scope` (a key of THROTTLE_RATES)."""
+    decision = counted_against(scope, identity)
+    if not decision.allowed:
+        metrics.limited_total.labels(scope).inc()
+    return decision
+
+
+def counted_against(scope: str, identity: str) -> Decision:
     limit, period = settings.THROTTLE_RATES[scope]
     key = f"limit:{scope}:{identity}"
     counted = count_in_redis(key, period)

@@ -11,7 +11,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from core.web.names import resolver
+from core.web.resolver import resolver
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ NUMBER = re.compile(r"\d+")
 
 def sort_key(text: str | None) -> str:
     """Return `text` without case, accents and invisible characters, and with the length of each number before its
-    digits, so that `2` sorts before `10`. MultiValueFilter with equal keys sort in the order of their ids."""
+    digits, so that `2` sorts before `10`. Texts with equal keys sort in the order of their ids."""
     folded = fold((text or "")[:MAX_LENGTH])
     if not folded.isascii():
         folded = "".join(char for char in folded if unicodedata.category(char) != "Cf")

@@ -198,14 +198,6 @@ def delete_scheduled_files(_message: Any) -> None:
         raise StorageUnavailable
 
 
-@purges_expired("files")
-def purge_files() -> int:
-    """Delete one batch of files that were never in use, or whose deletion has failed before."""
-    over = timezone.now() - PENDING_LIFETIME
-    StoredFile.objects.filter(state=StoredFile.State.PENDING, created_at__lt=over).update(**DELETING)
-    return delete_batch()
-
-
 def delete_batch() -> int:
     """Delete scheduled files: first the bytes, then the record. Return how many are deleted; during a backup none."""
     deleted, failures = [], 0
@@ -220,3 +212,16 @@ def delete_batch() -> int:
                 break
     StoredFile.objects.filter(pk__in=deleted).delete()
     return len(deleted)
+
+
+def delete_expired(rows: models.QuerySet[StoredFile]) -> int:
+    """Delete one batch of files, and of those whose deletion was scheduled before. Return their number."""
+    rows.filter(state=StoredFile.State.PENDING).update(**DELETING)
+    return delete_batch()
+
+
+@purges_expired("files", delete=delete_expired)
+def expired_files() -> models.QuerySet[StoredFile]:
+    """Return the files that were never in use, and those whose deletion has failed before."""
+    over = timezone.now() - PENDING_LIFETIME
+    return StoredFile.objects.filter(state=StoredFile.State.PENDING, created_at__lt=over) | deletable()

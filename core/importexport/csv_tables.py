@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from django.utils.translation import gettext as _
 
-from core.importexport.csv_cells import unguarded
+from core.web.csv_cells import unguarded
 from core.web.errors import ApiError, FieldError
 
 MAX_COLUMNS = 100

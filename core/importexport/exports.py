@@ -26,12 +26,12 @@ from core.api.serializers import Serializer, names_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.files import services as files
-from core.importexport.csv_cells import csv_pieces, json_pieces
 from core.jobs.models import Job
 from core.jobs.runner import Run
 from core.jobs.services import enqueue_job, kind_of, permits, runs, view_of_job
 from core.jobs.views import JobSerializer, accepted
 from core.openapi.fields import filter_parameters
+from core.web.csv_cells import csv_pieces, json_pieces
 from core.web.error_schemas import Schema, object_of
 from core.web.errors import ApiError, FieldError
 

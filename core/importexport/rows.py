@@ -1,6 +1,7 @@
 """Rows of an import, as operations of a BulkViewSet."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,8 @@ from rest_framework.exceptions import APIException
 
 from core.api.mixins.bulk_operations import Operation, validated
 from core.api.parsers import refuse_unstorable
-from core.importexport.csv_cells import texts_of
 from core.importexport.csv_tables import Row
+from core.web.csv_cells import texts_of
 from core.web.errors import ApiError, FieldError
 from core.web.text import shortened
 
@@ -176,6 +177,7 @@ def repeated_ids(rows: Iterator[tuple[int, Row]]) -> tuple[int, dict[int, int]]:
 # --- cells ----------------------------------------------------------------------------------------
 
 TEXTS = (serializers.CharField, serializers.ListField)  # for which an empty cell is a value
+NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,30})?", re.ASCII)
 DEEP = (serializers.JSONField, serializers.DictField, serializers.BaseSerializer)
 
 
@@ -189,9 +191,20 @@ def value_of(name: str, item: serializers.Field[Any, Any, Any, Any], cell: Any) 
             return texts_of(cell) if is_line else json.loads(cell)
         if isinstance(item, serializers.ChoiceField):
             return choice_of(item, cell)
+        if isinstance(item, serializers.BooleanField | serializers.IntegerField | serializers.FloatField):
+            return number_of(item, cell.strip())
         return json.loads(cell) if isinstance(item, DEEP) else cell
     except ValueError as error:
         raise FieldError(name, "invalid", "This cell cannot be read.") from error
+
+
+def number_of(item: serializers.Field[Any, Any, Any, Any], cell: str) -> Any:
+    """Return the number or boolean of a cell; the cell where there is none."""
+    if isinstance(item, serializers.BooleanField):
+        text = cell.lower()
+        return True if text in item.TRUE_VALUES else False if text in item.FALSE_VALUES else cell
+    is_number = NUMBER.fullmatch(cell) is not None
+    return json.loads(cell) if is_number else cell
 
 
 def choice_of(item: serializers.ChoiceField, cell: str) -> Any:

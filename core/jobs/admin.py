@@ -1,22 +1,19 @@
-"""Jobs, for staff: view, retry, cancel."""
+"""The jobs in the admin, where staff retry and cancel them."""
 
-import json
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin
+from core.admin.columns import as_json, short
 from core.admin.lists import NameFilter
+from core.admin.row_actions import RowAction
 from core.jobs.models import Job
 from core.jobs.services import cancel_job, known_kinds, retry_job
-
-SHORT = 100
 
 
 class JobKindFilter(NameFilter):
@@ -26,16 +23,35 @@ class JobKindFilter(NameFilter):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = (
-        *("kind", "status", "progress", "user", "attempts", "short_error", "created_at", "finished_at"),
-    )
+    list_display = ("kind", "status", "progress", "user", "short_error", "created_at", "finished_at")
     list_filter = ("status", JobKindFilter)
     list_select_related = ("user",)
-    search_fields = ("=user__email",)
+    search_fields = ("user__email",)
     search_help_text = _("The id of a job, of its request or of its owner, or the owner's email address.")
     ordering = ("-id",)
-    sortable_by = ("status", "kind", "created_at", "finished_at")
-    actions = ("retry", "cancel")
+    sortable_by = ()
+    row_actions = (
+        RowAction(
+            name="retry",
+            label=_("Retry"),
+            run=lambda job, actor: retry_job(job=job, actor=actor),
+            done=_("Waiting to be run again"),
+            consequence=_(
+                "A failed job is run again: an export from its beginning, an import from its last batch."
+            ),
+            permissions=("core_jobs.change_job",),
+            applies=lambda job: job.status == Job.Status.FAILED,
+        ),
+        RowAction(
+            name="cancel",
+            label=_("Cancel"),
+            run=lambda job, actor: cancel_job(job=job, actor=actor),
+            done=_("Cancelled, or stopping"),
+            consequence=_("A running job stops at its next step. The rows that it has stored remain."),
+            permissions=("core_jobs.change_job",),
+            applies=lambda job: not job.is_finished,
+        ),
+    )
     fields = (
         *("id", "kind", "user", "role", "status", "progress", "attempts", "last_error", "request_id"),
         *("formatted_parameters", "formatted_result", "error"),
@@ -48,45 +64,17 @@ class JobAdmin(ReadOnlyAdmin):
     def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip().lower()
-        if "@" in term:
-            user_model: Any = get_user_model()
-            term = user_model.normalize_username(term)
-        return super().find_words(request, queryset, term)
+        """Return none for other texts than keys and addresses: a job has no text to search in."""
+        return (queryset.none() if search_term.strip() else queryset), False
 
     @admin.display(description="last error")
     def short_error(self, job: Job) -> str:
-        text = job.last_error or (job.error or {}).get("message", "")
-        return f"{text[:SHORT]}…" if len(text) > SHORT else text
+        return short(job.last_error or (job.error or {}).get("message", ""))
 
     @admin.display(description="parameters")
     def formatted_parameters(self, job: Job) -> SafeString:
-        return formatted(job.parameters)
+        return as_json(job.parameters)
 
     @admin.display(description="result")
     def formatted_result(self, job: Job) -> SafeString:
-        return formatted(job.result)
-
-    def has_change_jobs_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("core_jobs.change_job")
-
-    @admin.action(description="Retry the failed among these", permissions=["change_jobs"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
-        done = _("Waiting to be run again")
-        return self.on_each(request, queryset, lambda job: retry_job(job=job, actor=request.user), done)
-
-    @admin.action(description="Cancel these", permissions=["change_jobs"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> Any:
-        consequence = _("A running job stops at its next step. The rows that it has stored remain.")
-        done = _("Cancelled, or stopping")
-        return self.on_each(
-            request,
-            queryset,
-            lambda job: cancel_job(job=job, actor=request.user),
-            done,
-            consequence=consequence,
-        )
-
-
-def formatted(value: Any) -> SafeString:
-    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
+        return as_json(job.result)

@@ -62,6 +62,12 @@ class Job(LeasedModel, BaseModel):
             models.Index(fields=["user", "-created_at", "-id"], name="job_newest"),
             models.Index(fields=["due_at"], condition=models.Q(finished_at=None), name="job_pending_by_due"),
             models.Index(fields=["finished_at"], name="job_by_finished"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=models.Q(status__in=("queued", "running", "failed", "cancelled")),
+                name="job_not_done_by_status",
+            ),
+            models.Index(fields=["request_id"], name="job_by_request"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import F
 
-from core.db.models import OwnerVersion
+from core.db.models import Change, OwnerVersion
 from core.db.owner_versions import current_version
 from core.db.privacy import exports
 from core.files.models import StoredFile
@@ -26,7 +26,7 @@ def files(user: Any) -> Any:
     return list(user.stored_files.order_by("id").values("id", "filename", "size", **renamed))
 
 
-@exports("changes", OwnerVersion)
+@exports("changes", OwnerVersion, Change)
 def changes(user: Any) -> Any:
-    """Return the version of all rows of the person."""
+    """Return the version of all rows of the person. A `Change` has only the id of one of them, and times."""
     return {"version": current_version(user.pk)}

@@ -25,23 +25,6 @@ def run_jobs() -> int:
     return jobs.run_due()
 
 
-@purges_expired("job files")
-def purge_job_files() -> int:
-    """Delete the files of jobs, earlier than the jobs themselves."""
-    stay = min(FILE_RETENTION, settings.JOB_RETENTION)
-    finished = Job.objects.filter(finished_at__lt=timezone.now() - stay)
-    return delete_files(finished.exclude(result_file=None, source_file=None))
-
-
-@purges_expired("jobs")
-def purge_jobs() -> int:
-    finished = Job.objects.filter(finished_at__lt=timezone.now() - settings.JOB_RETENTION)
-    batch = list(finished.values_list("pk", flat=True)[:BATCH])
-    with transaction.atomic():
-        delete_files(Job.objects.filter(pk__in=batch))
-        return Job.objects.filter(pk__in=batch).delete()[1].get("core_jobs.Job", 0)
-
-
 def delete_files(finished: Any) -> int:
     """Delete the files of one batch of these jobs, and return the number of jobs."""
     batch = list(finished.values_list("pk", flat=True)[:BATCH])
@@ -50,3 +33,24 @@ def delete_files(finished: Any) -> int:
         return Job.objects.filter(pk__in=batch).update(
             result_file=None, source_file=None, version=F("version") + 1, updated_at=timezone.now()
         )
+
+
+def delete_jobs(finished: Any) -> int:
+    """Delete one batch of these jobs with their files, and return the number of jobs."""
+    batch = Job.objects.filter(pk__in=list(finished.values_list("pk", flat=True)[:BATCH]))
+    with transaction.atomic():
+        delete_files(batch)
+        return batch.delete()[1].get("core_jobs.Job", 0)
+
+
+@purges_expired("job files", delete=delete_files)
+def expired_job_files() -> Any:
+    """Return the jobs whose files are deleted, earlier than the jobs themselves."""
+    stay = min(FILE_RETENTION, settings.JOB_RETENTION)
+    finished = Job.objects.filter(finished_at__lt=timezone.now() - stay)
+    return finished.exclude(result_file=None, source_file=None)
+
+
+@purges_expired("jobs", delete=delete_jobs)
+def expired_jobs() -> Any:
+    return Job.objects.filter(finished_at__lt=timezone.now() - settings.JOB_RETENTION)

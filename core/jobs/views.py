@@ -91,6 +91,7 @@ class JobViewSet(BaseViewSet):
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Return the job, with the URL of its file if the caller may still read it."""
+        self.requested_fields()  # raises for a wrong one, which no 304 may hide
         # No 304 after a change of role: the former response has the URL.
         job = self.get_object()
         unchanged = not_modified(request, job.etag) if may_have_file(job, request.user) else None

@@ -55,6 +55,8 @@ def describe_field(field: Any, schema: Schema, direction: str) -> None:
     """Add the bounds of texts and the example of a field, and of the items of a list."""
     if isinstance(field, serializers.ListField) and "items" in schema:
         describe_field(field.child, schema["items"], direction)
+    if "oneOf" in schema:  # of drf-spectacular for null and blank texts, but JSON of any kind may be null too
+        schema["anyOf"] = schema.pop("oneOf")
     if direction == "request" and isinstance(field, serializers.CharField):
         schema |= text_bounds(field, schema)
     given = getattr(field.parent, "examples", {})

@@ -29,7 +29,6 @@ from core.web.error_schemas import (
     WITH_TOKEN,
     Schema,
     error_responses,
-    errors_of_authentication,
     has_conflict,
     header_refs,
     may_conflict,
@@ -83,6 +82,9 @@ class EnvelopeSchema(AutoSchema):
             headers = header_refs(registry, ("X-Request-ID", *LIMIT_HEADERS, "ETag"))
             unchanged = {"description": "You hold this version already.", "headers": headers}
             responses["304"] = register(registry, ResolvedComponent.RESPONSE, "NotModified", unchanged)
+        if deprecation := self.declared("deprecations", None):
+            text = (operation.get("description", ""), deprecation.description)
+            operation |= {"deprecated": True, "description": "\n\n".join(filter(None, text))}
         codes = self.error_codes(has_body="requestBody" in operation)
         responses |= error_responses(registry, codes, self.declared("detailed_errors", ()))
         return operation
@@ -251,7 +253,7 @@ class EnvelopeSchema(AutoSchema):
         codes = {*ALWAYS, *own}
         if any(self.get_auth()):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
-            codes |= errors_of_authentication(self.view)
+            codes |= set() if getattr(self.view, "admits_unverified", False) else {"EMAIL_UNVERIFIED"}
         conditions = (
             ({"FORBIDDEN"}, self.is_plain or self.view.may_forbid()),
             (WITH_BODY, has_body),

@@ -1,89 +1,87 @@
-"""The outbox, for staff."""
+"""The outbox messages in the admin, where staff retry them."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.base import ReadOnlyAdmin
-from core.admin.lists import as_uuid
-from core.audit import services as audit
+from core.admin.columns import as_json, short
+from core.admin.lists import NameFilter, as_address, as_uuid, keys_of_people
+from core.admin.row_actions import RowAction
 from core.outbox.models import OutboxMessage
-from core.outbox.services import handlers, wake_up
-from core.web.text import shortened
-
-SHORT = 100
+from core.outbox.services import handlers, retry
 
 
-class KindFilter(admin.SimpleListFilter):
-    """A filter by the registered kinds, without a query for distinct values."""
+def known_kinds() -> list[str]:
+    return sorted(handlers)
 
+
+class MessageKindFilter(NameFilter):
     title = parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(kind, kind) for kind in sorted(handlers)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    names = staticmethod(known_kinds)
 
 
 @admin.register(OutboxMessage)
 class OutboxAdmin(ReadOnlyAdmin):
     always_personal = True  # the payload may hold an address
-    list_display = ("kind", "status", "attempts", "short_error", "due_at", "created_at", "finished_at")
-    list_filter = ("status", KindFilter)
+    list_display = ("kind", "recipient", "status", "attempts", "short_error", "created_at")
+    list_filter = ("status", MessageKindFilter)
     search_fields = ("payload",)
     search_help_text = _(
-        "The id of a message or of its request, or a part of the payload such as an address."
+        "The id of a message, of a user or of its request, an email address, or, in the newest 20,000, a part of the"
+        " payload."
     )
     ordering = ("-id",)
-    sortable_by = ("status", "kind", "attempts", "due_at")
-    actions = ("retry",)
+    sortable_by = ()
+    row_actions = (
+        RowAction(
+            name="retry",
+            label=_("Retry"),
+            run=lambda message, actor: retry(message=message, actor=actor),
+            done=_("Waiting to be tried again"),
+            consequence=_(
+                "A failed message is tried again, eight times within twelve hours, and does not expire."
+            ),
+            permissions=("core_outbox.change_outboxmessage",),
+            applies=lambda message: message.status == OutboxMessage.Status.FAILED,
+        ),
+    )
     fields = (
-        *("id", "kind", "status", "attempts", "last_error", "formatted_payload", "request_id"),
+        *("id", "kind", "status", "attempts", "crashes", "last_error", "formatted_payload", "request_id"),
         *("created_at", "due_at", "expires_at", "lease_until", "finished_at"),
     )
+
+    def exact_conditions(self, term: str) -> Iterator[Q]:
+        yield from super().exact_conditions(term)
+        key, address = as_uuid(term), as_address(term)
+        for person in (*keys_of_people(term), *filter(None, [key])):
+            yield Q(payload__user=str(person))
+        if address is not None:
+            yield Q(payload__email=address)
 
     def find_words(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        queryset = self.searched(queryset) if search_term.strip() else queryset
         for word in search_term.split():
             rows = queryset.annotate(payload_text=Cast("payload", TextField()))
             queryset = rows.filter(payload_text__icontains=as_uuid(word) or word)
         return queryset, False
 
+    @admin.display(description="recipient")
+    def recipient(self, message: OutboxMessage) -> str:
+        return str(message.payload.get("email", "–"))
+
     @admin.display(description="last error")
     def short_error(self, message: OutboxMessage) -> str:
-        return shortened(message.last_error, SHORT)
+        return short(message.last_error)
 
     @admin.display(description="payload")
     def formatted_payload(self, message: OutboxMessage) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(message.payload, indent=2, ensure_ascii=False))
-
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("core_outbox.change_outboxmessage")
-
-    @admin.action(description="Retry the failed among these", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> Any:
-        def start_over(message: OutboxMessage) -> bool:
-            if message.status != OutboxMessage.Status.FAILED:
-                return False
-            message.retry()
-            audit.record(
-                "outboxmessage.retried",
-                actor_id=request.user.pk,
-                target=message,
-                changes={"status": [OutboxMessage.Status.FAILED.value, message.status]},
-            )
-            return True
-
-        response = self.on_each(request, queryset, start_over, _("Waiting to be tried again"))
-        wake_up()
-        return response
+        return as_json(message.payload)

@@ -2,6 +2,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from core.db.queues import queues
+
 
 class OutboxConfig(AppConfig):
     name = "core.outbox"
@@ -9,5 +11,6 @@ class OutboxConfig(AppConfig):
     verbose_name = "Outbox"
 
     def ready(self) -> None:
-        """Import the module that adds the heartbeats to the metrics."""
+        """Add the heartbeats and the outbox to the metrics."""
         import_module("core.outbox.heartbeats")
+        queues["outbox"] = self.get_model("OutboxMessage")

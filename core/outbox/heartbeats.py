@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from core.db.retention import delete_batch, purges_expired
+from core.db.retention import purges_expired
 from core.outbox.models import Heartbeat
 from core.web.metrics import database_registry
 from core.web.request_context import REQUEST_LIMITS, time_limits
@@ -78,5 +78,5 @@ database_registry.register(HeartbeatCollector())
 
 
 @purges_expired("heartbeats")
-def purge_heartbeats() -> int:
-    return delete_batch(Heartbeat.objects.filter(beat_at__lt=Now() - RETENTION))
+def expired_heartbeats() -> Any:
+    return Heartbeat.objects.filter(beat_at__lt=Now() - RETENTION)

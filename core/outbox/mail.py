@@ -21,7 +21,7 @@ from django.template.loader import render_to_string
 
 from core.outbox.models import OutboxMessage
 from core.outbox.services import PermanentError, smtp_reply
-from core.web.names import resolver
+from core.web.resolver import resolver
 
 # Replies that are the same for every attempt, since they are about the recipient or the content: by the enhanced
 # code (RFC 3463; 5.1.7 and 5.1.8 are about the sender, 5.2.2 is a full mailbox, 5.7 mostly our own rights), and by

@@ -1,8 +1,12 @@
 """The tables of the outbox (core/outbox/services.py), the schedule and the heartbeats (modules of these names)."""
 
-from typing import ClassVar
+from datetime import timedelta
+from typing import Any, ClassVar, Self
 
 from django.db import models
+from django.db.models import Case, F, When
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -11,6 +15,17 @@ from core.db.leases import LeasedModel, LeasedRows
 
 class OutboxQuerySet(LeasedRows, models.QuerySet["OutboxMessage"]):
     """Messages that workers claim under a lease."""
+
+    def trusted(self) -> Self:
+        """Return the messages of which every attempt had an outcome. Another may be what kills its process."""
+        return self.filter(crashes=0, lease_until=None)
+
+    def claim(self, lease: timedelta, **values: Any) -> Any:
+        """Claim as LeasedRows does. An attempt without an outcome is counted, and the message is behind those that
+        were killed with it if that happens again."""
+        values["crashes"] = F("crashes") + Case(When(lease_until=None, then=0), default=1)
+        values["due_at"] = Case(When(lease_until=None, then=F("due_at")), default=Now())
+        return super().claim(lease, **values)
 
 
 class OutboxMessage(LeasedModel):
@@ -25,6 +40,9 @@ class OutboxMessage(LeasedModel):
     kind = models.CharField(max_length=80, help_text="Names the handler, e.g. accounts.password_reset")
     payload = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    crashes = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Attempts without an outcome: their process was killed"
+    )
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(
         null=True, blank=True, help_text="After it the message is not delivered"
@@ -38,6 +56,15 @@ class OutboxMessage(LeasedModel):
                 fields=["due_at"], condition=models.Q(finished_at=None), name="outbox_unfinished_by_due"
             ),
             models.Index(fields=["finished_at"], name="outbox_by_finished"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=models.Q(status__in=("pending", "failed")),
+                name="outbox_not_done_by_status",
+            ),
+            models.Index(fields=["request_id"], name="outbox_by_request"),
+            # What the payload names: the person by their key, and the address of an email.
+            models.Index(KeyTransform("user", "payload"), name="outbox_by_user"),
+            models.Index(KeyTransform("email", "payload"), name="outbox_by_email"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -51,8 +78,8 @@ class OutboxMessage(LeasedModel):
 
     def retry(self) -> None:
         """Start a failed message over, with a fresh set of attempts."""
-        self.status, self.expires_at = self.Status.PENDING, None
-        self.save(update_fields=[*self.reset(), "status", "expires_at"])
+        self.status, self.expires_at, self.crashes = self.Status.PENDING, None, 0
+        self.save(update_fields=[*self.reset(), "status", "expires_at", "crashes"])
 
 
 class ScheduledTask(models.Model):

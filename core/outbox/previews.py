@@ -1,19 +1,14 @@
-"""Previews of all emails, routed only with DEBUG."""
+"""Samples of all emails, for the page of developers (core/devpages/views.py)."""
 
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from core.outbox import mail
 
 
-def email_previews(request: HttpRequest) -> HttpResponse:
-    return render(request, "mail_previews.html", {"templates": sorted(_samples())})
-
-
 def email_preview(_request: HttpRequest, template: str, form: str) -> HttpResponse:
-    context = _samples().get(template)
+    context = samples().get(template)
     if context is None:
         raise Http404
     message = mail.compose(template, to="ann@example.com", context=context, message_id="<preview@localhost>")
@@ -25,5 +20,5 @@ def email_preview(_request: HttpRequest, template: str, form: str) -> HttpRespon
     )
 
 
-def _samples() -> dict[str, dict[str, Any]]:
+def samples() -> dict[str, dict[str, Any]]:
     return {template: context for sample in mail.previews for template, context in sample().items()}

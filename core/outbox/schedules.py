@@ -9,13 +9,14 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.schedules import maybe_schedule
+from celery.schedules import maybe_schedule, schedule
 
 from core.outbox.models import ScheduledTask
 
 log = structlog.get_logger(__name__)
 
 MAX_SLEEP_SECONDS = 5.0
+MAX_SKEW_SECONDS = 60.0  # between the clocks of two hosts
 
 Run = Callable[..., None]
 
@@ -30,17 +31,30 @@ def run_due_entries(app: Celery, run: Run) -> float:
     sleep = MAX_SLEEP_SECONDS
     for name, entry in app.conf.beat_schedule.items():
         try:
-            schedule: Any = maybe_schedule(entry["schedule"], entry.get("relative", False), app=app)
+            rule: Any = maybe_schedule(entry["schedule"], entry.get("relative", False), app=app)
             if name not in last_runs:  # as with celery beat, the first period begins now
                 row, _created = ScheduledTask.objects.get_or_create(
-                    name=name, defaults={"last_run_at": schedule.now()}
+                    name=name, defaults={"last_run_at": rule.now()}
                 )
                 last_runs[name] = row.last_run_at
-            is_due, seconds = schedule.is_due(last_runs[name])
-            sleep = min(sleep, seconds)
             seen = ScheduledTask.objects.filter(name=name, last_run_at=last_runs[name])
-            if is_due and seen.update(last_run_at=schedule.now()):
+            if was_set_back(rule, last_runs[name]):
+                seen.update(last_run_at=rule.now())
+                continue
+            is_due, seconds = rule.is_due(last_runs[name])
+            sleep = min(sleep, seconds)
+            if is_due and seen.update(last_run_at=rule.now()):
                 run(entry["task"], *(entry.get("args") or ()), **(entry.get("kwargs") or {}))
         except Exception:
             log.exception("scheduled_task_failed", name=name)
     return max(sleep, 0.05)
+
+
+def was_set_back(rule: Any, last_run_at: Any) -> bool:
+    """Return whether the clock was set back so far that this entry would miss runs: its period must begin again.
+
+    A `crontab` of certain hours does not run again for the hours that are repeated, as with cron.
+    """
+    is_frequent = isinstance(rule, schedule) or len(getattr(rule, "hour", ())) == 24
+    ahead = rule.maybe_make_aware(last_run_at) - rule.now()
+    return is_frequent and ahead.total_seconds() > MAX_SKEW_SECONDS

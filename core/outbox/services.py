@@ -19,6 +19,7 @@ from django.db import connection, connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from core.audit import services as audit
 from core.db.leases import BUDGET_SECONDS, Lease, caused_by, work_on
 from core.outbox.dispatcher import dispatcher
 from core.outbox.models import OutboxMessage
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 TASK = "core.drain_outbox"
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
+MAX_CRASHES = 5  # attempts that were killed with their process
 FIRST_DELAY = timedelta(seconds=15)
 MAX_DELAY = timedelta(hours=6)
 MAX_DELIVERIES = 4  # at once, by one task
@@ -69,19 +71,28 @@ def enqueue(kind: str, payload: dict[str, Any], *, expires_in: timedelta | None 
     return message
 
 
+def retry(*, message: OutboxMessage, actor: Any) -> None:
+    """Start a failed message over, as staff. The caller holds the row."""
+    before = message.status
+    message.retry()
+    changes: audit.Changes = {"status": [before, message.status]}
+    audit.record("outboxmessage.retried", actor_id=actor.pk, target=message, changes=changes)
+    transaction.on_commit(wake_up)
+
+
 def drain() -> int:
     """Deliver due messages, oldest first, several at once. Return the number of messages, delivered or not.
 
     When none has ended for some seconds, those on their way have slow receivers: others begin next to them. So slow
     receivers take one process of a worker, and leave the others to jobs. A backlog takes the others for SECOND_SECONDS
-    at a time.
+    at a time. A message of which an attempt was killed with its process may be the cause: it is delivered alone.
     """
     if connection.in_atomic_block:  # no other connection sees what the caller has not committed
         return work_on(claim, deliver, wake_up=wake_up)
     first, is_second = claim_first()
     if first is None:
         return 0
-    seconds = SECOND_SECONDS if is_second else BUDGET_SECONDS
+    seconds = 0.0 if first.crashes else SECOND_SECONDS if is_second else BUDGET_SECONDS
     ended: list[OutboxMessage] = []
     seen, limit = 0, MAX_DELIVERIES
     deadline = time.monotonic() + seconds
@@ -89,7 +100,7 @@ def drain() -> int:
         running = {threads.submit(deliver_in_thread, ended, seconds, first)}
         while running:
             if len(ended) == seen and time.monotonic() < deadline:
-                due = len(OutboxMessage.objects.due().values_list("pk")[: limit - len(running)])
+                due = len(OutboxMessage.objects.trusted().due().values_list("pk")[: limit - len(running)])
                 running |= {threads.submit(deliver_in_thread, ended, seconds) for _ in range(due)}
                 limit = MAX_THREADS
             seen = len(ended)
@@ -104,14 +115,16 @@ def claim_first() -> tuple[OutboxMessage | None, bool]:
     """Claim the first message of a drain; none while another drain is at work, unless something is overdue. Return the
     message, and whether another drain is at work.
 
-    One drain at a time begins. Otherwise two that began together could both end up with slow receivers.
+    One drain at a time begins. Otherwise two that began together could both end up with slow receivers. So of the
+    messages that may kill their process one at a time is delivered.
     """
     if connection.vendor == "postgresql":  # transactions of SQLite exclude each other anyway
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [BEGINNING])
     is_second = OutboxMessage.objects.filter(finished_at=None, lease_until__gte=Now()).exists()
-    overdue = OutboxMessage.objects.due().filter(due_at__lt=Now() - OVERDUE)
-    return (None if is_second and not overdue.exists() else claim()), is_second
+    messages = OutboxMessage.objects.trusted() if is_second else OutboxMessage.objects.all()
+    overdue = messages.due().filter(due_at__lt=Now() - OVERDUE)
+    return (None if is_second and not overdue.exists() else messages.claim(LEASE)), is_second
 
 
 def claim() -> OutboxMessage | None:
@@ -124,7 +137,7 @@ def deliver_in_thread(ended: list[OutboxMessage], seconds: float, first: OutboxM
     claimed = [first] if first else []
 
     def next_message() -> OutboxMessage | None:
-        return claimed.pop() if claimed else claim()
+        return claimed.pop() if claimed else OutboxMessage.objects.trusted().claim(LEASE)
 
     def deliver_one(message: OutboxMessage) -> None:
         try:
@@ -147,8 +160,10 @@ def deliver(message: OutboxMessage) -> None:
         try:
             if message.expires_at and message.expires_at < timezone.now():
                 raise PermanentError("expired before it could be handled")
-            if message.attempts > MAX_ATTEMPTS:  # every attempt so far has killed its worker
-                raise PermanentError(f"given up after {MAX_ATTEMPTS} attempts")
+            if message.attempts > MAX_ATTEMPTS or message.crashes >= MAX_CRASHES:
+                raise PermanentError(
+                    f"given up after {message.attempts - 1} attempts, {message.crashes} of which were killed"
+                )
             handler = handlers.get(message.kind)
             if handler is None:
                 raise PermanentError(f"nothing handles {message.kind}")

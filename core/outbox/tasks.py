@@ -1,12 +1,13 @@
 """The task of the outbox, and its purge."""
 
 from datetime import timedelta
+from typing import Any
 
 from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
-from core.db.retention import delete_batch, purges_expired
+from core.db.retention import purges_expired
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
 
@@ -20,8 +21,8 @@ def drain_outbox() -> int:
 
 
 @purges_expired("outbox")
-def purge_outbox() -> int:
+def expired_messages() -> Any:
     now, status = timezone.now(), OutboxMessage.Status
     done = Q(status=status.DONE, finished_at__lt=now - DONE_RETENTION)
     failed = Q(status=status.FAILED, finished_at__lt=now - FAILED_RETENTION)
-    return delete_batch(OutboxMessage.objects.filter(done | failed))
+    return OutboxMessage.objects.filter(done | failed)

@@ -15,5 +15,6 @@ class Caller(APIClient):
     def request(self, **kwargs: Any) -> Any:
         """Send a request, and check the response against the OpenAPI document."""
         response = super().request(**kwargs)
-        assert contradictions(response) == []
+        found = contradictions(response)
+        assert not found, "\n".join(found)
         return response

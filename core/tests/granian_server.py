@@ -10,15 +10,10 @@ from http.client import HTTPConnection
 
 from django.conf import settings
 
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 SECONDS = 20
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Served:
@@ -31,6 +26,9 @@ class Served:
             "--interface",
             "rsgi",
             "--no-ws",
+            # As `manage.py serve` does: a worker that is stopped may wait for the lock of its interpreter for ever.
+            "--workers-kill-timeout",
+            "10",
             "--port",
             str(self.port),
         ]

@@ -1,4 +1,4 @@
-"""MultiValueFilter that make normalisation slow, and a count of what reaches it."""
+"""Texts that make normalisation slow, and a count of what reaches it."""
 
 import unicodedata
 

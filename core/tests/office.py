@@ -16,7 +16,7 @@ def browser_of(user):
 
 def allow(user, *codes):
     """Put the user in a group with these permissions, `app.code`."""
-    group = Group.objects.create(name=f"of {user.pk}")
+    group, _created = Group.objects.get_or_create(name=f"of {user.pk}")
     for code in codes:
         app, codename = code.split(".")
         group.permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
@@ -26,7 +26,7 @@ def allow(user, *codes):
 
 def url_of(row_or_model, page="changelist"):
     meta = row_or_model._meta
-    args = [] if page in {"changelist", "add"} else [row_or_model.pk]
+    args = [] if page in {"changelist", "add", "csv"} else [row_or_model.pk]
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
 
 
@@ -73,5 +73,24 @@ def errors(response):
 
 def queries_of(browser, url):
     with CaptureQueriesContext(connection) as captured:
-        assert browser.get(url).status_code == 200
+        response = browser.get(url)
+        assert response.status_code == 200
+        if response.streaming:
+            b"".join(response.streaming_content)
     return len(captured)
+
+
+def address_of(row, name):
+    """Return the URL of an action on one row."""
+    meta = row._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_do", args=[row.pk, name])
+
+
+def do(browser, name, row):
+    """Confirm an action on the page of a row. The response is the page again."""
+    return browser.post(address_of(row, name), follow=True)
+
+
+def buttons(browser, row):
+    """Return the labels of the buttons on the page of a row."""
+    return [str(button.label) for button in browser.get(url_of(row, "change")).context["buttons"]]

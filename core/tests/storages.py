@@ -12,8 +12,8 @@ import boto3
 import pytest
 from django.test import Client
 
-from config.tests.processes import free_port
 from core.files import services as files
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 KEY = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests-secret"}

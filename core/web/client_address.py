@@ -12,6 +12,11 @@ from django.http import HttpRequest
 log = structlog.get_logger(__name__)
 
 FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+# What proxies and tunnels add. Only their presence counts. A proxy that adds nothing cannot be seen.
+FORWARDED = (
+    *(FORWARDED_FOR, "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_CF_CONNECTING_IP"),
+    *("HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_TRUE_CLIENT_IP", "HTTP_X_ORIGINAL_HOST"),
+)
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
 PROBES = ("/health", "/metrics")  # load balancers and Prometheus request them without the proxy
 WARNING_SECONDS = 60
@@ -43,6 +48,16 @@ def client_ip(request: HttpRequest) -> str | None:
         warn_of_unusable_header(request, forwarded)
         return None
     return address
+
+
+def is_this_machine(request: HttpRequest) -> bool:
+    """Return whether the client is on this machine. With TRUSTED_PROXIES `client_ip` is never loopback.
+
+    A proxy that TRUSTED_PROXIES does not count, such as a tunnel, may have its other end anywhere.
+    """
+    address = client_ip(request)
+    is_forwarded = any(header in request.META for header in FORWARDED)
+    return address is not None and ipaddress.ip_address(address).is_loopback and not is_forwarded
 
 
 def normalize_scheme(request: HttpRequest) -> None:

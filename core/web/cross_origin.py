@@ -11,4 +11,5 @@ RESPONSE_HEADERS = [
     *("ETag", "Location", "Retry-After", "Allow", "WWW-Authenticate", "X-Request-ID", "Idempotency-Replayed"),
     *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
     *("Accept-Ranges", "Content-Disposition", "Content-Range", "Preference-Applied"),
+    *("Deprecation", "Sunset", "Link"),
 ]

@@ -1,4 +1,4 @@
-"""Demo data: its logins, which `demo` creates and `runserver` prints, and what the apps add."""
+"""Demo data: its logins, which `seed` creates and `runserver` prints, and what the apps add."""
 
 from collections.abc import Callable
 from typing import Any

@@ -159,12 +159,6 @@ def has_conflict(codes: Iterable[str]) -> bool:
     return any(CATALOGUE[code][0] == 409 for code in codes)
 
 
-def errors_of_authentication(view: Any) -> set[str]:
-    """Return the codes that the authenticators of a view add to it."""
-    declaring = [one for one in view.get_authenticators() if hasattr(one, "documented_errors_of")]
-    return {code for one in declaring for code in one.documented_errors_of(view)}
-
-
 def may_conflict(model: Any, action: str) -> bool:
     """Return whether the database may refuse what this action writes, as a value that another row has."""
     if model is None or action not in {"create", "update", "partial_update", "restore"}:

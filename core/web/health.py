@@ -17,7 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from kombu.exceptions import KombuError
 
-from core.web.names import resolver
+from core.web.resolver import resolver
+from core.web.stopping import is_stopping
 
 TIMEOUT_SECONDS = 1
 BROKER_TIMEOUTS = {"socket_timeout", "socket_connect_timeout", "read_timeout", "write_timeout"}
@@ -28,7 +29,16 @@ def live(_request: HttpRequest) -> JsonResponse:
 
 
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Return 503 if the database is unreachable, takes no writes or has pending migrations, else 200.
+    """Return 503 if the readiness is `unavailable` or `stopping`, else 200."""
+    body = readiness()
+    if body["status"] in {"unavailable", "stopping"}:
+        return JsonResponse(body, status=503, headers={"Retry-After": "5"})
+    return JsonResponse(body)
+
+
+def readiness() -> dict[str, Any]:
+    """Return the result of every check. The status is `unavailable` if the database is unreachable, takes no writes or
+    has pending migrations, and `stopping`, whatever the checks, if this server is about to stop.
 
     Without Redis or the broker requests are still served (limits count locally, jobs wait in the outbox): `degraded`.
     """
@@ -38,10 +48,11 @@ def ready(_request: HttpRequest) -> JsonResponse:
         is_in_vain = name == "migrations" and checks["database"]["status"] == "failed"
         checks[name] = {"status": "failed", "latencyMs": 0.0} if is_in_vain else measured(check)
     failed = {name for name, check in checks.items() if check["status"] != "ok"}
+    if is_stopping():
+        return {"status": "stopping", "checks": checks}
     if failed & {"database", "migrations"}:
-        body = {"status": "unavailable", "checks": checks}
-        return JsonResponse(body, status=503, headers={"Retry-After": "5"})
-    return JsonResponse({"status": "degraded" if failed else "ok", "checks": checks})
+        return {"status": "unavailable", "checks": checks}
+    return {"status": "degraded" if failed else "ok", "checks": checks}
 
 
 def measured(check: Callable[[], str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "Readiness": object_of(
         {
-            "status": {"type": "string", "enum": ["ok", "degraded", "unavailable"]},
+            "status": {"type": "string", "enum": ["ok", "degraded", "unavailable", "stopping"]},
             "checks": object_of({name: {"$ref": "#/components/schemas/HealthCheck"} for name in CHECKS}),
         }
     ),
@@ -48,7 +48,8 @@ def describe_health(result: Schema, **_context: Any) -> Schema:
                 "Requests are served.", media_of("Readiness", status="ok", checks=checks_of("ok"))
             ),
             "503": plain_response(
-                "The database is unreachable, takes no writes or has pending migrations.",
+                "The database is unreachable, takes no writes or has pending migrations, or the server is about to"
+                " stop.",
                 media_of("Readiness", status="unavailable", checks=checks_of("failed")),
                 **{"Retry-After": {"$ref": "#/components/headers/RetryAfter"}},
             ),

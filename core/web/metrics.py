@@ -3,15 +3,27 @@
 import hmac
 import ipaddress
 import os
+import platform
+from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
+import django
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
+from prometheus_client.core import InfoMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from core.web.client_address import client_ip
 from core.web.errors import ApiError, error_response
@@ -29,8 +41,11 @@ job_seconds = Histogram(
 cached_responses_total = Counter("cached_responses_total", "Lists looked up in the cache", ["outcome"])
 logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
 
+limited_total = Counter("rate_limited_requests_total", "Requests beyond a rate limit", ["scope"])
+
 # For collectors of what the database knows, which are the same in all processes.
 database_registry = CollectorRegistry()
+build_registry = CollectorRegistry()
 log = structlog.get_logger(__name__)
 
 
@@ -46,19 +61,39 @@ def series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return requests_total.labels(method, route, str(status)), request_seconds.labels(route)
 
 
+class BuildCollector(Collector):
+    """The versions, as labels. Not a gauge of prometheus_client: that would be one for each process."""
+
+    def collect(self) -> Iterator[Any]:
+        versions = {
+            "version": settings.VERSION,
+            "python": platform.python_version(),
+            "django": django.get_version(),
+        }
+        yield InfoMetricFamily("build", "Versions", value=versions)
+
+
+build_registry.register(BuildCollector())
+
+
 def metrics_view(request: HttpRequest) -> HttpResponse:
     if not may_read(request):
         return error_response(ApiError("FORBIDDEN"), request)
-    registry = PROCESS_REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-    content = generate_latest(registry)
+    content = generate_latest(counters_of_processes()) + generate_latest(build_registry)
     try:
         content += generate_latest(database_registry)
     except DatabaseError as error:
         log.warning("metrics_without_database", error=type(error).__name__)
     return HttpResponse(content, content_type=CONTENT_TYPE_LATEST)
+
+
+def counters_of_processes() -> CollectorRegistry:
+    """Return the counters of all processes of this program."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return PROCESS_REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
 
 
 def may_read(request: HttpRequest) -> bool:
@@ -67,7 +102,12 @@ def may_read(request: HttpRequest) -> bool:
     With TRUSTED_PROXIES `client_ip` is never loopback, so the metrics then need a token.
     """
     if settings.METRICS_TOKEN:
-        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(sent.encode(), settings.METRICS_TOKEN.encode())
+        return is_token(request.headers.get("Authorization", ""))
     address = client_ip(request)
     return address is not None and ipaddress.ip_address(address).is_loopback
+
+
+def is_token(authorization: str) -> bool:
+    """Return whether a value of `Authorization` has METRICS_TOKEN."""
+    sent = authorization.removeprefix("Bearer ")
+    return hmac.compare_digest(sent.encode(), settings.METRICS_TOKEN.encode())

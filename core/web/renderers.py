@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from django.utils.functional import Promise
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 
-OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+from core.web.json_bytes import dumps
 
 
 def _fallback(value: Any) -> Any:
@@ -18,7 +17,7 @@ def _fallback(value: Any) -> Any:
 
 
 def render_error(body: dict[str, Any]) -> bytes:
-    return orjson.dumps(body, default=_fallback, option=OPTIONS)
+    return dumps(body, default=_fallback)
 
 
 class Rendered(bytes):
@@ -50,7 +49,7 @@ class EnvelopeRenderer(BaseRenderer):
         meta = getattr(response, "meta", None)
         if meta is not None:
             body["meta"] = meta
-        return orjson.dumps(body, default=_fallback, option=OPTIONS)
+        return dumps(body, default=_fallback)
 
 
 class Negotiation(DefaultContentNegotiation):

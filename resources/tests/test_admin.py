@@ -1,8 +1,9 @@
 import pytest
 
+from accounts.tests.checks import event
 from accounts.tests.factories import UserFactory
 from core.audit.models import AuditEvent
-from core.tests.office import act, allow, browser_of, errors, messages_of, queries_of, rows, url_of
+from core.tests.office import allow, browser_of, errors, queries_of, rows, url_of
 from resources.models import Resource, Tag
 from resources.tests.factories import ResourceFactory, TagFactory
 
@@ -14,8 +15,8 @@ def browser(admin):
     return browser_of(admin.user)
 
 
-def search(browser, model=Resource, **query):
-    return {row.pk for row in rows(browser.get(url_of(model), query))}
+def search(browser, **query):
+    return {row.pk for row in rows(browser.get(url_of(Resource), query))}
 
 
 def form_of(browser, resource):
@@ -34,19 +35,35 @@ def stored(resource):
     return Resource.objects.with_tags().get(pk=resource.pk)
 
 
-def event(name):
-    return AuditEvent.objects.get(event=name)
-
-
 # --- the list -------------------------------------------------------------------------------------
 
 
-def test_title_and_owner_are_searched(browser):
-    titled = ResourceFactory(title="The minutes of spring")
-    owned = ResourceFactory(user=UserFactory(email="minutes@example.com"))
-    ResourceFactory(title="Other", content="minutes")
+def test_words_are_searched_as_the_api_does(browser):
+    titled = ResourceFactory(title="The mínutes of spring")
+    other = ResourceFactory(title="Other", content="minutes")
+    ResourceFactory(title="Last-minute")
+    for resource in (titled, other):
+        resource.index_words([])
+        resource.save()
 
-    assert search(browser, q="MINUTES") == {titled.pk, owned.pk}
+    assert search(browser, q="MINUTES") == {titled.pk, other.pk}
+    assert search(browser, q="minutes spring") == {titled.pk}
+    assert search(browser, q="inutes") == set()
+
+
+def test_words_are_searched_in_the_trash_by_its_filter(browser):
+    resource = ResourceFactory(title="Minutes")
+    resource.soft_delete()
+
+    assert search(browser, q="minutes") == set()
+    assert search(browser, q="minutes", deleted="yes") == {resource.pk}
+
+
+def test_resources_are_found_by_the_address_of_their_owner(browser):
+    owned = ResourceFactory(user=UserFactory(email="minutes@example.com"))
+    ResourceFactory()
+
+    assert search(browser, q="minutes@example.com") == {owned.pk}
 
 
 def test_the_list_filters_by_status_and_trash(browser):
@@ -168,121 +185,3 @@ def test_owners_are_completed_by_address_without_deleted_users(browser):
     response = browser.get("/admin/autocomplete/", query)
 
     assert [row["id"] for row in response.json()["results"]] == [str(present.pk)]
-
-
-# --- the trash ------------------------------------------------------------------------------------
-
-
-def test_deleting_moves_to_the_trash(browser, owner):
-    resource = ResourceFactory(user=owner.user)
-    browser.post(url_of(resource, "delete"), {"post": "yes"})
-
-    assert owner.get(f"/api/v1/resources/{resource.pk}").status_code == 404
-    assert stored(resource).deleted_at
-    assert event("resource.deleted").actor_id == browser.user.pk
-
-
-def test_many_are_moved_to_the_trash_at_once(browser):
-    trashed, other = ResourceFactory(), ResourceFactory()
-    trashed.soft_delete()
-    response = act(browser, "move_to_trash", trashed, other)
-
-    assert messages_of(response) == ["Moved to the trash: 1.", "Nothing to do for 1 of the chosen."]
-    assert stored(other).deleted_at
-
-
-def test_a_resource_is_restored(browser, owner):
-    resource = ResourceFactory(user=owner.user)
-    resource.soft_delete()
-    act(browser, "restore", resource)
-
-    assert owner.get(f"/api/v1/resources/{resource.pk}").status_code == 200
-    assert event("resource.restored").actor_id == browser.user.pk
-
-
-def test_nothing_is_restored_for_a_deleted_user(browser):
-    resource = ResourceFactory()
-    resource.soft_delete()
-    resource.user.soft_delete()
-    act(browser, "restore", resource)
-
-    assert stored(resource).deleted_at
-
-
-def test_a_resource_in_the_trash_is_read_only(browser):
-    resource = ResourceFactory(tags=["red", "blue"])
-    resource.soft_delete()
-
-    assert "red, blue" in browser.get(url_of(resource, "change")).content.decode()
-    assert browser.post(url_of(resource, "change"), {"title": "New"}).status_code == 403
-    assert browser.get(url_of(resource, "delete")).status_code == 403
-
-
-def test_the_view_permission_alone_moves_nothing_to_the_trash(staff):
-    resource = ResourceFactory()
-    browser = browser_of(allow(staff.user, "resources.view_resource"))
-    act(browser, "move_to_trash", resource)
-
-    assert stored(resource).deleted_at is None
-    assert browser.post(url_of(resource, "change"), {"title": "New"}).status_code == 403
-
-
-# --- tags -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def red(owner):
-    ResourceFactory(user=owner.user, tags=["red"])
-    return Tag.objects.get(name="red")
-
-
-def test_tags_show_the_number_of_their_resources(browser, red):
-    ResourceFactory(user=red.user, tags=["red"])
-    ResourceFactory(user=red.user, tags=["red"]).soft_delete()
-    [row] = rows(browser.get(url_of(Tag)))
-
-    assert row.resource_count == 2
-
-
-def test_tags_are_searched_by_name_and_owner(browser, red):
-    TagFactory(name="blue")
-
-    assert search(browser, Tag, q="RED") == search(browser, Tag, q=red.user.email) == {red.pk}
-
-
-def test_a_rename_of_a_tag_shows_on_all_its_resources(browser, red, owner):
-    browser.post(url_of(red, "change"), {"name": " Crimson "})
-
-    assert owner.get("/api/v1/resources", {"tag": "crimson"}).json()["meta"]["total"] == 1
-    assert owner.get("/api/v1/resources", {"search": "crim"}).json()["meta"]["total"] == 1
-    assert event("tag.renamed").changes == {"name": ["red", "crimson"]}
-    assert event("tag.renamed").actor_id == browser.user.pk
-
-
-def test_a_taken_name_is_an_error_of_the_form(browser, red):
-    TagFactory(user=red.user, name="crimson")
-    response = browser.post(url_of(red, "change"), {"name": "crimson"}, follow=True)
-    red.refresh_from_db()
-
-    assert red.name == "red"
-    assert len(errors(response)["__all__"]) == 1
-    assert "tag of this name" in errors(response)["__all__"][0]
-
-
-def test_a_tag_in_use_is_not_deleted(browser, red):
-    response = browser.post(url_of(red, "delete"), {"post": "yes"}, follow=True)
-
-    assert messages_of(response) == ["A resource still has this tag."]
-    assert Tag.objects.filter(pk=red.pk).exists()
-
-
-def test_an_unused_tag_is_deleted_and_audited(browser):
-    tag = TagFactory()
-    browser.post(url_of(tag, "delete"), {"post": "yes"})
-
-    assert not Tag.objects.exists()
-    assert event("tag.deleted").actor_id == browser.user.pk
-
-
-def test_tags_cannot_be_added_in_the_admin(browser):
-    assert browser.get(url_of(Tag, "add")).status_code == 403

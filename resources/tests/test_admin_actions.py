@@ -4,14 +4,12 @@ import threading
 
 import pytest
 from django.db import connection, transaction
-from django.utils import timezone
 
 from accounts.models import Session, User
 from accounts.tests.factories import SessionFactory, UserFactory
 from core.admin import actions as admin_actions
 from core.audit.models import AuditEvent
-from core.outbox.models import OutboxMessage
-from core.tests.factories import JobFactory, OutboxMessageFactory
+from core.tests.factories import JobFactory
 from core.tests.office import act, allow, browser_of, choose, go_on, messages_of, needs_confirmation, url_of
 from resources.models import Resource
 from resources.tests.factories import ResourceFactory
@@ -56,9 +54,10 @@ def test_a_destructive_action_is_confirmed_first(browser, action, factory, conse
 
 
 def test_a_harmless_action_needs_no_confirmation(browser):
-    message = OutboxMessageFactory(status=OutboxMessage.Status.FAILED, finished_at=timezone.now())
+    resource = ResourceFactory()
+    resource.soft_delete()
 
-    assert messages_of(choose(browser, "retry", message)) == ["Waiting to be tried again: 1."]
+    assert messages_of(choose(browser, "restore", resource)) == ["Restored: 1."]
 
 
 def test_a_confirmed_action_is_done(browser):

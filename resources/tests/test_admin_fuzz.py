@@ -163,7 +163,7 @@ def test_no_combination_of_parameters_makes_a_list_fail(model, browser, stored, 
 @pytest.mark.parametrize("model", registered(), ids=lambda model: model.__name__)
 def test_no_key_makes_a_page_fail(model, browser, stored, chance):
     base = url_of(model)
-    tails = ("", "change/", "delete/", "history/", "password/")
+    tails = ("", "change/", "delete/", "history/", "password/", "do/retry/", "do/erase/")
     for text in sample(chance, 3):
         for tail in tails:
             path = f"{base}{quote(text, safe='')}/{tail}"
@@ -212,12 +212,13 @@ SITE = (
     "password_change/",
     "password_change/done/",
     "jsi18n/",
+    "search/",
     "autocomplete/",
     "accounts/",
 )
 
 
-FIELDS = ["next", "term", "page", "language", "username", "password", "old_password", "new_password1"]
+FIELDS = ["next", "term", "q", "page", "language", "username", "password", "old_password", "new_password1"]
 
 
 @pytest.mark.parametrize("path", SITE)

@@ -5,8 +5,8 @@ from django.contrib.auth.models import Group
 
 from accounts.models import Session, User
 from accounts.tests.factories import UserFactory
-from config.tests import inventory
 from config.tests.office import registered, rows_of_all
+from config.tests.rows import factory_of
 from core.audit.models import AuditEvent
 from core.jobs.models import Job
 from core.outbox.models import OutboxMessage
@@ -79,7 +79,7 @@ def test_events_are_found_by_each_of_their_keys(browser, owner, column):
 @pytest.mark.parametrize("model", [Job, OutboxMessage, AuditEvent])
 def test_rows_are_found_by_the_request_that_made_them(model, text, browser, owner):
     values = {"user": owner.user} if model is Job else {}
-    made = inventory.factories()[model](request_id=text, **values)
+    made = factory_of(model)(request_id=text, **values)
 
     assert search(browser, model, text) == [made]
 

@@ -9,7 +9,7 @@ from core.tests import samples
 from core.tests.answers import problems
 from core.tests.samples import SECRET
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def colours(film):

@@ -10,7 +10,7 @@ from core.tests.answers import code, problems
 from core.tests.samples import PDF, SECRET
 from core.web.concurrency import ConcurrencyLimit
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 PROSE = b"Dear Ada,\nthe minutes, as promised.\n"
 TABLE = b"name,age\nAda,36\nBob,41\n"

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client import REGISTRY
 
+from core.devpages import records
 from core.tests.links import use_redis, with_long_timeout
 from core.tests.parallel import together
 from resources.models import Resource
@@ -247,3 +248,21 @@ def test_a_wrong_query_is_reported(owner, capsys):
     call_command("warm_cache", "--path", f"{LIST}?limit=0")
 
     assert "1 were refused" in capsys.readouterr().err
+
+
+@pytest.fixture
+def _recorded(settings):
+    settings.DEBUG = True
+    records.path().unlink(missing_ok=True)  # those of other tests with DEBUG
+    yield
+    records.path().unlink()
+
+
+@pytest.mark.usefixtures("_recorded")
+def test_developers_see_whether_a_list_was_cached(owner, resource):
+    for _ in range(3):
+        owner.get(LIST)
+    owner.get(f"{LIST}/{resource.pk}")
+
+    requests = [records.find("request", record.id) for record in records.newest("request")]
+    assert [request.details["cache"] for request in requests] == ["", "hit", "miss", "miss"]

@@ -19,10 +19,9 @@ import time_machine
 from datetime import timedelta
 from django.utils import timezone
 from accounts.models import User
-from accounts.services.erasure import erase_deleted
 from core.audit.models import AuditEvent
 from core.outbox.tasks import drain_outbox
-from core.db.retention import purge_expired
+from core.db.retention import purge, purge_expired
 
 def send(method, path, body, token=""):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -38,7 +37,7 @@ send("post", "/auth/forgot-password", {"email": "ann@example.com"})
 send("delete", "/users/me", {"currentPassword": PASSWORD}, token)
 drain_outbox(), purge_expired()
 with time_machine.travel(timezone.now() + timedelta(days=31), tick=False):
-    assert erase_deleted() == 1
+    assert purge("deleted accounts") == 1
 assert not AuditEvent.objects.about(ann["user"]["id"]).exists()
 print(AuditEvent.objects.exclude(redacted_at=None).count(), Client().get("/health/ready").status_code)
 """

@@ -10,11 +10,11 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services.erasure import erase_deleted
 from accounts.tests.factories import PASSWORD, UserFactory
 from core.audit import triggers as append_only
 from core.audit.models import AuditEvent
 from core.db import triggers
+from core.db.retention import purge
 from core.outbox import services as outbox
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,7 @@ def lived(log_in, admin, deliver):
 
 def test_nothing_is_erased_within_thirty_days(lived):
     with time_machine.travel(timezone.now() + datetime.timedelta(days=29), tick=False):
-        assert erase_deleted() == 0
+        assert purge("deleted accounts") == 0
 
     assert User.objects.filter(pk=lived.pk).exists()
 
@@ -54,7 +54,7 @@ def test_no_trace_is_left(lived):
     triggers.install(connection, append_only.append_only_triggers)
     assert "Quillfeather" in dump()
     with time_machine.travel(timezone.now() + datetime.timedelta(days=31), tick=False):
-        assert erase_deleted() == 1
+        assert purge("deleted accounts") == 1
 
     left = dump()
     for trace in (NAME, "Quillfeather", EMAIL, PENDING, AGENT, "quill", str(lived.pk)):
@@ -64,7 +64,7 @@ def test_no_trace_is_left(lived):
 def test_every_event_is_stored_under_one_pseudonym(lived):
     before = AuditEvent.objects.about(lived.pk).count()
     with time_machine.travel(timezone.now() + datetime.timedelta(days=31), tick=False):
-        erase_deleted()
+        purge("deleted accounts")
 
     redacted = AuditEvent.objects.exclude(redacted_at=None)
     assert redacted.count() == before + 1  # and one about the redaction itself
@@ -73,7 +73,7 @@ def test_every_event_is_stored_under_one_pseudonym(lived):
 
 def test_events_of_other_users_are_unchanged(lived, admin):
     with time_machine.travel(timezone.now() + datetime.timedelta(days=31), tick=False):
-        erase_deleted()
+        purge("deleted accounts")
 
     assert User.objects.get() == admin.user
     assert outbox.drain() == 0

@@ -11,7 +11,7 @@ from resources.models import Resource
 from resources.tests.factories import ResourceFactory
 from resources.tests.importing import counts, imported, titles, wrong
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 # --- the dialect ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from config.tests.processes import Product, call
+from config.tests.processes import Product, SmallProduct, call
 from config.tests.raw_http import SECONDS, deleted_files, descendants, exchange, head
 from core.tests.waiting import wait_until
 
@@ -167,7 +167,7 @@ def test_worker_and_beat_write_heartbeats(product):
 
 
 def test_a_stop_finishes_running_requests(tmp_path):
-    with Product(tmp_path, BCRYPT_ROUNDS="13") as product:
+    with SmallProduct(tmp_path, BCRYPT_ROUNDS="13") as product:
         responses = []
 
         def register():

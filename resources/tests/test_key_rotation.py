@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from config.tests.processes import Product, call
+from config.tests.processes import SmallProduct, call
+
+pytestmark = pytest.mark.once
 
 OLD, NEW = secrets.token_urlsafe(64), secrets.token_urlsafe(64)
 STEPS = {
@@ -41,7 +43,7 @@ def rotations(tmp_path_factory):
         @cache
         def start(key):
             first, *others = STEPS[key]
-            product = stack.enter_context(Product(tmp_path_factory.mktemp("rotation"), **first))
+            product = stack.enter_context(SmallProduct(tmp_path_factory.mktemp("rotation"), **first))
             identity = ("--noinput", "--email", EMAIL, "--name", "Ada")
             product.manage("createsuperuser", *identity, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
             urls = [product.url, *[product.another_server(**step) for step in others]]

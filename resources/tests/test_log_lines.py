@@ -7,8 +7,10 @@ import urllib.request
 
 import pytest
 
-from config.tests.processes import Product
+from config.tests.processes import SmallProduct
 from core.tests.waiting import wait_until
+
+pytestmark = pytest.mark.once
 
 PASSWORD = "Corr3ct-horse-battery"
 PLAN = ["timestamp", "level", "message", "requestId", "userId"]
@@ -40,7 +42,7 @@ class Visitor:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Return the log lines of typical use, after every process has stopped; and the secrets that were used."""
-    with Product(tmp_path_factory.mktemp("logs")) as product:
+    with SmallProduct(tmp_path_factory.mktemp("logs")) as product:
         visitor = Visitor(product)
         created = ("createsuperuser", "--noinput", "--email", "root@example.com", "--name", "Root")
         product.manage(*created, DJANGO_SUPERUSER_PASSWORD=PASSWORD)

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 
-from config.tests.processes import Product, call, free_port
+from config.tests.processes import Product, call
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -35,7 +36,7 @@ def pgbouncer(folder, database, port):
     target = f"host={SERVER.hostname} port={SERVER.port or 5432} dbname={database} user={SERVER.username}"
     if SERVER.password:
         target += f" password={SERVER.password}"
-    text = documented.replace("groundwork = host=db dbname=groundwork", f"{database} = {target}")
+    text = documented.replace("app = host=db dbname=app", f"{database} = {target}")
     assert target in text
     text = text.replace("default_pool_size = 20", "default_pool_size = 4")
     text += f"""

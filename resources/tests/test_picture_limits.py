@@ -14,7 +14,7 @@ from core.web.concurrency import ConcurrencyLimit
 from core.web.errors import ApiError
 from resources.tests.factories import ResourceFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.mark.parametrize(

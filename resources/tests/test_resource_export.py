@@ -200,7 +200,7 @@ def test_all_rows_are_of_one_snapshot(owner, monkeypatch):
 
         return original(name, SimpleNamespace(chunks=pieces))
 
-    monkeypatch.setattr("core.importexport.csv_cells.CHUNK_BYTES", 100)
+    monkeypatch.setattr("core.web.csv_cells.CHUNK_BYTES", 100)
     monkeypatch.setattr(files.storage, "save", slowly)
     rows = json.loads(exported(owner, format="json", sort="title"))
 

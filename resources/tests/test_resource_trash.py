@@ -6,8 +6,8 @@ from django.utils import timezone
 
 from core.api.mixins import trash
 from core.audit.models import AuditEvent
-from core.db.retention import purge_expired
-from core.files import tasks as retention
+from core.db.retention import purge, purge_expired
+from core.files import tasks as files_tasks
 from core.files.models import StoredFile
 from core.tests.answers import code, names, problems
 from resources.models import Resource, Tag
@@ -151,13 +151,15 @@ def test_a_resource_that_is_not_deleted_is_never_purged(owner):
 
 
 def test_a_purge_continues_until_all_rows_are_deleted(owner, monkeypatch):
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(files_tasks, "BATCH", 2)
     for _ in range(5):
         ResourceFactory(user=owner.user).soft_delete()
     Resource.objects.update(deleted_at=timezone.now() - timedelta(days=31))
 
-    assert retention.purge_trash() == 2
-    assert purge_expired()["trash"] == 3
+    counts = []
+
+    assert purge("trash", progress=counts.append) == 5
+    assert counts == [2, 4, 5]
 
 
 # --- emptying it ----------------------------------------------------------------------------------

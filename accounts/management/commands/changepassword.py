@@ -5,9 +5,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from accounts.addresses import lookup_email
-from accounts.management.prompts import named_refusals, prompt_for_new_password, utf8
+from accounts.management.prompts import named_refusals, prompt_for_new_password
 from accounts.models import User
 from accounts.services import passwords
+from core.web.prompts import utf8
 
 
 class Command(BaseCommand):

@@ -5,16 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from accounts.management.prompts import (
-    named_refusals,
-    prompt_for,
-    prompt_for_new_password,
-    require_terminal,
-    utf8,
-)
+from accounts.management.prompts import named_refusals, prompt_for_new_password
 from accounts.models import User
 from accounts.serializers import RegisterSerializer
 from accounts.services import accounts, email_changes
+from core.web.prompts import prompt_for, require_terminal, utf8
 
 
 class Command(BaseCommand):

@@ -232,7 +232,7 @@ def check_mail(address: str | None) -> Iterator[Finding]:
         yield Finding(
             "mail",
             status,
-            f"no server: {settings.EMAIL_BACKEND}",
+            f"no server: {settings.DELIVERING_EMAIL_BACKEND}",
             "" if settings.DEBUG else "Set EMAIL_HOST.",
         )
         return

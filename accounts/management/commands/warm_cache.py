@@ -12,6 +12,7 @@ from redis import RedisError
 from accounts.models import Session, User
 from core.api.cache import UnknownPathError, cached_paths, view_at, warm
 from core.db.owner_versions import remember
+from core.web.progress import Progress
 
 
 class Command(BaseCommand):
@@ -47,11 +48,13 @@ class Command(BaseCommand):
                 f"--path {error}: no list whose responses are cached. Those are {known}"
             ) from error
         cached = refused = 0
-        for user in latest(users):
-            remember(user, getattr(getattr(user, "owner_version", None), "token", None))
-            for path, view in views:
-                succeeded = warm(view, path, user)
-                cached, refused = cached + succeeded, refused + (not succeeded)
+        with Progress(self.stdout, "users", users) as progress:
+            for done, user in enumerate(latest(users), start=1):
+                remember(user, getattr(getattr(user, "owner_version", None), "token", None))
+                for path, view in views:
+                    succeeded = warm(view, path, user)
+                    cached, refused = cached + succeeded, refused + (not succeeded)
+                progress(done)
         self.stdout.write(f"Cached {cached} lists for {settings.RESPONSE_CACHE_SECONDS} seconds.")
         if refused:
             self.stderr.write(f"{refused} were refused: is the query right?")

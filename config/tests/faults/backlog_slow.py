@@ -7,16 +7,13 @@ from collections import Counter
 import pytest
 from aiosmtpd.controller import Controller
 
+from config.tests.faults.measures import add_users
 from core.tests.waiting import wait_until
 
 ENVIRONMENT = {"CELERY_WORKER_CONCURRENCY": "2"}
 BACKLOG = int(os.environ.get("FAULT_BACKLOG", "2000"))
 EXPIRED = BACKLOG // 4
 MAX_AT_ONCE = 8  # four for each process of the worker
-COPY = """
-    INSERT INTO accounts_user ({columns}) SELECT {values} FROM accounts_user, generate_series(1, {number}) AS number
-    WHERE email = 'reader@example.com'
-"""
 QUEUE = """
     INSERT INTO core_outbox_outboxmessage
         (id, kind, payload, status, created_at, expires_at, due_at, attempts, last_error, request_id)
@@ -25,20 +22,6 @@ QUEUE = """
         now() - interval '10 minutes', 3, 'ConnectionRefusedError', ''
     FROM accounts_user WHERE email LIKE 'late%' OR email LIKE 'queued%'
 """
-
-
-def add_users(connection, prefix, number):
-    """Copy the only user so often, under other addresses."""
-    query = "SELECT column_name FROM information_schema.columns WHERE table_name = 'accounts_user'"
-    columns = [name for (name,) in connection.execute(query).fetchall()]
-    values = {"id": "gen_random_uuid()", "email": f"'{prefix}' || number || '@example.com'"}
-    connection.execute(
-        COPY.format(
-            columns=", ".join(columns),
-            values=", ".join(values.get(name, name) for name in columns),
-            number=number,
-        )
-    )
 
 
 @pytest.fixture

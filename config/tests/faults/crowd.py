@@ -6,6 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 PAUSE_SECONDS = 0.2
+BODY_SECONDS = 1.0
 
 
 class Reply(NamedTuple):
@@ -21,6 +22,8 @@ class Crowd:
     As other clients do, they send a request again if a kept connection turns out to be closed (RFC 9112, 9.3.1), and
     wait PAUSE_SECONDS after a refusal.
     """
+
+    keeps_connections = True
 
     def __init__(self, port: int, path: str, token: str = "", clients: int = 16) -> None:
         self.port, self.clients = port, clients
@@ -52,6 +55,9 @@ class Crowd:
                 if is_kept and not getattr(error, "partial", b""):
                     continue
             self.replies.append(Reply(status, time.monotonic() - began))
+            if streams is not None and not self.keeps_connections:
+                streams[1].close()
+                streams = None
             if status == 503:
                 await asyncio.sleep(PAUSE_SECONDS)
         if streams is not None:
@@ -77,3 +83,21 @@ class Crowd:
     def percentile(self, share: float) -> float:
         ordered = sorted(one.seconds for one in self.replies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+class SlowCrowd(Crowd):
+    """Clients that need a second for the body of a POST, each time on a new connection."""
+
+    keeps_connections = False
+
+    def __init__(self, port: int, path: str, token: str, clients: int = 4) -> None:
+        super().__init__(port, path, token, clients)
+        self.body = b'{"title": "slow"}'
+        head = f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n\r\n"
+        self.head = self.request.replace(b"GET", b"POST", 1)[:-2] + head.encode()
+
+    async def send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+        writer.write(self.head + self.body[:5])
+        await asyncio.sleep(BODY_SECONDS)
+        self.request = self.body[5:]
+        return await super().send(reader, writer)

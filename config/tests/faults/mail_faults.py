@@ -1,15 +1,14 @@
 """A mail server that is slow or down, receivers that are slow, rows that are locked, and workers that are killed."""
 
-import os
 import signal
 import time
 from collections import Counter
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 
+from config.tests.faults.measures import children, kill, unfinished, wait_until_drained
 from core.tests.waiting import wait_until
 
 ENVIRONMENT = {"CELERY_WORKER_CONCURRENCY": "2"}
@@ -44,17 +43,6 @@ def arrived(stage, *names):
 
 def wait_for_mail(stage, *names, seconds=60):
     wait_until(lambda: all(arrived(stage, *names).values()), seconds, explain=lambda: arrived(stage, *names))
-
-
-def unfinished(stage):
-    with stage.connection() as connection:
-        query = "SELECT count(*) FROM core_outbox_outboxmessage WHERE finished_at IS NULL"
-        return connection.execute(query).fetchone()[0]
-
-
-def wait_until_drained(stage, seconds=90):
-    """Wait until every delivery has ended, so that no email can come twice any more."""
-    wait_until(lambda: not unfinished(stage), seconds, explain=lambda: unfinished(stage))
 
 
 def test_a_slow_mail_server_gets_each_email_once(stage, sink, figure):
@@ -151,8 +139,7 @@ def test_a_worker_that_is_killed_sends_its_email_again_under_the_same_id(stage, 
     stage.user("twice")
     wait_for_mail(stage, "twice")
     began = time.monotonic()
-    for child in children(stage.processes[1].pid):
-        os.kill(child, signal.SIGKILL)
+    kill(children(stage.processes[1].pid))
     sink.slow.clear()
     wait_until(lambda: len(stage.mails(address("twice"))) == 2, 90)
     wait_until_drained(stage)
@@ -161,10 +148,6 @@ def test_a_worker_that_is_killed_sends_its_email_again_under_the_same_id(stage, 
     figure("sent again after", time.monotonic() - began, "s")
     figure("copies, Message-IDs", f"{ids.total()}, {len(ids)}")
     assert list(ids.values()) == [2]
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_a_worker_that_is_terminated_finishes_its_email(stage, sink, figure):

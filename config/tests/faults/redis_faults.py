@@ -11,7 +11,8 @@ from django.conf import settings
 
 from config.tests.faults.network import Fault
 from config.tests.faults.stage import Traffic
-from config.tests.processes import call, free_port
+from config.tests.processes import call
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 FAULT_SECONDS = 8.0

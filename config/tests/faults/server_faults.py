@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from config.tests.faults.crowd import Crowd
-from config.tests.processes import processes_of
+from config.tests.faults.balancer import Balancer
+from config.tests.faults.crowd import Crowd, SlowCrowd
+from config.tests.processes import call, processes_of
+from core.tests.ports import free_port
 from core.tests.waiting import wait_until
 
 ENVIRONMENT = {"CELERY_BROKER_URL": ""}
@@ -62,6 +64,89 @@ def test_rolling_restarts_drop_no_request(stage, token, figure):
     figure("restarts", RESTARTS)
     figure("requests, failed", f"{len(crowd.replies)}, {len(crowd.replies) - crowd.statuses[200]}")
     assert set(crowd.statuses) == {200}
+
+
+def instance(stage, port):
+    """Start one of several servers, which serves for 2 s after SIGTERM. The caller stops it."""
+    server = stage.start("manage.py", "serve", "--port", str(port), "--workers", "1", "--drain", "2")
+    stage.processes.remove(server)
+    return server
+
+
+def terminate(server, port, token):
+    """Send SIGTERM. Return whether it served while its readiness was 503, its exit status, and the seconds to it."""
+    url = f"http://127.0.0.1:{port}"
+    began = time.monotonic()
+    server.send_signal(signal.SIGTERM)
+    wait_until(lambda: call(f"{url}/health/ready").status == 503, 2)
+    served = call(f"{url}{PATH}", token=token).status == 200
+    return served, server.wait(40), time.monotonic() - began
+
+
+def test_instances_behind_a_load_balancer_are_replaced_without_a_failure(stage, token, figure):
+    """SIGTERM of one of two, again and again, under load and with requests of a second."""
+    servers = {port: instance(stage, port) for port in (free_port(), free_port())}
+    ended, stops = threading.Event(), []
+
+    def restart(balancer):
+        try:
+            for number in range(RESTARTS):
+                port = list(servers)[number % 2]
+                stops.append(terminate(servers[port], port, token))
+                servers[port] = instance(stage, port)
+                wait_until(lambda: balancer.ready == set(servers), explain=stage.log_path.read_text)
+        finally:
+            ended.set()
+
+    try:
+        with Balancer(*servers) as balancer, ThreadPoolExecutor() as threads:
+            crowd, slow = Crowd(balancer.port, PATH, token, clients=8), SlowCrowd(balancer.port, PATH, token)
+            restarting = threads.submit(restart, balancer)
+            while not ended.is_set():
+                [each.result() for each in [threads.submit(one.run, 3) for one in (crowd, slow)]]
+            restarting.result()
+    finally:
+        for server in servers.values():
+            server.terminate()
+            server.wait(40)
+
+    figure(
+        "restarts; slowest from SIGTERM to the exit", f"{RESTARTS}; {max(stop[2] for stop in stops):.1f} s"
+    )
+    figure("requests, of a second, failed", f"{len(crowd.replies)}, {len(slow.replies)}, {balancer.refused}")
+    assert (set(crowd.statuses), set(slow.statuses), balancer.refused) == ({200}, {201}, 0)
+    assert {stop[:2] for stop in stops} == {(True, 0)}
+    assert max(stop[2] for stop in stops) < 30
+
+
+def test_a_refusal_by_a_limit_says_within_a_second_when_to_come_again(stage, figure):
+    """Eight clients send on: the first that is served again shows when the window has ended."""
+    token = stage.user("hasty")  # whom no other server has counted
+    url = stage.another_server(THROTTLE_USER="20/3s")
+    stage.wait_until_ready(url)
+    ends, replies = time.monotonic() + 8, []  # when it was sent, when it ended, status, Retry-After
+
+    def repeat(_client):
+        while time.monotonic() < ends:
+            began = time.monotonic()
+            reply = call(f"{url}{PATH}", token=token)
+            replies.append((began, time.monotonic(), reply.status, int(reply.headers.get("Retry-After", 0))))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(repeat, range(8)))
+    served = sorted((began, ended) for began, ended, status, _seconds in replies if status == 200)
+    refused = [
+        (began + seconds, ended + seconds, next((end for begin, end in served if begin > ended), None))
+        for began, ended, status, seconds in replies
+        if status == 429
+    ]
+    late = max(again - latest for _earliest, latest, again in refused if again)
+    early = max(earliest - again for earliest, _latest, again in refused if again)
+
+    figure("refused; Retry-After too short, too long by", f"{len(refused)}; {late:.2f}, {early:.2f} s")
+    assert {status for _began, _ended, status, _seconds in replies} == {200, 429}
+    assert late < 1
+    assert early < 1
 
 
 def test_half_sent_bodies_delay_nobody(stage, token, figure):

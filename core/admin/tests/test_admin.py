@@ -1,7 +1,6 @@
 """The admin site, its pages of the outbox and of the audit log."""
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -11,6 +10,7 @@ from uuid_utils.compat import uuid7
 from accounts.tests.factories import SessionFactory, UserFactory
 from core.audit import services as audit
 from core.audit.models import AuditEvent
+from core.db.base import key_at
 from core.outbox.models import OutboxMessage
 from core.tests.factories import AuditEventFactory, OutboxMessageFactory
 from core.tests.office import act, allow, browser_of, messages_of, queries_of, rows, url_of
@@ -81,10 +81,11 @@ def test_a_failed_message_can_be_retried(browser):
     assert message.due_at <= timezone.now()
 
 
-def test_a_retry_wakes_the_dispatcher(browser, monkeypatch):
+def test_a_retry_wakes_the_dispatcher(browser, monkeypatch, django_capture_on_commit_callbacks):
     woken = []
-    monkeypatch.setattr("core.outbox.admin.wake_up", lambda: woken.append(True))
-    act(browser, "retry", failed())
+    monkeypatch.setattr("core.outbox.services.wake_up", lambda: woken.append(True))
+    with django_capture_on_commit_callbacks(execute=True):
+        act(browser, "retry", failed())
 
     assert woken
 
@@ -215,8 +216,7 @@ def test_the_event_narrows_the_list(browser):
 def test_days_narrow_the_list_and_both_count(browser):
     def at(day):
         moment = datetime(2026, 3, day, 23, 59, tzinfo=UTC)
-        key = UUID(bytes=round(moment.timestamp() * 1000).to_bytes(6, "big") + uuid7().bytes[6:])
-        return AuditEventFactory(pk=key, created_at=moment)
+        return AuditEventFactory(pk=key_at(moment), created_at=moment)
 
     events = [at(day) for day in (1, 2, 3, 4)]
     response = browser.get(url_of(AuditEvent), {"from": "2026-03-02", "to": "2026-03-03"})
@@ -262,7 +262,8 @@ def test_the_queries_of_a_list_do_not_grow_with_its_rows(browser, factory):
 
 
 def test_counting_stops_where_it_would_take_long(browser, monkeypatch):
-    monkeypatch.setattr("core.admin.base.MAX_COUNTED_ROWS", 3)
+    for module in ("lists", "panels"):
+        monkeypatch.setattr(f"core.admin.{module}.MAX_COUNTED_ROWS", 3)
     for _ in range(5):
         OutboxMessageFactory()
 

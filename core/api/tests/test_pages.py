@@ -284,3 +284,11 @@ def test_the_script_takes_the_token_out_of_the_address_bar():
     assert "history.state" in script  # which survives a reload
     assert 'addEventListener("submit"' in script
     assert script.count("fetch(") == 1
+
+
+def test_the_home_page_and_the_description_are_true_without_the_example(client):
+    page = client.get("/").content.decode().lower()
+    document = client.get("/api/v1/schema", HTTP_ACCEPT="application/json").json()
+    first_line = document["info"]["description"].partition("\n")[0].lower()
+
+    assert "resource" not in page + first_line

@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from core.backups.catalogue import FORM, Backup, delete_expired, finished
+from core.backups.collector import BackupCollector
 from core.backups.findings import backup_findings
 from core.backups.programs import BackupError
 from core.files.storages.disk import DiskStorage
@@ -171,3 +172,47 @@ def test_a_backup_of_the_future_hides_no_age(place, configure):
         ("warning", f"the clock was wrong or is: {future}", True),
         ("failed", f"the newest is {name}", True),
     ]
+
+
+# --- metrics ---------------------------------------------------------------------------------------
+
+
+def gauges():
+    return {sample.name: sample.value for family in BackupCollector().collect() for sample in family.samples}
+
+
+def test_without_a_place_there_are_no_metrics():
+    assert gauges() == {}
+
+
+def test_a_place_without_backups_has_no_time(place):
+    assert gauges() == {"backup_place_readable": 1}
+
+
+def test_the_metrics_are_those_of_the_newest_backup_and_verification(place):
+    backup(place, hours=20, ok=True, proven_hours=10)
+    backup(place, hours=-48)
+    name = backup(place, hours=3, ok=False, proven_hours=2)
+
+    values = gauges()
+    made = timezone.now().timestamp() - values.pop("backup_last_timestamp_seconds")
+    verified = timezone.now().timestamp() - values.pop("backup_verified_timestamp_seconds")
+    assert (round(made / 3600), round(verified / 3600)) == (3, 2), name
+    assert values == {"backup_place_readable": 1, "backup_verification_ok": 0, "backup_restore_seconds": 12.5}
+
+
+def test_a_place_that_cannot_be_read_is_in_the_metrics(place, tmp_path, settings):
+    (tmp_path / "file").touch()
+    location = {"OPTIONS": {"location": str(tmp_path / "file")}}
+    settings.STORAGES = {**settings.STORAGES, "backups": {**settings.STORAGES["backups"], **location}}
+
+    assert gauges() == {"backup_place_readable": 0}
+
+
+def test_a_verification_that_is_damaged_is_in_the_metrics(place, tmp_path):
+    name = backup(place, hours=3, ok=True)
+    (tmp_path / name / "verification.json").write_text("{}")
+
+    values = gauges()
+    del values["backup_last_timestamp_seconds"]
+    assert values == {"backup_place_readable": 1, "backup_verification_ok": 0}

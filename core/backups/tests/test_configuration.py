@@ -5,6 +5,8 @@ import pytest
 from core.tests.interpreter import python
 from core.web.tests.test_environment import PRODUCTION, start
 
+pytestmark = pytest.mark.once
+
 SHOWN = """
 import config.settings as s
 print(s.BACKUPS.encrypt, s.BACKUPS.max_number, s.BACKUPS.max_days, s.STORAGES["backups"]["OPTIONS"]["location"],

@@ -7,17 +7,19 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.operations import DatabaseOperations
 from psycopg import Connection, OperationalError
 from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
 
-from core.web.names import resolver
 from core.web.request_context import TimeLimits, time_limits
+from core.web.resolver import resolver
 
 IDLE_SECONDS = 30.0
 # How long a statement of this module may take in a request, which then may have to wait for a new connection.
 CHECK_SECONDS = 1.0
 CONNECT_SECONDS = 2.0
+MAX_PARAMETERS = 65_535  # of a statement, in the protocol of PostgreSQL
 NAMES = [field.name for field in fields(TimeLimits) if field.name != "grace"]
 
 
@@ -53,6 +55,13 @@ class LimitedConnection(Connection[Any]):
             raise
 
 
+class Operations(DatabaseOperations):
+    """Operations in batches: a statement with bound parameters has a limit, which Django 5.2 takes for none."""
+
+    def bulk_batch_size(self, fields: Any, objs: Any) -> int:
+        return max(1, min(len(objs), MAX_PARAMETERS // max(1, len(fields))))
+
+
 Parent: Any = base.DatabaseWrapper  # its stubs leave out most of what is extended here
 
 
@@ -63,6 +72,7 @@ class DatabaseWrapper(Parent):
     IDLE_SECONDS, when a firewall may have dropped the connection without a message, a query tests it.
     """
 
+    ops_class = Operations
     last_checked = 0.0
     limits: TimeLimits | None = None
 

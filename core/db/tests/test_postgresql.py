@@ -162,3 +162,10 @@ def test_the_timeout_is_a_little_longer_than_the_time_limit_of_a_statement(limit
 
     assert connection.connection.timeout == timeout
     request_context.use_limits(request_context.DEFAULT_LIMITS)
+
+
+def test_a_batch_has_no_more_parameters_than_a_statement_may():
+    sizes = [connection.ops.bulk_batch_size(["pk"] * columns, range(100_000)) for columns in (1, 2, 70_000)]
+
+    assert sizes == [65_535, 32_767, 1]
+    assert connection.ops.bulk_batch_size(["pk"], range(3)) == 3

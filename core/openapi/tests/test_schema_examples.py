@@ -88,7 +88,7 @@ def keys_of(account, method, path):
     """The keys in the path: of a row of the account, or of the account itself."""
     user = User.objects.get(pk=account.user["id"])
     operation = f"{method} {VARIABLE.sub('{id}', path)}"
-    return matrix.keys(operation, user) if operation in matrix.declared_operations() else [user.pk]
+    return matrix.keys(operation, user) if operation in matrix.row_operations() else [user.pk]
 
 
 def pasted(account, operation, deliver):

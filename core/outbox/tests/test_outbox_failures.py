@@ -154,13 +154,56 @@ def test_a_late_worker_does_not_overwrite_what_the_next_one_does(monkeypatch, la
     assert message.lease_until > timezone.now()
 
 
-def test_what_kills_its_workers_is_given_up(handled):
-    message = SampleMessageFactory(attempts=outbox.MAX_ATTEMPTS)
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"attempts": 4, "crashes": 3}, (1, 4, Status.DONE)),
+        ({"attempts": 5, "crashes": 4}, (0, 5, Status.FAILED)),
+        ({"attempts": 7, "crashes": 0}, (1, 1, Status.DONE)),
+        ({"attempts": 8, "crashes": 0}, (0, 1, Status.FAILED)),
+    ],
+)
+def test_what_kills_its_workers_is_given_up(handled, values, expected):
+    message = SampleMessageFactory(lease_until=timezone.now() - timedelta(seconds=1), **values)
     outbox.drain()
     message.refresh_from_db()
 
-    assert (handled, message.status) == ([], Status.FAILED)
-    assert "given up" in message.last_error
+    assert (len(handled), message.crashes, message.status) == expected
+    assert ("given up" in message.last_error) == (not handled)
+
+
+def killed(*messages):
+    """Let a worker claim these, and be killed."""
+    for _message in messages:
+        claim()
+    pass_time(OutboxMessage, 61)
+    return messages
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_may_have_killed_its_worker_is_delivered_alone(handled):
+    killed(SampleMessageFactory(), SampleMessageFactory())
+    SampleMessageFactory(), SampleMessageFactory()
+
+    assert [outbox.drain() for _ in range(4)] == [1, 1, 2, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_what_may_have_killed_its_worker_one_is_delivered_at_a_time(handled):
+    killed(SampleMessageFactory(payload={"n": 1}), SampleMessageFactory(payload={"n": 2}))
+    claim()
+    SampleMessageFactory(payload={"n": 3}, due_at=timezone.now() - outbox.OVERDUE - timedelta(seconds=1))
+    outbox.drain()
+
+    assert handled == [{"n": 3}]
+
+
+def test_what_was_killed_again_is_behind_what_was_killed_with_it(handled):
+    first, second = killed(SampleMessageFactory(), SampleMessageFactory())
+    claim()
+    pass_time(OutboxMessage, 61)
+
+    assert [claim().pk, claim().pk] == [second.pk, first.pk]
 
 
 # --- afterwards -----------------------------------------------------------------------------------
@@ -177,6 +220,15 @@ def test_staff_can_start_a_failed_one_over(handled):
     message.refresh_from_db()
 
     assert (message.status, message.attempts, len(handled)) == (Status.DONE, 1, 2)
+
+
+def test_one_that_is_started_over_has_no_crashes(handled):
+    message = SampleMessageFactory(crashes=5, status=Status.FAILED, finished_at=timezone.now())
+    message.retry()
+    outbox.drain()
+    message.refresh_from_db()
+
+    assert (message.status, message.crashes) == (Status.DONE, 0)
 
 
 @pytest.mark.parametrize(

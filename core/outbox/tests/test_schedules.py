@@ -114,6 +114,35 @@ def test_a_restart_neither_runs_an_entry_again_nor_puts_it_off(follow, runs):
     assert len(runs) in {22, 23}
 
 
+@pytest.mark.parametrize(
+    ("schedule", "times"),
+    [
+        (60, 119),
+        (timedelta(hours=1), 1),
+        (crontab(minute="*/15"), 8),
+        (crontab(minute=30, hour=11), 0),
+        (crontab(minute=30, hour=12), 1),
+    ],
+)
+def test_after_the_clock_was_set_back_an_entry_runs_in_each_period(follow, runs, schedule, times):
+    """One of certain hours does not run again for those that are repeated."""
+    ScheduledTask.objects.create(name="entry", last_run_at=NOON - timedelta(seconds=29))
+    for half_minutes in range(2 * 120):
+        with time_machine.travel(NOON - timedelta(hours=1, seconds=-30 * half_minutes), tick=False):
+            follow(entry={"task": "test.task", "schedule": schedule})
+
+    assert len(runs) == times
+
+
+def test_a_small_difference_between_the_clocks_of_two_hosts_adds_no_run(follow, runs):
+    for seconds in range(0, 600, 5):
+        skew = 30 if seconds % 2 else 0
+        with time_machine.travel(NOON + timedelta(seconds=seconds - skew), tick=False):
+            follow(entry={"task": "test.task", "schedule": 60})
+
+    assert len(runs) <= 10
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_one_runs_it(follow, runs):
     ScheduledTask.objects.create(name="entry", last_run_at=timezone.now() - timedelta(minutes=2))

@@ -79,6 +79,10 @@ def test_the_admin_is_not_for_other_origins(client):
     assert "Access-Control-Allow-Origin" not in client.get("/admin/login/", HTTP_ORIGIN=ORIGIN).headers
 
 
+def test_the_pages_of_developers_are_not_for_other_origins(client):
+    assert "Access-Control-Allow-Origin" not in client.get("/dev/mails", HTTP_ORIGIN=ORIGIN).headers
+
+
 def test_a_setting_adds_headers_to_the_built_in_ones():
     show = "from django.conf import settings; print(*settings.CORS_ALLOW_HEADERS)"
     added = django_python(show, CORS_ALLOW_HEADERS="X-App-Version,x-device").stdout.split()

@@ -6,6 +6,8 @@ from core.tests.interpreter import ROOT, python
 from core.web.environment import Environment
 from core.web.service_urls import parse_broker, parse_redis
 
+pytestmark = pytest.mark.once
+
 GOOD_KEY = "k3yB1fP0zQ7vX9mT2sW8rD4gH6jL5nC1aE0uI3oY7bV9xZ2qM4wS8"
 IMPORT = "import config.settings"
 

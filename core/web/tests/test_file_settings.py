@@ -4,6 +4,8 @@ import pytest
 
 from core.web.tests.test_environment import start
 
+pytestmark = pytest.mark.once
+
 S3 = {"S3_BUCKET": "app", "S3_ACCESS_KEY_ID": "key", "S3_SECRET_ACCESS_KEY": "secret"}
 
 

@@ -53,6 +53,18 @@ def test_a_migration_that_waits_makes_it_unready(unseen):
     assert int(answer["Retry-After"]) >= 1
 
 
+def test_a_server_that_is_about_to_stop_is_not_ready(monkeypatch, tmp_path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    before = Client().get("/health/ready")
+    (tmp_path / "stopping").touch()
+    answer = Client().get("/health/ready")
+
+    assert (before.status_code, answer.status_code) == (200, 503)
+    assert answer.json()["status"] == "stopping"
+    assert {check["status"] for check in answer.json()["checks"].values()} == {"ok"}
+    assert int(answer["Retry-After"]) >= 1
+
+
 def test_migrations_once_applied_are_not_looked_for_again(unseen, django_assert_num_queries):
     Client().get("/health/ready")
     with django_assert_num_queries(1):

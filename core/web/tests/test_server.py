@@ -13,6 +13,8 @@ from django.conf import settings
 
 from core.tests.granian_server import SECONDS, Blocker, serving
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):

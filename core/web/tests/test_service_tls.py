@@ -17,6 +17,8 @@ from django.conf import settings as configured
 from core.tests.interpreter import ROOT, django_python
 from core.tests.tls import Authority
 
+pytestmark = pytest.mark.once
+
 REQUIRED, NONE = ssl.CERT_REQUIRED, ssl.CERT_NONE
 VERIFIED = "?ssl_cert_reqs=required&ssl_check_hostname=true"
 UNVERIFIED = "?ssl_cert_reqs=none&ssl_check_hostname=false"

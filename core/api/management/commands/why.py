@@ -12,6 +12,7 @@ from django.urls import Resolver404, resolve
 from core.api.caller import request_of, view_of
 from core.api.viewsets import BaseViewSet
 from core.db.access import access_of, is_declared
+from core.web.prompts import utf8
 
 READS = frozenset({"GET", "HEAD"})
 
@@ -25,10 +26,10 @@ class Command(BaseCommand):
         parser.add_argument("path", help="Such as /api/v1/resources/018f…, with a query or without")
 
     def handle(self, user: str, method: str, path: str, **_options: Any) -> None:
-        caller = user_named(user)
+        caller = user_named(utf8("USER", user))
         if caller.is_authenticated and not caller.is_active:
             raise CommandError(f"401: the account of {caller} is not active.")
-        view = view_at(path, method, caller)
+        view = view_at(utf8("PATH", path), method, caller)
         self.stdout.write(f"{type(view).__name__}.{view.action} as {caller or 'anonymous'}")
         for line in explained(view, method in READS):
             self.stdout.write(f"  {line}")

@@ -1,4 +1,3 @@
-import sys
 from argparse import ArgumentParser
 from functools import partial
 from typing import Any
@@ -9,6 +8,7 @@ from django.db import connection
 from core.backups import services as backups
 from core.backups.catalogue import find, place_of_backups
 from core.backups.programs import BackupError, ended_cleanly
+from core.web.prompts import require_terminal, typed
 
 
 class Command(BaseCommand):
@@ -37,10 +37,10 @@ class Command(BaseCommand):
         pending_mail = options["pending_mail"]
         if not interactive and pending_mail is None:
             raise CommandError("--noinput needs --pending-mail drop or --pending-mail keep.")
-        if interactive and not sys.stdin.isatty():
-            raise CommandError("This is not a terminal. Use --noinput.")
+        if interactive:
+            require_terminal()
         if pending_mail is None:
-            pending_mail = self.prompt("Emails that were pending in the backup: drop or keep? ")
+            pending_mail = typed(input, "Emails that were pending in the backup: drop or keep? ").strip()
             if pending_mail not in {"drop", "keep"}:
                 raise CommandError("Cancelled: that is neither drop nor keep.")
         try:
@@ -61,11 +61,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"The backup is whole: {manifest['madeAt']}, release {manifest['version']}, {len(manifest['files'])} files."
         )
-        if self.prompt(f"Everything in {database} will be replaced. Type the name of the backup: ") != name:
+        if (
+            typed(input, f"Everything in {database} will be replaced. Type the name of the backup: ").strip()
+            != name
+        ):
             raise CommandError("Cancelled: that is another name. Nothing was changed.")
-
-    def prompt(self, text: str) -> str:
-        try:
-            return input(text).strip()
-        except (EOFError, KeyboardInterrupt) as error:
-            raise CommandError("Cancelled.") from error

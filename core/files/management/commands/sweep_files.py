@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from core.files import services as files
 from core.files.models import StoredFile
+from core.web.progress import Progress
 
 # `keep` runs in the transaction of the row that refers to the file, which may be long.
 SETTLED_AFTER = timedelta(hours=1)
@@ -30,14 +31,7 @@ class Command(BaseCommand):
         # Before the records: each is older than its file and is deleted after it, so a file without one is not needed.
         present = set(files.storage.keys())
         orphans = present - {pk.hex for pk in StoredFile.objects.values_list("pk", flat=True).iterator()}
-        failed = 0
-        for key in orphans if not dry_run else ():
-            stored = StoredFile(pk=UUID(key))
-            try:
-                files.storage.delete(stored.name)
-            except OSError as error:
-                failed += 1
-                self.stderr.write(f"not deleted: {stored.name}: {error}")
+        failed = 0 if dry_run else self.delete(orphans)
         before = timezone.now() - SETTLED_AFTER
         settled = StoredFile.objects.filter(state=StoredFile.State.IN_USE, created_at__lt=before)
         with transaction.atomic():
@@ -50,6 +44,20 @@ class Command(BaseCommand):
         self.stdout.write(f"{done}: {count} files without a record, {unreferenced} that nothing points to.")
         if lost or failed:
             self.stdout.write(f"Lost: {len(lost)}. Not deleted: {failed}.")
+
+    def delete(self, orphans: set[str]) -> int:
+        """Delete the files of these keys from the storage. Return how many could not be deleted."""
+        failed = 0
+        with Progress(self.stdout, "files", len(orphans)) as progress:
+            for done, key in enumerate(orphans, start=1):
+                stored = StoredFile(pk=UUID(key))
+                try:
+                    files.storage.delete(stored.name)
+                except OSError as error:
+                    failed += 1
+                    self.stderr.write(f"not deleted: {stored.name}: {error}")
+                progress(done)
+        return failed
 
 
 def without_references(rows: QuerySet[StoredFile]) -> QuerySet[StoredFile]:

@@ -1,10 +1,13 @@
 """The development server: Django's, with static files by WhiteNoise and a greeting with the URLs to open."""
 
+import os
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as RunServer
+from django.core.management import call_command
 from django.core.management.base import CommandParser
+from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
 from core.web.demo import DEMO_ADMIN, DEMO_PASSWORD, DEMO_USER
 
@@ -14,10 +17,12 @@ GREETING = """
   {url}/             what this is
   {url}/api/docs     try the API in the browser
   {url}/admin/       the admin
+  {url}{emails}     the emails that were sent, and a sample of each
+  {url}/dev/requests  the requests, each with its SQL
   {url}/health/ready
 
   Demo logins, password {password}:  {user} (user)  {admin} (admin)
-  Emails appear in this terminal.
+  Emails appear in this terminal too.
 
 Paste this to log in and read the account:
 
@@ -32,12 +37,26 @@ class Command(RunServer):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
+        parser.add_argument(
+            "--prepare",
+            action="store_true",
+            help="migrate, and load the demo data into an empty database, first",
+        )
         parser.set_defaults(use_static_handler=False)
+
+    def run(self, **options: Any) -> None:
+        """Prepare the database in the process that watches the files, so that no change of a file migrates it."""
+        if options["prepare"] and DJANGO_AUTORELOAD_ENV not in os.environ:
+            call_command("migrate", verbosity=0, stdout=self.stdout)
+            call_command("seed", stdout=self.stdout)
+            self.stdout.flush()
+        super().run(**options)
 
     def on_bind(self, server_port: int) -> None:
         host = f"[{self.addr}]" if ":" in self.addr else self.addr
         values: dict[str, Any] = {
             "product": settings.PRODUCT_NAME,
+            "emails": "/dev/mails",
             "user": DEMO_USER,
             "admin": DEMO_ADMIN,
             "password": DEMO_PASSWORD,

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+
+from core.web.stopping import drain_first
 
 try:
     from granian import Granian
@@ -45,7 +48,7 @@ LOGGING = {
 
 
 class Command(BaseCommand):
-    help = "Serve the whole product. SIGTERM stops accepting, finishes what is running, and exits."
+    help = "Serve the whole product. SIGTERM stops accepting after the drain, finishes what is running, and exits."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
@@ -55,6 +58,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--threads", type=int, default=8, help="requests that each process runs at once")
         parser.add_argument("--max-memory", type=int, default=400, help="MiB; a process above it is replaced")
+        parser.add_argument(
+            "--drain",
+            type=int,
+            default=0,
+            metavar="SECONDS",
+            help="after SIGTERM, with a readiness of 503: longer than a load balancer needs to notice; default: 0",
+        )
 
     def handle(
         self,
@@ -64,12 +74,15 @@ class Command(BaseCommand):
         workers: int,
         threads: int,
         max_memory: int,
+        drain: int,
         **_options: Any,
     ) -> None:
         if Granian is None:
             raise CommandError("granian is not installed: pip install -r requirements/prod.txt")
         if min(workers, threads) < 1:
             raise CommandError("--workers and --threads must be at least 1.")
+        if drain < 0:
+            raise CommandError("--drain must be at least 0.")
         if max_memory < LEAST_MEMORY:
             raise CommandError(
                 f"--max-memory must be at least {LEAST_MEMORY} MiB: less is used from the start."
@@ -82,7 +95,7 @@ class Command(BaseCommand):
         os.environ["WEB_THREADS"] = str(threads)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
         try:
-            Granian(
+            server = Granian(
                 "config.rsgi:application",
                 address=host,
                 port=port,
@@ -101,7 +114,10 @@ class Command(BaseCommand):
                 workers_kill_timeout=DRAIN_SECONDS,
                 workers_max_rss=max_memory,
                 rss_samples=3,  # of 30 seconds each, so that one large response replaces no process
-            ).serve()
+            )
+            if drain:
+                server.on_startup(partial(drain_first, drain))  # which has set its handlers by then
+            server.serve()
         finally:
             shutil.rmtree(metrics_dir, ignore_errors=True)
 

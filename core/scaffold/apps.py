@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ScaffoldConfig(AppConfig):
+    name = "core.scaffold"
+    label = "core_scaffold"
