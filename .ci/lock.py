@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ def pins(name: str) -> set[str]:
 
 
 def write(upgrade: bool) -> None:
+    if shutil.which("uv") is None:
+        sys.exit("uv is missing, which resolves requirements: `make lock` installs it")
     for name in SOURCES:
         source = OVERRIDDEN.get(name, name)
         command = [
@@ -72,7 +75,8 @@ def write(upgrade: bool) -> None:
             command += ["--overrides", f"{name}.in"]
         if upgrade:
             command += ["--upgrade"]
-        subprocess.run(command, cwd=REQUIREMENTS, check=True)
+        if subprocess.run(command, cwd=REQUIREMENTS, check=False).returncode:
+            sys.exit(f"requirements/{name}.txt was not written: see the message of uv")
 
 
 def problems() -> list[str]:

@@ -2,11 +2,12 @@
 
 The working tree is the release before. A clone of it is adopted as in adopt.py, and its settings are changed. The next
 release changes a file that the product did not change, two that it did, one of them on the same line, the removed
-example, and adds a migration next to one of the product's. Fails where the merge is not what docs/adopting.md states,
-or the merged product does not pass its checks and tests.
+example, adds a migration next to one of the product's, and both have a new requirement. Fails where the merge is not
+what docs/adopting.md states, or the merged product does not pass its checks and tests.
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,11 +18,14 @@ from pathlib import Path
 
 from adopt import adopt, copy_tree, edit, git, run_tests, step
 
-SECONDS = 200
+SECONDS = 300
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 NEXT = "99.0.0"
 CONFLICT = re.compile(r"^<<<<<<< .*?\n(.*?)^=======\n.*?^>>>>>>> .*?\n", re.MULTILINE | re.DOTALL)
 SETTINGS, MODELS, EXAMPLE = "config/settings.py", "accounts/models.py", "resources"
 UNCHANGED = "core/web/text.py"
+REQUIREMENTS, LOCK = "requirements/base.in", "requirements/base.txt"
+OURS, THEIRS = "inflection", "uritemplate"  # which the locks have already: nothing is to be downloaded
 LINE = "\n# A line of the next release.\n"
 EMBEDDED = {
     "DATABASE_URL": "sqlite:///var/merge.sqlite3",
@@ -34,6 +38,14 @@ EMBEDDED = {
 def commit(folder: Path, message: str) -> None:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message)
+
+
+def require_package(folder: Path, package: str, *, at_the_end: bool) -> None:
+    """Add a requirement and make the locks anew, as `make lock` does, with the settings of this machine for uv."""
+    path = folder / REQUIREMENTS
+    text = path.read_text()
+    path.write_text(f"{text}{package}\n" if at_the_end else f"{package}\n{text}")
+    step(f"locks with {package}", folder, {**os.environ, **EMBEDDED, "PATH": PATH}, ".ci/lock.py")
 
 
 def manage(folder: Path, title: str, *arguments: str) -> None:
@@ -91,6 +103,7 @@ def next_release(project: Path, version: str) -> None:
         with (project / name).open("a") as file:
             file.write(LINE)
     (project / EXAMPLE / "added.py").write_text(LINE)
+    require_package(project, THEIRS, at_the_end=False)
     manage(project, "migration of the release", "makemigrations", "accounts", "--name", "motto")
     advisory = {"id": "CI-1", "severity": "high", "versions": [version], "fixed_in": NEXT, "text": "A text."}
     release(project, NEXT, [{**advisory, "files": [UNCHANGED, SETTINGS]}])
@@ -104,6 +117,7 @@ def adopted(project: Path, product: Path) -> None:
     adopt(product, EMBEDDED)
     edit(product / SETTINGS, "CELERY_TASK_TIME_LIMIT = 240\n", "CELERY_TASK_TIME_LIMIT = 300\n")
     manage(product, "migrations of the product", "makemigrations")
+    require_package(product, OURS, at_the_end=True)
     commit(product, "Adopt")
 
 
@@ -120,7 +134,7 @@ def resolve(product: Path) -> None:
 
 def require(product: Path, before: str, report: str) -> None:
     """Exit where the merged product is not as docs/adopting.md states."""
-    texts = {name: (product / name).read_text() for name in (SETTINGS, MODELS, UNCHANGED)}
+    texts = {name: (product / name).read_text() for name in (SETTINGS, MODELS, UNCHANGED, REQUIREMENTS)}
     own = git(product, "diff", "--name-only", before, "HEAD", "--", "billing", "crew", ".env")
     problems = {
         "the example is back": (product / EXAMPLE).exists(),
@@ -128,6 +142,9 @@ def require(product: Path, before: str, report: str) -> None:
         "the role or the column is missing": not ("SUPPORT = " in texts[MODELS] and "motto" in texts[MODELS]),
         "the settings are not those of both sides": "LIMIT = 300" not in texts[SETTINGS]
         or NEXT not in texts[SETTINGS],
+        "the requirements are not those of both sides": not (
+            {OURS, THEIRS} <= set(texts[REQUIREMENTS].split("\n"))
+        ),
         f"own files were changed: {own}": own,
         f"the report lacks a part:\n{report}": any(
             part not in report
@@ -136,6 +153,7 @@ def require(product: Path, before: str, report: str) -> None:
                 f"    {SETTINGS}\n",
                 "  accounts/migrations\n",
                 f"{EXAMPLE}/added.py",
+                f"made anew from the merged requirements:\n  {LOCK}\n",
             )
         ),
         "the branch of the product was changed": git(product, "rev-parse", "main") != before,
@@ -161,6 +179,7 @@ def main() -> int:
         resolve(product)
         require(product, before, report)
         upgrade(product, 0, "--check")
+        step("locks", product, EMBEDDED, ".ci/lock.py", "--check")
         manage(product, "check", "check", "--fail-level", "WARNING")
         manage(product, "makemigrations --check", "makemigrations", "--check", "--dry-run")
         run_tests("merged", product, "", "billing", "crew", "accounts/tests/test_login.py")

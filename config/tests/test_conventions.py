@@ -256,7 +256,7 @@ def test_only_listed_modules_start_a_program():
     starting = {path for path, name in imported() if name == "subprocess" and path.startswith(OWN)}
 
     backups = {f"core/backups/{name}.py" for name in ("postgresql", "programs", "services")}
-    others = {"core/scaffold/programs.py", "core/releases/git.py"}
+    others = {"core/scaffold/programs.py", "core/releases/programs.py"}
     assert starting == {"core/files/images.py", *others, *backups}
 
 

@@ -11,7 +11,7 @@ from core.releases.trees import Commit, Folder, Tree
 
 
 def state_of(root: Path, git: Git, remote: str, to: str = "") -> dict[str, Any]:
-    """Return what `manage.py upgrade --check --json` prints. Raises RecordError and GitError.
+    """Return what `manage.py upgrade --check --json` prints. Raises RecordError and ProgramError.
 
     `newest` is the release `to`, else the newest that was fetched, or None. The advisories are those of that release,
     or of the copy if it is not newer.

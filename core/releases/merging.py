@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.releases import locks
 from core.releases.conflicts import described, folders_above, folders_of, with_two_leaves
 from core.releases.git import Git, failure
 from core.releases.manifest import (
@@ -44,17 +45,19 @@ class Merged:
     not_taken: list[str] = field(default_factory=list)
     on_both_sides: list[str] = field(default_factory=list)
     two_leaves: list[str] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)  # locks
+    not_rebuilt: str = ""
     not_committed: str = ""
 
     @property
     def is_done(self) -> bool:
-        return not (self.conflicts or self.two_leaves or self.not_committed)
+        return not (self.conflicts or self.two_leaves or self.not_rebuilt or self.not_committed)
 
 
 def merge(root: Path, git: Git, remote: str, to: str) -> Merged | None:
     """Merge a release on the branch `upgrade-<version>`; return None if the copy has it already.
 
-    Raises Refusal, RecordError and GitError; then the branch and the files are as before.
+    Raises Refusal, RecordError and ProgramError; then the branch and the files are as before.
     """
     refuse_unready(root, git)
     product, current = product_of(Folder(root)), newest_release(Folder(root))
@@ -78,7 +81,7 @@ def merge(root: Path, git: Git, remote: str, to: str) -> Merged | None:
             f"{remote} has no tag v{current.version} with the {path_of(current.version)} of this copy"
         )
     merged = Merged(label, f"upgrade-{label}")
-    return on_branch(git, base, target.commit, merged, current.version)
+    return on_branch(root, git, base, target.commit, merged, current.version)
 
 
 def has(root: Path, git: Git, target: Fetched, product: str, *, by_version: bool) -> bool:
@@ -129,7 +132,7 @@ def fetched(git: Git, remote: str, look_up: Callable[[], Any]) -> Any:
     return look_up()
 
 
-def on_branch(git: Git, base: str, target: str, merged: Merged, current: str) -> Merged:
+def on_branch(root: Path, git: Git, base: str, target: str, merged: Merged, current: str) -> Merged:
     if git.commit_of(f"refs/heads/{merged.branch}"):
         raise Refusal(
             f"the branch {merged.branch} exists, of a run before. Go on there (git switch {merged.branch}), "
@@ -144,7 +147,7 @@ def on_branch(git: Git, base: str, target: str, merged: Merged, current: str) ->
             git.output(
                 "merge", "--strategy=ours", "--allow-unrelated-histories", "--no-edit", "-m", message, base
             )
-        run_merge(git, target, merged)
+        run_merge(root, git, target, merged)
     except BaseException:
         git.output("reset", "--hard", "--quiet")  # of a tree that had no changes
         git.output("switch", "--quiet", *start)
@@ -153,7 +156,7 @@ def on_branch(git: Git, base: str, target: str, merged: Merged, current: str) ->
     return merged
 
 
-def run_merge(git: Git, target: str, merged: Merged) -> None:
+def run_merge(root: Path, git: Git, target: str, merged: Merged) -> None:
     base = Commit(git, git.output("merge-base", "HEAD", target).strip()).blobs()
     here, release = Commit(git, "HEAD").blobs(), Commit(git, target).blobs()
     done = git.run(*MERGE, f"Merge release {merged.version}", target)
@@ -171,10 +174,12 @@ def run_merge(git: Git, target: str, merged: Merged) -> None:
     conflicts = unmerged(git)
     both_removed = [path for path, sides in conflicts.items() if sides == {1}]
     remove(git, {*merged.not_taken, *both_removed})
+    if any(release[path] != base.get(path) for path in release if path.startswith("requirements/")):
+        merged.rebuilt, merged.not_rebuilt = locks.rebuild(root, git, unmerged(git))
     merged.conflicts = unmerged(git)
     merged.on_both_sides = sorted(
         path
-        for path in base.keys() & here.keys() & release.keys() - merged.conflicts.keys()
+        for path in base.keys() & here.keys() & release.keys() - merged.conflicts.keys() - {*merged.rebuilt}
         if len({base[path], here[path], release[path]}) == 3
     )
     merged.two_leaves = with_two_leaves(release.keys() - base.keys() - here.keys(), own)

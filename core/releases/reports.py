@@ -42,6 +42,10 @@ def of_merge(merged: Merged) -> str:
         "Changed by the release, but removed here, so they stay removed", grouped(merged.not_taken)
     )
     lines += listed("Changed on both sides without a conflict; read these", merged.on_both_sides)
+    lines += listed("Locks that were made anew from the merged requirements", merged.rebuilt)
+    if merged.not_rebuilt:
+        lines += ["The locks could not be made anew. Fix this, then `make lock`, and `git commit` them:"]
+        lines += [f"  {line}" for line in merged.not_rebuilt.splitlines()]
     if merged.conflicts:
         lines += ["Conflicts. Edit each file, then `git add` it, and `git commit` at the end:"]
         lines += [f"  {line}" for line in described(merged.conflicts)]

@@ -4,8 +4,9 @@ import stat
 
 import pytest
 
-from core.releases.git import Git, GitError
+from core.releases.git import Git
 from core.releases.merging import merge
+from core.releases.programs import ProgramError
 from core.releases.tests.repositories import Repository
 
 pytestmark = pytest.mark.once
@@ -153,7 +154,7 @@ def test_a_merge_that_takes_too_long_is_ended_and_undone(project, tmp_path, kind
     hook(product, slow, "exec sleep 600")
     before = state(product)
 
-    with pytest.raises(GitError, match=f"`git {command}` took longer than 5 seconds"):
+    with pytest.raises(ProgramError, match=f"`git {command}` took longer than 5 seconds"):
         merge(product.folder, Git(product.folder, seconds=5), "upstream", "0.2.0")
     assert state(product) == before
 

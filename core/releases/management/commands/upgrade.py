@@ -9,9 +9,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.releases import reports
 from core.releases.checking import state_of
-from core.releases.git import Git, GitError
+from core.releases.git import Git
 from core.releases.manifest import RecordError
 from core.releases.merging import Refusal, merge
+from core.releases.programs import ProgramError
 
 STATUS = """
 Exit status of --check: 0 nothing to do, 1 there is a newer release, or an advisory concerns this copy, 2 it could not
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         root = Path(settings.BASE_DIR)
         try:
             status = self.check_copy(root, remote, to, as_json) if check else self.merge(root, remote, to)
-        except (RecordError, GitError, Refusal) as error:
+        except (RecordError, ProgramError, Refusal) as error:
             raise CommandError(str(error), returncode=2) from error
         if status:
             sys.exit(status)
