@@ -78,7 +78,7 @@ test-contract: base-env tools-env ## a short run of `make fuzz`, as a user, by t
 	@$(BIN)/python .ci/fuzz.py --only user --workers 1 --max-examples 2 --max-response-time 10 $(ARGS)
 	@$(BIN)/python .ci/fuzz.py --released --only user --workers 1 --phases examples,fuzzing --max-examples 2 --max-response-time 10 $(ARGS)
 
-check: dev-env prometheus-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, locks, audit
+check: dev-env prometheus-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, secrets, locks, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
@@ -97,6 +97,9 @@ check: dev-env prometheus-env ## lint, format, types, imports, private names, wo
 	@PATH="$(CURDIR)/.venv-prometheus/usr/bin:$$PATH"; cd deploy/prometheus && if command -v promtool >/dev/null; then \
 		promtool check config --syntax-only prometheus.yml && promtool test rules alerts_test.yml; \
 		else echo "ALERTS NOT CHECKED: promtool is missing; install Prometheus"; fi
+	@if command -v npm >/dev/null && git rev-parse --git-dir >/dev/null 2>&1; then $(call npm-install,$(CLIENTS)); cd $(CURDIR) && git ls-files -z | xargs -0 $(CLIENTS)/node_modules/.bin/secretlint && \
+		echo "secretlint: no key and no password in the files"; \
+		else echo "SECRETS NOT SCANNED: that needs git, and Node.js 20 or newer with npm"; fi
 	$(BIN)/python .ci/lock.py --check
 	$(BIN)/python -m pip --disable-pip-version-check check
 	$(BIN)/python .ci/audit.py
