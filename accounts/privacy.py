@@ -1,14 +1,31 @@
-"""Personal data of the accounts app, for the export."""
+"""Personal data of the accounts app, and of Django's apps, for the export and for `anonymize`."""
 
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session as BrowserSession
 from django.db.models import F
 
-from accounts.models import OneTimeToken, Session, User
+from accounts.models import Lockout, Mailbox, OneTimeToken, Session, User
 from accounts.serializers import UserSerializer
 from core.audit.models import AuditEvent
+from core.db.anonymization import derives, empties, preserves, replaces
 from core.db.privacy import exports
+
+empties(LogEntry, BrowserSession, OneTimeToken, Session, Lockout, Mailbox)
+for model in (ContentType, Group, Permission):
+    preserves(model)
+replaces(
+    User,
+    email=lambda number, _value: f"user{number}@example.com",
+    pending_email=lambda _number, _value: None,
+    name=lambda number, _value: f"User {number}",
+    password=lambda _number, _value: make_password(None),
+)
+derives(User, "search_text")(User.index_words)
 
 ACTIONS = {ADDITION: "addition", CHANGE: "change", DELETION: "deletion"}
 

@@ -7,6 +7,7 @@ from config.tests.sample_models import Note, NoteQuerySet
 from core.api import personal_data
 from core.api.routers import viewsets
 from core.api.row_access import model_of
+from core.backups.anonymization import plan
 from core.db.access import is_by_hand
 from core.db.privacy import covered
 
@@ -111,3 +112,7 @@ def test_no_row_keeps_a_user_from_being_erased():
     ]
 
     assert not protected, "\n".join(protected)
+
+
+def test_it_is_declared_what_anonymize_does_with_each_column():
+    assert plan()

@@ -1,14 +1,22 @@
-"""Personal data in the tables of core, for the export."""
+"""Personal data in the tables of core, for the export and for `anonymize`."""
 
 from typing import Any
 
 from django.db.models import F
 
+from core.api.models import StoredResponse
+from core.audit.models import AuditEvent
+from core.db.anonymization import empties, preserves
 from core.db.models import Change, OwnerVersion
 from core.db.owner_versions import current_version
 from core.db.privacy import exports
 from core.files.models import StoredFile
 from core.jobs.models import Job
+from core.outbox.models import Heartbeat, OutboxMessage, ScheduledTask
+
+empties(AuditEvent, Change, Heartbeat, Job, OutboxMessage, StoredResponse)
+preserves(ScheduledTask)
+preserves(StoredFile, "content_type")
 
 
 @exports("jobs", Job)
