@@ -11,10 +11,12 @@ FIGURES: list[tuple[str, str, str]] = []
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, request):
-    """The product for the tests of a module, with the variables of its ENVIRONMENT and its WORKER_APP."""
+    """The product for the tests of a module, with the variables of its ENVIRONMENT, its WORKER_APP and its
+    POSTGRES_OPTIONS."""
     variables = getattr(request.module, "ENVIRONMENT", {})
     app = getattr(request.module, "WORKER_APP", "config")
-    with staged(tmp_path_factory.mktemp("stage"), app, **variables) as running:
+    options = getattr(request.module, "POSTGRES_OPTIONS", ())
+    with staged(tmp_path_factory.mktemp("stage"), app, options=options, **variables) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -88,11 +88,16 @@ def through(url: str, proxy: Proxy) -> str:
 
 @contextmanager
 def staged(
-    folder: Any, worker_app: str = "config", kind: type[Stage] = Stage, **environment: str
+    folder: Any,
+    worker_app: str = "config",
+    kind: type[Stage] = Stage,
+    options: Iterable[str] = (),
+    **environment: str,
 ) -> Iterator[Stage]:
-    """Run a Stage of this class until the block ends, its worker with this Celery application."""
+    """Run a Stage of this class until the block ends, its worker with this Celery application, and its PostgreSQL with
+    these further options."""
     with ExitStack() as stack:
-        postgres = stack.enter_context(private_postgres(*DURABLE))
+        postgres = stack.enter_context(private_postgres(*DURABLE, *options))
         redis = stack.enter_context(private_redis())
         stage = kind(folder, postgres, redis, **environment)
         stage.worker_app = worker_app

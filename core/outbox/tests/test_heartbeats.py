@@ -128,7 +128,9 @@ def test_doctor_names_a_silent_program_and_its_cure(settings, broker, disk):
     found = finding("beat" if broker else "schedule")
 
     assert found["status"] == ("failed" if broker else "warning")
-    assert re.fullmatch(r"last heartbeat 3[0-5]\d s ago", found["text"])  # the doctor looks at other things before
+    assert re.fullmatch(
+        r"last heartbeat 3[0-5]\d s ago", found["text"]
+    )  # the doctor looks at other things before
     assert found["cure"].startswith("Start `celery -A config beat`" if broker else "Start `manage.py serve`")
     if broker:
         assert finding("worker")["text"] == "no heartbeat within a day"
