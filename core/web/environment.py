@@ -166,7 +166,7 @@ class Environment(Env):
         return default if value == "" else value
 
     def value_in_file(self, name: str, path: str, otherwise: Any) -> Any:
-        """Return the value in the file. The class of environs for it stops at the first error, and allows two values."""
+        """Return the value in the file. The class of environs for it stops at one error, and allows both values."""
         if os.environ.get(name):
             self.refuse(f"{name}_FILE", f"is set, and so is {name}: leave one of them out")
             return otherwise
