@@ -1,6 +1,6 @@
 """Render deploy/kubernetes, each overlay, and validate the objects against the schemas of Kubernetes.
 
-Rendering needs kubectl 1.27 or newer. Where there is none, this says so and passes: no package of PyPI has one.
+Rendering needs kubectl 1.27 or newer. Where there is none, this prints so and passes: no package of PyPI has one.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A smoke test of a release: is the product there, in this version, and does it refuse what it must?
+"""Smoke test of a release: the product is there, in this version, and refuses what it must.
 
     python3 .ci/smoke.py https://api.example.com --version 0.1.0
 
