@@ -19,7 +19,7 @@ COPY . .
 # The files get their production names here. The key is made for this line alone and signs nothing.
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" ALLOWED_HOSTS=localhost \
     python manage.py collectstatic --noinput --verbosity 0 \
- && mkdir -p media && chown 10001:10001 var media
+ && mkdir -p media backups && chown 10001:10001 var media backups
 USER 10001:10001
 EXPOSE 8000
 # Asks by an allowed name: the server refuses any other, its own address included.

@@ -19,8 +19,8 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words lock release mutants fuzz bench clean base-env prod-env \
-	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env prometheus-env \
+.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench clean base-env prod-env \
+	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env caddy-env kubectl-env prometheus-env \
 	next-env pgbouncer-env
 
 help: ## list the targets
@@ -55,8 +55,8 @@ test-faults-slow: dev-env services-env ## those that take minutes each
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py
 
-test-proxy: dev-env nginx-env ## the product behind nginx, set up by docs/deployment.md; then each block of docs/tutorial.md
-	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py $(ARGS)
+test-proxy: dev-env nginx-env caddy-env ## the product behind nginx and Caddy, set up by docs/deployment.md and deploy/compose; then each block of docs/tutorial.md
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py config/tests/behind_caddy.py $(ARGS)
 	@$(BIN)/python .ci/tutorial.py
 
 test-browser: base-env browser-env chromium-env npm-env ## the client of docs/api.md, the admin and the pages of developers, in a real Chromium (ARGS='-k reload')
@@ -78,7 +78,7 @@ test-contract: base-env tools-env ## a short run of `make fuzz`, as a user, by t
 	@$(BIN)/python .ci/fuzz.py --only user --workers 1 --max-examples 2 --max-response-time 10 $(ARGS)
 	@$(BIN)/python .ci/fuzz.py --released --only user --workers 1 --phases examples,fuzzing --max-examples 2 --max-response-time 10 $(ARGS)
 
-check: dev-env prometheus-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, secrets, locks, audit
+check: dev-env tools-env prometheus-env kubectl-env caddy-env ## lint, format, types, imports, private names, words, migrations, deployment, schema, files, secrets, locks, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(EMBEDDED) DEBUG=true $(BIN)/mypy
@@ -90,8 +90,8 @@ check: dev-env prometheus-env ## lint, format, types, imports, private names, wo
 	$(EMBEDDED) DEBUG=true $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(EMBEDDED) DEBUG=true $(BIN)/python .ci/contract.py
 	$(BIN)/python .ci/words.py --product --list
-	$(BIN)/hadolint Dockerfile
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml .devcontainer/docker-compose.yml
+	$(BIN)/hadolint Dockerfile $(wildcard deploy/compose/*.Dockerfile)
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml .devcontainer/docker-compose.yml $(wildcard deploy/compose/*.yml)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@PATH="$(CURDIR)/.venv-prometheus/usr/bin:$$PATH"; cd deploy/prometheus && if command -v promtool >/dev/null; then \
@@ -100,12 +100,21 @@ check: dev-env prometheus-env ## lint, format, types, imports, private names, wo
 	@if command -v npm >/dev/null && git rev-parse --git-dir >/dev/null 2>&1; then $(call npm-install,$(CLIENTS)); cd $(CURDIR) && git ls-files -z | xargs -0 $(CLIENTS)/node_modules/.bin/secretlint && \
 		echo "secretlint: no key and no password in the files"; \
 		else echo "SECRETS NOT SCANNED: that needs git, and Node.js 20 or newer with npm"; fi
+	@PATH="$(CURDIR)/.venv-caddy/usr/bin:$$PATH"; ! test -e deploy/compose/Caddyfile || if command -v caddy >/dev/null; then \
+		found=$$(DOMAIN=api.example.com ACME_EMAIL=ops@example.com caddy validate --config deploy/compose/Caddyfile 2>&1) && \
+		echo "deploy/compose/Caddyfile is valid" || { echo "$$found"; exit 1; }; else echo "CADDYFILE NOT CHECKED: caddy is missing; install Caddy"; fi
+	$(BIN)/python .ci/manifests.py
+	@$(MAKE) --no-print-directory sbom
 	$(BIN)/python .ci/lock.py --check
 	$(BIN)/python -m pip --disable-pip-version-check check
 	$(BIN)/python .ci/audit.py
 
 words: dev-env ## count words and docstrings against the conventions (ARGS='--list core/jobs')
 	-@$(BIN)/python .ci/words.py $(ARGS)
+
+sbom: tools-env ## write the bill of materials of what production installs, as CycloneDX, to sbom.cdx.json
+	@.venv-tools/bin/cyclonedx-py requirements requirements/prod.txt --output-reproducible --output-format JSON --output-file sbom.cdx.json && \
+		echo "sbom.cdx.json has $$(grep -c '"purl"' sbom.cdx.json) packages"
 
 lock: dev-env ## write requirements/*.txt from *.in (ARGS=--upgrade takes newer versions)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock.py $(ARGS)
@@ -124,7 +133,7 @@ bench: prod-env bench-env express-env wrk-env ## measure this project beside its
 		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## remove the environments, the local database and every cache
-	rm -rf .venv .venv-prometheus .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
+	rm -rf sbom.cdx.json .venv .venv-prometheus .venv-caddy .venv-kubectl .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
 	rm -rf benchmarks/peers/express/node_modules clients/node_modules clients/generated
 	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -192,6 +201,20 @@ prometheus-env:
 		echo "Installing Prometheus into .venv-prometheus …" && mkdir -p .venv-prometheus && cd .venv-prometheus && \
 		{ apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } >/dev/null 2>&1 && \
 		for package in prometheus_*.deb; do dpkg-deb --extract "$$package" .; done; rm -f prometheus_*.deb; } || true
+
+# The proxy of deploy/compose, unpacked for the same reason.
+caddy-env:
+	@test -x .venv-caddy/usr/bin/caddy || command -v caddy >/dev/null || ! command -v apt-get >/dev/null || { \
+		echo "Installing Caddy into .venv-caddy …" && mkdir -p .venv-caddy && cd .venv-caddy && \
+		{ apt-get download -qq caddy || { apt-get update -qq && apt-get download -qq caddy; }; } >/dev/null 2>&1 && \
+		for package in caddy_*.deb; do dpkg-deb --extract "$$package" .; done; rm -f caddy_*.deb; } || true
+
+# Renders deploy/kubernetes. That of Debian 12 is too old, which .ci/manifests.py says; that of Debian 13 is not.
+kubectl-env:
+	@test -x .venv-kubectl/usr/bin/kubectl || command -v kubectl >/dev/null || ! command -v apt-get >/dev/null || { \
+		echo "Installing kubectl into .venv-kubectl …" && mkdir -p .venv-kubectl && cd .venv-kubectl && \
+		{ apt-get download -qq kubernetes-client || { apt-get update -qq && apt-get download -qq kubernetes-client; }; } >/dev/null 2>&1 && \
+		for package in kubernetes-client_*.deb; do dpkg-deb --extract "$$package" .; done; rm -f kubernetes-client_*.deb; } || true
 
 # The browser and its driver. Without root the run says how to install them.
 chromium-env:

@@ -23,7 +23,7 @@ from core.web.service_urls import broker_connection, broker_options
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
-env = Environment()
+env = Environment(BASE_DIR)
 env.read_env(str(BASE_DIR / ".env"))
 
 # --- mode and keys ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 Imported by config/settings.py before Django is ready, so this module uses neither models nor settings.
 """
 
+import os
 import re
 from email.errors import ObsoleteHeaderDefect
 from email.policy import default as default_policy
@@ -19,6 +20,8 @@ from core.web.service_urls import parse_broker, parse_database, parse_redis, spl
 
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
+
+MAX_FILE_BYTES = 64 * 1024  # of the value of a variable
 
 EXAMPLE_SECRETS = ("change-me", "changeme", "example", "insecure", "your-secret", "secret-key")
 MIN_SECRET_LENGTH = 50
@@ -110,11 +113,36 @@ def parse_sender(text: str) -> str:
     return text
 
 
-class Environment(Env):
-    """Environment variables, all read before any is reported, so that one start shows every mistake."""
+def read_value(path: Path) -> str:
+    """Return the text of a file without the newline at its end. Raises EnvError if it cannot be a value."""
+    try:
+        if not path.is_file():  # a pipe, for one, can be read by one process only
+            raise EnvError(f"names no file: {path}")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise EnvError(f"names a file that cannot be read: {path}: {error.strerror}") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise EnvError(f"names a file of more than {MAX_FILE_BYTES // 1024} KiB: {path}")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise EnvError(f"names a file that is not UTF-8: {path}") from error
+    value = text.removesuffix("\n").removesuffix("\r")
+    if not value or "\0" in value:
+        raise EnvError(f"names a file that {'holds a NUL byte' if value else 'is empty'}: {path}")
+    return value
 
-    def __init__(self) -> None:
+
+class Environment(Env):
+    """Environment variables, all read before any is reported, so that one start shows every mistake.
+
+    The value of each may be in a file, which `NAME_FILE` names: relative to `folder`.
+    """
+
+    def __init__(self, folder: Path = Path()) -> None:
         super().__init__(eager=False)
+        self.folder = folder
         for name, parser in (
             ("rate", parse_rate),
             ("database", parse_database),
@@ -133,7 +161,20 @@ class Environment(Env):
     def _get_value(self, env_key: str, default: Any) -> Any:
         """Return the default for an empty variable: compose files and CI pass unset variables as empty ones."""
         value = super()._get_value(env_key, default)
+        if path := os.environ.get(f"{env_key}_FILE"):
+            value = self.value_in_file(env_key, path, value)
         return default if value == "" else value
+
+    def value_in_file(self, name: str, path: str, otherwise: Any) -> Any:
+        """Return the value in the file. The class of environs for it stops at one error, and allows both values."""
+        if os.environ.get(name):
+            self.refuse(f"{name}_FILE", f"is set, and so is {name}: leave one of them out")
+            return otherwise
+        try:
+            return read_value(self.folder / path)
+        except EnvError as error:
+            self.refuse(f"{name}_FILE", str(error))
+            return otherwise
 
     def accepted_keys(self, name: str, *, checked: bool) -> list[str]:
         """Read the keys that verify but do not sign. With `checked`, refuse weak ones."""
@@ -163,6 +204,8 @@ class Environment(Env):
             for name, messages in errors.items():
                 text = " ".join(str(message) for message in messages)
                 missing = "not set" in text
+                if missing and f"{name}_FILE" in self.problems:
+                    continue
                 self.problems[name] = f"is not set: {PURPOSES.get(name, text)}" if missing else text
         if self.problems:
             lines = "\n".join(f"  {name} {reason}" for name, reason in sorted(self.problems.items()))
