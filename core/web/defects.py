@@ -94,7 +94,7 @@ def start(program: Program) -> Callable[[], None]:
         send_client_reports=False,
         before_send=scrub,
     )
-    sentry_sdk.set_tag("program", program)
+    sentry_sdk.get_global_scope().set_tag("program", program)  # for all threads
     logging.getLogger().addHandler(DefectHandler(logging.WARNING))
     return stop
 
