@@ -10,12 +10,19 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown
+from celery.signals import (
+    beat_embedded_init,
+    beat_init,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+)
 from celery.utils.log import LoggingProxy, get_multiprocessing_logger
 from django.conf import settings
 
 from core.web import log_stream
 from core.web.logs import write_in_background
+from core.web.observation import observe, stop_observing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -53,7 +60,19 @@ def configure_worker_logging(**_kwargs: object) -> None:
         sys.__stdout__ = LoggingProxy(logging.getLogger("celery.redirected"), logging.INFO)  # type: ignore[misc, assignment]
 
 
+@worker_process_init.connect
+def observe_tasks(**_kwargs: object) -> None:
+    observe("worker")
+
+
+@beat_embedded_init.connect
+@beat_init.connect
+def observe_schedule(**_kwargs: object) -> None:
+    observe("beat")
+
+
 @worker_process_shutdown.connect
 def write_last_lines(**_kwargs: object) -> None:
     """Write what a process of the pool still has: it ends without the functions of `atexit`."""
+    stop_observing()
     log_stream.stderr.drain()

@@ -1,7 +1,6 @@
 """The one settings module. Every value that differs between machines comes from the environment."""
 
 import logging
-import os
 from datetime import timedelta
 from email.utils import formataddr
 from pathlib import Path
@@ -18,6 +17,7 @@ from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
+from core.web.observation import sentry_dsn, share_metrics_folder, traces_enabled
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -284,10 +284,11 @@ if DEBUG:
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(0, 65535))  # of a worker; 0: none
-# prometheus_client reads the variable itself: it takes an empty one for the current directory, and makes no folder.
-if metrics_folder := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(BASE_DIR / metrics_folder)
-    env.make_folder("PROMETHEUS_MULTIPROC_DIR", BASE_DIR / metrics_folder)
+share_metrics_folder(env, BASE_DIR)
+TRACES_ENABLED = traces_enabled(env)
+SENTRY_DSN = sentry_dsn(env)
+SENTRY_ENVIRONMENT: str = env.str("SENTRY_ENVIRONMENT", "") or ("development" if DEBUG else "production")
+SENTRY_RELEASE: str = env.str("SENTRY_RELEASE", "") or VERSION
 SLOW_STATEMENT_MS = env.int("SLOW_STATEMENT_MS", 500, validate=validate.Range(0))  # 0: none is logged
 LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
 FORMATS = validate.OneOf(["json", "console"])

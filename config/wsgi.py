@@ -1,10 +1,15 @@
 import os
 
+import django
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from core.web.observation import observe
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+django.setup()
+observe("web")  # before Django loads the middlewares
 django_application = get_wsgi_application()
 
 from core.outbox.dispatcher import dispatcher  # noqa: E402 - it reads the settings

@@ -18,8 +18,9 @@ class DbConfig(AppConfig):
         import_module("core.db.migration_checks")
         import_module("core.db.owner_versions")
         import_module("core.db.change_triggers")
-        import_module("core.db.queues")  # this and the next add to the metrics
+        import_module("core.db.queues")  # this and the next two add to the metrics
         import_module("core.db.connections")
+        import_module("core.db.circuits")
         import_module("core.db.slow_statements")
         triggers = import_module("core.db.triggers")
         pre_migrate.connect(triggers.before_migrations, sender=self)

@@ -27,6 +27,7 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from core.web import request_context as context
+from core.web import traces
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,9 @@ class LeasedModel(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Since the last progress")
     last_error = models.TextField(blank=True, default="", help_text="For staff")
     request_id = models.CharField(max_length=64, blank=True, default="")
+    trace_parent = models.CharField(
+        max_length=55, blank=True, default="", db_default="", help_text="The span that wrote it, if traced"
+    )
     due_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_id = models.UUIDField(null=True, blank=True)
@@ -197,11 +201,12 @@ def work_on(
 
 @contextmanager
 def caused_by(row: Any, *, user_id: str | None = None, **names: str) -> Iterator[None]:
-    """Run the block in the name of the request that the row comes from, with `names` in its log lines."""
+    """Run the block in the name of the request that the row comes from, in its trace, with `names` in its log lines."""
     token = context.current.set(context.RequestContext(request_id=row.request_id, user_id=user_id))
     bound = structlog.contextvars.bind_contextvars(**names)
     try:
-        yield
+        with traces.continued(row.trace_parent, f"{row._meta.model_name} {row.kind}", row.request_id):
+            yield
     finally:
         structlog.contextvars.reset_contextvars(**bound)
         context.current.reset(token)

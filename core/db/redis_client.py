@@ -4,6 +4,7 @@ The settings import this module, so it reads none.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -16,6 +17,8 @@ from core.web.resolver import resolver
 log = structlog.get_logger(__name__)
 
 BREAKER_SECONDS = 5.0
+# Called with BREAKER_SECONDS when a circuit opens. The metrics are added here: they read the settings.
+listeners: list[Callable[[float], None]] = []
 
 
 class BoundedLookup:
@@ -72,6 +75,8 @@ class BreakerPool(redis.ConnectionPool):
         if now >= self.open_until:
             self.open_until = now + BREAKER_SECONDS
             log.warning("redis_is_away", seconds=BREAKER_SECONDS)
+            for listener in listeners:
+                listener(BREAKER_SECONDS)
 
 
 def caches_at(url: str, timeout: float) -> dict[str, Any]:

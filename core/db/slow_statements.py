@@ -10,6 +10,8 @@ import structlog
 from django.conf import settings
 from django.db.backends.signals import connection_created
 
+from core.web.metrics import executed
+
 log = structlog.get_logger(__name__)
 
 PLACEHOLDERS = re.compile(r"%s(?:, %s)+")
@@ -22,7 +24,9 @@ def fingerprint(sql: str) -> str:
 
 
 def log_slow(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-    """Execute a statement as a wrapper of Django's. One of SLOW_STATEMENT_MS or more is logged, without its values."""
+    """Execute a statement as a wrapper of Django's, and count it. One of SLOW_STATEMENT_MS or more is logged, without
+    its values."""
+    executed.number += 1
     began = time.perf_counter()
     try:
         return execute(sql, params, many, context)

@@ -28,7 +28,7 @@ from core.files import services as files
 from core.jobs.models import Job
 from core.jobs.runner import JobCancelled, Run
 from core.outbox.dispatcher import dispatcher
-from core.web import metrics
+from core.web import metrics, traces
 from core.web import request_context as context
 from core.web.errors import ApiError, translate
 from core.web.logs import log_on_commit
@@ -80,7 +80,8 @@ def enqueue_job(*, user: Any, kind: str, parameters: dict[str, Any], **files: An
         type(user)._default_manager.select_for_update(no_key=True).get(pk=user.pk)
         if Job.objects.filter(user=user, finished_at=None).count() >= MAX_UNFINISHED:
             raise TooManyJobs
-        values = {"kind": kind, "parameters": parameters, "request_id": context.current.get().request_id}
+        cause = {"request_id": context.current.get().request_id, "trace_parent": traces.trace_parent()}
+        values = {"kind": kind, "parameters": parameters, **cause}
         job = Job.objects.create(user=user, role=user.role, **values, **files)
         audit.record("job.queued", actor_id=user.pk, target=job, changes={"kind": [None, kind]})
         transaction.on_commit(wake_up)

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self.events: dict[str, threading.Event] = {}
+        self.causes: dict[str, Context] = {}  # of the latest wake-up of each task
         self.any = threading.Event()  # set with each of them, for the thread that publishes
         self.stopping = threading.Event()
         self.threads: list[threading.Thread] = []
@@ -46,6 +48,7 @@ class Dispatcher:
         """
         if settings.CELERY_BROKER_URL:
             self.start()
+            self.causes[task] = copy_context()
         self.events[task].set()
         self.any.set()
 
@@ -81,7 +84,7 @@ class Dispatcher:
             for task, event in self.events.items():
                 if event.is_set():
                     event.clear()
-                    publish(task)
+                    self.causes.pop(task, Context()).run(publish, task)
 
     def run_when_woken(self, task: str) -> None:
         event = self.events[task]
@@ -108,6 +111,7 @@ class Dispatcher:
 
 
 def publish(task: str) -> None:
+    """Send the message. It runs in the context of a request that has caused it, and so in its trace."""
     try:
         current_app.send_task(task, expires=60, retry=False, ignore_result=True)
     except Exception as error:  # the schedule runs the task later

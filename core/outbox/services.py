@@ -23,7 +23,7 @@ from core.audit import services as audit
 from core.db.leases import BUDGET_SECONDS, Lease, caused_by, work_on
 from core.outbox.dispatcher import dispatcher
 from core.outbox.models import OutboxMessage
-from core.web import metrics
+from core.web import metrics, traces
 from core.web import request_context as context
 from core.web.registry import Registry
 from core.web.text import error_text
@@ -66,6 +66,7 @@ def enqueue(kind: str, payload: dict[str, Any], *, expires_in: timedelta | None 
         created_at=now,
         expires_at=now + expires_in if expires_in else None,
         request_id=context.current.get().request_id,
+        trace_parent=traces.trace_parent(),
     )
     transaction.on_commit(wake_up)
     return message

@@ -152,11 +152,8 @@ def translate(exc: BaseException) -> ApiError | None:
     for kinds, code in EXPECTED:
         if isinstance(exc, kinds):
             return ApiError(code)
-    if isinstance(exc, OperationalError | InterfaceError) or is_read_only(exc):
-        report_unavailable("database_unavailable", exc)
-        return ApiError("SERVICE_UNAVAILABLE", retry_after=UNAVAILABLE_RETRY_SECONDS)
-    if is_exhausted(exc):
-        report_unavailable("resources_exhausted", exc)
+    if is_unavailable(exc):
+        report_unavailable("resources_exhausted" if is_exhausted(exc) else "database_unavailable", exc)
         return ApiError("SERVICE_UNAVAILABLE", retry_after=UNAVAILABLE_RETRY_SECONDS)
     if isinstance(exc, IntegrityError) and is_unique_violation(exc):
         return ApiError("CONFLICT")
@@ -174,6 +171,11 @@ EXPECTED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
     (RequestDataTooBig, "PAYLOAD_TOO_LARGE"),
     ((SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError), "MALFORMED_REQUEST"),
 )
+
+
+def is_unavailable(exc: BaseException) -> bool:
+    """Return whether the database is lost or refuses writes, or the machine has nothing left."""
+    return isinstance(exc, OperationalError | InterfaceError) or is_read_only(exc) or is_exhausted(exc)
 
 
 def is_read_only(exc: BaseException) -> bool:

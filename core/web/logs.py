@@ -12,7 +12,7 @@ import orjson
 import structlog
 from django.db import transaction
 
-from core.web import log_stream
+from core.web import log_stream, traces
 from core.web import request_context as context
 
 # Loggers that at DEBUG write request headers and signed addresses.
@@ -20,10 +20,12 @@ SECRETIVE = ("boto3", "botocore", "s3transfer", "urllib3")
 
 
 def add_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Add the id and the user of the request that caused this line, also in the worker."""
+    """Add the id and the user of the request that caused this line, also in the worker, and the trace if any."""
     request = context.current.get()
     event.setdefault("requestId", request.request_id or None)
     event.setdefault("userId", request.user_id)
+    if traces.recorder is not None and (trace_id := traces.recorder.trace_id()):
+        event.setdefault("traceId", trace_id)
     return event
 
 

@@ -4,8 +4,11 @@ import hmac
 import ipaddress
 import os
 import platform
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import django
@@ -17,12 +20,13 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client.core import InfoMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from core.web.client_address import client_ip
@@ -33,6 +37,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 requests_total = Counter("http_requests_total", "Finished requests", ["method", "route", "status"])
 request_seconds = Histogram("http_request_seconds", "Time to the response", ["route"], buckets=BUCKETS)
+statements_total = Counter("http_request_statements_total", "Statements of finished requests", ["route"])
 outbox_total = Counter("outbox_messages_total", "Outbox messages handled", ["kind", "outcome"])
 jobs_total = Counter("jobs_total", "Runs of jobs that ended", ["kind", "outcome"])
 job_seconds = Histogram(
@@ -40,6 +45,18 @@ job_seconds = Histogram(
 )
 cached_responses_total = Counter("cached_responses_total", "Lists looked up in the cache", ["outcome"])
 logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
+
+# Of the server of `manage.py serve`: each process writes its gauges once a second.
+server_requests = Gauge(
+    "server_requests", "Requests that run or wait for a thread", multiprocess_mode="livesum"
+)
+server_threads = Gauge("server_threads", "Requests that can run at once", multiprocess_mode="livesum")
+refused_total = Counter("server_refused_requests_total", "Requests that no thread took", ["status"])
+# Of the circuit breaker in front of Redis (core/db/redis_client.py).
+circuit_opened_total = Counter("redis_circuit_opened_total", "Times that Redis was given up for some seconds")
+circuit_open_until = Gauge(
+    "redis_circuit_open_until_timestamp_seconds", "When Redis is tried again", multiprocess_mode="max"
+)
 
 limited_total = Counter("rate_limited_requests_total", "Requests beyond a rate limit", ["scope"])
 
@@ -49,16 +66,27 @@ build_registry = CollectorRegistry()
 log = structlog.get_logger(__name__)
 
 
+class StatementCounter(threading.local):
+    """The number of statements of the current request. Each is an addition, and a request is one step of the metric."""
+
+    number = 0
+
+
+executed = StatementCounter()
+
+
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     # A client can invent methods; the set of labels must be bounded.
-    total, lengths = series(method if method in METHODS else "other", route, status)
+    total, lengths, statements = series(method if method in METHODS else "other", route, status)
     total.inc()
     lengths.observe(seconds)
+    statements.inc(executed.number)
 
 
 @cache
-def series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    return requests_total.labels(method, route, str(status)), request_seconds.labels(route)
+def series(method: str, route: str, status: int) -> tuple[Counter, Histogram, Counter]:
+    total = requests_total.labels(method, route, str(status))
+    return total, request_seconds.labels(route), statements_total.labels(route)
 
 
 class BuildCollector(Collector):
@@ -89,11 +117,23 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
 
 def counters_of_processes() -> CollectorRegistry:
     """Return the counters of all processes of this program."""
-    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
         return PROCESS_REGISTRY
+    remove_gauges_of_the_dead(Path(folder))
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
     return registry
+
+
+def remove_gauges_of_the_dead(folder: Path) -> None:
+    """Remove the gauges of processes that have ended: they would count for ever. A killed process cannot do it."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):  # another process has removed them
+                mark_process_dead(pid, str(folder))
 
 
 def may_read(request: HttpRequest) -> bool:

@@ -90,6 +90,7 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
+        metrics.executed.number = 0
         normalize_scheme(request)
         caller = context.RequestContext(
             request_id=context.request_id_of(request.META),
@@ -166,9 +167,11 @@ def finish(
     # The catch-all pattern and that of the home page are both empty.
     route = (match and match.route) or ("home" if request.path_info == "/" else "unmatched")
     metrics.observe_request(request.method or "", route, response.status_code, seconds)
+    current = context.current.get()
     log_request(
         requestId=caller.request_id,
-        userId=context.current.get().user_id,
+        userId=current.user_id,
+        **({"traceId": current.trace_id} if current.trace_id else {}),
         duration=round(seconds * 1000, 1),
         method=request.method,
         path=request.path,  # never the query string: it may contain a secret

@@ -22,6 +22,7 @@ class RequestContext:
     peer_address: str | None = None
     user_agent: str = ""
     user_id: str | None = None
+    trace_id: str | None = None  # where traces are recorded
 
     @property
     def limit_address(self) -> str | None:
@@ -44,6 +45,12 @@ def request_id_of(meta: Mapping[str, str]) -> str:
 def identify(user_id: Any) -> None:
     """Add the user of this request to the log lines that follow. The middleware resets the context."""
     current.set(replace(current.get(), user_id=str(user_id)))
+
+
+def identify_trace(trace_id: str | None) -> str:
+    """Add the trace of this request to its access line, as `identify` adds its user. Return the id of the request."""
+    current.set(replace(current.get(), trace_id=trace_id))
+    return current.get().request_id
 
 
 @dataclass(frozen=True, slots=True)

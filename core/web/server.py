@@ -21,6 +21,7 @@ from corsheaders.middleware import CorsMiddleware
 from django.http import HttpRequest, HttpResponse
 from granian.rsgi import ProtocolError
 
+from core.web import metrics
 from core.web import request_context as context
 from core.web.bodies import BodyCounter, read_body
 from core.web.errors import ApiError, error_response, is_exhausted
@@ -33,6 +34,7 @@ HOT_THREADS = 2
 HOT_WAIT_SECONDS = 0.05
 MAX_WAIT_SECONDS = 2.0
 MAX_WAITING = 200  # requests of one process that wait for a thread
+REPORT_SECONDS = 1.0
 SEND_SECONDS = 30.0  # in which a client must take each part of a streamed response
 LIVENESS_PATHS = {"/health", "/health/live"}
 OVERLOADED = ApiError("SERVICE_UNAVAILABLE", retry_after=round(MAX_WAIT_SECONDS))
@@ -113,9 +115,18 @@ class Server:
         self.hot = self.others = ThreadPoolExecutor(hot, thread_name_prefix="request")
         if threads > hot:
             self.others = ThreadPoolExecutor(threads - hot, thread_name_prefix="other-request")
-        self.limit = threads + MAX_WAITING
+        self.threads, self.limit = threads, threads + MAX_WAITING
         self.bodies = BodyCounter()
         self.accepted = 0  # running or waiting; touched by the loop alone
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.report(loop)
+
+    def report(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write the gauges of this process, each second: a step for each request would cost a hundredth of it."""
+        metrics.server_threads.set(self.threads)
+        metrics.server_requests.set(self.accepted)
+        loop.call_later(REPORT_SECONDS, self.report, loop)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         self.hot.shutdown()
@@ -240,6 +251,7 @@ def environ_of(scope: Any) -> dict[str, Any]:
 
 def refuse(protocol: Any, environ: dict[str, Any], error: ApiError) -> None:
     """Respond to a request that no thread has taken."""
+    metrics.refused_total.labels(str(error.status)).inc()
     request_id = context.request_id_of(environ)
     path = environ["PATH_INFO"]
     if path.startswith("/api/"):

@@ -1,8 +1,12 @@
 import re
+import time
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from core.db.redis_client import BREAKER_SECONDS, BreakerPool
 from core.outbox import services as outbox
 from core.tests.answers import code
 from core.tests.factories import OutboxMessageFactory
@@ -135,3 +139,50 @@ def test_several_processes_are_one_answer(tmp_path):
     done = django_python(SEVERAL, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
 
     assert 'http_requests_total{method="GET",route="health",status="200"} 2.0' in done.stdout, done.stderr
+
+
+GONE = """
+import os
+from core.web.metrics import server_threads
+if os.fork() == 0:
+    server_threads.set(3)
+    os._exit(0)
+os.wait()
+server_threads.set(5)
+print(Client().get("/metrics").content.decode())
+"""
+
+
+def test_the_gauges_of_a_process_that_has_ended_do_not_count(tmp_path):
+    done = django_python(GONE, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+
+    assert "\nserver_threads 5.0" in done.stdout, done.stderr
+
+
+def test_statements_are_counted_by_route(owner):
+    labels = {"route": "api/v1/jobs/<uuid:pk>"}
+    before = sample("http_request_statements_total", **labels)
+    with CaptureQueriesContext(connection) as queries:
+        owner.get("/api/v1/jobs/01890000-0000-7000-8000-000000000000")
+        number = len(queries)  # the next request empties the list
+
+    assert number > 0
+    assert sample("http_request_statements_total", **labels) == before + number
+
+
+def test_an_open_circuit_is_counted_and_has_an_end():
+    def values():
+        text = Client().get("/metrics").content.decode()
+        return [
+            float(value)
+            for value in re.findall(r"^redis_circuit_\w+_(?:total|seconds) (\S+)$", text, re.MULTILINE)
+        ]
+
+    pool = BreakerPool()
+    before = values()[0]
+    for _ in range(3):  # it is open after the first
+        pool.refuse()
+
+    opened, until = values()
+    assert opened == before + 1
+    assert time.time() < until <= time.time() + BREAKER_SECONDS

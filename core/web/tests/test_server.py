@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 
 from core.tests.granian_server import SECONDS, Blocker, serving
+from core.tests.waiting import wait_until
 
 pytestmark = pytest.mark.once
 
@@ -231,3 +232,23 @@ def test_the_product_runs_under_a_wrapper(tmp_path, wrapper):
         refused = server.get("/api/v1/nothing")
 
     assert (refused.status, json.loads(refused.content)["error"]["code"]) == (404, "NOT_FOUND")
+
+
+def with_a_request(text):
+    """Return the metrics if they are of a second in which a request ran: the gauges are written once in each."""
+    return b"\nserver_requests 1.0" in text and text
+
+
+def test_metrics_show_its_threads_and_what_it_refused(tmp_path):
+    with serving(tmp_path, SERVED="wrapped") as server:
+        with server.send(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n") as connection:
+            assert b" 400 " in connection.makefile("rb").readline()
+        # The gauges are those of the last second, so of a moment in which this request may have run or not.
+        text = wait_until(
+            lambda: (
+                b"\nserver_requests 1.0" in server.get("/metrics").content and server.get("/metrics").content
+            )
+        )
+
+    assert b"\nserver_threads 2.0" in text
+    assert b'\nserver_refused_requests_total{status="400"} 1.0' in text
