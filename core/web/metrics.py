@@ -41,6 +41,13 @@ job_seconds = Histogram(
 cached_responses_total = Counter("cached_responses_total", "Lists looked up in the cache", ["outcome"])
 logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
 
+outgoing_total = Counter("outgoing_requests_total", "Calls of other services", ["integration", "outcome"])
+outgoing_seconds = Histogram(
+    "outgoing_request_seconds",
+    "Length of a call with its retries",
+    ["integration"],
+    buckets=(*BUCKETS, 30, 60),
+)
 limited_total = Counter("rate_limited_requests_total", "Requests beyond a rate limit", ["scope"])
 
 # For collectors of what the database knows, which are the same in all processes.
