@@ -1,7 +1,6 @@
 """The one settings module. Every value that differs between machines comes from the environment."""
 
 import logging
-import os
 from datetime import timedelta
 from email.utils import formataddr
 from pathlib import Path
@@ -18,6 +17,7 @@ from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
+from core.web.other_services import text_service
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -236,7 +236,9 @@ THROTTLE_RATES = {
     "user": env.rate("THROTTLE_USER", "100/min"),
     "anon": env.rate("THROTTLE_ANON", "100/15min"),
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
+    "summary": env.rate("THROTTLE_SUMMARY", "20/h"),
 }
+SUMMARIES = text_service(env)  # None: there are none
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0
 REST_FRAMEWORK = API_CLASSES | ({"EXCEPTION_HANDLER": "core.devpages.recording.handle"} if DEBUG else {})
 SPECTACULAR_SETTINGS = DESCRIPTION | {"TITLE": PRODUCT_NAME, "VERSION": VERSION}
@@ -284,10 +286,7 @@ if DEBUG:
 # --- observation ---------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(0, 65535))  # of a worker; 0: none
-# prometheus_client reads the variable itself: it takes an empty one for the current directory, and makes no folder.
-if metrics_folder := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(BASE_DIR / metrics_folder)
-    env.make_folder("PROMETHEUS_MULTIPROC_DIR", BASE_DIR / metrics_folder)
+env.make_metrics_folder(BASE_DIR)
 SLOW_STATEMENT_MS = env.int("SLOW_STATEMENT_MS", 500, validate=validate.Range(0))  # 0: none is logged
 LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
 FORMATS = validate.OneOf(["json", "console"])

@@ -42,6 +42,10 @@ os.environ.update(
     THROTTLE_ANON="100000/min",
     THROTTLE_AUTH="100000/min",
     MEDIA_ROOT=MEDIA_ROOT,
+    OPENAI_API_KEY="tests-only",
+    OPENAI_BASE_URL="http://127.0.0.1:9",  # the discard port: nothing listens
+    OPENAI_MODEL="tests-only",
+    THROTTLE_SUMMARY="100000/min",
     LOG_LEVEL="ERROR",
     LOG_FORMAT="json",
 )

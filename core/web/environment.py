@@ -3,6 +3,7 @@
 Imported by config/settings.py before Django is ready, so this module uses neither models nor settings.
 """
 
+import os
 import re
 from email.errors import ObsoleteHeaderDefect
 from email.policy import default as default_policy
@@ -153,6 +154,13 @@ class Environment(Env):
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             self.refuse(name, f"needs the folder {folder}, which cannot be made: {error.strerror}")
+
+    def make_metrics_folder(self, base: Path) -> None:
+        """Make the folder in PROMETHEUS_MULTIPROC_DIR, relative to `base`. prometheus_client reads the variable itself:
+        it takes an empty one for the current directory, and makes no folder."""
+        if name := os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""):
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(base / name)
+            self.make_folder("PROMETHEUS_MULTIPROC_DIR", base / name)
 
     def stop_if_wrong(self) -> None:
         """Raise SystemExit with one line for every invalid or missing variable, if there is any."""

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from core.tests.interpreter import django_python
 from core.tests.parallel import together
 from core.tests.ports import free_port
+from core.tests.raw_service import raw_service, replies, reply
 from core.web import request_context as context
 from core.web.http_client import (
     CircuitOpen,
@@ -23,7 +24,6 @@ from core.web.http_client import (
     UnreadableResponse,
     UrlRefused,
 )
-from core.web.tests.raw_service import raw_service, replies, reply
 
 OK = reply(body=b'{"a": 1}')
 SHORT = Limits(connect=0.5, read=0.3, total=0.8, size=1000)

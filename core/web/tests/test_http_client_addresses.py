@@ -4,10 +4,10 @@ import ssl
 
 import pytest
 
+from core.tests.raw_service import raw_service, replies, reply
 from core.tests.tls import Authority
 from core.web.http_client import AddressRefused, HttpClient, Limits, TlsFailed, UrlRefused
 from core.web.http_client.addresses import is_public
-from core.web.tests.raw_service import raw_service, replies, reply
 
 OK = reply(body=b"ok")
 SHORT = Limits(connect=1, read=1, total=3)
