@@ -17,7 +17,7 @@ from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
-from core.web.other_services import text_service
+from core.web.other_services import text_service, upload_scanner
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -239,6 +239,7 @@ THROTTLE_RATES = {
     "summary": env.rate("THROTTLE_SUMMARY", "20/h"),
 }
 SUMMARIES = text_service(env)  # None: there are none
+UPLOAD_SCANNER = upload_scanner(env)  # None: uploads are not scanned
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0
 REST_FRAMEWORK = API_CLASSES | ({"EXCEPTION_HANDLER": "core.devpages.recording.handle"} if DEBUG else {})
 SPECTACULAR_SETTINGS = DESCRIPTION | {"TITLE": PRODUCT_NAME, "VERSION": VERSION}
