@@ -20,7 +20,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench clean base-env prod-env \
-	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env caddy-env kubectl-env prometheus-env \
+	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env caddy-env kubectl-env prometheus-env clamav-env \
 	next-env pgbouncer-env
 
 help: ## list the targets
@@ -33,13 +33,13 @@ run: base-env ## migrate, load demo data once, serve on http://127.0.0.1:8000 (P
 setup: base-env ## make it yours: name, sender of emails, licence, example (ARGS='--name "Acme Billing" --noinput')
 	@grep -qsE '^(export +)?DEBUG *=' .env || export DEBUG="$${DEBUG:-true}"; $(BIN)/python manage.py setup $(ARGS)
 
-test: test-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
+test: test-env clamav-env ## the whole suite on SQLite (ARGS='-k login' for a part of it)
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 coverage: test-env ## the same suite, measured: fails below the floor of pyproject.toml (takes twice as long)
 	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term:skip-covered $(ARGS)
 
-test-services: test-env pgbouncer-env ## the same suite on real PostgreSQL, Redis and a Celery worker
+test-services: test-env pgbouncer-env clamav-env ## the same suite on real PostgreSQL, Redis and a Celery worker
 	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL) $(REST))
 
 test-next: next-env ## the suite with the next Django, warnings as errors; docs/upgrading.md (PYTHON=python3.13)
@@ -133,7 +133,7 @@ bench: prod-env bench-env express-env wrk-env ## measure this project beside its
 		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## remove the environments, the local database and every cache
-	rm -rf sbom.cdx.json .venv .venv-prometheus .venv-caddy .venv-kubectl .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
+	rm -rf sbom.cdx.json .venv .venv-prometheus .venv-caddy .venv-clamav .venv-kubectl .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
 	rm -rf benchmarks/peers/express/node_modules clients/node_modules clients/generated
 	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -215,6 +215,15 @@ kubectl-env:
 		echo "Installing kubectl into .venv-kubectl …" && mkdir -p .venv-kubectl && cd .venv-kubectl && \
 		{ apt-get download -qq kubernetes-client || { apt-get update -qq && apt-get download -qq kubernetes-client; }; } >/dev/null 2>&1 && \
 		for package in kubernetes-client_*.deb; do dpkg-deb --extract "$$package" .; done; rm -f kubernetes-client_*.deb; } || true
+
+CLAMAV := clamav-daemon libclamav12 libmspack0 libjson-c5
+
+# The scanner of uploads, unpacked in the same way, without the signatures of the vendor.
+clamav-env:
+	@test -x .venv-clamav/usr/sbin/clamd || command -v clamd >/dev/null || ! command -v apt-get >/dev/null || { \
+		echo "Installing clamd into .venv-clamav …" && mkdir -p .venv-clamav && cd .venv-clamav && \
+		{ apt-get download -qq $(CLAMAV) || { apt-get update -qq && apt-get download -qq $(CLAMAV); }; } >/dev/null 2>&1 && \
+		for package in *.deb; do dpkg-deb --extract "$$package" .; done; rm -f *.deb; } || true
 
 # The browser and its driver. Without root the run says how to install them.
 chromium-env:

@@ -17,7 +17,8 @@ from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
-from core.web.observation import sentry_dsn, share_metrics_folder, traces_enabled
+from core.web.observation import sentry, share_metrics_folder, traces_enabled
+from core.web.other_services import text_service, upload_scanner
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -236,7 +237,10 @@ THROTTLE_RATES = {
     "user": env.rate("THROTTLE_USER", "100/min"),
     "anon": env.rate("THROTTLE_ANON", "100/15min"),
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
+    "summary": env.rate("THROTTLE_SUMMARY", "20/h"),
 }
+SUMMARIES = text_service(env)  # None: there are none
+UPLOAD_SCANNER = upload_scanner(env)  # None: uploads are not scanned
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0
 REST_FRAMEWORK = API_CLASSES | ({"EXCEPTION_HANDLER": "core.devpages.recording.handle"} if DEBUG else {})
 SPECTACULAR_SETTINGS = DESCRIPTION | {"TITLE": PRODUCT_NAME, "VERSION": VERSION}
@@ -286,13 +290,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(0, 65535))  # of a worker; 0: none
 share_metrics_folder(env, BASE_DIR)
 TRACES_ENABLED = traces_enabled(env)
-SENTRY_DSN = sentry_dsn(env)
-SENTRY_ENVIRONMENT: str = env.str("SENTRY_ENVIRONMENT", "") or ("development" if DEBUG else "production")
-SENTRY_RELEASE: str = env.str("SENTRY_RELEASE", "") or VERSION
+SENTRY = sentry(env, debug=DEBUG, version=VERSION)  # None: defects are not reported
 SLOW_STATEMENT_MS = env.int("SLOW_STATEMENT_MS", 500, validate=validate.Range(0))  # 0: none is logged
 LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
-FORMATS = validate.OneOf(["json", "console"])
-LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEBUG else "json", validate=FORMATS)
+LOG_FORMAT = env.str(
+    "LOG_FORMAT", "console" if DEBUG else "json", validate=validate.OneOf(["json", "console"])
+)
 
 env.stop_if_wrong()
 LOGGING_CONFIG = None  # configure_logging is the whole configuration

@@ -8,6 +8,7 @@ from core.api.viewsets import BaseViewSet
 from core.files.attachments.views import AttachmentViewSet, ShowsAttachments
 from core.importexport.exports import ExportViewSet
 from core.importexport.views import ImportViewSet
+from core.summaries.views import SummaryViewSet
 from resources import services
 from resources.filters import ResourceFilter, TagFilter
 from resources.models import Attachment, Resource, Tag
@@ -15,7 +16,13 @@ from resources.serializers import ResourceDetailSerializer, ResourceSerializer, 
 
 
 class ResourceViewSet(
-    ShowsAttachments, ImportViewSet, ExportViewSet, ChangesViewSet, HistoryViewSet, TrashViewSet
+    ShowsAttachments,
+    ImportViewSet,
+    ExportViewSet,
+    SummaryViewSet,
+    ChangesViewSet,
+    HistoryViewSet,
+    TrashViewSet,
 ):
     """The caller's resources. Admins get all resources by id, and in lists with `scope=all`."""
 
@@ -24,6 +31,7 @@ class ResourceViewSet(
     serializer_class = ResourceSerializer
     detail_serializer_class = ResourceDetailSerializer
     attachment_model = Attachment
+    summary_fields = ("title", "content")
     filterset_class = ResourceFilter
     watched_lists: ClassVar = frozenset({"list"})
     sort_fields: ClassVar = {

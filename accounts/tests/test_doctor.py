@@ -17,7 +17,9 @@ from core.outbox.models import Heartbeat, OutboxMessage
 from core.tests.factories import JobFactory
 from core.tests.interpreter import django_python
 from core.tests.ports import free_port
+from core.tests.scanner import running_scanner
 from core.web import health
+from core.web.other_services import parse_scanner
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("disk")]
 
@@ -193,3 +195,18 @@ def test_a_database_that_refuses_is_named_and_the_other_checks_go_on():
     assert "failed   database" in done.stdout
     assert "ok       storage" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_the_scanner_scans_a_file_of_the_largest_size(settings):
+    with running_scanner() as scanner:
+        settings.UPLOAD_SCANNER = parse_scanner(scanner.url)
+        found, _failed = findings()
+        assert found["scanner"][0][0] == "ok"
+        assert [len(content) for content in scanner.scanned] == [settings.MAX_UPLOAD_BYTES]
+        scanner.answer = lambda _content: b"INSTREAM size limit exceeded. ERROR\0"
+        found, failed = findings()
+
+    assert failed
+    [(status, _text, cure)] = found["scanner"]
+    assert status == "failed"
+    assert "StreamMaxLength" in cure

@@ -42,6 +42,10 @@ os.environ.update(
     THROTTLE_ANON="100000/min",
     THROTTLE_AUTH="100000/min",
     MEDIA_ROOT=MEDIA_ROOT,
+    OPENAI_API_KEY="tests-only",
+    OPENAI_BASE_URL="http://127.0.0.1:9",  # the discard port: nothing listens
+    OPENAI_MODEL="tests-only",
+    THROTTLE_SUMMARY="100000/min",
     LOG_LEVEL="ERROR",
     LOG_FORMAT="json",
 )
@@ -65,7 +69,7 @@ for name in (
     "DATABASE_PREPARED_STATEMENTS",
     "API_URL",
     *(f"EMAIL_{part}" for part in ("PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")),
-    "UPLOAD_QUOTA_MB",
+    *("UPLOAD_QUOTA_MB", "CLAMAV_SOCKET"),
     *(f"BACKUP_{part}" for part in ("FOLDER", "AT", "ENCRYPT", "DECRYPT", "KEEP", "KEEP_DAYS", "VERIFY")),
     *("BACKUP_S3_BUCKET", "BACKUP_TIMEOUT_MINUTES"),
     *(f"S3_{part}" for part in ("BUCKET", "ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),

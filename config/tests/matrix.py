@@ -37,7 +37,8 @@ WRITES = {
     "empty_trash": 204,
 }
 JOBS = {"export": 202, "import_rows": 202}
-STATUSES = READS | WRITES | JOBS
+JOBS_OF_READERS = {"summary": 202}
+STATUSES = READS | WRITES | JOBS | JOBS_OF_READERS
 
 
 def written():
@@ -142,7 +143,8 @@ def expected(view_class, action, is_object, role):
         return STATUSES[action]
     if not reads:
         return 404
-    return STATUSES[action] if action in READS or covers(model, "write_all", role) else 403
+    for_readers = action in READS or action in JOBS_OF_READERS
+    return STATUSES[action] if for_readers or covers(model, "write_all", role) else 403
 
 
 def covers(model, roles, role):

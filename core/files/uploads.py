@@ -20,6 +20,7 @@ from rest_framework.parsers import BaseParser, DataAndFiles
 from core.api.parsers import refuse_encodings
 from core.api.serializers import prefers_strict, refuse_unknown_names
 from core.files.names import clean_name
+from core.files.scanning import refuse_infected
 from core.files.services import refusal
 from core.web.errors import ApiError, FieldError
 
@@ -119,10 +120,12 @@ class UploadParser(BaseParser):
 
 
 def uploaded_file(data: Any) -> UploadedFile:
-    """Return the file of a parsed body. Raises FieldError."""
+    """Return the file of a parsed body, which the scanner has found clean. Call it outside any transaction. Raises
+    FieldError and ScannerUnavailable."""
     upload = data.get(FIELD)
     if not isinstance(upload, UploadedFile):
         raise FieldError(FIELD, "required", "This field is required, as a file.")
     if not upload.size:
         raise FieldError(FIELD, "empty", "The file is empty.")
+    refuse_infected(upload, FIELD)
     return upload

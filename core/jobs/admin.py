@@ -13,7 +13,7 @@ from core.admin.columns import as_json, short
 from core.admin.lists import NameFilter
 from core.admin.row_actions import RowAction
 from core.jobs.models import Job
-from core.jobs.services import cancel_job, known_kinds, retry_job
+from core.jobs.services import cancel_job, known_kinds, retry_job, without_summary
 
 
 class JobKindFilter(NameFilter):
@@ -77,4 +77,4 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description="result")
     def formatted_result(self, job: Job) -> SafeString:
-        return as_json(job.result)
+        return as_json(without_summary(job))

@@ -90,6 +90,10 @@ class Job(LeasedModel, BaseModel):
     def is_finished(self) -> bool:
         return self.finished_at is not None
 
+    @property
+    def has_summary(self) -> bool:
+        return self.result is not None and "summary" in self.result
+
     @cached_property
     def links_made_at(self) -> int:
         return int(time.time())

@@ -12,6 +12,7 @@ from core.db.owner_versions import current_version
 from core.db.privacy import exports
 from core.files.models import StoredFile
 from core.jobs.models import Job
+from core.jobs.services import result_for
 from core.outbox.models import Heartbeat, OutboxMessage, ScheduledTask
 
 empties(AuditEvent, Change, Heartbeat, Job, OutboxMessage, StoredResponse)
@@ -22,9 +23,18 @@ preserves(StoredFile, "content_type")
 @exports("jobs", Job)
 def jobs(user: Any) -> Any:
     """Return the jobs, without the errors for staff, which are not about the person."""
-    columns = ("id", "kind", "status", "parameters", "result")
-    dates = {"createdAt": F("created_at"), "finishedAt": F("finished_at")}
-    return list(user.jobs.order_by("id").values(*columns, **dates))
+    return [
+        {
+            "id": job.pk,
+            "kind": job.kind,
+            "status": job.status,
+            "parameters": job.parameters,
+            "result": result_for(job, user) if job.has_summary else job.result,
+            "createdAt": job.created_at,
+            "finishedAt": job.finished_at,
+        }
+        for job in user.jobs.order_by("id")
+    ]
 
 
 @exports("files", StoredFile)

@@ -66,9 +66,20 @@ IMPORT_RESULT = object_of(
     title="Import",
     description="Also of a job that has failed or was cancelled, once it has done something.",
 )
+SUMMARY_RESULT = object_of(
+    {
+        "summary": text_of(
+            "Plain text of at most 2,000 characters. Null in lists, and when the caller may no longer read the object.",
+            "Two sentences about the text.",
+            type=["string", "null"],
+        ),
+        "model": {"type": "string", "examples": ["gpt-4.1-mini"]},
+    },
+    title="Summary",
+)
 RESULT: Schema = {
     "description": "By kind of job; null before it has one.",
-    "oneOf": [EXPORT_RESULT, IMPORT_RESULT, {"type": "null"}],
+    "oneOf": [EXPORT_RESULT, IMPORT_RESULT, SUMMARY_RESULT, {"type": "null"}],
 }
 FAILURE: dict[str, Any] = {
     "code": {"type": "string", "enum": list(CATALOGUE)},

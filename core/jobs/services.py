@@ -213,6 +213,16 @@ def may_have_file(job: Job, user: Any) -> bool:
     return permit is None or permit(job, user)
 
 
+def result_for(job: Job, user: Any) -> Any:
+    """Return the result of a job with a summary, without the text if the caller may not read its source now."""
+    return job.result if may_have_file(job, user) else without_summary(job)
+
+
+def without_summary(job: Job) -> Any:
+    result = job.result
+    return {**result, "summary": None} if result is not None and "summary" in result else result
+
+
 def view_of_job(job: Job, user: Any) -> Any:
     """Return the viewset that has queued the job, as its route makes it, for this user. Its permissions are not yet
     checked. Raises Http404 if the route has gone."""

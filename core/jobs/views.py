@@ -18,7 +18,7 @@ from core.files.models import StoredFile
 from core.files.views import checks_download
 from core.jobs.models import Job
 from core.jobs.schema import ERROR, RESULT
-from core.jobs.services import dismiss_job, may_have_file
+from core.jobs.services import dismiss_job, may_have_file, result_for, without_summary
 from core.web.errors import ApiError
 
 POLL_SECONDS = 1  # in which a run writes its progress
@@ -47,7 +47,11 @@ class JobSerializer(ModelSerializer):
     @extend_schema_field(RESULT)
     def get_result(self, job: Job) -> Any:
         """Return the result with the URL of its file, which is valid for five minutes. The URL is None when the role of
-        the caller is no longer that of the job, because the file may show rows that only that role may read."""
+        the caller is no longer that of the job, because the file may show rows that only that role may read. So is a
+        summary, which in a list would cost a query for each job."""
+        if job.has_summary:
+            is_alone = self.parent is None
+            return result_for(job, self.context["request"].user) if is_alone else without_summary(job)
         if job.result is None or "filename" not in job.result:
             return job.result
         stored = job.result_file if may_have_file(job, self.context["request"].user) else None
@@ -92,9 +96,11 @@ class JobViewSet(BaseViewSet):
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Return the job, with the URL of its file if the caller may still read it."""
         self.requested_fields()  # raises for a wrong one, which no 304 may hide
-        # No 304 after a change of role: the former response has the URL.
+        # No 304 after a change of role: the former response has the URL. None of a summary: it is shown or withheld
+        # without a new version of the job.
         job = self.get_object()
-        unchanged = not_modified(request, job.etag) if may_have_file(job, request.user) else None
+        may_be_unchanged = not job.has_summary and may_have_file(job, request.user)
+        unchanged = not_modified(request, job.etag) if may_be_unchanged else None
         return unchanged or self.respond(job)
 
     def respond(self, instance: Job, status: int = 200, **headers: str) -> Response:

@@ -57,9 +57,13 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256())
 
     def server_context(self, address="127.0.0.1"):
-        """Return the TLS context of a server that has a certificate of this authority for `address`."""
+        """Return the TLS context of a server that has a certificate of this authority for an address or a name."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        try:
+            subject = x509.IPAddress(ipaddress.ip_address(address))
+        except ValueError:
+            subject = x509.DNSName(address)
+        names = x509.SubjectAlternativeName([subject])
         certificate = self.sign(address, key, names)
         path = self.folder / f"{self.name}-{address}.pem"
         path.write_bytes(

@@ -80,9 +80,9 @@ def scrub(event: Any, _hint: Any) -> Any:
 def start(program: Program) -> Callable[[], None]:
     """Report the defects of this process. Return the function that sends the last of them."""
     sentry_sdk.init(
-        dsn=settings.SENTRY_DSN,
-        release=settings.SENTRY_RELEASE,
-        environment=settings.SENTRY_ENVIRONMENT,
+        dsn=settings.SENTRY.dsn,
+        release=settings.SENTRY.release,
+        environment=settings.SENTRY.environment,
         default_integrations=False,  # they patch libraries, and add requests, arguments and log lines
         auto_enabling_integrations=False,
         integrations=[DedupeIntegration()],

@@ -58,6 +58,13 @@ circuit_open_until = Gauge(
     "redis_circuit_open_until_timestamp_seconds", "When Redis is tried again", multiprocess_mode="max"
 )
 
+outgoing_total = Counter("outgoing_requests_total", "Calls of other services", ["integration", "outcome"])
+outgoing_seconds = Histogram(
+    "outgoing_request_seconds",
+    "Length of a call with its retries",
+    ["integration"],
+    buckets=(*BUCKETS, 30, 60),
+)
 limited_total = Counter("rate_limited_requests_total", "Requests beyond a rate limit", ["scope"])
 
 # For collectors of what the database knows, which are the same in all processes.

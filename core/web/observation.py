@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from django.conf import settings
 from environs import validate
@@ -18,7 +18,7 @@ from environs import validate
 from core.web.environment import Environment
 
 Program = Literal["web", "worker", "beat"]
-MODULES = {"TRACES_ENABLED": "core.web.telemetry", "SENTRY_DSN": "core.web.defects"}
+MODULES = {"TRACES_ENABLED": "core.web.telemetry", "SENTRY": "core.web.defects"}
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROTOCOL = "http/protobuf"
 ENDPOINT = validate.Regexp(r"(https?://[^\s/?#]+\S*)?$", error="must look like http://collector:4318")
@@ -49,11 +49,22 @@ def traces_enabled(env: Environment) -> bool:
     return bool(endpoints) and not is_off
 
 
-def sentry_dsn(env: Environment) -> str:
+class Sentry(NamedTuple):
+    """Where defects are reported, and the labels of this deployment there."""
+
+    dsn: str
+    environment: str
+    release: str
+
+
+def sentry(env: Environment, *, debug: bool, version: str) -> Sentry | None:
+    """Return what SENTRY_DSN, SENTRY_ENVIRONMENT and SENTRY_RELEASE state, or None without a DSN."""
     dsn: str = env.str("SENTRY_DSN", "", validate=DSN) or ""
+    environment = env.str("SENTRY_ENVIRONMENT", "") or ("development" if debug else "production")
+    release = env.str("SENTRY_RELEASE", "") or version
     if dsn and find_spec("sentry_sdk") is None:
         env.refuse("SENTRY_DSN", "needs sentry-sdk: pip install -r requirements/prod.txt")
-    return dsn
+    return Sentry(dsn, environment, release) if dsn else None
 
 
 stops: list[Callable[[], None]] = []

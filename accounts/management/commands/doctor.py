@@ -1,5 +1,6 @@
 import json
 import secrets
+import tempfile
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from core.backups.findings import backup_findings
+from core.files.scanning import signature_in
 from core.jobs.models import Job
 from core.outbox.heartbeats import LATE as LATE_HEARTBEAT
 from core.outbox.heartbeats import ages
@@ -102,7 +104,7 @@ def findings_of(*others: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     of_database = (
         (check_triggers, check_work, check_heartbeats, check_clock, check_connections) if has_database else ()
     )
-    for check_other in (*of_database, check_settings, check_storage, check_kernel, *others):
+    for check_other in (*of_database, check_settings, check_storage, check_scanner, check_kernel, *others):
         yield from check_other()
     yield from (Finding("backups", *each) for each in backup_findings())
 
@@ -217,6 +219,22 @@ def check_storage() -> Iterator[Finding]:
         return
     cure = "" if same else "Check that the storage returns what was stored."
     yield Finding("storage", OK if same else FAILED, "a file was written, read and deleted", cure)
+
+
+def check_scanner() -> Iterator[Finding]:
+    """Scan a file of the largest size that may be uploaded."""
+    scanner = settings.UPLOAD_SCANNER
+    if scanner is None:
+        return
+    with tempfile.TemporaryFile() as file:
+        file.truncate(settings.MAX_UPLOAD_BYTES)
+        try:
+            signature_in(file, scanner)
+        except (OSError, ValueError) as error:
+            cure = "Check CLAMAV_SOCKET, that clamd runs, and that its StreamMaxLength is not below MAX_UPLOAD_MB."
+            yield Finding("scanner", FAILED, f"{scanner}: {type(error).__name__}: {error}"[:300], cure)
+            return
+    yield Finding("scanner", OK, f"{scanner} scanned a file of {settings.MAX_UPLOAD_MB} MiB")
 
 
 def check_kernel() -> Iterator[Finding]:
