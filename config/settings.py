@@ -293,9 +293,7 @@ TRACES_ENABLED = traces_enabled(env)
 SENTRY = sentry(env, debug=DEBUG, version=VERSION)  # None: defects are not reported
 SLOW_STATEMENT_MS = env.int("SLOW_STATEMENT_MS", 500, validate=validate.Range(0))  # 0: none is logged
 LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
-LOG_FORMAT = env.str(
-    "LOG_FORMAT", "console" if DEBUG else "json", validate=validate.OneOf(["json", "console"])
-)
+LOG_FORMAT = env.log_format("LOG_FORMAT", "console" if DEBUG else "json")
 
 env.stop_if_wrong()
 LOGGING_CONFIG = None  # configure_logging is the whole configuration

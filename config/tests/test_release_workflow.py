@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.skipif(not (FOLDER / "release.yml").exists(), reason="a product may have removed it"),
 ]
 VERSION = re.compile(r"[\w.-]+/[\w./-]+@(v\d+(\.\d+)*|[0-9a-f]{40})")
-IMAGE = "ghcr.io/acme/billing@sha256:0123"
+IMAGE = "registry.example.com/acme/billing@sha256:0123"
 
 
 def workflow(name):
@@ -67,7 +67,9 @@ def test_each_image_of_the_overlays_is_replaced_by_the_one_that_was_signed():
     [command] = [step["run"] for step in steps("deploy") if step.get("id") == "apply"]
     [expression] = re.findall(r'sed -E "(.*?)"', command)
     objects = (
-        "        image: ghcr.io/example/app:0.1.0\n        image: ghcr.io/acme/app@sha256:9\n    app: image\n"
+        "        image: registry.example.com/app:0.1.0\n"
+        "        image: registry.example.com/acme/app@sha256:9\n"
+        "    app: image\n"
     )
     done = subprocess.run(
         ["sh", "-c", f'sed -E "{expression}"'],

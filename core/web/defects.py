@@ -79,10 +79,11 @@ def scrub(event: Any, _hint: Any) -> Any:
 
 def start(program: Program) -> Callable[[], None]:
     """Report the defects of this process. Return the function that sends the last of them."""
+    service: Any = settings.SENTRY  # without it this module is not loaded
     sentry_sdk.init(
-        dsn=settings.SENTRY.dsn,
-        release=settings.SENTRY.release,
-        environment=settings.SENTRY.environment,
+        dsn=service.dsn,
+        release=service.release,
+        environment=service.environment,
         default_integrations=False,  # they patch libraries, and add requests, arguments and log lines
         auto_enabling_integrations=False,
         integrations=[DedupeIntegration()],

@@ -21,6 +21,7 @@ from core.web.service_urls import parse_broker, parse_database, parse_redis, spl
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
 
+LOG_FORMATS = ("json", "console")
 MAX_FILE_BYTES = 64 * 1024  # of the value of a variable
 
 EXAMPLE_SECRETS = ("change-me", "changeme", "example", "insecure", "your-secret", "secret-key")
@@ -134,6 +135,12 @@ def read_value(path: Path) -> str:
     return value
 
 
+def parse_log_format(text: str) -> str:
+    if text not in LOG_FORMATS:
+        raise EnvError(f"must be one of: {', '.join(LOG_FORMATS)}")
+    return text
+
+
 class Environment(Env):
     """Environment variables, all read before any is reported, so that one start shows every mistake.
 
@@ -154,6 +161,7 @@ class Environment(Env):
             ("trusted_origins", parse_trusted_origins),
             ("header_names", parse_header_names),
             ("sender", parse_sender),
+            ("log_format", parse_log_format),
         ):
             self.add_parser(name, parser)
         self.problems: dict[str, str] = {}

@@ -50,7 +50,7 @@ def traces_enabled(env: Environment) -> bool:
 
 
 class Sentry(NamedTuple):
-    """Where defects are reported, and the labels of this deployment there."""
+    """The address for reports of defects, and the labels of this deployment in them."""
 
     dsn: str
     environment: str
@@ -58,7 +58,7 @@ class Sentry(NamedTuple):
 
 
 def sentry(env: Environment, *, debug: bool, version: str) -> Sentry | None:
-    """Return what SENTRY_DSN, SENTRY_ENVIRONMENT and SENTRY_RELEASE state, or None without a DSN."""
+    """Return the service in SENTRY_DSN, with SENTRY_ENVIRONMENT and SENTRY_RELEASE, or None without a DSN."""
     dsn: str = env.str("SENTRY_DSN", "", validate=DSN) or ""
     environment = env.str("SENTRY_ENVIRONMENT", "") or ("development" if debug else "production")
     release = env.str("SENTRY_RELEASE", "") or version

@@ -1,6 +1,6 @@
 """The one client for HTTP requests to other services. Every integration uses it, under a name of its own.
 
-Others import `HttpClient`, `Limits`, `Response` and the errors from here. The reasons are in decision 40.
+Others import `HttpClient`, `Limits`, `Response` and the errors from here. The reasons are in decision 42.
 """
 
 from core.web.http_client.client import HttpClient
