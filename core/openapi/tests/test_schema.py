@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, and true of what the API answers."""
 
+import gzip
 import json
 import os
 import re
@@ -241,3 +242,13 @@ def test_an_account_is_accepted_just_when_the_schema_allows_it(anonymous, field,
     allowed = problems_of(body, {"$ref": "#/components/schemas/RegisterRequest"}) == []
 
     assert (anonymous.post("/api/v1/auth/register", body).status_code == 201) == allowed
+
+
+def test_the_document_is_compressed_for_who_accepts_it(client):
+    plain, compressed = client.get(URL), client.get(URL, HTTP_ACCEPT_ENCODING="gzip")
+
+    assert gzip.decompress(compressed.content) == plain.content
+    assert len(compressed.content) < len(plain.content) / 5
+    assert "Accept-Encoding" in plain["Vary"]
+    again = client.get(URL, HTTP_ACCEPT_ENCODING="gzip", HTTP_IF_NONE_MATCH=compressed["ETag"])
+    assert again.status_code == 304
