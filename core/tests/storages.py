@@ -59,8 +59,9 @@ def bucket(settings, s3_server):
     client.close()
 
 
-def bucket_at(endpoint):
+def bucket_at(endpoint, **more):
     options = {
+        **more,
         "bucket_name": "app",
         "region_name": "us-east-1",
         "endpoint_url": endpoint,

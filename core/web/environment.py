@@ -14,13 +14,15 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
-from environs import Env, EnvError, EnvValidationError
+from environs import Env, EnvError, EnvValidationError, validate
 
 from core.web.service_urls import parse_broker, parse_database, parse_redis, split_url
 
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
 
+KMS = "aws:kms"
+ENCRYPTIONS = ("AES256", KMS)
 LOG_FORMATS = ("json", "console")
 MAX_FILE_BYTES = 64 * 1024  # of the value of a variable
 
@@ -251,6 +253,7 @@ def bucket_options(env: Environment, prefix: str) -> dict[str, Any] | None:
         "endpoint_url": env.origin(f"{prefix}S3_ENDPOINT_URL", "") or None,
         "access_key": key_id or None,
         "secret_key": secret or None,
+        "object_parameters": encryption(env, prefix),
     }
     if not bucket:
         return None
@@ -262,3 +265,13 @@ def bucket_options(env: Environment, prefix: str) -> dict[str, Any] | None:
     if find_spec("storages") is None:
         env.refuse(f"{prefix}S3_BUCKET", "needs django-storages: pip install -r requirements/prod.txt")
     return options
+
+
+def encryption(env: Environment, prefix: str) -> dict[str, str]:
+    """Return the parameters of an upload for encryption by the bucket's server: none, then the bucket's own rule."""
+    method = env.str(f"{prefix}S3_ENCRYPTION", "", validate=validate.OneOf(["", *ENCRYPTIONS])) or ""
+    key = env.str(f"{prefix}S3_KMS_KEY_ID", "") or ""
+    if key and method != KMS:
+        env.refuse(f"{prefix}S3_KMS_KEY_ID", f"needs {prefix}S3_ENCRYPTION={KMS}")
+    named = {"ServerSideEncryption": method, "SSEKMSKeyId": key}
+    return {name: value for name, value in named.items() if value}

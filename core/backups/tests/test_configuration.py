@@ -21,6 +21,8 @@ print(s.BACKUPS.encrypt, s.BACKUPS.max_number, s.BACKUPS.max_days, s.STORAGES["b
         ({"BACKUP_AT": "03:15"}, "BACKUP_AT needs BACKUP_FOLDER or BACKUP_S3_BUCKET"),
         ({"BACKUP_FOLDER": "/srv", "BACKUP_S3_BUCKET": "b"}, "BACKUP_FOLDER cannot be set together"),
         ({"BACKUP_S3_BUCKET": "b", "BACKUP_S3_ACCESS_KEY_ID": "k"}, "BACKUP_S3_SECRET_ACCESS_KEY is not set"),
+        ({"BACKUP_S3_BUCKET": "b", "BACKUP_S3_ENCRYPTION": "rot13"}, "BACKUP_S3_ENCRYPTION Must be one of"),
+        ({"BACKUP_S3_BUCKET": "b", "BACKUP_S3_KMS_KEY_ID": "k"}, "needs BACKUP_S3_ENCRYPTION=aws:kms"),
         ({"BACKUP_ENCRYPT": "age -r 'x"}, "BACKUP_ENCRYPT is not a command"),
         ({"BACKUP_KEEP": "0"}, "BACKUP_KEEP "),
         ({"BACKUP_KEEP_DAYS": "many"}, "BACKUP_KEEP_DAYS "),

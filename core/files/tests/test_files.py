@@ -20,6 +20,7 @@ from core.files.tests.sample_files import make_older_than_an_hour, pending_file,
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
 from core.tests.storages import bucket_at
+from core.web.environment import Environment, encryption
 from core.web.errors import ApiError
 
 pytestmark = pytest.mark.django_db
@@ -175,6 +176,25 @@ def test_without_the_bucket_nothing_is_stored_and_deletions_are_retried(bucket, 
     settings.STORAGES = working
     purge_expired()
     assert (bucket.names(), StoredFile.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"S3_ENCRYPTION": "aws:kms", "S3_KMS_KEY_ID": "key-1"}, ("aws:kms", "key-1")),
+        ({"S3_ENCRYPTION": "AES256"}, ("AES256", None)),
+    ],
+)
+def test_the_server_of_the_bucket_encrypts_as_set(
+    bucket, settings, s3_server, monkeypatch, variables, expected
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    options = {"object_parameters": encryption(Environment(), "")}
+    settings.STORAGES = {**settings.STORAGES, "default": bucket_at(s3_server, **options)}
+    found = bucket.client.head_object(Bucket="app", Key=stored_file().name)
+
+    assert (found["ServerSideEncryption"], found.get("SSEKMSKeyId")) == expected
 
 
 @pytest.fixture
