@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -89,3 +90,22 @@ def test_a_second_start_loads_nothing_again(start):
 
     assert "Loaded" not in "\n".join(lines)
     assert call(f"{base}/health/ready").status == 200
+
+
+def test_a_port_in_use_is_named_before_the_database_is_made(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "manage.py", "runserver", "--prepare", f"127.0.0.1:{port}"],
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", "DEBUG": "true"},
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert f"The port {port} cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "db.sqlite3").exists()
