@@ -174,10 +174,10 @@ def test_every_door_of_accounts_is_limited(rates, anonymous, path):
 def test_the_limits_of_the_contract_are_the_defaults():
     done = django_python(
         "from django.conf import settings; print(settings.THROTTLE_RATES)",
-        **{f"THROTTLE_{name}": "" for name in ("USER", "ANON", "AUTH")},
+        **{f"THROTTLE_{name}": "" for name in ("USER", "ANON", "AUTH", "SUMMARY")},
     )
 
-    assert done.stdout.strip() == "{'user': (100, 60), 'anon': (100, 900), 'auth': (100, 900)}"
+    assert done.stdout.strip() == "{'user': (100, 60), 'anon': (100, 900), 'auth': (100, 900), 'summary': (20, 3600)}"
 
 
 @pytest.mark.parametrize("by_route", [False, True])
@@ -187,7 +187,7 @@ def test_a_scope_without_a_rate_is_refused_at_start(by_route):
     given = {"throttle_scope": "uploads"} if by_route else {}
 
     with pytest.raises(
-        ImproperlyConfigured, match=r"UploadView.throttle_scope is 'uploads'.*anon, auth, user"
+        ImproperlyConfigured, match=r"UploadView.throttle_scope is 'uploads'.*anon, auth, summary, user"
     ):
         view.as_view(**given)
 
