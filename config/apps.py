@@ -17,4 +17,5 @@ class SiteConfig(AdminConfig):
         super().ready()
         import_module("core.api.checks")
         import_module("core.openapi.checks")
+        import_module("core.summaries.checks")
         autodiscover_modules(*CONTRIBUTIONS)

@@ -12,7 +12,7 @@ from core.audit import services as audit
 from core.backups.services import engine
 from core.db import triggers
 from core.db.anonymization import Model, Replace, derived, emptied, preserved, replaced, replacements
-from core.db.base import BaseQuerySet
+from core.db.sort_keys import with_sort_keys
 from core.web.progress import Progress
 
 BATCH = 500
@@ -28,7 +28,7 @@ def plan() -> dict[Model, dict[str, Replace]]:
     chosen: dict[Model, dict[str, Replace]] = {}
     problems = []
     for model in apps.get_models(include_auto_created=True):
-        if model._meta.proxy or not model._meta.managed or model in emptied:
+        if model._meta.proxy or model in emptied:
             continue
         functions, missing = replacements(model)
         if missing or (functions and not is_own(model) and model not in {*preserved, *replaced}):
@@ -62,7 +62,7 @@ def anonymize(stream: Any) -> dict[str, int]:
     with transaction.atomic():
         triggers.remove(connection)
         for model in emptied:
-            counts[model._meta.label] = model._base_manager.all().delete()[0]
+            counts[model._meta.label] = models.QuerySet(model).delete()[0]
         for model, functions in chosen.items():
             if functions:
                 counts[model._meta.label] = replace_rows(model, functions, stream)
@@ -70,7 +70,7 @@ def anonymize(stream: Any) -> dict[str, int]:
             for rows, _done in batches(item.rows()):
                 for row in rows:
                     item.fill(row)
-                model._base_manager.bulk_update(rows, item.columns)
+                models.QuerySet(model).bulk_update(rows, item.columns)
         connection.check_constraints()  # PostgreSQL makes no trigger while checks are deferred
         triggers.install(connection)
         audit.record("database.anonymized")
@@ -80,8 +80,8 @@ def anonymize(stream: Any) -> dict[str, int]:
 
 def replace_rows(model: Model, functions: dict[str, Replace], stream: Any) -> int:
     done = 0
-    with Progress(stream, model._meta.label, model._base_manager.count()) as show:
-        for rows, done in batches(model._base_manager.only("pk", *functions)):
+    with Progress(stream, model._meta.label, models.QuerySet(model).count()) as show:
+        for rows, done in batches(models.QuerySet(model).only("pk", *functions)):
             for number, row in enumerate(rows, start=done - len(rows) + 1):
                 for column, function in functions.items():
                     if value := getattr(row, column):
@@ -92,12 +92,9 @@ def replace_rows(model: Model, functions: dict[str, Replace], stream: Any) -> in
 
 
 def write(model: Model, rows: list[Any], functions: dict[str, Replace]) -> None:
-    manager = model._default_manager
-    # That of BaseModel sets the sort keys too.
-    writer = manager if isinstance(manager.all(), BaseQuerySet) else model._base_manager
     try:
         with transaction.atomic():
-            writer.bulk_update(rows, [*functions])
+            models.QuerySet(model).bulk_update(rows, with_sort_keys(model, functions))
     except (IntegrityError, DataError) as error:
         raise AnonymizationError(
             f"{model._meta.label} refuses the new values: {str(error).splitlines()[0]}\n"

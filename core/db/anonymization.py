@@ -37,12 +37,13 @@ def empties(*chosen: Model) -> None:
 
 def preserves(model: Model, *columns: str) -> None:
     """Declare that these columns, or all of the model, hold nothing about a person."""
-    preserved[model] = frozenset(columns) or None
+    before = preserved.get(model, frozenset())
+    preserved[model] = before | frozenset(columns) if before is not None and columns else None
 
 
 def replaces(model: Model, **columns: Replace) -> None:
     """Declare functions from the number of a row and the present value of a column to the new value."""
-    replaced[model] = columns
+    replaced.setdefault(model, {}).update(columns)
 
 
 def derives(
@@ -52,7 +53,7 @@ def derives(
     it reads."""
 
     def register(fill: Callable[[Any], None]) -> Callable[[Any], None]:
-        derived[model] = Derived(columns, rows or model._base_manager.all, fill)
+        derived[model] = Derived(columns, rows or (lambda: models.QuerySet(model)), fill)
         return fill
 
     return register
@@ -66,7 +67,6 @@ HARMLESS = (
     models.DecimalField,
     models.DurationField,
     models.FloatField,
-    models.ForeignKey,
     models.IntegerField,
     models.TimeField,
     models.UUIDField,
@@ -107,20 +107,22 @@ def masked(value: Any) -> Any:
 
 def replacements(model: Model) -> tuple[dict[str, Replace], list[str]]:
     """Return the function of each column that is replaced, and the columns for which a declaration is missing."""
-    declared, functions, missing = replaced.get(model, {}), {}, []
+    fields, declared = model._meta.local_concrete_fields, replaced.get(model, {})
     preserved_here = preserved.get(model, frozenset())
     derived_here = derived[model].columns if model in derived else ()
-    for field in model._meta.local_concrete_fields:
-        if (
-            preserved_here is None
-            or field.name in preserved_here
-            or field.name in derived_here
-            or field.generated
-        ):
+    if not (model._meta.managed or model in preserved or declared):
+        return {}, ["(unmanaged)"]
+    missing = sorted({*declared, *(preserved_here or ()), *derived_here} - {field.name for field in fields})
+    functions: dict[str, Replace] = {}
+    keys_of_relations = {getattr(relation, "fk_field", "") for relation in model._meta.private_fields}
+    for field in () if preserved_here is None else fields:
+        if field.name in (*(preserved_here or ()), *derived_here) or field.generated:
             continue
-        if field.name in declared:
+        if field.name in declared and field.primary_key:
+            missing.append(field.name)  # rows are written by their keys
+        elif field.name in declared:
             functions[field.name] = declared[field.name]
-        elif isinstance(field, HARMLESS) or field.choices:
+        elif is_harmless(field) or field.name in keys_of_relations:
             continue
         elif kind := next(
             (kind for kind in KINDS if isinstance(field, kind) and not field.primary_key), None
@@ -129,6 +131,13 @@ def replacements(model: Model) -> tuple[dict[str, Replace], list[str]]:
         else:
             missing.append(field.name)
     return functions, missing
+
+
+def is_harmless(field: Any) -> bool:
+    """Return whether a column stays without a declaration; that of a relation if the column of its target does."""
+    if isinstance(field, models.ForeignKey):
+        return is_harmless(field.target_field)
+    return isinstance(field, HARMLESS) or bool(field.choices)
 
 
 def of_kind(kind: type[Any], field: Any) -> Replace:

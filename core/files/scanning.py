@@ -34,6 +34,10 @@ log = structlog.get_logger(__name__)
 breaker = Breaker(2, 10.0)
 
 
+class ScanRefused(ValueError):
+    """An error of clamd about one file, such as that it is too large for it."""
+
+
 class ScannerUnavailable(ApiError):
     """The file could not be scanned, so it is not accepted."""
 
@@ -58,7 +62,9 @@ def refuse_infected(upload: UploadedFile, field: str) -> None:
     try:
         signature = signature_in(upload, scanner)
     except (OSError, ValueError) as error:
-        breaker.failed()
+        # An error about one file shows that the scanner is there: with such files nobody keeps it from the others.
+        outcome = breaker.succeeded if isinstance(error, ScanRefused) else breaker.failed
+        outcome()
         log.error("scanner_unavailable", error=type(error).__name__, text=shortened(str(error)))
         raise ScannerUnavailable from error
     breaker.succeeded()
@@ -87,7 +93,8 @@ def signature_in(content: IO[bytes] | UploadedFile, scanner: Scanner) -> str | N
         return None
     if reply.startswith("stream: ") and reply.endswith(" FOUND"):
         return shortened(reply.removeprefix("stream: ").removesuffix(" FOUND"))
-    raise ValueError(f"clamd responded with {reply!r}")
+    kind = ScanRefused if reply.endswith(" ERROR") else ValueError
+    raise kind(f"clamd responded with {reply!r}")
 
 
 def connected(scanner: Scanner) -> socket.socket:

@@ -33,7 +33,7 @@ class SummaryViewSet(BaseViewSet):
     `summary_fields` names the fields of the model whose text is sent to the service.
     """
 
-    summary_fields: ClassVar[tuple[str, ...]]
+    summary_fields: ClassVar[tuple[str, ...]] = ()
     documented_errors: ClassVar = {"summary": ("NOT_FOUND", "VALIDATION_ERROR", "RATE_LIMITED")}
 
     @extend_schema(request=None, responses={202: JobSerializer})

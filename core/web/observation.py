@@ -20,6 +20,8 @@ from core.web.environment import Environment
 Program = Literal["web", "worker", "beat"]
 MODULES = {"TRACES_ENABLED": "core.web.telemetry", "SENTRY": "core.web.defects"}
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+# Of OpenTelemetry's libraries, which read no file: those that may hold a key.
+IN_FILES = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", *ENDPOINTS)
 PROTOCOL = "http/protobuf"
 ENDPOINT = validate.Regexp(r"(https?://[^\s/?#]+\S*)?$", error="must look like http://collector:4318")
 # The refusal is without the value: it holds a key.
@@ -39,8 +41,13 @@ def share_metrics_folder(env: Environment, base: Path) -> None:
 def traces_enabled(env: Environment) -> bool:
     """Return whether the programs record traces: whether one of ENDPOINTS is set. The other variables of OpenTelemetry
     are read by its libraries."""
+    for name in IN_FILES:
+        if f"{name}_FILE" in os.environ and (value := env.str(name, "")):
+            os.environ[name] = value
+            del os.environ[f"{name}_FILE"]
     endpoints = [name for name in ENDPOINTS if env.str(name, "", validate=ENDPOINT)]
-    is_off = env.bool("OTEL_SDK_DISABLED", False) or env.str("OTEL_TRACES_EXPORTER", "otlp") == "none"
+    exporter = env.str("OTEL_TRACES_EXPORTER", "otlp", validate=validate.OneOf(["otlp", "none"]))
+    is_off = env.bool("OTEL_SDK_DISABLED", False) or exporter == "none"
     for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
         if endpoints and env.str(name, PROTOCOL) != PROTOCOL:
             env.refuse(name, f"must be {PROTOCOL}: traces are sent in no other way")

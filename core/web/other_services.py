@@ -19,9 +19,11 @@ class TextService:
 
 def text_service(env: Environment) -> TextService | None:
     """Return the service in OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL, or None without a key."""
-    key = env.str("OPENAI_API_KEY", "") or ""
+    key = (env.str("OPENAI_API_KEY", "") or "").strip()
     url = env.origin("OPENAI_BASE_URL", "") or "https://api.openai.com/v1"
     model = env.str("OPENAI_MODEL", "") or "gpt-4.1-mini"
+    if "@" in url or "?" in url:
+        env.refuse("OPENAI_BASE_URL", "has a user name or a query: only a host and a path can be used")
     if not key.isprintable() or not key.isascii():
         env.refuse("OPENAI_API_KEY", "contains a character that no HTTP header may have")
     return TextService(url, model, key) if key else None
@@ -44,12 +46,12 @@ def parse_scanner(text: str) -> Scanner | None:
         return None
     parts = split_url(text)
     try:
-        port = parts.port or 3310
+        port = 3310 if parts.port is None else parts.port
     except ValueError as error:
         raise EnvError(f"has an invalid port: {error}") from error
     if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
         return Scanner(path=parts.path)
-    if parts.scheme == "tcp" and parts.hostname and parts.path in {"", "/"}:
+    if parts.scheme == "tcp" and parts.hostname and port and parts.path in {"", "/"}:
         return Scanner(host=parts.hostname, port=port)
     raise EnvError("must look like unix:/run/clamav/clamd.ctl or tcp://scanner:3310")
 

@@ -177,7 +177,10 @@ def test_the_limits_of_the_contract_are_the_defaults():
         **{f"THROTTLE_{name}": "" for name in ("USER", "ANON", "AUTH", "SUMMARY")},
     )
 
-    assert done.stdout.strip() == "{'user': (100, 60), 'anon': (100, 900), 'auth': (100, 900), 'summary': (20, 3600)}"
+    assert (
+        done.stdout.strip()
+        == "{'user': (100, 60), 'anon': (100, 900), 'auth': (100, 900), 'summary': (20, 3600)}"
+    )
 
 
 @pytest.mark.parametrize("by_route", [False, True])

@@ -1,6 +1,8 @@
 """What happens to a column, by its field and by what its app declares."""
 
 import pytest
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.test.utils import isolate_apps
 
@@ -89,7 +91,73 @@ def test_what_no_kind_covers_is_named():
             def __str__(self):
                 return self.code
 
+        class Page(models.Model):
+            paper = models.ForeignKey(Paper, on_delete=models.CASCADE)  # holds the code too
+
+            class Meta:
+                app_label = "core_db"
+
+            def __str__(self):
+                return str(self.pk)
+
+        class Legacy(models.Model):
+            name = models.TextField()
+
+            class Meta:
+                app_label = "core_db"
+                managed = False
+
+            def __str__(self):
+                return self.name
+
         assert replacements(Paper) == ({}, ["code", "scan"])
+        assert replacements(Page) == ({}, ["paper"])
+        assert replacements(Legacy) == ({}, ["(unmanaged)"])
+
+
+def test_a_declared_name_that_is_no_column_is_named(person, monkeypatch):
+    monkeypatch.setitem(anonymization.replaced, person, {"nmae": lambda _number, _value: ""})
+    monkeypatch.setitem(anonymization.preserved, person, frozenset({"emial"}))
+
+    assert replacements(person)[1] == ["emial", "nmae"]
+
+
+def test_a_primary_key_cannot_be_replaced(person, monkeypatch):
+    monkeypatch.setitem(anonymization.replaced, person, {"id": lambda number, _value: number})
+
+    assert "id" in replacements(person)[1]
+
+
+def test_declarations_of_several_apps_add_up(person, monkeypatch):
+    for registry in (anonymization.replaced, anonymization.preserved):
+        monkeypatch.setitem(
+            registry, person, {} if registry is anonymization.replaced else frozenset({"slug"})
+        )
+    anonymization.replaces(person, size=lambda _number, _value: 0)
+    anonymization.replaces(person, born=lambda _number, _value: None)
+    anonymization.preserves(person, "short")
+
+    functions, missing = replacements(person)
+    assert {"size", "born"} <= functions.keys()
+    assert not {"short", "slug"} & functions.keys()
+    assert missing == []
+
+
+def test_the_key_of_a_generic_relation_stays():
+    with isolate_apps("core.db"):
+
+        class Label(models.Model):
+            content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE)
+            object_id = models.CharField(max_length=40)
+            target = GenericForeignKey()
+
+            class Meta:
+                app_label = "core_db"
+
+            def __str__(self):
+                return self.object_id
+
+        assert replacements(Label)[0] == {}
 
 
 def test_the_names_in_json_stay():

@@ -102,6 +102,18 @@ def test_after_two_failures_the_scanner_is_not_asked_for_a_while(scanner, monkey
     assert len(scanner.scanned) == 4
 
 
+def test_a_file_that_the_scanner_fails_on_keeps_it_from_nobody(scanner, monkeypatch):
+    monkeypatch.setattr(scanning, "breaker", Breaker(2, 10))
+    scanner.answer = lambda _content: b"stream: Can't read file ERROR\0"
+    for _ in range(5):
+        with pytest.raises(ScannerUnavailable):
+            refuse_infected(upload(), "file")
+    scanner.answer = lambda _content: b"stream: OK\0"
+    refuse_infected(upload(), "file")
+
+    assert len(scanner.scanned) == 6
+
+
 def test_without_a_scanner_nothing_is_scanned(scanner, settings):
     settings.UPLOAD_SCANNER = None
     refuse_infected(upload(MALWARE), "file")

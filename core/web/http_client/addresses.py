@@ -15,8 +15,11 @@ MAX_URL_LENGTH = 2048
 
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-# Not global to newer versions of Python only, and the former relays of 6to4.
-NOT_GLOBAL = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("192.88.99.0/24"))
+# Not global to newer versions of Python only, the former relays of 6to4, documentation (RFC 9637), and the platform of
+# Azure, which each of its machines reaches.
+NOT_GLOBAL = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "168.63.129.16/32"))
+)
 
 # Return the addresses of a host name within some seconds, or raise an OSError.
 Resolve = Callable[[str, float], list[str]]

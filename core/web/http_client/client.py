@@ -155,7 +155,11 @@ class Call:
                 return response
             if left == 0:
                 raise UrlRefused(f"More than {self.redirects} redirects.")
-            target, before = self.target_of(urljoin(response.url, location)), target
+            try:
+                url = urljoin(response.url, location)
+            except ValueError as error:
+                raise UrlRefused("The address of a redirect cannot be parsed.") from error
+            target, before = self.target_of(url), target
             if before.scheme == "https" and target.scheme == "http":
                 raise UrlRefused("A redirect from https to http is not followed.")
             if response.status in {301, 302, 303} and method not in {"GET", "HEAD"}:

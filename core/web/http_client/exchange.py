@@ -203,9 +203,13 @@ def read(response: BaseHTTPResponse, limit: int, shutdown: Shutdown) -> bytes:
     if length.isdecimal() and int(length[:20]) > limit:
         raise too_large
     content = bytearray()
-    for chunk in response.stream(CHUNK, decode_content=False):
-        content += chunk
-        if len(content) > limit:
-            raise too_large
+    try:
+        for chunk in response.stream(CHUNK, decode_content=False):
+            content += chunk
+            if len(content) > limit:
+                raise too_large
+            shutdown.raise_if_expired()
+    except ValueError as error:  # a negative length of a chunk
         shutdown.raise_if_expired()
+        raise UnreadableResponse("The response has a length that cannot be.") from error
     return bytes(content)

@@ -323,6 +323,18 @@ def test_a_body_is_not_sent_to_another_origin(client):
     assert other.requests == []
 
 
+@pytest.mark.parametrize("location", ["http://[", "http://[::1", "//[x]/"])
+def test_a_redirect_that_is_no_url_is_refused(client, location):
+    with raw_service(replies(moved(location))) as service, pytest.raises(UrlRefused):
+        client.request("GET", url(service), redirects=1)
+
+
+def test_a_chunk_of_a_negative_length_is_refused(client):
+    broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n0\r\n\r\n"
+    with raw_service(replies(broken)) as service, pytest.raises(UnreadableResponse):
+        client.request("GET", url(service))
+
+
 def test_a_loop_of_redirects_ends(client):
     with raw_service(replies(moved("/"))) as service, pytest.raises(UrlRefused, match="More than 3"):
         client.request("GET", url(service), redirects=3)
