@@ -19,8 +19,8 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench clean base-env prod-env \
-	test-env dev-env services-env tools-env browser-env chromium-env bench-env express-env wrk-env clients-env npm-env nginx-env caddy-env kubectl-env prometheus-env clamav-env \
+.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench load clean base-env prod-env \
+	test-env dev-env services-env tools-env browser-env chromium-env bench-env load-env express-env wrk-env clients-env npm-env nginx-env caddy-env kubectl-env prometheus-env clamav-env \
 	next-env pgbouncer-env
 
 help: ## list the targets
@@ -55,8 +55,8 @@ test-faults-slow: dev-env services-env ## those that take minutes each
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py
 
-test-proxy: dev-env nginx-env caddy-env ## the product behind nginx and Caddy, set up by docs/deployment.md and deploy/compose; then each block of docs/tutorial.md
-	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py config/tests/behind_caddy.py $(ARGS)
+test-proxy: dev-env nginx-env caddy-env load-env ## the product behind nginx and Caddy, set up by docs/deployment.md and deploy/compose, and under `make load`; then each block of docs/tutorial.md
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py config/tests/behind_caddy.py benchmarks/tests/load_runs.py $(ARGS)
 	@$(BIN)/python .ci/tutorial.py
 
 test-browser: base-env browser-env chromium-env npm-env ## the client of docs/api.md, the admin and the pages of developers, in a real Chromium (ARGS='-k reload')
@@ -132,8 +132,11 @@ bench: prod-env bench-env express-env wrk-env ## measure this project beside its
 	@TEST_DATABASE_URL="$${BENCH_DATABASE_URL:-$$TEST_DATABASE_URL}" TEST_REDIS_URL="$${BENCH_REDIS_URL:-$$TEST_REDIS_URL}" \
 		$(BIN)/python .ci/services.py $(BIN)/python -m benchmarks.run $(ARGS)
 
+load: load-env ## load test of a running server (HOST=http://127.0.0.1:8000 USERS=1000 SCENARIO=mixed; docs/performance.md)
+	@.venv-load/bin/python -m benchmarks.load_test.run
+
 clean: ## remove the environments, the local database and every cache
-	rm -rf sbom.cdx.json .venv .venv-prometheus .venv-caddy .venv-clamav .venv-kubectl .venv-services .venv-tools .venv-browser .venv-bench .venv-clients .venv-next
+	rm -rf sbom.cdx.json .venv .venv-prometheus .venv-caddy .venv-clamav .venv-kubectl .venv-services .venv-tools .venv-browser .venv-bench .venv-load .venv-clients .venv-next
 	rm -rf benchmarks/peers/express/node_modules clients/node_modules clients/generated
 	rm -rf var .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -161,6 +164,8 @@ browser-env:
 	$(call install,.venv-browser,browser,)
 bench-env:
 	$(call install,.venv-bench,bench,)
+load-env:
+	$(call install,.venv-load,load,)
 
 clients-env:
 	$(call install,.venv-clients,clients,)

@@ -13,7 +13,7 @@ from typing import Any
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 # dev holds base, prod and test; the others are installed into environments of their own.
-LOCKS = ("dev", "services", "tools", "browser", "bench", "clients")
+LOCKS = ("dev", "services", "tools", "browser", "bench", "load", "clients")
 
 
 class NotDone(Exception):

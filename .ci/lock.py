@@ -25,6 +25,7 @@ SOURCES = {
     "services": ("services",),
     "tools": ("tools",),
     "bench": ("bench",),
+    "load": ("load",),
     "clients": ("clients",),
     "browser": ("browser",),
     "next": ("base", "prod", "test", "next"),

@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import psycopg
 import redis
 
 from benchmarks.contenders import BENCH_PYTHON, PEERS, ROOT
+from benchmarks.hardware import memory_gib, processor
 
 OURS = ("Django", "djangorestframework", "psycopg", "granian", "orjson", "PyJWT")
 PYTHON_PEERS = (
@@ -25,20 +25,6 @@ SHOW_VERSIONS = (
     "import json, platform, sys; from importlib.metadata import version;"
     "print(json.dumps({'Python': platform.python_version()} | {name: version(name) for name in sys.argv[1:]}))"
 )
-
-
-def processor() -> str:
-    """Return the processor's model, if the system reports it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
-    return ", ".join(sorted(models)) or platform.machine()
-
-
-def memory_gib() -> int:
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
 
 
 def package_versions(python: str, names: tuple[str, ...]) -> dict[str, str]:
