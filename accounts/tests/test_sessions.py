@@ -27,6 +27,13 @@ def test_lists_the_callers_sessions(owner, log_in, stranger):
     assert response.json()["meta"] == {"page": 1, "limit": 20, "total": 2, "totalPages": 1}
 
 
+def test_a_user_agent_that_no_database_stores_is_no_error(owner):
+    """`owner` is logged in: the audit event of an export has the user agent too."""
+    assert owner.get(f"{API}/users/me/export", HTTP_USER_AGENT="a\0b").status_code == 200
+
+    assert event("user.exported").user_agent == "a\ufffdb"
+
+
 def test_shows_each_with_the_documented_fields(clock, owner):
     owner.user.sessions.update(user_agent="Firefox", ip_address="203.0.113.9")
 

@@ -67,9 +67,15 @@ def content_of(response: Response) -> str:
         raise SummaryUnavailable
     content: Any = response.json()
     try:
-        text = content["choices"][0]["message"]["content"].replace("\0", "").strip()
-    except (LookupError, TypeError, AttributeError) as error:
+        text = content["choices"][0]["message"]["content"]
+    except (LookupError, TypeError) as error:
         raise UnreadableResponse("The response has no text.") from error
-    if not text:
+    summary = printable(text) if isinstance(text, str) else ""
+    if not summary:
         raise UnreadableResponse("The text of the response is empty.")
-    return str(text[:MAX_SUMMARY])
+    return summary[:MAX_SUMMARY]
+
+
+def printable(text: str) -> str:
+    """Return the text without control characters and those that turn its direction, of a model that was misled."""
+    return "".join(char for char in text if char.isprintable() or char in "\n\t").strip()

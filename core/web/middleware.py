@@ -96,7 +96,8 @@ class RequestMiddleware:
             request_id=context.request_id_of(request.META),
             ip_address=client_ip(request),
             peer_address=peer_ip(request),
-            user_agent=request.META.get("HTTP_USER_AGENT", "")[:400],
+            # Not every server refuses a NUL, which PostgreSQL cannot store.
+            user_agent=request.META.get("HTTP_USER_AGENT", "")[:400].replace("\0", "\ufffd"),
         )
         token = context.current.set(caller)
         try:

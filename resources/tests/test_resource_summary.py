@@ -83,8 +83,8 @@ def test_a_long_text_is_cut_before_it_is_sent(service, owner):
     assert len(service.requests[0]["body"]["messages"][1]["content"]) == MAX_TEXT
 
 
-def test_a_long_summary_and_a_nul_are_cut(service, owner, resource):
-    text = "\0" + "a" * 5000
+def test_a_long_summary_is_cut_and_has_no_control_characters(service, owner, resource):
+    text = "\0\x1b\u202e" + "a" * 5000
     service.answer = lambda _request: (200, {"choices": [{"message": {"content": text}}]})
 
     assert finished(owner, owner.post(url(resource)))["result"]["summary"] == "a" * MAX_SUMMARY
@@ -207,10 +207,11 @@ def test_a_refused_request_is_not_counted(service, settings, owner, stranger, re
         (200, []),
         (200, {"choices": []}),
         (200, {"choices": [{"message": {"content": None}}]}),
+        (200, {"choices": [{"message": {"content": {"a": "b"}}}]}),
         (200, {"choices": [{"message": {"content": " "}}]}),
         (200, json.dumps({"choices": [{"message": {"content": "a" * 2**20}}]}).encode()),
     ],
-    ids=["503", "429", "redirect", "html", "list", "no choice", "no text", "blank", "too large"],
+    ids=["503", "429", "redirect", "html", "list", "no choice", "no text", "object", "blank", "too large"],
 )
 def test_a_response_that_is_no_summary_fails_the_job_after_its_attempts(service, owner, resource, answer):
     service.answer = lambda _request: answer
