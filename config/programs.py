@@ -25,7 +25,7 @@ class LastingConsumer(Consumer):
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Give up the lost connection. Where Redis ends between a message and its acknowledgement, kombu 5.7 may give
         back the message by a connection that it has cleared: an AttributeError, which would end the worker. The
-        connection is forgotten by then, and the next one is made as after each other error."""
+        connection is deleted by then, and the next one is made as after each other error."""
         try:
             super().on_connection_error_after_connected(exc)
         except AttributeError as error:
