@@ -19,7 +19,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench load clean base-env prod-env \
+.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-load test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench load clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env load-env express-env wrk-env clients-env npm-env nginx-env caddy-env kubectl-env prometheus-env clamav-env \
 	next-env pgbouncer-env
 
@@ -55,9 +55,12 @@ test-faults-slow: dev-env services-env ## those that take minutes each
 test-clients: base-env clients-env npm-env ## generate typed clients from the schema, check programs that use them, run them
 	@$(BIN)/python .ci/clients.py
 
-test-proxy: dev-env nginx-env caddy-env load-env ## the product behind nginx and Caddy, set up by docs/deployment.md and deploy/compose, and under `make load`; then each block of docs/tutorial.md
-	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py config/tests/behind_caddy.py benchmarks/tests/load_runs.py $(ARGS)
+test-proxy: dev-env nginx-env caddy-env ## the product behind nginx and Caddy, set up by docs/deployment.md and deploy/compose; then each block of docs/tutorial.md
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py config/tests/behind_caddy.py $(ARGS)
 	@$(BIN)/python .ci/tutorial.py
+
+test-load: dev-env load-env ## `make load` against a server of its own; needs cores to itself
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest benchmarks/tests/load_runs.py $(ARGS)
 
 test-browser: base-env browser-env chromium-env npm-env ## the client of docs/api.md, the admin and the pages of developers, in a real Chromium (ARGS='-k reload')
 	@.venv-browser/bin/python -m pytest -c clients/browser/pytest.ini clients/browser $(ARGS)

@@ -1,4 +1,4 @@
-"""`make load` against the running product: a part of `make test-proxy`, since it needs an environment of its own."""
+"""`make load` against the running product: `make test-load`."""
 
 import json
 import os
