@@ -5,7 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier
 
-from django.db import connections
+from django.db import connection, connections
+
+CONNECT_SECONDS = (
+    20  # a busy machine may not start twenty processes of PostgreSQL in the two seconds of production
+)
 
 
 def together(*calls):
@@ -19,8 +23,21 @@ def together(*calls):
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(len(calls)) as pool:
+    with patient_connections(), ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
+
+
+@contextmanager
+def patient_connections():
+    options = connection.settings_dict["OPTIONS"]  # of the connections of all threads
+    seconds = options.get("connect_timeout")
+    if seconds is not None:
+        options["connect_timeout"] = CONNECT_SECONDS
+    try:
+        yield
+    finally:
+        if seconds is not None:
+            options["connect_timeout"] = seconds
 
 
 @contextmanager
