@@ -11,6 +11,7 @@ from environs import validate
 from config import product
 from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
+from config.password_rules import password_validators
 from config.rest_framework import SETTINGS as API_CLASSES
 from core.backups.configuration import backup_settings
 from core.db.redis_client import caches_at
@@ -199,13 +200,7 @@ REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "
 REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "accounts.validators.LengthValidator"},
-    {"NAME": "accounts.validators.CharacterClassValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "accounts.validators.PersonalDataValidator"},
-    {"NAME": "accounts.validators.ProductNameValidator"},
-]
+AUTH_PASSWORD_VALIDATORS = password_validators(env)
 JWT_SIGNING_KEY: str = env.str("JWT_SIGNING_KEY", "") or SECRET_KEY
 if not DEBUG and JWT_SIGNING_KEY != SECRET_KEY and (weakness := weak_secret(JWT_SIGNING_KEY)):
     env.refuse("JWT_SIGNING_KEY", weakness)

@@ -70,6 +70,7 @@ for name in (
     "API_URL",
     *(f"EMAIL_{part}" for part in ("PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")),
     *("UPLOAD_QUOTA_MB", "CLAMAV_SOCKET"),
+    *("COMMON_PASSWORDS_PATH", "BREACHED_PASSWORDS_URL"),
     *(f"BACKUP_{part}" for part in ("FOLDER", "AT", "ENCRYPT", "DECRYPT", "KEEP", "KEEP_DAYS", "VERIFY")),
     *("BACKUP_S3_BUCKET", "BACKUP_TIMEOUT_MINUTES"),
     *(f"S3_{part}" for part in ("BUCKET", "ENDPOINT_URL", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),

@@ -29,6 +29,17 @@ def text_service(env: Environment) -> TextService | None:
     return TextService(url, model, key) if key else None
 
 
+def breach_service(env: Environment) -> str:
+    """Return BREACHED_PASSWORDS_URL, which a prefix of a hash is added to, without a slash at its end; "" for none."""
+    url: str = env.origin("BREACHED_PASSWORDS_URL", "") or ""
+    if "@" in url or "?" in url or "#" in url:
+        env.refuse(
+            "BREACHED_PASSWORDS_URL",
+            "has a user name, a query or a fragment: only host and path are used",
+        )
+    return url
+
+
 @dataclass(frozen=True)
 class Scanner:
     """The socket of clamd: a path, or a host and a port."""
