@@ -19,7 +19,7 @@ PRODUCTION = $(EMBEDDED) DEBUG=false ALLOWED_HOSTS=example.com \
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(32))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-load test-browser test-adoption test-scaffold test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench load clean base-env prod-env \
+.PHONY: help run setup test coverage test-services test-faults test-clients test-next test-proxy test-load test-browser test-adoption test-scaffold test-previous test-contract test-backups test-faults-slow check words sbom lock release mutants fuzz bench load clean base-env prod-env \
 	test-env dev-env services-env tools-env browser-env chromium-env bench-env load-env express-env wrk-env clients-env npm-env nginx-env caddy-env kubectl-env prometheus-env clamav-env \
 	next-env pgbouncer-env
 
@@ -56,7 +56,7 @@ test-clients: base-env clients-env npm-env ## generate typed clients from the sc
 	@$(BIN)/python .ci/clients.py
 
 test-proxy: dev-env nginx-env caddy-env ## the product behind nginx and Caddy, set up by docs/deployment.md and deploy/compose; then each block of docs/tutorial.md
-	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py config/tests/behind_caddy.py $(ARGS)
+	@$(BIN)/python .ci/services.py $(BIN)/python -m pytest config/tests/behind_nginx.py config/tests/two_servers_behind_nginx.py config/tests/behind_caddy.py $(ARGS)
 	@$(BIN)/python .ci/tutorial.py
 
 test-load: dev-env load-env ## `make load` against a server of its own; needs cores to itself
@@ -67,6 +67,9 @@ test-browser: base-env browser-env chromium-env npm-env ## the client of docs/ap
 
 test-scaffold: dev-env tools-env ## resources by `manage.py startresource` in a copy: checked, tested on both databases, removed
 	@$(BIN)/python .ci/services.py $(BIN)/python .ci/scaffold.py
+
+test-previous: test-env ## the tests of the last release, on the tables of this code; nothing where no migration has changed
+	@$(BIN)/python .ci/services.py $(BIN)/python .ci/previous_release.py $(ARGS)
 
 test-adoption: dev-env ## a copy with another name, role and app, by the steps of docs/adopting.md, on SQLite and PostgreSQL
 	@$(BIN)/python .ci/services.py $(BIN)/python .ci/adopt.py

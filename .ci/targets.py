@@ -25,6 +25,7 @@ MINUTES = {
     "test-proxy": 10,
     "test-adoption": 14,
     "test-scaffold": 14,
+    "test-previous": 14,
 }
 TOTAL_MINUTES = 86
 # They call the example, which `manage.py setup --remove-example` takes away.
