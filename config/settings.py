@@ -13,6 +13,7 @@ from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from config.rest_framework import SETTINGS as API_CLASSES
 from core.backups.configuration import backup_settings
+from core.db.databases import REPLICA, ROUTER, database_settings
 from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
@@ -110,17 +111,12 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data ----------------------------------------------------------------------------------------
-DATABASE: dict[str, Any] = env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}") or {}
-if "sqlite" in DATABASE.get("ENGINE", ""):
-    if DATABASE["NAME"] != ":memory:":  # relative to this tree, wherever a command is started
-        DATABASE["NAME"] = str(BASE_DIR / DATABASE["NAME"])
-        env.make_folder("DATABASE_URL", Path(DATABASE["NAME"]).parent)
-    # Tests use a file too: threads cannot share a database in memory.
-    DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
-elif not env.bool("DATABASE_PREPARED_STATEMENTS", True):  # PgBouncer in transaction mode: docs/deployment.md
-    DATABASE["OPTIONS"]["prepare_threshold"] = None
-    DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
-DATABASES = {"default": DATABASE}
+DATABASES = database_settings(env, BASE_DIR)
+DATABASE_ROUTERS = [ROUTER] if REPLICA in DATABASES else []
+# How far the replica may be behind; beyond that its reads go to the primary.
+DATABASE_REPLICA_MAX_LAG: float = (
+    env.float("DATABASE_REPLICA_MAX_LAG_SECONDS", 10, validate=validate.Range(0.1)) or 10
+)
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
 REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must not delay a request for longer

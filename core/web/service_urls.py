@@ -104,6 +104,13 @@ def parse_database(text: str) -> dict[str, Any]:
     return database | postgresql | {"OPTIONS": postgresql_options(options)}
 
 
+def parse_replica(text: str) -> dict[str, Any]:
+    """Return the entry of DATABASES for a standby, or none for an empty URL."""
+    if split_url(text).scheme not in {"", "postgres", "postgresql"}:
+        raise EnvError("must look like postgres://user:password@host:5432/name")
+    return parse_database(text) if text else {}
+
+
 def postgresql_options(given: dict[str, str]) -> dict[str, Any]:
     options = POSTGRESQL | {name: checked(name, text) for name, text in given.items()}
     if schema := options.pop("currentSchema", None):
