@@ -129,7 +129,8 @@ else:
     RESPONSE_CACHE_SECONDS = 0
 
 # --- jobs ----------------------------------------------------------------------------------------
-CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(env.broker("CELERY_BROKER_URL", REDIS_URL) or "")
+BROKER_URL: str = env.broker("CELERY_BROKER_URL", REDIS_URL) or ""
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(BROKER_URL)
 # Celery prefers the unchecked CELERY_BROKER_URL of the environment to the setting; these override it.
 CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
@@ -144,10 +145,10 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that a failover has made a read-only replica
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_HEARTBEAT = 5  # seconds; the worker replaces an AMQP connection that misses several
-CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(BROKER_URL)
 # A process that is free fetches a message. A limit on unacknowledged messages would count one whose acknowledgement has
 # failed for ever, and stop the worker.
-CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith("redis")
+CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if CELERY_WORKER_DISABLE_PREFETCH else 1
 # A worker listens to both, unless its -Q names one.
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
