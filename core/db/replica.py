@@ -64,8 +64,7 @@ def read_from_replica(read: Callable[[], Result]) -> Result:
 
     def read_there(alias: str) -> Result:
         if alias == REPLICA:
-            wrapper: Any = connections[REPLICA]
-            wrapper.set_limits()
+            replica_health.connection().set_limits()
         with reading_from(alias):
             return read()
 

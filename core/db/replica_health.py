@@ -1,8 +1,8 @@
 """Whether the replica may be read from: it is a standby of the primary, responds, and is not too far behind.
 
-A process looks once a second, while there are reads for it. Where the time of the latest replayed transaction is old
-this may be because nothing was written since, so the positions in the WAL are compared first. A replica that has failed
-is not tried again by a request, which would wait for it, but by a thread.
+A process looks once a second, while there are reads for it. An old time of the latest replayed transaction may mean
+that none was committed since, so the positions in the WAL are compared first: that of the primary now, and that of the
+look before. A replica that has failed is not tried again by a request, which would wait for it, but by a thread.
 """
 
 import os
@@ -32,7 +32,8 @@ UNKNOWN, LOST, LAGGING, FOREIGN = "unknown", "lost", "lagging", "no standby of t
 CLUSTER = "(SELECT system_identifier FROM pg_control_system()), current_database()::text"
 POSITION = f"SELECT pg_current_wal_flush_lsn()::text, clock_timestamp(), {CLUSTER}"
 REPLAYED = f"""
-    SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn() >= %s::pg_lsn, pg_last_xact_replay_timestamp(), {CLUSTER}
+    SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn() >= %s::pg_lsn, pg_last_wal_replay_lsn() >= %s::pg_lsn,
+        pg_last_xact_replay_timestamp(), {CLUSTER}
 """
 
 
@@ -43,20 +44,21 @@ def primary_position() -> Sequence[Any]:
         return row
 
 
-def compare(position: Sequence[Any]) -> tuple[str, float]:
-    """Return what is wrong with the replica, or an empty text, and its lag behind this position of the primary."""
+def compare(position: Sequence[Any], earlier: Sequence[Any]) -> tuple[str, float]:
+    """Return what is wrong with the replica, or an empty text, and its lag behind this position of the primary, which
+    is no more than the age of an earlier one that it has replayed."""
     lsn, now, *cluster = position
-    replica: Any = connections[REPLICA]
+    replica = replica_health.connection()
     replica.ensure_connection()
     with replica.limited(CHECK_SECONDS), replica.cursor() as cursor:
-        cursor.execute(REPLAYED, [lsn])
-        is_standby, has_all, committed_at, *other = cursor.fetchone()
+        cursor.execute(REPLAYED, [lsn, earlier[0]])
+        is_standby, has_all, has_earlier, committed_at, *other = cursor.fetchone()
     if not is_standby or other != cluster:
-        replica.close()  # its address may be that of another server by now
         return FOREIGN, 0.0
     if has_all:
         return "", 0.0
-    lag = max(0.0, (now - committed_at).total_seconds()) if committed_at else float("inf")
+    known = [committed_at, earlier[1] if has_earlier else None]
+    lag = min(((now - moment).total_seconds() for moment in known if moment), default=float("inf"))
     return LAGGING if lag > settings.DATABASE_REPLICA_MAX_LAG else "", lag
 
 
@@ -71,6 +73,17 @@ class Health:
         self.lock = threading.Lock()
         self.problem = UNKNOWN
         self.next_check = 0.0
+        self.position: Sequence[Any] | None = None
+        self.failures = 0
+
+    def connection(self) -> Any:
+        """Return the connection of this thread, closed if it was made before the latest failure: by then the address
+        may be that of another server, while the old one still serves its old connections."""
+        replica: Any = connections[REPLICA]
+        if replica.failures != self.failures:
+            replica.close()
+            replica.failures = self.failures
+        return replica
 
     def is_fit(self) -> bool:
         """Return whether a request may read from the replica. It waits for no replica that has failed."""
@@ -83,7 +96,8 @@ class Health:
                     self.check(primary_position())
             finally:
                 self.lock.release()
-        return not self.problem
+        # While another thread looks, the last result counts for a second more.
+        return not self.problem and time.monotonic() < self.next_check + CHECK_SECONDS
 
     def check_in_thread(self) -> None:
         time_limits.set(REQUEST_LIMITS)
@@ -103,13 +117,15 @@ class Health:
 
     def check(self, position: Sequence[Any]) -> float:
         """Look at the replica, and return its lag behind this position."""
+        earlier, self.position = self.position or position, position
         try:
-            problem, lag = compare(position)
+            problem, lag = compare(position, earlier)
         except Error as error:
             self.report(error)
             return 0.0
         self.update(problem, lag=round(lag, 3))
-        replica_lag.set(lag)
+        if problem != FOREIGN:
+            replica_lag.set(lag)
         return lag
 
     def report(self, error: Exception) -> None:
@@ -123,6 +139,8 @@ class Health:
         before, self.problem = self.problem, problem
         self.next_check = time.monotonic() + (PAUSE_SECONDS if problem == LOST else CHECK_SECONDS)
         if problem and problem != before:
+            if problem != LAGGING:
+                self.failures += 1
             log.warning("replica_unused", reason=problem, **details)
         elif before and not problem:
             log.info("replica_used", **details)

@@ -78,6 +78,7 @@ class DatabaseWrapper(Parent):
     ops_class = Operations
     last_checked = 0.0
     limits: TimeLimits | None = None
+    failures = 0  # of the replica before the connection was made (core/db/replica_health.py)
 
     def connect(self) -> None:
         super().connect()

@@ -2,10 +2,20 @@
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    router,
+    transaction,
+)
+from psycopg.errors import QueryCanceled
 
 from core.db.databases import REPLICA, ROUTER, database_settings
-from core.db.replica import ReplicaRouter, read_alias, reading_from
+from core.db.replica import ReplicaRouter, attempt, read_alias, reading_from
+from core.db.replica_health import replica_health
 from core.web.environment import Environment
 
 PRIMARY_URL = "postgres://app:secret@db:5432/app"
@@ -86,3 +96,50 @@ def test_no_migration_runs_on_the_replica():
 def test_the_suite_has_no_replica(settings):
     assert (list(connections), settings.DATABASE_ROUTERS) == ([DEFAULT_DB_ALIAS], [])
     assert f"{ReplicaRouter.__module__}.{ReplicaRouter.__name__}" == ROUTER
+
+
+@pytest.mark.skipif(connections[DEFAULT_DB_ALIAS].vendor != "postgresql", reason="of PostgreSQL")
+@pytest.mark.django_db
+def test_a_session_on_the_replica_is_read_only():
+    replica = connections[DEFAULT_DB_ALIAS].copy(REPLICA)
+    try:
+        with replica.cursor() as cursor, pytest.raises(InternalError, match="read-only transaction"):
+            cursor.execute("CREATE TABLE written (id int)")
+    finally:
+        replica.close()
+
+
+@pytest.fixture
+def _replica_configured(settings, monkeypatch):
+    monkeypatch.setitem(settings.DATABASES, REPLICA, settings.DATABASES[DEFAULT_DB_ALIAS])
+
+
+@pytest.mark.usefixtures("_replica_configured")
+@pytest.mark.parametrize("error", [OperationalError, ProgrammingError])
+def test_a_read_that_fails_on_the_replica_is_repeated_on_the_primary(error):
+    tried = []
+
+    def read(alias):
+        tried.append(alias)
+        if alias == REPLICA:
+            raise error
+        return "rows"
+
+    try:
+        assert attempt(read, lambda: True) == "rows"
+    finally:
+        replica_health.reset()
+    assert tried == [REPLICA, DEFAULT_DB_ALIAS]
+    assert attempt(lambda alias: alias, lambda: False) == DEFAULT_DB_ALIAS
+
+
+@pytest.mark.usefixtures("_replica_configured")
+def test_a_statement_that_takes_too_long_is_not_repeated():
+    """It would take as long on the primary, which has others to serve."""
+
+    def read(alias):
+        assert alias == REPLICA
+        raise OperationalError from QueryCanceled()
+
+    with pytest.raises(OperationalError):
+        attempt(read, lambda: True)
