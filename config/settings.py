@@ -14,6 +14,7 @@ from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
 from config.password_rules import password_validators
 from config.rest_framework import SETTINGS as API_CLASSES
 from core.backups.configuration import backup_settings
+from core.db.databases import REPLICA, ROUTER, database_settings
 from core.db.redis_client import caches_at
 from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
@@ -111,17 +112,12 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data ----------------------------------------------------------------------------------------
-DATABASE: dict[str, Any] = env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}") or {}
-if "sqlite" in DATABASE.get("ENGINE", ""):
-    if DATABASE["NAME"] != ":memory:":  # relative to this tree, wherever a command is started
-        DATABASE["NAME"] = str(BASE_DIR / DATABASE["NAME"])
-        env.make_folder("DATABASE_URL", Path(DATABASE["NAME"]).parent)
-    # Tests use a file too: threads cannot share a database in memory.
-    DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
-elif not env.bool("DATABASE_PREPARED_STATEMENTS", True):  # PgBouncer in transaction mode: docs/deployment.md
-    DATABASE["OPTIONS"]["prepare_threshold"] = None
-    DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
-DATABASES = {"default": DATABASE}
+DATABASES = database_settings(env, BASE_DIR)
+DATABASE_ROUTERS = [ROUTER] if REPLICA in DATABASES else []
+# How far the replica may be behind; beyond that its reads go to the primary.
+DATABASE_REPLICA_MAX_LAG: float = (
+    env.float("DATABASE_REPLICA_MAX_LAG_SECONDS", 10, validate=validate.Range(0.1)) or 10
+)
 
 REDIS_URL: str = env.redis("REDIS_URL", "") or ""
 REDIS_TIMEOUT = 0.1  # seconds; the cache and the limits must not delay a request for longer
@@ -134,7 +130,8 @@ else:
     RESPONSE_CACHE_SECONDS = 0
 
 # --- jobs ----------------------------------------------------------------------------------------
-CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(env.broker("CELERY_BROKER_URL", REDIS_URL) or "")
+BROKER_URL: str = env.broker("CELERY_BROKER_URL", REDIS_URL) or ""
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(BROKER_URL)
 # Celery prefers the unchecked CELERY_BROKER_URL of the environment to the setting; these override it.
 CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
@@ -149,10 +146,10 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that a failover has made a read-only replica
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_HEARTBEAT = 5  # seconds; the worker replaces an AMQP connection that misses several
-CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(BROKER_URL)
 # A process that is free fetches a message. A limit on unacknowledged messages would count one whose acknowledgement has
 # failed for ever, and stop the worker.
-CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith("redis")
+CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if CELERY_WORKER_DISABLE_PREFETCH else 1
 # A worker listens to both, unless its -Q names one.
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}

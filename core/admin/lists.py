@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from core.admin.days import DayFilter
 from core.admin.panels import MAX_COUNTED_ROWS, bounded_count
 from core.audit.models import AuditEvent
+from core.db.replica import read_from_replica
 from core.db.search import MAX_MATCHES
 from core.web.text import MAX_PARAMETER_LENGTH, is_stream_safe
 
@@ -89,6 +90,13 @@ class ListAdmin(admin.ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list with its rows, read from the replica if there is one. A list that shows the message of an
+        action is read from the primary, with what the action has just written."""
+        if request.method != "GET" or len(messages.get_messages(request)):
+            return super().get_changelist_instance(request)
+        return read_from_replica(lambda: super(ListAdmin, self).get_changelist_instance(request))
 
     def prepare_rows(self, rows: list[Any]) -> None:
         """Read what the columns of these rows need, by a query for all of them. Override this method."""

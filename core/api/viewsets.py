@@ -32,6 +32,7 @@ from core.api.views import ApiView
 from core.api.written_relations import refuse_hidden
 from core.audit import services as audit
 from core.db.owner_versions import list_etag
+from core.db.replica import read_from_replica
 
 
 class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
@@ -122,11 +123,13 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     # --- reading ------------------------------------------------------------------------------
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        self.requests_all()  # raises, also where `get_queryset` is of a subclass
         return self.list_response(self.rows_in_state)
 
     def list_response(self, rows: Callable[[], QuerySet[Any]]) -> Response:
         """Return a page of the rows that `rows`, a method of this view, returns."""
+        # It raises, also where `get_queryset` is of a subclass. No ETag, and not cached: a replica may be behind.
+        if self.requests_all():
+            return read_from_replica(lambda: self.page_of(rows))
         etag = self.list_etag()
         # `*` may come from a client that has no response yet, and whose query may be wrong.
         if etag and self.request.META.get("HTTP_IF_NONE_MATCH", "*").strip() != "*":

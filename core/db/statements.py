@@ -29,6 +29,8 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from psycopg.pq import Format
 
+from core.db.replica import read_alias
+
 MAX_STATEMENTS = 2000
 EPOCH = datetime(1, 1, 2, tzinfo=UTC)
 
@@ -49,7 +51,7 @@ class Statement:
 
     def run(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         params = [values[item.name] if type(item) is Slot else item for item in self.params]
-        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        with connections[read_alias()].cursor() as cursor:
             cursor.cursor.format = Format.BINARY
             cursor.execute(self.sql, params)
             rows: list[tuple[Any, ...]] = cursor.fetchall()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.http import Http404, QueryDict
 from drf_spectacular.utils import extend_schema
@@ -25,7 +25,10 @@ from core.api.row_access import model_of
 from core.api.serializers import Serializer, names_of
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
+from core.db.replica import attempt, reading_from
+from core.db.replica_health import replica_health
 from core.files import services as files
+from core.files.models import StoredFile
 from core.jobs.models import Job
 from core.jobs.runner import Run
 from core.jobs.services import enqueue_job, kind_of, permits, runs, view_of_job
@@ -41,6 +44,7 @@ FORMATS: dict[str, tuple[str, Pieces]] = {
     "json": ("application/json", json_pieces),
 }
 CHUNK = 500  # rows in memory
+STATEMENT_SECONDS = 120
 
 log = structlog.get_logger(__name__)
 
@@ -150,17 +154,18 @@ def list_of(job: Job, user: Any) -> Any:
 def export(run: Run) -> None:
     user = run.job.user  # as the run has just read it
     view = list_of(run.job, user)
-    rows, columns = view.exported()
     extension = run.job.parameters["format"]
-    content_type, pieces = FORMATS[extension]
+    content_type, _pieces = FORMATS[extension]
     meta = model_of(type(view))._meta
     filename = f"{meta.verbose_name_plural}-{datetime.now(UTC):%Y-%m-%d}.{extension}".replace(" ", "-")
-    serialized = SerializedRows(run, view, rows)
-    with closing(pieces(columns, serialized)) as chunks:  # type: ignore[type-var]
-        stored = files.store(chunks, user=user, content_type=content_type, filename=filename)
+
+    def write(alias: str) -> tuple[int, StoredFile]:
+        return write_file(run, view, alias, content_type=content_type, filename=filename)
+
+    count, stored = attempt(write, replica_health.is_caught_up)
     result = {
         "format": extension,
-        "rows": serialized.count,
+        "rows": count,
         "filename": stored.filename,
         "contentType": content_type,
         "size": stored.size,
@@ -169,11 +174,22 @@ def export(run: Run) -> None:
         with transaction.atomic():
             run.succeed(result, result_file=stored)
             files.confirm(stored)
-            changes = {"rows": [None, serialized.count], "format": [None, extension]}
+            changes = {"rows": [None, count], "format": [None, extension]}
             audit.record(f"{meta.model_name}.exported", actor_id=user.pk, target=run.job, changes=changes)
     except BaseException:
         files.delete_now(stored)
         raise
+
+
+def write_file(run: Run, view: Any, alias: str, **names: Any) -> tuple[int, StoredFile]:
+    """Write the rows of this database as a file, and return their number and the file."""
+    with reading_from(alias):
+        rows, columns = view.exported()
+    serialized = SerializedRows(run, view, rows, alias)
+    _type, pieces = FORMATS[run.job.parameters["format"]]
+    with closing(pieces(columns, serialized)) as chunks:  # type: ignore[type-var]
+        stored = files.store(chunks, user=run.job.user, **names)
+    return serialized.count, stored
 
 
 def may_export(job: Job, user: Any) -> bool:
@@ -194,18 +210,23 @@ permits.register("*.export", may_export)
 class SerializedRows:
     """The rows as the list serializes them, and their count. Only CHUNK of them are in memory."""
 
-    def __init__(self, run: Run, view: Any, rows: QuerySet[Any]) -> None:
-        self.run, self.view, self.rows = run, view, rows
+    def __init__(self, run: Run, view: Any, rows: QuerySet[Any], alias: str) -> None:
+        self.run, self.view, self.rows, self.alias = run, view, rows, alias
         self.count = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        with snapshot():
-            total = self.rows.count()
-            rows = filter(rows_permitted(self.view), self.rows.iterator(chunk_size=CHUNK))
-            while chunk := list(islice(rows, CHUNK)):
-                yield from self.view.get_serializer(chunk, many=True).data
+        with snapshot(self.alias):
+            with reading_from(self.alias):
+                total = self.rows.count()
+                rows = filter(rows_permitted(self.view), self.rows.iterator(chunk_size=CHUNK))
+            while chunk := self.next_rows(rows):
+                yield from chunk
                 self.count += len(chunk)
                 self.run.progress(self.count, total)
+
+    def next_rows(self, rows: Iterator[Any]) -> Any:
+        with reading_from(self.alias):
+            return self.view.get_serializer(list(islice(rows, CHUNK)), many=True).data
 
 
 def rows_permitted(view: Any) -> Callable[[Any], bool]:
@@ -223,17 +244,19 @@ def rows_permitted(view: Any) -> Callable[[Any], bool]:
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
+def snapshot(alias: str) -> Iterator[None]:
     """Let all reads inside see the same state of the database, without blocking writers."""
+    connection: Any = connections[alias]
     if connection.in_atomic_block:  # the caller's transaction
         yield
     elif connection.vendor == "postgresql":
-        with transaction.atomic(), connection.cursor() as cursor:
+        with transaction.atomic(using=alias), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             # The first FETCH may sort everything, and a storage may be slow.
-            cursor.execute("SET LOCAL statement_timeout = '120s'")
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '120s'")
-            yield
+            cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_SECONDS}s'")
+            with connection.limited(STATEMENT_SECONDS + 1):
+                yield
     else:
         with connection.cursor() as cursor:
             cursor.execute("BEGIN DEFERRED")  # `atomic` would begin IMMEDIATE, and block every writer

@@ -16,7 +16,7 @@ from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
 from environs import Env, EnvError, EnvValidationError, validate
 
-from core.web.service_urls import parse_broker, parse_database, parse_redis, split_url
+from core.web.service_urls import parse_broker, parse_database, parse_redis, parse_replica, split_url
 
 PERIOD_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 RATE = re.compile(r"(?P<limit>\d{1,7})/(?P<count>\d{0,4})(?P<unit>[a-z]+)")
@@ -155,6 +155,7 @@ class Environment(Env):
         for name, parser in (
             ("rate", parse_rate),
             ("database", parse_database),
+            ("replica", parse_replica),
             ("redis", parse_redis),
             ("broker", parse_broker),
             ("origin", parse_origin),

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import cache
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from amqp import AMQPError
@@ -18,6 +17,7 @@ from django.http import HttpRequest, JsonResponse
 from kombu.exceptions import KombuError
 
 from core.web.resolver import resolver
+from core.web.sentinels import client_of, hosts_of
 from core.web.stopping import is_stopping
 
 TIMEOUT_SECONDS = 1
@@ -77,9 +77,7 @@ def check_database() -> str:
 
 @cache
 def probe() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=None
-    )
+    return client_of(settings.REDIS_URL, TIMEOUT_SECONDS)
 
 
 def look_up(host: str | None) -> None:
@@ -91,7 +89,8 @@ def look_up(host: str | None) -> None:
 def check_cache() -> str:
     if not settings.REDIS_URL:
         return "ok"  # in-process
-    look_up(urlsplit(settings.REDIS_URL).hostname)
+    for host in hosts_of(settings.REDIS_URL):
+        look_up(host)
     probe().set("health", 1, ex=60)
     return "ok"
 

@@ -58,6 +58,14 @@ circuit_open_until = Gauge(
     "redis_circuit_open_until_timestamp_seconds", "When Redis is tried again", multiprocess_mode="max"
 )
 
+# Of the replica of DATABASE_REPLICA_URL (core/db/replica_health.py).
+replica_lag = Gauge(
+    "database_replica_lag_seconds",
+    "How far the replica is behind the primary",
+    multiprocess_mode="livemostrecent",
+)
+replica_reads = Counter("database_replica_reads_total", "Lists and exports for the replica", ["outcome"])
+
 outgoing_total = Counter("outgoing_requests_total", "Calls of other services", ["integration", "outcome"])
 outgoing_seconds = Histogram(
     "outgoing_request_seconds",

@@ -16,6 +16,8 @@ import dj_database_url
 from environs import EnvError
 from psycopg.pq import Conninfo
 
+from core.web import sentinels
+
 
 def split_url(text: str) -> SplitResult:
     """Return the parts of a URL. Raises EnvError, which names the variable, where urllib raises ValueError.
@@ -104,6 +106,13 @@ def parse_database(text: str) -> dict[str, Any]:
     return database | postgresql | {"OPTIONS": postgresql_options(options)}
 
 
+def parse_replica(text: str) -> dict[str, Any]:
+    """Return the entry of DATABASES for a standby, or none for an empty URL."""
+    if split_url(text).scheme not in {"", "postgres", "postgresql"}:
+        raise EnvError("must look like postgres://user:password@host:5432/name")
+    return parse_database(text) if text else {}
+
+
 def postgresql_options(given: dict[str, str]) -> dict[str, Any]:
     options = POSTGRESQL | {name: checked(name, text) for name, text in given.items()}
     if schema := options.pop("currentSchema", None):
@@ -131,7 +140,7 @@ def number(name: str, text: str) -> int:
 
 # --- Redis and the broker -------------------------------------------------------------------------
 
-REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", sentinels.SCHEME})
 BROKER_SCHEMES = frozenset({*REDIS_SCHEMES, "amqp", "amqps", "pyamqp"})
 TLS_SCHEMES = frozenset({"rediss", "amqps"})
 # The other query options of each scheme; kombu accepts no more.
@@ -153,6 +162,9 @@ def parse_broker(text: str) -> str:
 def normalized(text: str, schemes: frozenset[str], example: str) -> str:
     """Return the URL with its scheme in lower case, its options named as in redis-py, and `ssl_cert_reqs` if it uses
     TLS. Raises EnvError for an option that is unknown or cannot work."""
+    if sentinels.is_sentinel(text):
+        sentinels.parse_sentinel(text)
+        return f"{sentinels.SCHEME}:{text.partition(':')[2]}"
     parts = split_service(text)
     if parts.scheme not in schemes:
         raise EnvError(f"must look like {example}")
@@ -213,6 +225,8 @@ def refuse_unusable_files(options: dict[str, str]) -> None:
 
 def broker_connection(url: str) -> tuple[str, dict[str, Any] | None]:
     """Return CELERY_BROKER_URL and CELERY_BROKER_USE_SSL for a parsed URL."""
+    if sentinels.is_sentinel(url):
+        return sentinels.broker_urls(url), None
     parts = split_url(url)
     sent = dict(parse_qsl(parts.query))
     others = {name: value for name, value in sent.items() if not name.startswith("ssl_")}
@@ -233,9 +247,13 @@ def broker_connection(url: str) -> tuple[str, dict[str, Any] | None]:
 
 
 def broker_options(url: str) -> dict[str, Any]:
-    """Return CELERY_BROKER_TRANSPORT_OPTIONS, which bound every wait for the broker."""
-    if url.startswith("redis"):
-        timeouts = {"socket_connect_timeout": 1, "socket_timeout": 5, "health_check_interval": 10}
-        return {**timeouts, "visibility_timeout": 300, "socket_keepalive": True}
-    # Without confirmations a publisher does not notice that its connection is lost.
-    return {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
+    """Return CELERY_BROKER_TRANSPORT_OPTIONS for a parsed URL, which bound every wait for the broker."""
+    if not url.startswith(("redis", "unix")):
+        # Without confirmations a publisher does not notice that its connection is lost.
+        return {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
+    timeouts = {"socket_connect_timeout": 1, "socket_timeout": 5, "health_check_interval": 10}
+    options = {**timeouts, "visibility_timeout": 300, "socket_keepalive": True}
+    if not sentinels.is_sentinel(url):
+        return options
+    parsed = sentinels.parse_sentinel(url)
+    return {**options, "master_name": parsed.master, "sentinel_kwargs": parsed.sentinel_options(1)}

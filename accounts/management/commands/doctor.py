@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from core.backups.findings import backup_findings
+from core.db.replica_health import replica_findings
 from core.files.scanning import signature_in
 from core.jobs.models import Job
 from core.outbox.heartbeats import LATE as LATE_HEARTBEAT
@@ -106,6 +107,7 @@ def findings_of(*others: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     )
     for check_other in (*of_database, check_settings, check_storage, check_scanner, check_kernel, *others):
         yield from check_other()
+    yield from (Finding("replica", *each) for each in replica_findings())
     yield from (Finding("backups", *each) for each in backup_findings())
 
 

@@ -3,6 +3,8 @@
 import select
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,6 +14,7 @@ from psycopg import Connection, OperationalError
 from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
 
+from core.db.databases import REPLICA
 from core.web.request_context import TimeLimits, time_limits
 from core.web.resolver import resolver
 
@@ -75,15 +78,22 @@ class DatabaseWrapper(Parent):
     ops_class = Operations
     last_checked = 0.0
     limits: TimeLimits | None = None
+    failures = 0  # of the replica before the connection was made (core/db/replica_health.py)
 
     def connect(self) -> None:
         super().connect()
         self.limits = None
-        self.apply_limits()
+        self.set_limits()
         if self.connection is None:
             raise OperationalError("the connection was lost as soon as it was made")
 
     def apply_limits(self) -> None:
+        """Set the time limits of this thread, but on the replica: those are set by a request that reads from it
+        (core/db/replica.py), since a replica that does not respond must delay no other."""
+        if self.alias != REPLICA:
+            self.set_limits()
+
+    def set_limits(self) -> None:
         """Set the time limits of this thread on the open connection, unless it has them.
 
         After connecting, because PgBouncer refuses them as start-up options. In its transaction mode a SET would be for
@@ -99,6 +109,8 @@ class DatabaseWrapper(Parent):
             for name in NAMES
             if name not in given and not is_pooled
         ]
+        if self.alias == REPLICA and not is_pooled:
+            calls.append("set_config('default_transaction_read_only', 'on', false)")
         in_force = "extract(epoch FROM current_setting('statement_timeout')::interval)::float"
         self.connection.timeout = check_seconds(limits)
         try:
@@ -147,12 +159,18 @@ class DatabaseWrapper(Parent):
 
     def responds(self) -> bool:
         """Return whether the server responds to a query within CHECK_SECONDS."""
-        raw: Any = self.connection
-        if raw is None:
+        if self.connection is None:
             return False
-        before, raw.timeout = raw.timeout, CHECK_SECONDS
-        try:
+        with self.limited(CHECK_SECONDS):
             return bool(super().is_usable())
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Close the open connection if a statement inside takes longer than this."""
+        raw: Any = self.connection
+        before, raw.timeout = raw.timeout, seconds
+        try:
+            yield
         finally:
             raw.timeout = before
 

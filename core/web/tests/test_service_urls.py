@@ -3,10 +3,12 @@
 import ssl
 
 import pytest
+from django_redis.pool import get_connection_factory
 from environs import EnvError
 
+from core.db.redis_client import SentinelBreakerPool, caches_at
 from core.tests.interpreter import python
-from core.web.service_urls import broker_connection, parse_broker, parse_redis
+from core.web.service_urls import broker_connection, broker_options, parse_broker, parse_redis
 
 REQUIRED, NONE = ssl.CERT_REQUIRED, ssl.CERT_NONE
 VERIFIED = "?ssl_cert_reqs=required&ssl_check_hostname=true"
@@ -93,3 +95,50 @@ def test_such_an_option_stops_the_start_and_names_the_variable(variable):
 )
 def test_the_broker_gets_the_options_as_celery_takes_them(url, connection):
     assert broker_connection(parse_broker(url)) == connection
+
+
+# --- Redis behind Sentinel ------------------------------------------------------------------------
+
+SENTINELS = "redis+sentinel://app:p%40ss@one:26380,[::1],two/MyMaster/3?sentinel_password=s%26cret"
+
+
+def test_the_sentinels_of_a_broker_are_named_as_kombu_documents_it():
+    url, tls = broker_connection(parse_broker(SENTINELS))
+    options = broker_options(parse_broker(SENTINELS))
+
+    assert url == (
+        "sentinel://app:p%40ss@one:26380/3;sentinel://app:p%40ss@[::1]:26379/3;sentinel://app:p%40ss@two:26379/3"
+    )
+    assert tls is None
+    assert (options["master_name"], options["sentinel_kwargs"]["password"]) == ("MyMaster", "s&cret")
+
+
+def test_the_pool_of_a_cache_asks_the_sentinels_for_the_master():
+    options = caches_at(parse_redis(SENTINELS), 0.1)["default"]["OPTIONS"]
+    pool = get_connection_factory(dict(options)).connect("redis://MyMaster/3").connection_pool
+
+    assert isinstance(pool, SentinelBreakerPool)
+    assert pool.service_name == "MyMaster"
+    assert (pool.connection_kwargs["username"], pool.connection_kwargs["password"]) == ("app", "p@ss")
+    assert pool.connection_kwargs["db"] == 3
+    assert len(pool.sentinel_manager.sentinels) == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://:hunter2@one:26379",  # no master
+        "redis+sentinel://:hunter2@one,/mymaster",
+        "redis+sentinel://:hunter2@one:port/mymaster",
+        "redis+sentinel://:hunter2@one/mymaster/x",
+        "redis+sentinel://:hunter2@one/my master",
+        "redis+sentinel://:hunter2@one/mymaster?ssl_cert_reqs=none",
+        "redis+sentinel://:hunter2@one/mymaster?sentinel_password=hunter2&sentinel_password=hunter2",
+        "rediss+sentinel://:hunter2@one/mymaster",
+    ],
+)
+@pytest.mark.parametrize("parse", [parse_redis, parse_broker])
+def test_a_wrong_url_of_sentinels_is_refused_without_its_password(parse, url):
+    with pytest.raises(EnvError) as refusal:
+        parse(url)
+    assert "hunter2" not in str(refusal.value)
