@@ -209,10 +209,11 @@ def set_password(*, user: User, password: str, actor: User | None) -> None:
 
 
 def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
-    """Store the hash and void all open links. The caller holds the row."""
+    """Store the hash, void all open links and end all step-ups. The caller holds the row."""
     user.password = encoded
     user.session_epoch += 1
     user.save(update_fields=["password", "session_epoch"])
+    user.sessions.update(step_up_expires_at=None)
     void_open_links(user=user, actor_id=actor_id)
     enqueue_notice("accounts.password_changed", user, expires_in=timedelta(days=2))
 

@@ -29,6 +29,10 @@ EXPLANATIONS = {
         "the address is not verified, and the server requires it",
         "show how to verify it: `POST /auth/resend-verification`",
     ),
+    "STEP_UP_REQUIRED": (
+        "something sensitive without `currentPassword`, and the session is not stepped up",
+        "send the password with the request, or before it to `POST /auth/step-up`",
+    ),
     "REGISTRATION_CLOSED": (
         "creating an account where `REGISTRATION` of the server does not allow it to this caller",
         "let an admin create it",
