@@ -36,6 +36,7 @@ class UserViewSet(BaseViewSet):
     """Accounts. Users read and change their own, also as `/users/me`, and admins all."""
 
     request: UserRequest
+    key_scope = None
     queryset = User.objects.all()
     serializer_class = UserSerializer
     filterset_class = UserFilter
@@ -152,6 +153,7 @@ class MeViewSet(UserViewSet):
     """The caller's own account."""
 
     admits_unverified = True
+    open_to_keys: ClassVar = frozenset({"retrieve"})
     schema_name = "Me"
     schema_title = "the caller's account"
     documented_errors: ClassVar = {
@@ -175,6 +177,7 @@ class SessionViewSet(BaseViewSet):
 
     request: UserRequest
     admits_unverified = True
+    key_scope = None
     queryset = Session.objects.all()
     serializer_class = SessionSerializer
     exposed: ClassVar = frozenset({"list", "destroy"})

@@ -16,7 +16,10 @@ EXPLANATIONS = {
     "TOKEN_EXPIRED": ("a genuine token past its time", "refresh; after a refresh token, log in"),
     "TOKEN_REVOKED": ("a genuine token whose session has ended", "log in"),
     "INVALID_CREDENTIALS": ("wrong email or password, without a difference", "let the user try again"),
-    "FORBIDDEN": ("your role may not do this, or HTTPS is required", "use an account that may, or HTTPS"),
+    "FORBIDDEN": (
+        "your role, or the scopes of the API key, may not do this, or HTTPS is required",
+        "use an account or a key that may, or HTTPS",
+    ),
     "CSRF_FAILED": (
         "a request with cookies without its CSRF token, or from a foreign site",
         "send `X-CSRFToken`",
