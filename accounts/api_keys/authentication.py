@@ -25,7 +25,7 @@ COLUMNS = (*KEY_COLUMNS, *(f"user__{name}" for name in USER_COLUMNS), "user__own
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer gw_…`. `request.auth` is the ApiKey. Without a key the next class authenticates.
+    """`Authorization: Bearer gw_…`. `request.auth` is the ApiKey.
 
     An ApiView checks the scope after its rate limit. For a view of plain REST framework it is checked here: without a
     `key_scope` it refuses keys.

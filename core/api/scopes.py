@@ -56,9 +56,8 @@ class Scoped:
     open_to_keys: ClassVar[frozenset[str]] = frozenset()
 
     def check_scope(self, request: Any) -> None:
-        """Raise ApiError FORBIDDEN unless the scopes of the credential permit the request."""
-        if isinstance(request.auth, ScopedCredential):
-            check_view(request.auth, self, str(request.method))
+        """Raise ApiError FORBIDDEN unless the scopes of `request.auth`, a ScopedCredential, permit the request."""
+        check_view(request.auth, self, str(request.method))
 
 
 def check_view(credential: ScopedCredential, view: Any, method: str) -> None:
