@@ -21,7 +21,15 @@ from accounts.lasting_authentication import (
 )
 from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
-from accounts.services import accounts, email_changes, passwords, registration, sessions, undeletion
+from accounts.services import (
+    accounts,
+    email_changes,
+    passwords,
+    registration,
+    sessions,
+    step_up,
+    undeletion,
+)
 from accounts.services.sessions import TokenPair
 from core.api.idempotency import idempotent
 from core.api.serializers import refuse_unknown_fields
@@ -258,6 +266,17 @@ class ChangePasswordView(ApiView):
         passwords.change_password(
             session=request.auth, current=values["currentPassword"], new=values["newPassword"]
         )
+        return Response(status=204)
+
+
+class StepUpView(ApiView):
+    admits_unverified = True
+    documented_errors: ClassVar = {"post": ("ACCOUNT_LOCKED",)}
+
+    @extend_schema(request=serializers.StepUpSerializer, responses={204: None})
+    def post(self, request: UserRequest) -> Response:
+        """Prove that it is you. For 10 minutes this session needs no `currentPassword`, but to change the password."""
+        step_up.step_up(session=request.auth, values=validated(serializers.StepUpSerializer, request))
         return Response(status=204)
 
 

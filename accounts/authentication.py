@@ -49,6 +49,8 @@ class SessionTokenAuthentication(BaseAuthentication):
         token = bearer_token(request)
         if token is None:
             return self.from_cookie(request)
+        if token.startswith(tokens.API_KEY_PREFIX):
+            return None  # of the next class
         return self.admit(request, live_session(tokens.read(token, tokens.ACCESS)))
 
     def admit(self, request: Request, session: Session) -> tuple[User, Session]:

@@ -217,6 +217,7 @@ class Session(models.Model):
     expires_at = models.DateTimeField(help_text="Unless it is refreshed before")
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=30, blank=True, default="")
+    step_up_expires_at = models.DateTimeField(null=True, editable=False)
 
     access = Access(owner="user", read_all=(), write_all=())
     objects: ClassVar = SessionQuerySet.as_manager()

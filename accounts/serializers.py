@@ -1,5 +1,6 @@
 """Serializers of requests and responses about accounts."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -9,6 +10,7 @@ from rest_framework import serializers
 from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.cookies import csrf_token
 from accounts.models import Role, Session, Status, User
+from accounts.services import step_up
 from accounts.services.sessions import TokenPair
 from accounts.tokens import lifetime_seconds
 from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
@@ -128,17 +130,17 @@ class UpdateUserSerializer(Serializer):
         required=False,
         help_text="`suspended` ends all sessions at once, and no log-in works until it is `active` again.",
     )
-    currentPassword = PasswordField(required=False, help_text="Required to change one's own `email`.")
+    currentPassword = PasswordField(
+        required=False, help_text="Required to change one's own `email`, unless the session is stepped up."
+    )
     # Without an address, which may be taken and needs the caller's password.
     example: ClassVar = {"name": "Ada Lovelace"}
 
 
 class DeleteAccountSerializer(Serializer):
-    currentPassword = PasswordField(required=False, help_text="Required to delete one's own account.")
-
-
-class DeleteOwnAccountSerializer(Serializer):
-    currentPassword = PasswordField()
+    currentPassword = PasswordField(
+        required=False, help_text="Required to delete one's own account, unless the session is stepped up."
+    )
 
 
 class LoginSerializer(Serializer):
@@ -166,6 +168,24 @@ class ResetPasswordSerializer(Serializer):
 class ChangePasswordSerializer(Serializer):
     currentPassword = PasswordField()
     newPassword = NewPasswordField()
+
+
+class StepUpSerializer(Serializer):
+    """The values of proofs, at least one."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: proof.field() for name, proof in step_up.proofs.items()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            name, field = next(iter(self.fields.items()))
+            raise serializers.ValidationError({name: field.error_messages["required"]}, code="required")
+        return attrs
+
+
+step_up.proofs.register(
+    "currentPassword", step_up.Proof(partial(PasswordField, required=False), step_up.verify_password)
+)
 
 
 class TokenSerializer(Serializer):

@@ -59,7 +59,7 @@ API_URL: str = env.origin("API_URL", "") or ""
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
     *(f"core.{room}" for room in ("api", "files", "jobs", "backups", "scaffold", "releases")),
-    "accounts",
+    *("accounts", "accounts.api_keys"),
     *LOCAL_APPS,
     "config.apps.SiteConfig",
     "django.contrib.auth",
@@ -107,8 +107,7 @@ TEMPLATES = [
 APPEND_SLASH = True  # for the admin only: core.web.middleware removes it from the API's paths
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "config.formats"
-TIME_ZONE = "UTC"
-USE_TZ = True
+TIME_ZONE, USE_TZ = "UTC", True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data ----------------------------------------------------------------------------------------
@@ -227,6 +226,7 @@ UPLOAD_QUOTA = (env.int("UPLOAD_QUOTA_MB", 1024, validate=POSITIVE) or 1024) * 1
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # the admin's forms; the API's own parser is stricter
 THROTTLE_RATES = {
     "user": env.rate("THROTTLE_USER", "100/min"),
+    "key": env.rate("THROTTLE_KEY", "100/min"),
     "anon": env.rate("THROTTLE_ANON", "100/15min"),
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
     "summary": env.rate("THROTTLE_SUMMARY", "20/h"),

@@ -20,12 +20,14 @@ from accounts.services.passwords import (
     enqueue_reset,
     find_token,
 )
-from accounts.services.recovery import lock_user, refuse_outranked, void_open_links
+from accounts.services.recovery import lock_user, refuse_outranked, revoke_credentials, void_open_links
 from core.audit import services as audit
 from core.db.statements import insert
 from core.web import request_context as context
 from core.web.errors import ApiError
 from core.web.logs import log_on_commit
+
+LOGOUT_ALL = "logout_all"  # the reason of an end that is no recovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def end_session(*, session: Session, actor: User) -> None:
             audit.record("session.ended", actor_id=actor.pk, target=session)
 
 
-def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> int:
+def end_all_sessions(*, user: User, actor: User, reason: str = LOGOUT_ALL) -> int:
     """End every session of the user, in the admin too, and void all links. Return the number of API sessions."""
     with transaction.atomic():
         lock_user(user)
@@ -225,6 +227,8 @@ def end_all_sessions(*, user: User, actor: User, reason: str = "logout_all") -> 
         user.session_epoch += 1
         user.save(update_fields=["session_epoch"])
         void_open_links(user=user, actor_id=actor.pk)
+        if reason != LOGOUT_ALL:
+            revoke_credentials(user=user, actor_id=actor.pk, reason=reason)
         audit.record("session.all_ended", actor_id=actor.pk, target=user, changes={"sessions": [count, 0]})
     return count
 
@@ -246,6 +250,7 @@ def disown_session(*, token: str) -> None:
         if session is not None and Session.objects.filter(pk=session.pk).end("not_me"):
             audit.record("session.disowned", actor_id=user.pk, target=session)
         void_open_links(user=user, actor_id=user.pk)
+        revoke_credentials(user=user, actor_id=user.pk, reason="not_me")
         if secret.email == user.email:
             enqueue_reset(user.email)
 

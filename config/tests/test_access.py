@@ -20,6 +20,7 @@ OF_ROWS = matrix.row_operations()
 MATRIX = matrix.declared() | matrix.written()
 # The error code and the scheme of a 401 to a caller who has no session, or no longer one.
 REFUSED = {"anonymous": ("UNAUTHORIZED", "Bearer"), "revoked": ("TOKEN_REVOKED", "Bearer")}
+CREATES_KEY = "POST /api/v1/auth/api-keys"  # with the password of the caller
 BY_COOKIE = "GET /api/v1/auth/csrf"  # takes no bearer token
 # Paths that serve an anonymous caller without a 401. A new line here needs a reason in the review.
 OPEN_TO_ALL = {
@@ -116,6 +117,7 @@ def body(samples, caller, operation):
             "currentPassword": PASSWORD,
             "newPassword": account["password"],
         },
+        CREATES_KEY: {"name": "Export", "scopes": [], "currentPassword": PASSWORD},
     }
     general = {"title": "New", "name": "New name", "currentPassword": PASSWORD}
     return bodies.get(operation, general), "json"
@@ -142,7 +144,7 @@ def statuses(samples, callers, operation):
         with transaction.atomic():
             data = None, "json"
             if method != "get":
-                known = operation in OF_ROWS
+                known = operation in OF_ROWS and operation != CREATES_KEY
                 data = matrix.body(operation, caller.user) if known else body(samples, caller, operation)
             response = getattr(caller, method)(
                 path, data[0], **({} if method == "get" else {"format": data[1]})

@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from core.api.deprecation import Deprecation
 from core.api.filters import refuse_unknown
 from core.api.parsers import MergePatchParser, StrictJSONParser
+from core.api.scopes import Scoped, ScopedCredential
 from core.api.serializers import prefers_strict
 from core.api.throttling import RateLimit
 from core.audit.refusals import record_forbidden
@@ -30,7 +31,7 @@ from core.web.errors import ApiError, error_response, translate
 View = Callable[..., HttpResponseBase]
 
 
-class ApiView(APIView):
+class ApiView(Scoped, APIView):
     """`query_parameters` names what this view understands in the query; anything else is a 400.
 
     `documented_errors` names, by action or method, the codes of the catalogue that are the view's own; those
@@ -71,6 +72,8 @@ class ApiView(APIView):
         self.check_throttles(request)
         if self.refused_credentials is not None and not self.is_open_to_all(request):
             raise self.refused_credentials
+        if isinstance(request.auth, ScopedCredential):
+            self.check_scope(request)
         self.check_permissions(request)
         # A method that the view does not have is a 405, whatever the query.
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):

@@ -16,7 +16,10 @@ EXPLANATIONS = {
     "TOKEN_EXPIRED": ("a genuine token past its time", "refresh; after a refresh token, log in"),
     "TOKEN_REVOKED": ("a genuine token whose session has ended", "log in"),
     "INVALID_CREDENTIALS": ("wrong email or password, without a difference", "let the user try again"),
-    "FORBIDDEN": ("your role may not do this, or HTTPS is required", "use an account that may, or HTTPS"),
+    "FORBIDDEN": (
+        "your role, or the scopes of the API key, may not do this, or HTTPS is required",
+        "use an account or a key that may, or HTTPS",
+    ),
     "CSRF_FAILED": (
         "a request with cookies without its CSRF token, or from a foreign site",
         "send `X-CSRFToken`",
@@ -28,6 +31,10 @@ EXPLANATIONS = {
     "EMAIL_UNVERIFIED": (
         "the address is not verified, and the server requires it",
         "show how to verify it: `POST /auth/resend-verification`",
+    ),
+    "STEP_UP_REQUIRED": (
+        "something sensitive without `currentPassword`, and the session is not stepped up",
+        "send the password with the request, or before it to `POST /auth/step-up`",
     ),
     "REGISTRATION_CLOSED": (
         "creating an account where `REGISTRATION` of the server does not allow it to this caller",

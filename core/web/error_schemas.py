@@ -115,7 +115,8 @@ ERROR_DETAIL = object_of(
 DETAILS: Schema = {
     "type": "array",
     "items": {"$ref": "#/components/schemas/ErrorDetail"},
-    "description": "One for each problem of a VALIDATION_ERROR, or of a bulk operation; otherwise empty.",
+    "description": "One for each problem of a VALIDATION_ERROR, or of a bulk operation; in FORBIDDEN the scope"
+    " that an API key needs; otherwise empty.",
 }
 ERROR = object_of(
     {
@@ -192,7 +193,7 @@ def error_schema(codes: list[str], detailed: bool) -> Schema:
     """Return the envelope of an error that can only have these codes."""
     narrowed: Schema = {"code": {"type": "string", "enum": codes}}
     if not detailed and "VALIDATION_ERROR" not in codes:
-        narrowed["details"] = {**DETAILS, "maxItems": 0}
+        narrowed["details"] = {**DETAILS, "maxItems": 1 if "FORBIDDEN" in codes else 0}
     error = {"allOf": [{"$ref": "#/components/schemas/Error"}, {"type": "object", "properties": narrowed}]}
     return object_of({"success": {"type": "boolean", "const": False}, "error": error})
 

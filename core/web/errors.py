@@ -38,6 +38,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "CSRF_FAILED": (403, "The CSRF token is missing or wrong."),
     "ACCOUNT_SUSPENDED": (403, "This account is suspended."),
     "EMAIL_UNVERIFIED": (403, "Verify your email address first."),
+    "STEP_UP_REQUIRED": (403, "Prove first that it is you: send currentPassword, or POST /auth/step-up."),
     "REGISTRATION_CLOSED": (403, "Accounts cannot be created here."),
     "NOT_FOUND": (404, "There is nothing here."),
     "METHOD_NOT_ALLOWED": (405, "This method is not allowed here."),
