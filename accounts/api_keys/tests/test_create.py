@@ -64,6 +64,15 @@ def test_neither_the_database_nor_the_audit_log_holds_the_key(owner):
     assert created.changes == {"name": [None, "Nightly export"], "scopes": [[], ["jobs:read"]]}
 
 
+def test_its_user_gets_an_email_without_the_key(owner, deliver):
+    key = data(create(owner), 201)["key"]
+
+    [mail] = deliver()
+    assert (mail.to, mail.subject) == ([owner.user.email], "An API key was created")
+    assert "Nightly export" in mail.body
+    assert key[4:] not in str(mail.message())
+
+
 def test_a_repeated_request_makes_one_key(owner):
     first, second = (create(owner, headers={"Idempotency-Key": "key-1"}) for _ in range(2))
 
