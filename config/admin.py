@@ -19,7 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from accounts.forms import LogInForm, OwnPasswordForm
-from config import dashboard, diagnosis, search
+from config import dashboard, diagnosis, search, second_factor
 from core.admin.base import BaseAdmin
 from core.audit import services as audit
 from core.web.logs import log_on_commit
@@ -38,10 +38,11 @@ class Site(AdminSite):
         self.disable_action("delete_selected")  # it deletes rows permanently, without the services
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Add the session's user to the log lines; every view of the admin calls this first."""
+        """Add the session's user to the log lines; every view of the admin calls this first. A session from before its
+        user had a second factor is of no use."""
         if request.user.is_authenticated:
             identify(request.user.pk)
-        return super().has_permission(request)
+        return super().has_permission(request) and second_factor.is_proven(request)
 
     def check(self, app_configs: Any) -> list[Any]:
         """Refuse admins that do not inherit BaseAdmin: their lists could be filtered by every column."""
@@ -107,6 +108,7 @@ class Site(AdminSite):
         if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
             if again:
                 request.session.cycle_key()  # Django retains the key of a user who logs in again
+            second_factor.note_log_in(request)
             audit.record("admin.logged_in", actor_id=request.user.pk, target=request.user)
             identify(request.user.pk)
             log_on_commit("logged_in", admin=True)

@@ -34,6 +34,7 @@ SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str(
 SECRET_KEY_FALLBACKS = env.accepted_keys("SECRET_KEY_FALLBACKS", checked=not DEBUG)
 HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS")
 ALLOWED_HOSTS: list[str] = list(HOSTS or [])
+ENCRYPTION_KEYS = env.accepted_keys("ENCRYPTION_KEYS", checked=not DEBUG)  # core/web/encryption.py
 if not DEBUG:
     if SECRET_KEY and (weakness := weak_secret(SECRET_KEY)):
         env.refuse("SECRET_KEY", weakness)
@@ -50,14 +51,13 @@ FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
 MAINTENANCE_MODE = bool(env.bool("MAINTENANCE_MODE", False))  # core/web/maintenance.py
-# The origin of file URLs. If empty, they are paths on the host of the request.
-API_URL: str = env.origin("API_URL", "") or ""
+API_URL: str = env.origin("API_URL", "") or ""  # of file URLs; empty: paths on the host of the request
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
     *(f"core.{room}" for room in ("api", "files", "jobs", "backups", "scaffold", "releases")),
-    "accounts",
+    *("accounts", "accounts.mfa"),
     *LOCAL_APPS,
     "config.apps.SiteConfig",
     "django.contrib.auth",
@@ -193,10 +193,10 @@ SILENCED_SYSTEM_CHECKS = [
     *("security.W001", "security.W002", "security.W003"),
 ]
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
-# Who may create accounts: anybody, only admins, or only commands of the operator.
-REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])
+REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])  # anybody, admins, commands of the operator
 REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "open"
 REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
+MFA_REQUIRED_FOR: list[str] = env.items("MFA_REQUIRED_FOR", "") or []  # roles: accounts/mfa/apps.py
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -118,6 +118,8 @@ def body(samples, caller, operation):
         },
     }
     general = {"title": "New", "name": "New name", "currentPassword": PASSWORD}
+    if "/auth/mfa/" in operation:
+        general["code"] = "123456"
     return bodies.get(operation, general), "json"
 
 

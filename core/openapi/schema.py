@@ -25,6 +25,7 @@ from core.web.error_schemas import (
     IDEMPOTENT,
     JSON,
     LIMIT_HEADERS,
+    NOT_READY,
     WITH_BODY,
     WITH_TOKEN,
     Schema,
@@ -253,7 +254,7 @@ class EnvelopeSchema(AutoSchema):
         codes = {*ALWAYS, *own}
         if any(self.get_auth()):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
-            codes |= set() if getattr(self.view, "admits_unverified", False) else {"EMAIL_UNVERIFIED"}
+            codes |= set() if getattr(self.view, "admits_unverified", False) else NOT_READY
         conditions = (
             ({"FORBIDDEN"}, self.is_plain or self.view.may_forbid()),
             (WITH_BODY, has_body),

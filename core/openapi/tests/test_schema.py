@@ -20,6 +20,7 @@ URL = "/api/v1/schema"
 NAMES = {
     *("register", "login", "refresh", "logout", "logoutAll", "listSessions", "deleteSession"),
     *("forgotPassword", "resetPassword", "changePassword", "verifyEmail", "resendVerification"),
+    *("getSecondFactors", "startTotp", "confirmTotp", "removeTotp", "renewRecoveryCodes", "stepUp"),
     *("listUsers", "createUser", "getUser", "replaceUser", "updateUser", "deleteUser"),
     *("getMe", "replaceMe", "updateMe", "deleteMe", "exportMe"),
     *("listJobs", "getJob", "deleteJob"),
@@ -142,7 +143,8 @@ def test_an_operation_says_how_it_succeeds(name, operation):
 @each_operation
 def test_an_operation_names_its_errors(name, operation):
     assert {"400", "406", "429", "500", "503"} <= set(operation["responses"])
-    assert ("404" in operation["responses"]) == ("{" in name or name.endswith("/bulk"))
+    has_object = "{" in name or name.endswith("/bulk") or name == "DELETE /api/v1/auth/mfa/totp"
+    assert ("404" in operation["responses"]) == has_object
     for status in ("413", "415"):
         assert (status in operation["responses"]) == ("requestBody" in operation)
     for status in (status for status in operation["responses"] if status >= "400"):
@@ -166,7 +168,9 @@ def test_who_needs_a_token_can_be_refused_for_it():
     for name, operation in operations():
         expected = WITH_TOKEN if any(operation.get("security", [])) else set()
         if operation["operationId"] == "login":
-            expected = {"INVALID_CREDENTIALS"}
+            expected = {"INVALID_CREDENTIALS", "MFA_REQUIRED"}
+        if operation["operationId"] in {"login", "confirmTotp", "renewRecoveryCodes", "removeTotp", "stepUp"}:
+            expected = expected | {"MFA_INVALID"}
         assert codes_of(operation, "401") == expected, name
 
 
