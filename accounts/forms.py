@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import MAX_EMAIL, canonical_email
+from accounts.mfa.services import browser_enrolment
 from accounts.mfa.services.codes import MAX_CODE, MfaInvalid, MfaRequired, prove
 from accounts.models import User
 from accounts.services import passwords
@@ -96,6 +97,34 @@ class LogInForm(BoundedForm, AdminAuthenticationForm):
         the admin the form refuses a user before, as it does a wrong password."""
         if user is not None and user.mfa_enabled:
             prove(user, code)
+
+
+class SecondFactorForm(BoundedForm, forms.Form):
+    """The form that adds an authenticator app in the admin."""
+
+    code = forms.CharField(
+        label=_("Code of the app"),
+        max_length=MAX_CODE,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+    password = password_field("Password", "current-password")
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        self.user, self.recovery_codes = user, list[str]()
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                self.recovery_codes = browser_enrolment.finish(user=self.user, **values)
+            except AccountLocked as refusal:
+                raise locked(refusal) from refusal
+            except MfaInvalid as refusal:
+                self.add_error("code", refusal.message)
+            except ApiError as refusal:
+                self.add_error("password" if refusal.details else None, reason(refusal))
+        return values
 
 
 class ServiceRules:

@@ -1,5 +1,6 @@
 """The endpoints under /auth/mfa. Each validates, verifies the password where one is needed, and calls one service."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -9,6 +10,7 @@ from accounts.auth_views import validated
 from accounts.authentication import UserRequest
 from accounts.mfa import serializers
 from accounts.mfa.services import factors
+from accounts.services.sessions import require_live
 from accounts.services.step_up import Reauthentication, reauthenticate
 from core.api.idempotency import idempotent
 from core.api.views import ApiView
@@ -71,7 +73,8 @@ class ConfirmTotpView(ApiView):
     def post(self, request: UserRequest) -> Response:
         """Confirm the authenticator app by its first code. From now on a log-in needs one."""
         code = validated(serializers.CodeSerializer, request)["code"]
-        return shown(factors.confirm_totp(user=request.user, code=code, session=request.auth))
+        live = partial(require_live, request.auth)
+        return shown(factors.confirm_totp(user=request.user, code=code, require=live))
 
 
 class RecoveryCodesView(ApiView):

@@ -2,8 +2,10 @@
 
 import base64
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import pyotp
 from django.conf import settings
@@ -44,6 +46,7 @@ class Enrolment:
 
     secret: str
     uri: str
+    device_id: UUID
 
 
 class NoSecondFactor(ApiError):
@@ -83,7 +86,11 @@ def store_secret(user: User) -> Enrolment:
     device = TotpDevice(user=user)
     device.secret = secret
     device.save()
-    return Enrolment(secret, uri_of(user, secret))
+    return enrolment_of(device)
+
+
+def enrolment_of(device: TotpDevice) -> Enrolment:
+    return Enrolment(device.secret, uri_of(device.user, device.secret), device.pk)
 
 
 def uri_of(user: User, secret: str) -> str:
@@ -97,13 +104,13 @@ def pending_totp(user: User) -> TotpDevice | None:
     return TotpDevice.objects.filter(user=user, confirmed_at=None, created_at__gt=recent).first()
 
 
-def confirm_totp(*, user: User, code: str, session: Session | None) -> list[str]:
-    """Enable the authenticator app by its first code, and return ten new recovery codes. Raise NoSecondFactor without
-    a secret that waits, MfaInvalid, AccountLocked. The admin has no Session."""
+def confirm_totp(*, user: User, code: str, require: Callable[[], None]) -> list[str]:
+    """Enable the authenticator app by its first code, and return ten new recovery codes. `require` raises ApiError if
+    the session of the user has ended; it is called with the row locked. Raise MfaInvalid, AccountLocked, and ApiError
+    (CONFLICT) without a secret that waits."""
     with transaction.atomic():
         lock_user(user)
-        if session is not None:
-            require_live(session)
+        require()
         device = pending_totp(user)
         if device is None:
             raise ApiError(

@@ -1,6 +1,7 @@
 import pytest
 
 from accounts.mfa.tests.devices import enrolled
+from accounts.tests.conftest import just_before  # noqa: F401 - a fixture
 from accounts.tests.factories import UserFactory
 
 
