@@ -18,7 +18,7 @@ from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
 from core.web.observation import sentry, share_metrics_folder, traces_enabled
-from core.web.other_services import text_service, upload_scanner
+from core.web.other_services import relying_party, text_service, upload_scanner
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -197,6 +197,7 @@ REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])  # anybody, admins,
 REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "open"
 REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
 MFA_REQUIRED_FOR: list[str] = env.items("MFA_REQUIRED_FOR", "") or []  # roles: accounts/mfa/apps.py
+WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS = relying_party(env, FRONTEND_URL)
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -216,8 +217,7 @@ ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15, 
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7, validate=POSITIVE) or 7)
 SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POSITIVE) or 30)
 REFRESH_GRACE = timedelta(seconds=10)
-PASSWORD_RESET_LIFETIME = timedelta(hours=1)
-EMAIL_PROOF_LIFETIME = timedelta(hours=24)
+PASSWORD_RESET_LIFETIME, EMAIL_PROOF_LIFETIME = timedelta(hours=1), timedelta(hours=24)
 INVITATION_LIFETIME = EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)

@@ -9,7 +9,7 @@ from core.outbox import mail
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
 
-NAMES = {"totp": _("an authenticator app"), "all": _("every second factor")}
+NAMES = {"totp": _("an authenticator app"), "passkey": _("a passkey"), "all": _("every second factor")}
 
 
 @outbox.handles("accounts.second_factor_added")

@@ -1,4 +1,4 @@
-"""Second factors of users: an authenticator app (TOTP), and recovery codes."""
+"""Second factors of users: an authenticator app (TOTP), passkeys (WebAuthn), and recovery codes."""
 
 from typing import Any, ClassVar, Self
 
@@ -77,3 +77,42 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"recovery code of {self.created_at:%Y-%m-%d}"
+
+
+class Passkey(models.Model):
+    """The public key of a passkey (WebAuthn). The authenticator verifies its user by itself, so it is two factors."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=100)
+    # In base64url, of at most 1,023 bytes.
+    credential_id = models.CharField(max_length=1400, unique=True, editable=False)
+    public_key = models.BinaryField(editable=False)
+    # Rises with each use, or stays 0 where a passkey is on several devices.
+    sign_count = models.BigIntegerField(default=0, editable=False)
+    transports = models.JSONField(default=list, editable=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WebauthnChallenge(models.Model):
+    """The hash of a random value that a passkey has to sign, once, within minutes. One to register is of a session."""
+
+    class Purpose(models.TextChoices):
+        REGISTER = "register"
+        AUTHENTICATE = "authenticate"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    session = models.ForeignKey("accounts.Session", on_delete=models.CASCADE, null=True, related_name="+")
+    challenge_hash = models.CharField(max_length=64, unique=True, editable=False)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["expires_at"], name="challenge_by_expiry")]
+
+    def __str__(self) -> str:
+        return self.purpose

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db.models import F
 
-from accounts.mfa.models import RecoveryCode, TotpDevice
+from accounts.mfa.models import Passkey, RecoveryCode, TotpDevice, WebauthnChallenge
 from accounts.models import User
 from core.db.anonymization import empties, replaces
 from core.db.privacy import exports
 
-empties(TotpDevice, RecoveryCode)
+empties(TotpDevice, RecoveryCode, Passkey, WebauthnChallenge)
 # Nobody has the secrets of a copy, so nobody needs one to log in there.
 replaces(User, mfa_enabled=lambda _number, _value: False)
 
@@ -20,6 +20,12 @@ TIMES = {"createdAt": F("created_at")}
 def authenticator_apps(user: User) -> Any:
     times = {**TIMES, "confirmedAt": F("confirmed_at"), "lastUsedAt": F("last_used_at")}
     return list(TotpDevice.objects.filter(user=user).values("id", **times))
+
+
+@exports("passkeys", Passkey)
+def passkeys(user: User) -> Any:
+    rows = Passkey.objects.filter(user=user).order_by("id")
+    return list(rows.values("id", "name", **TIMES, lastUsedAt=F("last_used_at")))
 
 
 @exports("recoveryCodes", RecoveryCode)

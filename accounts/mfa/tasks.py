@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.mfa.models import RecoveryCode, TotpDevice
+from accounts.mfa.models import RecoveryCode, TotpDevice, WebauthnChallenge
 from accounts.mfa.services.factors import CONFIRMATION_LIFETIME
 from core.backups.settlement import settles_restore
 from core.db.retention import purges_expired
@@ -14,6 +14,11 @@ from core.db.retention import purges_expired
 def unconfirmed_devices() -> Any:
     before = timezone.now() - CONFIRMATION_LIFETIME
     return TotpDevice.objects.filter(confirmed_at=None, created_at__lt=before)
+
+
+@purges_expired("challenges of passkeys")
+def expired_challenges() -> Any:
+    return WebauthnChallenge.objects.filter(expires_at__lt=timezone.now())
 
 
 @settles_restore("recovery codes")

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import tokens
-from accounts.mfa.models import RecoveryCode, TotpDevice
+from accounts.mfa.models import Passkey, RecoveryCode, TotpDevice
 from accounts.models import Session, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.services.notices import enqueue_notice
@@ -36,6 +36,7 @@ DRIFTS = (0, -1, 1)
 MESSAGES = {
     "totp": "A code of the authenticator app.",
     "recovery_code": "A recovery code.",
+    "passkey": "A passkey, by /auth/passkeys/login.",
 }
 
 
@@ -43,7 +44,10 @@ class MfaRequired(ApiError):
     code = "MFA_REQUIRED"
 
     def __init__(self, methods: Iterator[str]) -> None:
-        details = [{"field": "code", "code": name, "message": MESSAGES[name]} for name in methods]
+        details = [
+            {"field": None if name == "passkey" else "code", "code": name, "message": MESSAGES[name]}
+            for name in methods
+        ]
         super().__init__(details=details)
 
 
@@ -57,6 +61,8 @@ def methods_of(user: User) -> Iterator[str]:
         yield "totp"
     if RecoveryCode.objects.filter(user=user).unused().exists():
         yield "recovery_code"
+    if Passkey.objects.filter(user=user).exists():
+        yield "passkey"
 
 
 def with_code(user: User, code: str, act: Callable[[], Result]) -> Result:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import tokens
-from accounts.mfa.models import RecoveryCode, TotpDevice
+from accounts.mfa.models import Passkey, RecoveryCode, TotpDevice
 from accounts.mfa.services.codes import (
     STEP_SECONDS,
     TOTP_DIGITS,
@@ -199,8 +199,12 @@ def drop_factor(user: User, name: str, *, actor: User | None) -> None:
     notify(user, "second_factor_removed", factor=name)
 
 
-def has_factor(user: User) -> bool:
+def has_totp(user: User) -> bool:
     return TotpDevice.objects.filter(user=user).exclude(confirmed_at=None).exists()
+
+
+def has_factor(user: User) -> bool:
+    return has_totp(user) or Passkey.objects.filter(user=user).exists()
 
 
 def reset_second_factor(*, user: User, actor: User | None) -> bool:
@@ -215,6 +219,7 @@ def reset_second_factor(*, user: User, actor: User | None) -> bool:
         if not user.mfa_enabled:
             return False
         TotpDevice.objects.filter(user=user).delete()
+        Passkey.objects.filter(user=user).delete()
         drop_factor(user, "all", actor=actor)
         end_all_sessions(user=user, actor=actor, reason="second_factor_reset")
     return True
@@ -223,12 +228,14 @@ def reset_second_factor(*, user: User, actor: User | None) -> bool:
 @dataclass(frozen=True, slots=True)
 class Factors:
     totp: bool
+    passkeys: list[Passkey]
     recovery_codes_left: int
 
 
 def factors_of(user: User) -> Factors:
     codes = RecoveryCode.objects.filter(user=user).unused()
-    return Factors(totp=has_factor(user), recovery_codes_left=codes.count())
+    passkeys = list(Passkey.objects.filter(user=user).order_by("id"))
+    return Factors(totp=has_totp(user), passkeys=passkeys, recovery_codes_left=codes.count())
 
 
 def described(user: User) -> str:
@@ -236,14 +243,12 @@ def described(user: User) -> str:
     if not user.mfa_enabled:
         return "–"
     device = TotpDevice.objects.filter(user=user).exclude(confirmed_at=None).first()
+    since = f"{device.confirmed_at:%Y-%m-%d}" if device else None
+    passkeys = Passkey.objects.filter(user=user).count()
     left = RecoveryCode.objects.filter(user=user).unused().count()
-    return ", ".join(
-        [
-            *(
-                [_("authenticator app since %(date)s") % {"date": f"{device.confirmed_at:%Y-%m-%d}"}]
-                if device
-                else []
-            ),
-            _("%(left)d recovery codes left") % {"left": left},
-        ]
+    parts = (
+        since and _("authenticator app since %(date)s") % {"date": since},
+        passkeys and _("%(number)d passkeys") % {"number": passkeys},
+        _("%(left)d recovery codes left") % {"left": left},
     )
+    return ", ".join(str(part) for part in parts if part)
