@@ -88,8 +88,8 @@ def look_up(host: str | None) -> None:
 
 
 def look_up_any(hosts: Collection[str | None]) -> None:
-    """Raise an OSError if none of the names has an address, or one of them no response in time: the clients look up each
-    of them until a server responds. The name of a Sentinel that is down may be gone."""
+    """Raise an OSError if none of the names has an address, or the lookup of one takes too long: the clients look up
+    each until a server responds. The name of a Sentinel that is down may be gone."""
     failures: list[OSError] = []
     for host in hosts:
         try:
