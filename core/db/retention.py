@@ -7,6 +7,7 @@ import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
+from core.db.encryption import reencrypt
 from core.web.registry import Registry
 
 log = structlog.get_logger(__name__)
@@ -90,6 +91,7 @@ def of_each(names: Iterable[str], number: Callable[[str], int]) -> dict[str, int
 @shared_task(name="core.purge_expired")
 def purge_expired() -> dict[str, int]:
     """Delete expired rows, batch by batch. Safe to run twice, and at the same time as itself. Raises PurgeError."""
+    reencrypt()
     counts = of_each(purges, purge)
     log.info("purged", **counts)
     return counts
