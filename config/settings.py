@@ -58,7 +58,7 @@ API_URL: str = env.origin("API_URL", "") or ""  # of file URLs; empty: paths on 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
-    *(f"core.{room}" for room in ("api", "files", "jobs", "backups", "scaffold", "releases")),
+    *(f"core.{room}" for room in ("api", "files", "jobs", "webhooks", "backups", "scaffold", "releases")),
     *("accounts", "accounts.api_keys", "accounts.mfa"),
     *LOCAL_APPS,
     "config.apps.SiteConfig",
@@ -133,26 +133,23 @@ BROKER_URL: str = env.broker("CELERY_BROKER_URL", REDIS_URL) or ""
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(BROKER_URL)
 # Celery prefers the unchecked CELERY_BROKER_URL of the environment to the setting; these override it.
 CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 240
 CELERY_TASK_SOFT_TIME_LIMIT = 210
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", 2)
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that a failover has made a read-only replica
-CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a replica's too
 CELERY_BROKER_HEARTBEAT = 5  # seconds; the worker replaces an AMQP connection that misses several
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(BROKER_URL)
 # A process that is free fetches a message. A limit on unacknowledged messages would count one whose acknowledgement has
 # failed for ever, and stop the worker.
 CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if CELERY_WORKER_DISABLE_PREFETCH else 1
-# A worker listens to both, unless its -Q names one.
-CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
-CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}}
+# A worker listens to all, unless its -Q names some.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}, "webhooks": {}}
+CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}, "core.deliver_webhooks": {"queue": "webhooks"}}
 JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
 CELERY_BEAT_SCHEDULER = "config.heartbeats:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
@@ -161,6 +158,7 @@ BACKUPS = backup_settings(env, BASE_DIR)
 CELERY_BEAT_SCHEDULE = {
     "drain-outbox": {"task": "core.drain_outbox", "schedule": 10.0, "options": {"expires": 60}},
     "run-jobs": {"task": "core.run_jobs", "schedule": 10.0, "options": {"expires": 60}},
+    "deliver-webhooks": {"task": "core.deliver_webhooks", "schedule": 5.0, "options": {"expires": 60}},
     "purge-expired": {"task": "core.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     **BACKUPS.schedule,
 }
@@ -230,7 +228,9 @@ THROTTLE_RATES = {
     "anon": env.rate("THROTTLE_ANON", "100/15min"),
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
     "summary": env.rate("THROTTLE_SUMMARY", "20/h"),
+    "webhook": env.rate("THROTTLE_WEBHOOK", "60/min"),
 }
+WEBHOOK_ALLOW_PRIVATE = bool(env.bool("WEBHOOK_ALLOW_PRIVATE", False))  # also http; for development and tests
 SUMMARIES = text_service(env)  # None: there are none
 UPLOAD_SCANNER = upload_scanner(env)  # None: uploads are not scanned
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0
