@@ -128,8 +128,8 @@ def delivery_of(webhook: Webhook, event: AuditEvent | None, target: Any, name: s
         request_id=context.current.get().request_id,
         trace_parent=traces.trace_parent(),
     )
-    if event is not None:
+    if event is not None:  # a test waits for nothing
         delivery.created_at = event.created_at
-    if webhook.retry_at and webhook.retry_at > delivery.created_at:
-        delivery.due_at = webhook.retry_at
+        if webhook.retry_at and webhook.retry_at > event.created_at:
+            delivery.due_at = webhook.retry_at
     return delivery

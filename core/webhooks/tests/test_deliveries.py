@@ -17,7 +17,7 @@ from core.tests.raw_service import raw_service, replies, reply
 from core.tests.tls import Authority
 from core.tests.waiting import wait_until
 from core.web.http_client import HttpClient
-from core.webhooks import delivering, services
+from core.webhooks import delivering, publishing, services
 from core.webhooks.delivering import LIMITS, deliver_due
 from core.webhooks.models import Webhook, WebhookDelivery
 from core.webhooks.tests.receiver import OK, headers_of, receiver, verified
@@ -147,6 +147,18 @@ def test_a_failing_webhook_delays_its_own_deliveries_alone(inside, endpoint):
     assert second.attempts == 0
     assert second.due_at > timezone.now()
     assert healthy.status == Status.SUCCEEDED
+
+
+def test_a_webhook_that_has_failed_holds_back_events_but_no_test(owner, webhook, endpoint):
+    later = timezone.now() + timedelta(minutes=5)
+    Webhook.objects.update(retry_at=later)
+    webhook.refresh_from_db()
+    event = AuditEvent(event="sample.paid", target_type="sample", target_id=webhook.pk)
+    publishing.delivery_of(webhook, event, webhook).save()
+    owner.post(f"{PATH}/{webhook.pk}/test")
+
+    assert deliver_due() == 1
+    assert WebhookDelivery.objects.get(event="sample.paid").due_at == later
 
 
 # --- addresses -----------------------------------------------------------------------------------
