@@ -21,7 +21,15 @@ from accounts.lasting_authentication import (
 )
 from accounts.models import User
 from accounts.schema import CSRF_AUTH, LOGOUT_AUTH, REFRESH_AUTH
-from accounts.services import accounts, email_changes, passwords, registration, sessions, undeletion
+from accounts.services import (
+    accounts,
+    email_changes,
+    passwords,
+    registration,
+    sessions,
+    step_up,
+    undeletion,
+)
 from accounts.services.sessions import TokenPair
 from core.api.idempotency import idempotent
 from core.api.serializers import refuse_unknown_fields
@@ -98,12 +106,18 @@ class RegisterView(TokenView):
 
 class LoginView(TokenView):
     documented_errors: ClassVar = {
-        "post": ("INVALID_CREDENTIALS", "ACCOUNT_SUSPENDED", "ACCOUNT_LOCKED", "CSRF_FAILED")
+        "post": (
+            *("INVALID_CREDENTIALS", "MFA_REQUIRED", "MFA_INVALID"),
+            *("ACCOUNT_SUSPENDED", "ACCOUNT_LOCKED", "CSRF_FAILED"),
+        )
     }
 
     @extend_schema(request=serializers.LoginSerializer, responses=LOGIN_RESPONSES, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:
-        """Open a session. Five failures within 15 minutes lock the address for 15 minutes."""
+        """Open a session. Five failures within 15 minutes lock the address for 15 minutes.
+
+        A user with a second factor sends a `code` too; without it the error names the methods in `details`.
+        """
         in_cookies = cookies.wants_cookies(request)
         pair = sessions.login(**validated(serializers.LoginSerializer, request))
         if in_cookies:
@@ -258,6 +272,17 @@ class ChangePasswordView(ApiView):
         passwords.change_password(
             session=request.auth, current=values["currentPassword"], new=values["newPassword"]
         )
+        return Response(status=204)
+
+
+class StepUpView(ApiView):
+    admits_unverified = True
+    documented_errors: ClassVar = {"post": ("MFA_INVALID", "ACCOUNT_LOCKED")}
+
+    @extend_schema(request=serializers.StepUpSerializer, responses={204: None})
+    def post(self, request: UserRequest) -> Response:
+        """Prove that it is you. For 10 minutes this session needs no `currentPassword`, but to change the password."""
+        step_up.step_up(session=request.auth, values=validated(serializers.StepUpSerializer, request))
         return Response(status=204)
 
 

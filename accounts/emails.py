@@ -219,10 +219,17 @@ def act_link() -> str:
     return f"{settings.FRONTEND_URL}/account/forgot-password"
 
 
+def sample_user() -> User:
+    return User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
+
+
+def sample_notice(**values: Any) -> dict[str, Any]:
+    return {"user": sample_user(), "is_proven": True, "act_link": act_link(), **values}
+
+
 def samples() -> dict[str, dict[str, Any]]:
     """Return an unsaved context for each email, for the developers' preview."""
-    user = User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
-    notice = {"user": user, "is_proven": True, "act_link": act_link()}
+    user, notice = sample_user(), sample_notice()
     return {
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
         "invitation": {"user": user, "link": page_link("reset-password", "sample")},

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -55,10 +56,17 @@ def session_of_refresh_cookie(request: Request) -> Session | None:
     return Session.objects.filter(pk=claims.session_id, user=claims.user_id).first()
 
 
+def refuse_api_key(token: str | None) -> None:
+    """Raise ApiError FORBIDDEN for an API key: it manages no session."""
+    if token is not None and token.startswith(tokens.API_KEY_PREFIX):
+        raise ApiError("FORBIDDEN", message=_("An API key may not do this."))
+
+
 class CookieAuthentication(BaseAuthentication):
     """Authentication by either cookie of a web client, also an expired one."""
 
     def authenticate(self, request: Request) -> tuple[User, Session]:
+        refuse_api_key(bearer_token(request))
         return accept(session_of_cookies(request))
 
 
@@ -70,6 +78,7 @@ class LogoutAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
         token = bearer_token(request)
+        refuse_api_key(token)
         if token is not None:
             return accept(live_session(tokens.read(token, tokens.ACCESS, may_be_expired=True)))
         cookies.check_origin(request)

@@ -49,6 +49,7 @@ def sessions(user: User) -> Any:
         "expiresAt": F("expires_at"),
         "endedAt": F("ended_at"),
         "endReason": F("end_reason"),
+        "stepUpExpiresAt": F("step_up_expires_at"),
     }
     return list(user.sessions.order_by("id").values("id", **columns))
 

@@ -1,5 +1,6 @@
 """Serializers of requests and responses about accounts."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -8,7 +9,9 @@ from rest_framework import serializers
 
 from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.cookies import csrf_token
+from accounts.mfa.services.codes import MAX_CODE
 from accounts.models import Role, Session, Status, User
+from accounts.services import step_up
 from accounts.services.sessions import TokenPair
 from accounts.tokens import lifetime_seconds
 from accounts.validators import MAX_PASSWORD, MAX_PASSWORD_INPUT, refuse_control_characters
@@ -78,11 +81,21 @@ class NewPasswordField(PasswordField):
         super().__init__(min_length=8, max_length=MAX_PASSWORD, **kwargs)
 
 
+class CodeField(StringField):
+    """A code of the authenticator app, or a recovery code, with or without spaces and hyphens."""
+
+    example = "123456"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(write_only=True, max_length=MAX_CODE, **kwargs)
+
+
 class UserSerializer(ModelSerializer):
     email = EmailField(read_only=True)
     pendingEmail = EmailField(source="pending_email", read_only=True, allow_null=True)
     emailVerified = serializers.BooleanField(source="email_verified", read_only=True)
     status = serializers.ChoiceField(choices=Status.choices, read_only=True)
+    mfaEnabled = serializers.BooleanField(source="mfa_enabled", read_only=True)
     version = VersionField()
     examples: ClassVar = {"name": "Ada Lovelace", "status": "active"}
 
@@ -90,7 +103,7 @@ class UserSerializer(ModelSerializer):
         model = User
         fields = (
             *("id", "email", "pendingEmail", "name", "role", "status", "emailVerified"),
-            *("version", "createdAt", "updatedAt"),
+            *("mfaEnabled", "version", "createdAt", "updatedAt"),
         )
         read_only_fields = ("id", "name", "role", "createdAt", "updatedAt")
 
@@ -128,23 +141,24 @@ class UpdateUserSerializer(Serializer):
         required=False,
         help_text="`suspended` ends all sessions at once, and no log-in works until it is `active` again.",
     )
-    currentPassword = PasswordField(required=False, help_text="Required to change one's own `email`.")
+    currentPassword = PasswordField(
+        required=False, help_text="Required to change one's own `email`, unless the session is stepped up."
+    )
     # Without an address, which may be taken and needs the caller's password.
     example: ClassVar = {"name": "Ada Lovelace"}
 
 
 class DeleteAccountSerializer(Serializer):
-    currentPassword = PasswordField(required=False, help_text="Required to delete one's own account.")
-
-
-class DeleteOwnAccountSerializer(Serializer):
-    currentPassword = PasswordField()
+    currentPassword = PasswordField(
+        required=False, help_text="Required to delete one's own account, unless the session is stepped up."
+    )
 
 
 class LoginSerializer(Serializer):
     email = StringField(max_length=MAX_EMAIL)
     password = PasswordField()
-    examples: ClassVar = {"email": "ada@example.com"}
+    code = CodeField(required=False, help_text="Of the second factor, or a recovery code.")
+    example: ClassVar = {"email": "ada@example.com", "password": DEMO_PASSWORD}  # of an account without one
 
 
 class RefreshSerializer(Serializer):
@@ -166,6 +180,26 @@ class ResetPasswordSerializer(Serializer):
 class ChangePasswordSerializer(Serializer):
     currentPassword = PasswordField()
     newPassword = NewPasswordField()
+
+
+class StepUpSerializer(Serializer):
+    """The values of proofs, at least one."""
+
+    example: ClassVar = {"currentPassword": DEMO_PASSWORD}
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: proof.field() for name, proof in step_up.proofs.items()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            name, field = next(iter(self.fields.items()))
+            raise serializers.ValidationError({name: field.error_messages["required"]}, code="required")
+        return attrs
+
+
+step_up.proofs.register(
+    "currentPassword", step_up.Proof(partial(PasswordField, required=False), step_up.verify_password)
+)
 
 
 class TokenSerializer(Serializer):

@@ -25,6 +25,7 @@ LEEWAY_SECONDS = 30  # for nbf and iat: new tokens of a node whose clock is ahea
 MAX_TOKEN = 4096
 COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 ACCESS, REFRESH = "access", "refresh"
+API_KEY_PREFIX = "gw_"  # of what is no JWT: accounts/api_keys
 
 
 @cache

@@ -29,6 +29,7 @@ urlpatterns = [
                 path("forgot-password", auth.ForgotPasswordView.as_view(), name="forgot-password"),
                 path("reset-password", auth.ResetPasswordView.as_view(), name="reset-password"),
                 path("change-password", auth.ChangePasswordView.as_view(), name="change-password"),
+                path("step-up", auth.StepUpView.as_view(), name="step-up"),
                 path("verify-email", auth.VerifyEmailView.as_view(), name="verify-email"),
                 path("not-me", auth.NotMeView.as_view(), name="not-me"),
                 path("undo-email-change", auth.UndoEmailChangeView.as_view(), name="undo-email-change"),
@@ -38,6 +39,7 @@ urlpatterns = [
             ]
         ),
     ),
+    path("auth/", include("accounts.mfa.urls")),
     path("users/me", me, name="user-me"),
     path("users/undelete", auth.UndeleteView.as_view(), name="undelete"),
     path("users/me/export", export, name="user-export"),

@@ -16,26 +16,27 @@ from accounts.permissions import IsAdmin
 from accounts.serializers import (
     CreateUserSerializer,
     DeleteAccountSerializer,
-    DeleteOwnAccountSerializer,
     SessionSerializer,
     UpdateUserSerializer,
     UserSerializer,
 )
-from accounts.services import accounts, admins, passwords, registration, sessions
+from accounts.services import accounts, admins, registration, sessions
+from accounts.services.step_up import Reauthentication
 from core.api.etags import check_if_match
 from core.api.idempotency import idempotent
 from core.api.viewsets import BaseViewSet
 from core.audit import services as audit
 from core.db.privacy import EXPORT_SCHEMA
 
-CHANGE_ERRORS = ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED")
-DELETION_ERRORS = ("CONFLICT", "ACCOUNT_LOCKED")
+CHANGE_ERRORS = ("EMAIL_EXISTS", "CONFLICT", "ACCOUNT_LOCKED", "STEP_UP_REQUIRED")
+DELETION_ERRORS = ("CONFLICT", "ACCOUNT_LOCKED", "STEP_UP_REQUIRED")
 
 
 class UserViewSet(BaseViewSet):
     """Accounts. Users read and change their own, also as `/users/me`, and admins all."""
 
     request: UserRequest
+    key_scope = None
     queryset = User.objects.all()
     serializer_class = UserSerializer
     filterset_class = UserFilter
@@ -117,19 +118,20 @@ class UserViewSet(BaseViewSet):
         changes = self.input(partial=partial)
         password = changes.pop("currentPassword", None)
         user = self.get_object()
-        verified = accounts.authorize_changes(
-            user=user, actor=request.user, changes=changes, password=password
+        reauthentication = accounts.authorize_changes(
+            user=user, session=request.auth, changes=changes, password=password
         )
         with transaction.atomic():
-            user = self.lock_user(user, verified)
+            user = self.lock_user(user, reauthentication)
             accounts.update_account(user=user, actor=request.user, changes=changes)
         return self.respond(user)
 
-    def lock_user(self, user: User, verified: str | None) -> User:
+    def lock_user(self, user: User, reauthentication: Reauthentication | None) -> User:
         """Lock the row and return it. Raise ApiError if its password or version, or the session, was replaced."""
         admins.lock_admins(user)
         user = self.locked_object()
-        passwords.refuse_replaced(user, verified)
+        if reauthentication is not None:
+            reauthentication.confirm(user)
         sessions.require_live(self.request.auth)
         check_if_match(self.request, user)
         return user
@@ -140,9 +142,9 @@ class UserViewSet(BaseViewSet):
     def destroy(self, request: UserRequest, *args: Any, **kwargs: Any) -> Response:
         password = self.input().get("currentPassword")
         user = self.get_object()
-        verified = accounts.authorize_deletion(user=user, actor=request.user, password=password)
+        reauthentication = accounts.authorize_deletion(user=user, session=request.auth, password=password)
         with transaction.atomic():
-            user = self.lock_user(user, verified)
+            user = self.lock_user(user, reauthentication)
             accounts.delete_account(user=user, actor=request.user)
         return Response(status=204)
 
@@ -151,9 +153,9 @@ class MeViewSet(UserViewSet):
     """The caller's own account."""
 
     admits_unverified = True
+    open_to_keys: ClassVar = frozenset({"retrieve"})
     schema_name = "Me"
     schema_title = "the caller's account"
-    input_serializers: ClassVar = UserViewSet.input_serializers | {"destroy": DeleteOwnAccountSerializer}
     documented_errors: ClassVar = {
         "update": CHANGE_ERRORS,
         "partial_update": CHANGE_ERRORS,
@@ -175,6 +177,7 @@ class SessionViewSet(BaseViewSet):
 
     request: UserRequest
     admits_unverified = True
+    key_scope = None
     queryset = Session.objects.all()
     serializer_class = SessionSerializer
     exposed: ClassVar = frozenset({"list", "destroy"})

@@ -3,7 +3,10 @@
 SETTINGS = {
     "DEFAULT_RENDERER_CLASSES": ["core.web.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.SessionTokenAuthentication",
+        "accounts.api_keys.authentication.ApiKeyAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["core.api.throttling.RateLimit"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.web.renderers.Negotiation",

@@ -11,7 +11,7 @@ from config.wsgi import application as wsgi_application  # noqa: E402 - likewise
 from core.web.server import Server  # noqa: E402 - likewise
 
 # A request to one of these hashes a password: one more than can hash at once, which is read and written meanwhile.
-SLOW_PATHS = ("login", "register", "change-password", "reset-password")
+SLOW_PATHS = ("login", "register", "change-password", "reset-password", "step-up")
 SLOTS = {f"/api/v1/auth/{name}": hash_limit.slots + 1 for name in SLOW_PATHS}
 
 application = Server(wsgi_application, settings.WEB_THREADS, SLOTS)

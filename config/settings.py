@@ -20,7 +20,7 @@ from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
 from core.web.observation import sentry, share_metrics_folder, traces_enabled
-from core.web.other_services import text_service, upload_scanner
+from core.web.other_services import relying_party, text_service, upload_scanner
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,6 +36,7 @@ SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str(
 SECRET_KEY_FALLBACKS = env.accepted_keys("SECRET_KEY_FALLBACKS", checked=not DEBUG)
 HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS")
 ALLOWED_HOSTS: list[str] = list(HOSTS or [])
+ENCRYPTION_KEYS = env.accepted_keys("ENCRYPTION_KEYS", checked=not DEBUG)  # core/web/encryption.py
 if not DEBUG:
     if SECRET_KEY and (weakness := weak_secret(SECRET_KEY)):
         env.refuse("SECRET_KEY", weakness)
@@ -52,14 +53,13 @@ FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
 MAINTENANCE_MODE = bool(env.bool("MAINTENANCE_MODE", False))  # core/web/maintenance.py
-# The origin of file URLs. If empty, they are paths on the host of the request.
-API_URL: str = env.origin("API_URL", "") or ""
+API_URL: str = env.origin("API_URL", "") or ""  # of file URLs; empty: paths on the host of the request
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
     *(f"core.{room}" for room in ("api", "files", "jobs", "backups", "scaffold", "releases")),
-    "accounts",
+    *("accounts", "accounts.api_keys", "accounts.mfa"),
     *LOCAL_APPS,
     "config.apps.SiteConfig",
     "django.contrib.auth",
@@ -107,8 +107,7 @@ TEMPLATES = [
 APPEND_SLASH = True  # for the admin only: core.web.middleware removes it from the API's paths
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "config.formats"
-TIME_ZONE = "UTC"
-USE_TZ = True
+TIME_ZONE, USE_TZ = "UTC", True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- data ----------------------------------------------------------------------------------------
@@ -191,10 +190,11 @@ SILENCED_SYSTEM_CHECKS = [
     *("security.W001", "security.W002", "security.W003"),
 ]
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
-# Who may create accounts: anybody, only admins, or only commands of the operator.
-REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])
+REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])  # anybody, admins, commands of the operator
 REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "open"
 REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
+MFA_REQUIRED_FOR: list[str] = env.items("MFA_REQUIRED_FOR", "") or []  # roles: accounts/mfa/apps.py
+WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS = relying_party(env, FRONTEND_URL)
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = password_validators(env)
@@ -208,8 +208,7 @@ ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15, 
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7, validate=POSITIVE) or 7)
 SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POSITIVE) or 30)
 REFRESH_GRACE = timedelta(seconds=10)
-PASSWORD_RESET_LIFETIME = timedelta(hours=1)
-EMAIL_PROOF_LIFETIME = timedelta(hours=24)
+PASSWORD_RESET_LIFETIME, EMAIL_PROOF_LIFETIME = timedelta(hours=1), timedelta(hours=24)
 INVITATION_LIFETIME = EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)
@@ -227,6 +226,7 @@ UPLOAD_QUOTA = (env.int("UPLOAD_QUOTA_MB", 1024, validate=POSITIVE) or 1024) * 1
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # the admin's forms; the API's own parser is stricter
 THROTTLE_RATES = {
     "user": env.rate("THROTTLE_USER", "100/min"),
+    "key": env.rate("THROTTLE_KEY", "100/min"),
     "anon": env.rate("THROTTLE_ANON", "100/15min"),
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
     "summary": env.rate("THROTTLE_SUMMARY", "20/h"),

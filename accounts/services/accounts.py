@@ -5,19 +5,19 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import OneTimeToken, Role, User
+from accounts.models import OneTimeToken, Role, Session, User
 from accounts.services.admins import require_another_admin
 from accounts.services.email_changes import EmailTaken, change_address, enqueue_verification
 from accounts.services.lockout import clear_failures
-from accounts.services.passwords import check_current_password, check_rules, hash_password
+from accounts.services.passwords import check_rules, hash_password
 from accounts.services.recovery import lock_user, refuse_outranked, require_admin
 from accounts.services.registration import enqueue_invitation
 from accounts.services.sessions import TokenPair, end_all_sessions, open_session
+from accounts.services.step_up import Reauthentication, reauthenticate
 from accounts.services.suspension import set_status
 from accounts.services.undeletion import enqueue_deletion_notice
 from core.api.personal_data import export_of
 from core.audit import services as audit
-from core.web.errors import FieldError
 from core.web.logs import log_on_commit
 from core.web.request_context import identify
 
@@ -91,13 +91,15 @@ def store_user(user: User, actor: User | None) -> None:
 
 
 def authorize_changes(
-    *, user: User, actor: User, changes: dict[str, Any], password: str | None
-) -> str | None:
-    """Verify the password of a user who changes their own address. Call it outside the transaction of the change,
-    because a wrong password must be counted. Return the verified hash, for `refuse_replaced` in that transaction, or
-    None if no password is needed. Raise ApiError (currentPassword), AccountLocked."""
-    if actor.pk == user.pk and changes.get("email", user.email) not in {user.email, user.pending_email}:
-        return require_password(user, password)
+    *, user: User, session: Session, changes: dict[str, Any], password: str | None
+) -> Reauthentication | None:
+    """Return the re-authentication of a user who changes their own address, or None if none is needed. Call it, and
+    confirm the result, as `reauthenticate` describes. Raise as it does."""
+    if session.user_id == user.pk and changes.get("email", user.email) not in {
+        user.email,
+        user.pending_email,
+    }:
+        return reauthenticate(session=session, password=password)
     return None
 
 
@@ -128,13 +130,6 @@ def update_account(*, user: User, actor: User, changes: dict[str, Any]) -> User:
     return user
 
 
-def require_password(user: User, password: str | None) -> str:
-    if password is None:
-        raise FieldError("currentPassword", "required", "This field is required.")
-    check_current_password(user, password)
-    return user.password
-
-
 def change_role(user: User, role: str, actor: User) -> None:
     require_admin(actor)
     if user.role == Role.ADMIN:
@@ -149,9 +144,9 @@ def change_status(user: User, status: str, actor: User) -> None:
         set_status(user=user, status=status, actor=actor)
 
 
-def authorize_deletion(*, user: User, actor: User, password: str | None) -> str | None:
-    """Verify the password of a user who deletes their own account. Returns and raises as `authorize_changes`."""
-    return require_password(user, password) if actor.pk == user.pk else None
+def authorize_deletion(*, user: User, session: Session, password: str | None) -> Reauthentication | None:
+    """Return the re-authentication of a user who deletes their own account. Raise as `reauthenticate`."""
+    return reauthenticate(session=session, password=password) if session.user_id == user.pk else None
 
 
 def delete_account(*, user: User, actor: User) -> None:

@@ -16,7 +16,13 @@ from accounts.hash_limit import hash_limit
 from accounts.models import OneTimeToken, Session, Status, User
 from accounts.services.lockout import clear_failures, count_failure, refuse_locked
 from accounts.services.notices import enqueue_notice
-from accounts.services.recovery import SETS_PASSWORD, lock_user, refuse_outranked, void_open_links
+from accounts.services.recovery import (
+    SETS_PASSWORD,
+    lock_user,
+    refuse_outranked,
+    revoke_credentials,
+    void_open_links,
+)
 from accounts.validators import normalize_password
 from core.audit import services as audit
 from core.outbox import services as outbox
@@ -68,6 +74,7 @@ def check_credentials(email: str, password: str) -> User:
     """Return the user with this password. Raise AccountLocked, InvalidCredentials or, only with the right password,
     AccountSuspended. An unknown address takes the same steps and the same time as a known one.
 
+    With a second factor the password alone clears no failures. Else its owner could guess codes without an end.
     The lock is checked and the failure counted while the slot is held. So of a hundred parallel guesses only as many
     are hashed as lock the address, and one for each process.
     """
@@ -79,9 +86,8 @@ def check_credentials(email: str, password: str) -> User:
             make_password(password)
         elif user.check_password(password):
             refuse_suspended(user)
-            if failed_before:
+            if failed_before and not user.mfa_enabled:
                 clear_failures(address)
-            metrics.logins_total.labels("success").inc()
             return user
         count_failure(address, user)
     raise InvalidCredentials
@@ -102,7 +108,7 @@ def check_current_password(user: User, password: str, *, field: str = "currentPa
     with hash_limit.slot():
         failed_before = refuse_locked(user.email)
         if user.check_password(password):
-            if failed_before:
+            if failed_before and not user.mfa_enabled:
                 clear_failures(user.email)
             return
         count_failure(user.email, user)
@@ -185,6 +191,7 @@ def reset_password(*, token: str, password: str) -> None:
             audit.record("email.verified", actor_id=user.pk, target=user, changes=changes)
         _store_password(user, encoded, user.pk)
         user.sessions.end("password_reset")
+        revoke_credentials(user=user, actor_id=user.pk, reason="password_reset")
         clear_failures(user.email)
         audit.record("password.reset", actor_id=user.pk, target=user)
 
@@ -204,15 +211,18 @@ def set_password(*, user: User, password: str, actor: User | None) -> None:
                 raise ApiError("TOKEN_REVOKED")
         _store_password(user, encoded, actor.pk if actor else None)
         user.sessions.end("password_changed")
+        if actor is None or actor.pk != user.pk:
+            revoke_credentials(user=user, actor_id=actor.pk if actor else None, reason="password_set")
         clear_failures(user.email)
         audit.record("password.changed", actor_id=actor.pk if actor else None, target=user)
 
 
 def _store_password(user: User, encoded: str, actor_id: UUID | None) -> None:
-    """Store the hash and void all open links. The caller holds the row."""
+    """Store the hash, void all open links and end all step-ups. The caller holds the row."""
     user.password = encoded
     user.session_epoch += 1
     user.save(update_fields=["password", "session_epoch"])
+    user.sessions.update(step_up_expires_at=None)
     void_open_links(user=user, actor_id=actor_id)
     enqueue_notice("accounts.password_changed", user, expires_in=timedelta(days=2))
 

@@ -2,8 +2,13 @@
 
 Every new password, log-out everywhere, a detected reuse, a disowned session and a completed or undone change of
 address call `void_open_links`. So a thief loses a prepared link by any recovery that the owner chooses.
+
+A reset of the password, a disowned session, an undone change of address, a suspension and a deletion also call
+`revoke_credentials`, which ends what else gives access, such as API keys. Who changes the password by the current one,
+or logs out everywhere, retains the keys, because programs depend on them.
 """
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +19,10 @@ from accounts.models import OneTimeToken, Role, User
 from core.audit import services as audit
 from core.outbox.models import OutboxMessage
 from core.web.errors import ApiError
+from core.web.registry import Registry
+
+Revoke = Callable[[User, UUID | None, str], None]
+revocations: Registry[Revoke] = Registry()  # of `revoke_credentials`: (user, actor_id, reason)
 
 # The purposes of links that set a password.
 SETS_PASSWORD = (OneTimeToken.Purpose.PASSWORD_RESET, OneTimeToken.Purpose.INVITATION)
@@ -54,6 +63,12 @@ def void_open_links(*, user: User, actor_id: UUID | None) -> None:
     user.one_time_tokens.filter(purpose__in=SETS_PASSWORD, used_at=None).delete()
     queued("accounts.password_reset", email=user.email).delete()
     queued("accounts.invitation", user=str(user.pk)).delete()
+
+
+def revoke_credentials(*, user: User, actor_id: UUID | None, reason: str) -> None:
+    """Revoke every credential of the user that is no session. The caller holds the row."""
+    for revoke in revocations.values():
+        revoke(user, actor_id, reason)
 
 
 def cancel_pending_email(*, user: User, actor_id: UUID | None) -> bool:

@@ -1,9 +1,11 @@
 from datetime import timedelta
+from uuid import uuid4
 
 import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from accounts.api_keys.models import ApiKey
 from accounts.models import OneTimeToken, Session, User
 
 PASSWORD = "Corr3ct-horse-battery"
@@ -41,3 +43,14 @@ class OneTimeTokenFactory(DjangoModelFactory):
     email = factory.SelfAttribute("user.email")
     token_hash = factory.Sequence(lambda n: f"{n:064x}")
     expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))
+
+
+class ApiKeyFactory(DjangoModelFactory):
+    class Meta:
+        model = ApiKey
+
+    user = factory.SubFactory(UserFactory)
+    name = "Nightly export"
+    prefix = "gw_4fK9sQ2x"
+    key_hash = factory.LazyFunction(lambda: uuid4().hex * 2)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))

@@ -94,12 +94,17 @@ def test_the_request_is_audited(owner):
 
 @pytest.mark.parametrize(
     ("password", "code"),
-    [(None, "required"), ("Wr0ng-password", "wrong_password"), (f"{PASSWORD} ", "wrong_password")],
+    [(None, None), ("Wr0ng-password", "wrong_password"), (f"{PASSWORD} ", "wrong_password")],
 )
 def test_requires_the_password(owner, password, code):
     body = {"email": NEW} if password is None else {"email": NEW, "currentPassword": password}
 
-    assert problems(owner.patch(ME, body)) == [("currentPassword", code)]
+    response = owner.patch(ME, body)
+
+    if password is None:
+        assert refusal(response) == (403, "STEP_UP_REQUIRED")
+    else:
+        assert problems(response) == [("currentPassword", code)]
 
     assert data(owner.get(ME))["pendingEmail"] is None
     assert not OutboxMessage.objects.exists()
@@ -197,7 +202,7 @@ def test_an_admin_changes_the_address_of_a_user_without_a_password(admin, owner,
 
 
 def test_an_admin_needs_the_password_for_the_own_account(admin):
-    assert problems(admin.patch(ME, {"email": NEW})) == [("currentPassword", "required")]
+    assert refusal(admin.patch(ME, {"email": NEW})) == (403, "STEP_UP_REQUIRED")
     assert data(move(admin))["pendingEmail"] == NEW
 
 

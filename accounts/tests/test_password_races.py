@@ -205,6 +205,16 @@ def test_a_new_address_is_refused_if_the_password_is_reset_during_the_hash(owner
     assert User.objects.get().pending_email is None
 
 
+def test_no_step_up_starts_if_the_password_is_replaced_during_the_hash(owner, during_hash):
+    replaced = make_password(NEW_PASSWORD)
+    during_hash(1, lambda: User.objects.update(password=replaced))
+
+    response = owner.post(f"{API}/auth/step-up", {"currentPassword": PASSWORD})
+
+    assert problems(response) == [("currentPassword", "wrong_password")]
+    assert not owner.user.sessions.filter(step_up_expires_at__isnull=False).exists()
+
+
 def test_an_account_is_not_deleted_if_the_password_is_reset_during_the_hash(owner, during_hash):
     during_hash(1, partial(reset, owner.user))
 

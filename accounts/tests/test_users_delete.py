@@ -51,7 +51,6 @@ def test_ends_every_session(owner, log_in, stranger):
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({}, "required"),
         ({"currentPassword": "Wr0ng-password"}, "wrong_password"),
         ({"currentPassword": ""}, "blank"),
         ({"currentPassword": None}, "null"),
@@ -60,6 +59,11 @@ def test_ends_every_session(owner, log_in, stranger):
 )
 def test_requires_the_password(owner, own, body, code):
     assert problems(owner.delete(own, body)) == [("currentPassword", code)]
+    assert try_token(access_of(owner)) == "accepted"
+
+
+def test_without_the_password_a_step_up_is_required(owner, own):
+    assert refusal(owner.delete(own)) == (403, "STEP_UP_REQUIRED")
     assert try_token(access_of(owner)) == "accepted"
 
 
@@ -81,7 +85,7 @@ def test_an_admin_deletes_without_a_password(owner, admin):
 def test_an_admin_needs_the_password_for_the_own_account(admin):
     UserFactory(role="admin")
 
-    assert problems(admin.delete(ME)) == [("currentPassword", "required")]
+    assert refusal(admin.delete(ME)) == (403, "STEP_UP_REQUIRED")
     assert admin.delete(ME, OWN_PASSWORD).status_code == 204
 
 

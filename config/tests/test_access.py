@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
+from accounts.mfa.models import Passkey
 from accounts.models import OneTimeToken, Role
 from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
@@ -20,7 +21,12 @@ OF_ROWS = matrix.row_operations()
 MATRIX = matrix.declared() | matrix.written()
 # The error code and the scheme of a 401 to a caller who has no session, or no longer one.
 REFUSED = {"anonymous": ("UNAUTHORIZED", "Bearer"), "revoked": ("TOKEN_REVOKED", "Bearer")}
+CREATES_KEY = "POST /api/v1/auth/api-keys"  # with the password of the caller
 BY_COOKIE = "GET /api/v1/auth/csrf"  # takes no bearer token
+CREDENTIAL = {"id": "AA", "rawId": "AA", "type": "public-key"}
+ATTESTATION = {"clientDataJSON": "e30", "attestationObject": "AA"}
+ASSERTION = {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA"}
+BY_PASSKEY = "POST /api/v1/auth/passkeys/login"  # takes no token
 # Paths that serve an anonymous caller without a 401. A new line here needs a reason in the review.
 OPEN_TO_ALL = {
     *(
@@ -33,6 +39,7 @@ OPEN_TO_ALL = {
             "verify-email",
             "undo-email-change",
             "not-me",
+            "passkeys/options",
         )
     ),
     *("POST /api/v1/users", "POST /api/v1/users/undelete"),
@@ -70,6 +77,9 @@ def samples(owner, log_in):
         ids={
             "/api/v1/users/{id}": owner.user.pk,
             "/api/v1/auth/sessions/{id}": log_in(owner.user).session_id,
+            "/api/v1/auth/mfa/passkeys/{id}": Passkey.objects.create(
+                user=owner.user, name="Phone", credential_id="AA", public_key=b""
+            ).pk,
             "/errors/{id}": "NOT_FOUND",
         },
         tokens={
@@ -111,13 +121,19 @@ def body(samples, caller, operation):
         "POST /api/v1/auth/verify-email": {"token": token["email_proof"]},
         "POST /api/v1/auth/undo-email-change": {"token": token["email_undo"]},
         "POST /api/v1/auth/not-me": {"token": token["not_me"]},
+        # Another challenge than ours.
+        "POST /api/v1/auth/passkeys/login": {**CREDENTIAL, "response": ASSERTION},
+        "POST /api/v1/auth/mfa/passkeys": {**CREDENTIAL, "response": ATTESTATION},
         "POST /api/v1/users/undelete": {"token": token["undelete"]},
         "POST /api/v1/auth/change-password": {
             "currentPassword": PASSWORD,
             "newPassword": account["password"],
         },
+        CREATES_KEY: {"name": "Export", "scopes": [], "currentPassword": PASSWORD},
     }
     general = {"title": "New", "name": "New name", "currentPassword": PASSWORD}
+    if "/auth/mfa/" in operation:
+        general["code"] = "123456"
     return bodies.get(operation, general), "json"
 
 
@@ -142,13 +158,13 @@ def statuses(samples, callers, operation):
         with transaction.atomic():
             data = None, "json"
             if method != "get":
-                known = operation in OF_ROWS
+                known = operation in OF_ROWS and operation != CREATES_KEY
                 data = matrix.body(operation, caller.user) if known else body(samples, caller, operation)
             response = getattr(caller, method)(
                 path, data[0], **({} if method == "get" else {"format": data[1]})
             )
             result[role] = response.status_code
-            if response.status_code == 401 and role in REFUSED and operation != BY_COOKIE:
+            if response.status_code == 401 and role in REFUSED and operation not in {BY_COOKIE, BY_PASSKEY}:
                 assert (code(response)[1], response["WWW-Authenticate"].split()[0]) == REFUSED[role]
             list(response if response.streaming else ())  # a file is closed at its end
             transaction.set_rollback(True)

@@ -29,6 +29,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.models import StoredResponse
+from core.api.scopes import ScopedCredential
 from core.db.retries import repeated
 from core.web import keys
 from core.web import request_context as context
@@ -131,11 +132,12 @@ class Preparation:
 
 
 def caller_of(request: Request) -> str:
-    """Return the user and the role, or the address. With the role, a response to an admin is not repeated to the same
-    user without that role: the request is processed again, or refused."""
+    """Return the user, the role and the API key, or the address. With the role, a response to an admin is not repeated
+    to the same user without that role: the request is processed again, or refused. So is that to another key."""
     user: Any = request.user
     if user and user.is_authenticated:
-        return f"user {user.pk} {user.role}"
+        key = f" key {request.auth.pk}" if isinstance(request.auth, ScopedCredential) else ""
+        return f"user {user.pk} {user.role}{key}"
     return f"address {limit_key(context.current.get().limit_address)}"
 
 

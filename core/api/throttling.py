@@ -6,20 +6,24 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from core.api.scopes import ScopedCredential
 from core.db.counters import Decision, check
 from core.web import request_context as context
 from core.web.client_address import limit_key
 
 
 class RateLimit(BaseThrottle):
-    """A limit per user, or per address if there is none. `throttle_scope = "auth"` on a view counts addresses apart."""
+    """A limit per user, for the requests of an API key per key, or per address if there is neither. With
+    `throttle_scope = "auth"` a view counts addresses apart."""
 
     decision: Decision | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
         scope = scope_of(view)
         user = request.user if scope is None else None
-        if user is not None and user.is_authenticated:
+        if user is not None and isinstance(request.auth, ScopedCredential):
+            self.decision = check("key", str(request.auth.pk))
+        elif user is not None and user.is_authenticated:
             self.decision = check("user", str(user.pk))
         else:
             self.decision = check(scope or "anon", limit_key(context.current.get().limit_address))

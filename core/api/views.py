@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from core.api.deprecation import Deprecation
 from core.api.filters import refuse_unknown
 from core.api.parsers import MergePatchParser, StrictJSONParser
+from core.api.scopes import Scoped, ScopedCredential
 from core.api.serializers import prefers_strict
 from core.api.throttling import RateLimit
 from core.audit.refusals import record_forbidden
@@ -30,7 +31,7 @@ from core.web.errors import ApiError, error_response, translate
 View = Callable[..., HttpResponseBase]
 
 
-class ApiView(APIView):
+class ApiView(Scoped, APIView):
     """`query_parameters` names what this view understands in the query; anything else is a 400.
 
     `documented_errors` names, by action or method, the codes of the catalogue that are the view's own; those
@@ -42,7 +43,8 @@ class ApiView(APIView):
     documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
     deprecations: ClassVar[dict[str, Deprecation]] = {}
     throttle_scope: ClassVar[str | None] = None
-    admits_unverified: ClassVar[bool] = False  # whether REQUIRE_VERIFIED_EMAIL does not count here
+    # Whether REQUIRE_VERIFIED_EMAIL and MFA_REQUIRED_FOR do not count here.
+    admits_unverified: ClassVar[bool] = False
     refused_credentials: Exception | None = None
     format_kwarg = None  # no format suffixes: responses are JSON
 
@@ -71,16 +73,19 @@ class ApiView(APIView):
         self.check_throttles(request)
         if self.refused_credentials is not None and not self.is_open_to_all(request):
             raise self.refused_credentials
+        if isinstance(request.auth, ScopedCredential):
+            self.check_scope(request)
         self.check_permissions(request)
         # A method that the view does not have is a 405, whatever the query.
         if request.method != "OPTIONS" and hasattr(self, str(request.method).lower()):
             refuse_unknown(request.query_params, *self.known_parameters())
 
     def perform_authentication(self, request: Request) -> None:
-        """Authenticate by any class, and refuse a user whose address REQUIRE_VERIFIED_EMAIL requires to be verified."""
+        """Authenticate by any class, and refuse a user who has to verify the address or to add a factor first."""
         super().perform_authentication(request)
-        if not getattr(request.user, "may_use_api", True) and not self.admits_unverified:
-            raise ApiError("EMAIL_UNVERIFIED" if request.user.is_active else "UNAUTHORIZED")
+        refusal = getattr(request.user, "api_refusal", None)
+        if refusal is not None and not self.admits_unverified:
+            raise ApiError(refusal)
 
     def get_parsers(self) -> list[Any]:
         """Return the parsers of the view. A PATCH of JSON may be named a merge patch too (RFC 7396)."""

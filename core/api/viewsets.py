@@ -27,6 +27,7 @@ from core.api.pagination import parameters_of, with_meta
 from core.api.parsers import MergePatchParser
 from core.api.read_eligibility import compares_own_columns, shows_its_row_only
 from core.api.row_access import RowAccess
+from core.api.scopes import OF_ITS_PATH
 from core.api.serializers import ModelSerializer, merge_patch, names_of, refuse_unknown_fields
 from core.api.views import ApiView
 from core.api.written_relations import refuse_hidden
@@ -43,6 +44,7 @@ class BaseViewSet(RowAccess, ApiView, viewsets.GenericViewSet[Any]):
     """
 
     queryset: Any
+    key_scope: ClassVar[str | None] = OF_ITS_PATH
     pagination_class: Any
     filter_backends: Any = (FilterBackend, SortBackend)
     filterset_class: Any = None

@@ -8,7 +8,7 @@
 | jobs that were running | their leases are released: an export starts over, an import goes on after its last batch |
 | responses stored for an `Idempotency-Key` | stay: each is of the transaction of its effect, which is there too |
 | the hold of the backup itself | released |
-| what apps register: sessions and links | ended and void (accounts/services/restores.py) |
+| what apps register: sessions, links and API keys | ended, void, revoked (`tasks.py` of the apps) |
 """
 
 from collections.abc import Callable

@@ -84,6 +84,7 @@ class ExportViewSet(BaseViewSet):
     """
 
     described_bodies: ClassVar = {"export": (export_request, None)}
+    key_reads: ClassVar = frozenset({"export"})
     documented_errors: ClassVar = {"export": ("FORBIDDEN",)}  # for a role that the list refuses
 
     @extend_schema(responses={202: JobSerializer})

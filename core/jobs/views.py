@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import django_filters
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
@@ -11,6 +12,8 @@ from rest_framework.response import Response
 
 from core.api.etags import not_modified, with_links
 from core.api.filters import MultiChoiceFilter
+from core.api.routers import viewsets
+from core.api.scopes import ScopedCredential, name_of, require_scope, verb_of
 from core.api.serializers import ModelSerializer, VersionField
 from core.api.viewsets import BaseViewSet
 from core.files import services as files
@@ -18,7 +21,7 @@ from core.files.models import StoredFile
 from core.files.views import checks_download
 from core.jobs.models import Job
 from core.jobs.schema import ERROR, RESULT
-from core.jobs.services import dismiss_job, may_have_file, result_for, without_summary
+from core.jobs.services import dismiss_job, kind_of, may_have_file, result_for, without_summary
 from core.web.errors import ApiError
 
 POLL_SECONDS = 1  # in which a run writes its progress
@@ -83,6 +86,20 @@ class JobFilter(django_filters.FilterSet):
         fields: tuple[str, ...] = ()
 
 
+def scopes_of_kinds() -> dict[str, str | None]:
+    """Return the name of the scopes by the beginning of the kind, such as {"resource": "resources"}."""
+    return {kind_of(each, "").partition(".")[0]: name_of(each) for each in viewsets()}
+
+
+def readable_by(key: ScopedCredential) -> Q:
+    """Return the condition for the jobs whose kind the key may read."""
+    readable = Q(pk__in=())
+    for beginning, name in scopes_of_kinds().items():
+        if f"{name}:read" in key.scopes:
+            readable |= Q(kind__startswith=f"{beginning}.")
+    return readable
+
+
 class JobViewSet(BaseViewSet):
     """Background jobs of the caller, and their results."""
 
@@ -92,6 +109,24 @@ class JobViewSet(BaseViewSet):
     exposed: ClassVar = frozenset({"list", "retrieve", "destroy"})
     sort_fields: ClassVar = {"createdAt": "created_at"}
     documented_errors: ClassVar = {"destroy": ("CONFLICT",)}
+    key_scope = None
+    open_to_keys: ClassVar = exposed  # `check_scope` decides
+
+    def check_scope(self, request: Any) -> None:
+        """Raise ApiError FORBIDDEN unless the key has the scope of the job's kind. A list has these jobs only."""
+        if self.action not in {"retrieve", "destroy"}:
+            return
+        own = Job.objects.visible_to(request.user).filter(pk=self.kwargs["pk"])
+        kind = own.values_list("kind", flat=True).first()
+        if kind is not None:
+            name = scopes_of_kinds().get(kind.partition(".")[0])
+            require_scope(request.auth, name, verb_of(self, str(request.method)))
+
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        if not isinstance(request.auth, ScopedCredential):
+            return super().list(request, *args, **kwargs)
+        rows = self.rows_in_state().filter(readable_by(request.auth))
+        return self.list_response(lambda: rows)
 
     def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Return the job, with the URL of its file if the caller may still read it."""

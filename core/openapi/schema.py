@@ -25,6 +25,7 @@ from core.web.error_schemas import (
     IDEMPOTENT,
     JSON,
     LIMIT_HEADERS,
+    NOT_READY,
     WITH_BODY,
     WITH_TOKEN,
     Schema,
@@ -248,12 +249,17 @@ class EnvelopeSchema(AutoSchema):
             name += f"Read{suffix_of(self)}"
         return register(self.registry, ResolvedComponent.SCHEMA, f"{name}Envelope", schema)
 
+    def is_open_to_keys(self) -> bool:
+        return self.action in getattr(self.view, "open_to_keys", ())
+
     def error_codes(self, *, has_body: bool) -> set[str]:
         own = self.declared("documented_errors", ())
         codes = {*ALWAYS, *own}
         if any(self.get_auth()):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
-            codes |= set() if getattr(self.view, "admits_unverified", False) else {"EMAIL_UNVERIFIED"}
+            codes |= {"FORBIDDEN"}  # of an API key without the scope
+            is_for_all = getattr(self.view, "admits_unverified", False) and not self.is_open_to_keys()
+            codes |= set() if is_for_all else NOT_READY
         conditions = (
             ({"FORBIDDEN"}, self.is_plain or self.view.may_forbid()),
             (WITH_BODY, has_body),

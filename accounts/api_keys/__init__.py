@@ -1,0 +1,4 @@
+"""API keys: credentials of programs, with scopes and an end, made by their user.
+
+Others import `models.ApiKey`, and `services.revoke_all`.
+"""

@@ -1,0 +1,127 @@
+"""Scopes of credentials that act for their user in a part of the API only, such as API keys.
+
+The scopes are `<plural>:read` and `<plural>:write` of each viewset in the routes, where the plural is the fixed part of
+its path before the first parameter. So attachments have the scopes of their objects. Safe methods need `:read`, others
+`:write`. Attributes of a view change this:
+
+- `key_scope`: another name than that of the path; None refuses these credentials. A view that is no BaseViewSet refuses
+  them unless it has a name.
+- `key_reads`: actions that only read, though their method is not safe.
+- `open_to_keys`: actions for which no scope is needed.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.translation import gettext as _
+
+from core.web.errors import ApiError
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OF_ITS_PATH = ""
+VERBS = READ, WRITE = "read", "write"
+
+
+class ScopedCredential:
+    """The base of a `request.auth` that acts for its user within `scopes` only."""
+
+    pk: Any
+    scopes: Any
+
+
+class KeyRefused(ApiError):
+    """Refusal of a request that no scope permits."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self) -> None:
+        super().__init__(message=_("An API key may not do this."))
+
+
+class ScopeMissing(ApiError):
+    code = "FORBIDDEN"
+
+    def __init__(self, scope: str) -> None:
+        message = _("The API key needs the scope %(scope)s.") % {"scope": scope}
+        super().__init__(message=message, details=[{"field": "scopes", "code": scope, "message": message}])
+
+
+class Scoped:
+    """The attributes of a view, and the check of its requests."""
+
+    key_scope: ClassVar[str | None] = None
+    key_reads: ClassVar[frozenset[str]] = frozenset()
+    open_to_keys: ClassVar[frozenset[str]] = frozenset()
+
+    def check_scope(self, request: Any) -> None:
+        """Raise ApiError FORBIDDEN unless the scopes of `request.auth`, a ScopedCredential, permit the request."""
+        check_view(request.auth, self, str(request.method))
+
+
+def check_view(credential: ScopedCredential, view: Any, method: str) -> None:
+    """Raise ApiError FORBIDDEN unless the credential may call this method of the view."""
+    if method != "OPTIONS" and getattr(view, "action", None) not in getattr(view, "open_to_keys", ()):
+        require_scope(credential, name_of(type(view)), verb_of(view, method))
+
+
+def require_scope(credential: ScopedCredential, name: str | None, verb: str) -> None:
+    """Raise ApiError FORBIDDEN unless the credential has this scope. None is the name of no scope."""
+    if name is None:
+        raise KeyRefused
+    if f"{name}:{verb}" not in credential.scopes:
+        raise ScopeMissing(f"{name}:{verb}")
+
+
+def verb_of(view: Any, method: str) -> str:
+    reads = method in SAFE_METHODS or getattr(view, "action", None) in getattr(view, "key_reads", ())
+    return READ if reads else WRITE
+
+
+def scope_of(view: Any, method: str) -> str | None:
+    """Return the scope that the request needs, or None if no scope permits it."""
+    name = name_of(type(view))
+    return f"{name}:{verb_of(view, method)}" if name is not None else None
+
+
+def admits_keys(view: Any, method: str) -> bool:
+    """Return whether some key may call this method of the view, for the schema."""
+    is_open = getattr(view, "action", None) in getattr(view, "open_to_keys", ())
+    return is_open or scope_of(view, method) is not None
+
+
+def name_of(view_class: Any) -> str | None:
+    """Return the name of the scopes of a view, or None if it refuses keys."""
+    return names(get_resolver()).get(view_class)
+
+
+def all_scopes() -> list[str]:
+    return sorted(f"{name}:{verb}" for name in set(names(get_resolver()).values()) for verb in VERBS)
+
+
+@lru_cache(maxsize=8)
+def names(resolver: URLResolver) -> dict[Any, str]:
+    """Return the names of the scopes by view class."""
+    by_class: dict[Any, str] = {}
+    for route, pattern in routes(resolver):
+        view_class: Any = getattr(pattern.callback, "cls", None)
+        declared = getattr(view_class, "key_scope", None)
+        if declared:
+            by_class[view_class] = declared
+        elif declared == OF_ITS_PATH:
+            plural = route.partition("<")[0].rstrip("/").rpartition("/")[2]
+            # That of the list and the object; a further action has its own word at the end.
+            is_standard = pattern.callback.initkwargs.get("suffix") in {"List", "Instance"}  # type: ignore[attr-defined]
+            if is_standard or view_class not in by_class:
+                by_class[view_class] = plural
+    return by_class
+
+
+def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for entry in resolver.url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from routes(entry, route)
+        else:
+            yield route, entry
