@@ -110,6 +110,11 @@ def check_cache() -> str:
     return "ok"
 
 
+def broker_hosts(urls: str) -> list[str | None]:
+    """Return the names of the hosts in URLs as kombu takes them; None for a socket in the file system."""
+    return [urlsplit(url).hostname for url in urls.split(";")]
+
+
 def check_broker() -> str:
     if not settings.CELERY_BROKER_URL:
         return "ok"  # in-process
@@ -119,7 +124,7 @@ def check_broker() -> str:
     with current_app.connection_for_write(
         connect_timeout=TIMEOUT_SECONDS, transport_options=timeouts
     ) as broker:
-        look_up_any([urlsplit(url).hostname for url in broker.alt] or [broker.hostname])
+        look_up_any(broker_hosts(settings.CELERY_BROKER_URL))
         broker.ensure_connection(max_retries=1, timeout=TIMEOUT_SECONDS, interval_start=0, interval_step=0)
         # Changes nothing where a worker has declared it, but is a write.
         current_app.amqp.queues["celery"].bind(broker.default_channel).declare()

@@ -171,3 +171,10 @@ def test_the_name_of_one_sentinel_may_be_gone():
 
     with pytest.raises(OSError, match="too long"):
         health.look_up_any([GONE, GONE])
+
+
+def test_the_hosts_of_a_broker_are_those_of_each_url():
+    """A socket has no name, and needs no lookup."""
+    assert health.broker_hosts("redis+socket:///run/redis.sock?virtual_host=2") == [None]
+    assert health.broker_hosts("sentinel://:p@one:1/0;sentinel://:p@[::1]:2/0") == ["one", "::1"]
+    health.look_up_any([None])
