@@ -1,4 +1,4 @@
-"""Passkeys of a real browser, with Chromium's virtual authenticator: what it creates and signs is accepted."""
+"""Passkeys of a real browser, with Chromium's virtual authenticator: its attestations and assertions are accepted."""
 
 from typing import Any
 
