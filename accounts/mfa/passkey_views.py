@@ -22,6 +22,7 @@ from accounts.mfa import serializers
 from accounts.mfa.models import Passkey
 from accounts.mfa.services import passkeys
 from accounts.services.step_up import reauthenticate
+from core.api.idempotency import idempotent
 from core.api.views import ApiView, PublicAuthView
 
 
@@ -50,6 +51,7 @@ class PasskeysView(ApiView):
         request=serializers.RegisterPasskeySerializer,
         responses={201: serializers.NewPasskeySerializer},
     )
+    @idempotent
     def post(self, request: UserRequest) -> Response:
         """Add the passkey that the browser has created. It is a second factor, and a log-in of its own."""
         values = validated(serializers.RegisterPasskeySerializer, request)

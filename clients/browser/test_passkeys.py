@@ -1,4 +1,4 @@
-"""Passkeys of a real browser, with Chromium's virtual authenticator: its attestations and assertions are accepted."""
+"""Passkeys of a real browser: registration, log-in, step-up and removal with the virtual authenticator of Chromium."""
 
 from typing import Any
 

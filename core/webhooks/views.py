@@ -26,6 +26,8 @@ class WebhookViewSet(BaseViewSet):
     """The caller's webhooks: each sends events of the caller's rows to a URL, signed as Standard Webhooks has it. An
     admin's may send those of all users, by `allUsers`."""
 
+    # A webhook would send rows that the key may not read, and go on when the key is revoked.
+    key_scope = None
     queryset = Webhook.objects.all()
     serializer_class = WebhookSerializer
     sort_fields: ClassVar = {"createdAt": "created_at"}
@@ -77,6 +79,7 @@ class WebhookViewSet(BaseViewSet):
 class WebhookDeliveryViewSet(BaseViewSet):
     """The log of a webhook: the deliveries of the last days, each with the outcome of its latest attempt."""
 
+    key_scope = None
     queryset = WebhookDelivery.objects.all()
     serializer_class = DeliverySerializer
     exposed: ClassVar = frozenset({"list"})

@@ -100,6 +100,14 @@ def test_a_challenge_is_of_one_session_and_used_once(owner, fresh, log_in):
     assert problems(owner.post(PASSKEYS, credential)) == INVALID
 
 
+def test_a_registration_whose_response_was_lost_is_repeated(owner, fresh):
+    credential, key = fresh.create(creation_options(owner)), {"Idempotency-Key": "k1"}
+    first, second = (owner.post(PASSKEYS, credential, headers=key) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert (second["Idempotency-Replayed"], data(second, 201)) == ("true", data(first, 201))
+
+
 def test_a_challenge_is_valid_for_five_minutes(clock, owner, fresh):
     credential = fresh.create(creation_options(owner))
     clock.shift(301)
