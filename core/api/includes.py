@@ -7,7 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core.api.filters import names_in, names_parameter
 from core.api.relations import field_of
+from core.api.routers import viewsets
 from core.api.row_access import has_model, in_state, model_of
+from core.api.scopes import READ, ScopedCredential, name_of, require_scope
 from core.api.serializers import camel, names_of, snake
 from core.web.errors import FieldError
 
@@ -43,14 +45,25 @@ def refuse_wrong_includes(view_class: Any) -> None:
 
 def requested_includes(view: Any) -> list[str]:
     """Return the names in `include`, each once; none for a view without `includes`. Raises FieldError for an unknown
-    one."""
+    one, and ApiError FORBIDDEN for one that the scopes of an API key do not permit."""
     text = names_in(view.request.query_params, "include") if view.includes else None
     if text is None:
         return []
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     if not view.includes.keys() >= {*names}:
         raise FieldError("include", "invalid", f"Must be among {', '.join(view.includes)}.")
+    if isinstance(view.request.auth, ScopedCredential):
+        for name in names:
+            require_reading(view.request.auth, relation_of(view.model, name).related_model)
     return names
+
+
+def require_reading(credential: ScopedCredential, model: Any) -> None:
+    """Raise ApiError FORBIDDEN unless the credential may read a viewset of the model. Without a viewset the rows have
+    no scope, and are shown as a part of the others."""
+    scopes = dict.fromkeys(name_of(each) for each in viewsets() if model_of(each) is model)
+    if scopes and not any(f"{name}:{READ}" in credential.scopes for name in scopes):
+        require_scope(credential, next((name for name in scopes if name), None), READ)
 
 
 def fields_parameter(view: Any) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """Scopes of credentials that act for their user in a part of the API only, such as API keys.
 
 The scopes are `<plural>:read` and `<plural>:write` of each viewset in the routes, where the plural is the fixed part of
-its path before the first parameter. So attachments have the scopes of their objects. Safe methods need `:read`, others
-`:write`. Attributes of a view change this:
+its path before the first parameter. So attachments have the scopes of their objects, and a viewset with several routes
+those of the list of all its objects. Safe methods need `:read`, others `:write`. Attributes of a view change this:
 
 - `key_scope`: another name than that of the path; None refuses these credentials. A view that is no BaseViewSet refuses
   them unless it has a name.
-- `key_reads`: actions that only read, though their method is not safe.
+- `key_reads`: actions that only read, though their method is not safe. Those of its bases read too.
 - `open_to_keys`: actions for which no scope is needed.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -63,7 +64,7 @@ class Scoped:
 def check_view(credential: ScopedCredential, view: Any, method: str) -> None:
     """Raise ApiError FORBIDDEN unless the credential may call this method of the view."""
     if method != "OPTIONS" and getattr(view, "action", None) not in getattr(view, "open_to_keys", ()):
-        require_scope(credential, name_of(type(view)), verb_of(view, method))
+        require_scope(credential, name_for(view), verb_of(view, method))
 
 
 def require_scope(credential: ScopedCredential, name: str | None, verb: str) -> None:
@@ -75,13 +76,14 @@ def require_scope(credential: ScopedCredential, name: str | None, verb: str) -> 
 
 
 def verb_of(view: Any, method: str) -> str:
-    reads = method in SAFE_METHODS or getattr(view, "action", None) in getattr(view, "key_reads", ())
-    return READ if reads else WRITE
+    reads = (vars(each).get("key_reads", ()) for each in type(view).__mro__)
+    action = getattr(view, "action", None)
+    return READ if method in SAFE_METHODS or any(action in actions for actions in reads) else WRITE
 
 
 def scope_of(view: Any, method: str) -> str | None:
     """Return the scope that the request needs, or None if no scope permits it."""
-    name = name_of(type(view))
+    name = name_for(view)
     return f"{name}:{verb_of(view, method)}" if name is not None else None
 
 
@@ -89,6 +91,12 @@ def admits_keys(view: Any, method: str) -> bool:
     """Return whether some key may call this method of the view, for the schema."""
     is_open = getattr(view, "action", None) in getattr(view, "open_to_keys", ())
     return is_open or scope_of(view, method) is not None
+
+
+def name_for(view: Any) -> str | None:
+    """Return the name of the scopes of a view that serves a request: its route may have set `key_scope`."""
+    declared: str | None = getattr(view, "key_scope", None)
+    return name_of(type(view)) if declared == OF_ITS_PATH else declared
 
 
 def name_of(view_class: Any) -> str | None:
@@ -103,19 +111,31 @@ def all_scopes() -> list[str]:
 @lru_cache(maxsize=8)
 def names(resolver: URLResolver) -> dict[Any, str]:
     """Return the names of the scopes by view class."""
-    by_class: dict[Any, str] = {}
+    by_class: dict[Any, tuple[int, str]] = {}
     for route, pattern in routes(resolver):
         view_class: Any = getattr(pattern.callback, "cls", None)
         declared = getattr(view_class, "key_scope", None)
-        if declared:
-            by_class[view_class] = declared
-        elif declared == OF_ITS_PATH:
-            plural = route.partition("<")[0].rstrip("/").rpartition("/")[2]
-            # That of the list and the object; a further action has its own word at the end.
-            is_standard = pattern.callback.initkwargs.get("suffix") in {"List", "Instance"}  # type: ignore[attr-defined]
-            if is_standard or view_class not in by_class:
-                by_class[view_class] = plural
-    return by_class
+        if declared is None:
+            continue
+        suffix = pattern.callback.initkwargs.get("suffix")  # type: ignore[attr-defined]
+        named = rank_of(route, suffix), declared or plural_of(route)
+        if view_class not in by_class or named[0] > by_class[view_class][0]:
+            by_class[view_class] = named
+    return {view_class: name for view_class, (_rank, name) in by_class.items()}
+
+
+def rank_of(route: str, suffix: str | None) -> int:
+    """Return how well the route of a view names its objects. Best is the list of all of them, which a view may also
+    show below another object; a further action has its own word at the end."""
+    if suffix not in {"List", "Instance"}:
+        return 0
+    return 2 if suffix == "List" and "<" not in route else 1
+
+
+def plural_of(route: str) -> str:
+    """Return the last word before the first parameter, also of a regular expression, as DRF's own routers write it."""
+    fixed = re.split(r"[<(\\]", route, maxsplit=1)[0]
+    return fixed.rstrip("/?$").rpartition("/")[2].lstrip("^")
 
 
 def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:

@@ -87,8 +87,13 @@ class JobFilter(django_filters.FilterSet):
 
 
 def scopes_of_kinds() -> dict[str, str | None]:
-    """Return the name of the scopes by the beginning of the kind, such as {"resource": "resources"}."""
-    return {kind_of(each, "").partition(".")[0]: name_of(each) for each in viewsets()}
+    """Return the name of the scopes by the beginning of the kind, such as {"resource": "resources"}; None for one that
+    viewsets of different scopes share, by the names of their classes."""
+    scopes: dict[str, str | None] = {}
+    for each in viewsets():
+        beginning, name = kind_of(each, "").partition(".")[0], name_of(each)
+        scopes[beginning] = name if scopes.get(beginning, name) == name else None
+    return scopes
 
 
 def readable_by(key: ScopedCredential) -> Q:
