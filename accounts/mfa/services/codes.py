@@ -12,8 +12,10 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import pyotp
+import structlog
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import tokens
 from accounts.mfa.models import Passkey, RecoveryCode, TotpDevice
@@ -23,8 +25,10 @@ from accounts.services.notices import enqueue_notice
 from accounts.services.recovery import lock_user
 from core.audit import services as audit
 from core.web import metrics
+from core.web.encryption import UnknownKey
 from core.web.errors import ApiError
 
+log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 MAX_CODE = 64  # characters, with spaces and hyphens
@@ -53,6 +57,13 @@ class MfaRequired(ApiError):
 
 class MfaInvalid(ApiError):
     code = "MFA_INVALID"
+
+
+class UnreadableSecret(MfaInvalid):
+    """The secret of the app is under a key that the server does not have. It is not counted: no code would be right."""
+
+    def __init__(self) -> None:
+        super().__init__(message=_("Codes of the app cannot be verified. Use a recovery code."))
 
 
 def methods_of(user: User) -> Iterator[str]:
@@ -123,9 +134,22 @@ def normalized(code: str) -> str:
 
 
 def spend_totp(device: TotpDevice, code: str) -> bool:
-    """Return whether this is the code of a step that is later than the last accepted one. It is spent then."""
-    step = matching_step(device.secret, code)
+    """Return whether this is the code of a step that is later than the last accepted one. It is spent then. Raise
+    UnreadableSecret."""
+    secret = secret_of(device)
+    if secret is None:
+        raise UnreadableSecret
+    step = matching_step(secret, code)
     return step is not None and device.claim_step(step)
+
+
+def secret_of(device: TotpDevice) -> str | None:
+    """Return the secret, or None, with an error in the log, for one under an unknown key."""
+    try:
+        return device.secret
+    except UnknownKey:
+        log.error("totp_secret_unreadable", deviceId=str(device.pk))
+        return None
 
 
 def matching_step(secret: str, code: str) -> int | None:

@@ -22,6 +22,7 @@ from accounts.mfa.services.codes import (
     matching_step,
     normalized,
     notify,
+    secret_of,
     with_code,
 )
 from accounts.models import Session, User
@@ -100,8 +101,10 @@ def uri_of(user: User, secret: str) -> str:
 
 
 def pending_totp(user: User) -> TotpDevice | None:
+    """Return the app that waits for its confirmation, unless its secret is unreadable: then it is started again."""
     recent = timezone.now() - CONFIRMATION_LIFETIME
-    return TotpDevice.objects.filter(user=user, confirmed_at=None, created_at__gt=recent).first()
+    device = TotpDevice.objects.filter(user=user, confirmed_at=None, created_at__gt=recent).first()
+    return device if device is not None and secret_of(device) is not None else None
 
 
 def confirm_totp(*, user: User, code: str, require: Callable[[], None]) -> list[str]:

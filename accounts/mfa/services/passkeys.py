@@ -4,7 +4,7 @@ User verification is always required: a passkey is the device and its PIN or bio
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +13,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers import (
+    base64url_to_bytes,
+    bytes_to_base64url,
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
+)
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
@@ -36,6 +40,7 @@ from core.web.errors import ApiError, FieldError
 PASSKEY = "passkey"
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 MAX_PASSKEYS = 20
+MAX_CREDENTIAL_ID = 1023  # bytes (WebAuthn, 5.8.3)
 REQUIRED = UserVerificationRequirement.REQUIRED
 Purpose = WebauthnChallenge.Purpose
 
@@ -47,6 +52,37 @@ class InvalidPasskey(ApiError):
 
     def __init__(self) -> None:
         super().__init__(message=_("The passkey was not accepted. Get new options, and try again."))
+
+
+class TooManyPasskeys(ApiError):
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__(message=_("The account has as many passkeys as it may have."))
+
+
+# --- the library ------------------------------------------------------------------------------------
+
+
+def accepted(verify: Callable[..., Any], refusal: ApiError, **values: Any) -> Any:
+    """Return what the library has verified for this server. Raise `refusal`."""
+    try:
+        return verify(
+            **values,
+            expected_rp_id=settings.WEBAUTHN_RP_ID,
+            expected_origin=settings.WEBAUTHN_ORIGINS,
+            require_user_verification=True,
+        )
+    except Exception as error:  # a malformed credential raises others than the library's own too
+        raise refusal from error
+
+
+def accepted_key(public_key: bytes, refusal: ApiError) -> None:
+    """Raise `refusal` for a public key that can verify no signature. A registration does not use its key."""
+    try:
+        decoded_public_key_to_cryptography(decode_credential_public_key(public_key))
+    except Exception as error:  # as above
+        raise refusal from error
 
 
 # --- the challenge ----------------------------------------------------------------------------------
@@ -92,7 +128,7 @@ def registration_options(*, session: Session, reauthentication: Reauthentication
         require_live(session)
         own = list(Passkey.objects.filter(user=user).values_list("credential_id", flat=True))
         if len(own) >= MAX_PASSKEYS:
-            raise ApiError("CONFLICT", message=_("The account has as many passkeys as it may have."))
+            raise TooManyPasskeys
         options = webauthn.generate_registration_options(
             rp_id=settings.WEBAUTHN_RP_ID,
             rp_name=settings.PRODUCT_NAME,
@@ -112,25 +148,23 @@ def registration_options(*, session: Session, reauthentication: Reauthentication
 
 def register(*, session: Session, credential: dict[str, Any], name: str) -> tuple[Passkey, list[str] | None]:
     """Store a new passkey. Return it, with ten recovery codes if it is the first second factor. Raise FieldError
-    (response), and ApiError (CONFLICT) for one that is registered."""
+    (response), TooManyPasskeys, and ApiError (CONFLICT) for one that is registered."""
     refused = FieldError("response", "invalid_passkey", _("The passkey was not accepted."))
     challenge = claim_challenge(Purpose.REGISTER, credential, session)
     if challenge is None:
         raise refused
-    try:
-        verified = webauthn.verify_registration_response(
-            credential=credential,
-            expected_challenge=challenge,
-            expected_rp_id=settings.WEBAUTHN_RP_ID,
-            expected_origin=settings.WEBAUTHN_ORIGINS,
-            require_user_verification=True,
-        )
-    except (WebAuthnException, ValueError) as error:
-        raise refused from error
+    verified = accepted(
+        webauthn.verify_registration_response, refused, credential=credential, expected_challenge=challenge
+    )
+    accepted_key(verified.credential_public_key, refused)
+    if len(verified.credential_id) > MAX_CREDENTIAL_ID:
+        raise refused
     user = session.user
     with transaction.atomic():
         lock_user(user)
         require_live(session)
+        if Passkey.objects.filter(user=user).count() >= MAX_PASSKEYS:  # more options may be open
+            raise TooManyPasskeys
         passkey = Passkey(
             user=user,
             name=name,
@@ -186,18 +220,14 @@ def verify(credential: dict[str, Any]) -> User:
     handle = credential["response"].get("userHandle")
     if handle and handle != bytes_to_base64url(passkey.user_id.bytes):
         raise InvalidPasskey
-    try:
-        verified = webauthn.verify_authentication_response(
-            credential=credential,
-            expected_challenge=challenge,
-            expected_rp_id=settings.WEBAUTHN_RP_ID,
-            expected_origin=settings.WEBAUTHN_ORIGINS,
-            credential_public_key=bytes(passkey.public_key),
-            credential_current_sign_count=passkey.sign_count,
-            require_user_verification=True,
-        )
-    except (WebAuthnException, ValueError) as error:
-        raise InvalidPasskey from error
+    verified = accepted(
+        webauthn.verify_authentication_response,
+        InvalidPasskey(),
+        credential=credential,
+        expected_challenge=challenge,
+        credential_public_key=bytes(passkey.public_key),
+        credential_current_sign_count=passkey.sign_count,
+    )
     # A copy of the passkey may be used in parallel: its counter must not be older either.
     unchanged = Passkey.objects.filter(pk=passkey.pk, sign_count=passkey.sign_count)
     if not unchanged.update(sign_count=verified.new_sign_count, last_used_at=timezone.now()):

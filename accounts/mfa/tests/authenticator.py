@@ -28,6 +28,7 @@ class Authenticator:
     key: object = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     credential_id: bytes = field(default_factory=lambda: os.urandom(32))
     user_handle: str = ""
+    public_key: object = None  # in the registration, instead of that of `key`
 
     def create(self, options):
         """Return the credential for the options of a registration."""
@@ -65,7 +66,8 @@ class Authenticator:
         public = self.key.public_key().public_numbers()
         cose = {1: 2, 3: -7, -1: 1, -2: public.x.to_bytes(32, "big"), -3: public.y.to_bytes(32, "big")}
         identity = bytes(16) + struct.pack(">H", len(self.credential_id)) + self.credential_id
-        return self.data(rp_id, self.flags | ATTESTED) + identity + cbor2.dumps(cose)
+        shown = cose if self.public_key is None else self.public_key
+        return self.data(rp_id, self.flags | ATTESTED) + identity + cbor2.dumps(shown)
 
     def credential(self, **response):
         identity = encoded(self.credential_id)

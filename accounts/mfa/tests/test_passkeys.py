@@ -123,6 +123,33 @@ def test_another_origin_and_a_missing_verification_are_refused(owner, fresh, bad
     assert not Passkey.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"public_key": 5},  # no map
+        {"public_key": {1: 2, 3: -7}},  # no point
+        {"public_key": {1: 1, 3: -8, -1: 6, -2: 7}},  # of another type
+        {"public_key": {1: 2, 3: -7, -1: 1, -2: b"x" * 32, -3: b"y" * 32}},  # not on the curve
+        {"credential_id": b"i" * 1024},
+    ],
+)
+def test_a_passkey_that_could_not_be_used_is_refused(owner, fresh, bad):
+    vars(fresh).update(bad)
+
+    assert problems(owner.post(PASSKEYS, fresh.create(creation_options(owner)))) == INVALID
+    assert not Passkey.objects.exists()
+
+
+def test_options_that_are_open_add_no_passkey_beyond_the_last(owner, fresh):
+    options = creation_options(owner)
+    Passkey.objects.bulk_create(
+        Passkey(user=owner.user, name="Phone", credential_id=f"id-{number}", public_key=b"")
+        for number in range(20)
+    )
+
+    assert refusal(owner.post(PASSKEYS, fresh.create(options))) == (409, "CONFLICT")
+
+
 @pytest.mark.parametrize("text", ["", "AA", "x" * 5000, "W10", "eyJjaGFsbGVuZ2UiOiBbXX0", "é"])
 def test_client_data_that_is_none_is_refused(owner, text):
     body = {"id": "AA", "rawId": "AA", "type": "public-key"}
@@ -197,6 +224,12 @@ def test_a_suspended_or_deleted_user_is_refused(key, owner, admin):
     assert refusal(enter(key.get(request_options()))) == (403, "ACCOUNT_SUSPENDED")
 
     User.objects.get(pk=owner.user.pk).soft_delete()
+    assert refusal(enter(key.get(request_options()))) == REFUSED
+
+
+def test_a_stored_key_that_is_none_is_refused(key):
+    Passkey.objects.update(public_key=b"\x05")
+
     assert refusal(enter(key.get(request_options()))) == REFUSED
 
 
