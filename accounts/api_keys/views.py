@@ -23,6 +23,7 @@ class ApiKeyViewSet(BaseViewSet):
     """The caller's API keys."""
 
     request: UserRequest
+    admits_unverified = True  # as all of `/auth`; a key is refused until the address is verified
     key_scope = None
     queryset = ApiKey.objects.all()
     serializer_class = ApiKeySerializer

@@ -70,10 +70,10 @@ class PasskeyView(ApiView):
     )
     def delete(self, request: UserRequest, pk: Any) -> Response:
         """Remove a passkey. The recovery codes are void with the last second factor."""
+        values = validated(serializers.RemoveFactorSerializer, request)
         passkey = Passkey.objects.filter(pk=pk, user=request.user).first()
         if passkey is None:
             raise Http404
-        values = validated(serializers.RemoveFactorSerializer, request)
         proven = reauthenticate(session=request.auth, password=values.get("currentPassword"))
         passkeys.remove(session=request.auth, passkey=passkey, reauthentication=proven, code=values["code"])
         return Response(status=204)

@@ -77,7 +77,7 @@ def test_an_export_leaves_out_what_they_refuse(ann, invoices):
     allowed = rows_permitted(view)
 
     assert [allowed(row) for row in invoices] == [True, False]
-    assert SerializedRows(None, view, Invoice.objects.all()).count == 0
+    assert SerializedRows(None, view, Invoice.objects.all(), "default").count == 0
 
 
 # --- a team's rows everywhere ---------------------------------------------------------------------

@@ -24,6 +24,11 @@ DECLARED = {
     "core_jobs.Job": {"status__exact", "status__isnull", "kind"},
     "core_outbox.OutboxMessage": {"status__exact", "status__isnull", "kind"},
     "core_audit.AuditEvent": {"event"},
+    "core_webhooks.Webhook": {
+        *("is_active__exact", "is_active__isnull", "all_users__exact", "all_users__isnull"),
+    },
+    "core_webhooks.WebhookDelivery": {"status__exact", "status__isnull"},
+    "accounts_api_keys.ApiKey": {"user__id__exact"},
     "resources.Resource": {"status__exact", "status__isnull"},
 }
 

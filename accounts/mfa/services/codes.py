@@ -6,7 +6,6 @@ them are compared than the lock-out allows.
 
 import hmac
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from core.audit import services as audit
 from core.web import metrics
 from core.web.encryption import UnknownKey
 from core.web.errors import ApiError
+from core.web.text import fold
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -129,7 +129,7 @@ def spend(user: User, code: str) -> bool:
 
 def normalized(code: str) -> str:
     """Return the code in lower case without what people type between its groups."""
-    text = unicodedata.normalize("NFKC", code[:MAX_CODE]).casefold()
+    text = fold(code[:MAX_CODE])
     return "".join(character for character in text if character.isalnum())
 
 

@@ -1,3 +1,4 @@
+import ast
 import time
 
 import pytest
@@ -172,15 +173,20 @@ def test_every_door_of_accounts_is_limited(rates, anonymous, path):
 
 
 def test_the_limits_of_the_contract_are_the_defaults():
+    names = ("USER", "KEY", "ANON", "AUTH", "SUMMARY", "WEBHOOK")
     done = django_python(
         "from django.conf import settings; print(settings.THROTTLE_RATES)",
-        **{f"THROTTLE_{name}": "" for name in ("USER", "ANON", "AUTH", "SUMMARY")},
+        **{f"THROTTLE_{name}": "" for name in names},
     )
 
-    assert (
-        done.stdout.strip()
-        == "{'user': (100, 60), 'key': (100, 60), 'anon': (100, 900), 'auth': (100, 900), 'summary': (20, 3600)}"
-    )
+    assert ast.literal_eval(done.stdout) == {
+        "user": (100, 60),
+        "key": (100, 60),
+        "anon": (100, 900),
+        "auth": (100, 900),
+        "summary": (20, 3600),
+        "webhook": (60, 60),
+    }
 
 
 @pytest.mark.parametrize("by_route", [False, True])
