@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import OneTimeToken, User
+from accounts.services.lockout import carry_failures
 from accounts.services.notices import enqueue_notice
 from accounts.services.passwords import InvalidToken, find_token, record_refused
 from accounts.services.recovery import (
@@ -80,6 +81,7 @@ def prove_email(*, token: str) -> User:
                 "email.verified", actor_id=user.pk, target=user, changes={"email": [before, user.email]}
             )
             if before != user.email:
+                carry_failures(before, user.email)
                 void_open_links(user=user, actor_id=user.pk)
                 enqueue_change_notices(user, left=before, was_verified=was_verified)
     except InvalidToken:  # recorded outside the transaction, which is rolled back

@@ -75,6 +75,19 @@ def clear_failures(email: str) -> None:
     )
 
 
+def carry_failures(former: str, address: str) -> None:
+    """Count the failures of the former address of an account for its new one too. Else the owner of a stolen session
+    could change the address whenever the count is nearly full, and guess on."""
+    rows = list(Lockout.objects.filter(address_hash__in=address_hashes(former)))
+    failed_at = [at for row in rows for at in row.failed_at]
+    if failed_at:
+        lockout, _others = Lockout.objects.locked(address_hashes(address))
+        lockout.failed_at = sorted([*lockout.failed_at, *failed_at])
+        ends = [row.locked_until for row in (lockout, *rows) if row.locked_until]
+        lockout.locked_until = max(ends, default=None)
+        lockout.save()
+
+
 def locks(emails: Iterable[str]) -> dict[str, int]:
     """Return the seconds left of each locked address, in one query."""
     by_hash = {name: email for email in emails for name in address_hashes(email)}

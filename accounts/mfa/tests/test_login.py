@@ -1,10 +1,13 @@
 """POST /auth/login of a user with a second factor."""
 
+from datetime import timedelta
+
 import pytest
 from rest_framework.test import APIClient
 
 from accounts.mfa.services.codes import matching_step
 from accounts.models import Lockout
+from accounts.services.email_changes import prove_email
 from accounts.services.passwords import issue_token
 from accounts.tests.checks import API, NEW_PASSWORD, data, event, events, log_in_with, problems, refusal
 from accounts.tests.factories import PASSWORD
@@ -146,6 +149,19 @@ def test_a_code_matches_the_vector_of_the_rfc(time_machine):
     time_machine.move_to(59, tick=False)
 
     assert matching_step("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "287082") == 1
+
+
+def test_a_change_of_the_address_does_not_let_guess_on(phone):
+    for _ in range(4):
+        enter(phone, phone.wrong())
+    change = {"email": "other@example.com", "currentPassword": PASSWORD}
+    assert phone.caller.patch(f"{API}/users/me", change).status_code == 200
+    prove_email(token=issue_token(phone.user, "email_proof", "other@example.com", timedelta(hours=1)))
+
+    step_up = [
+        phone.caller.post(f"{API}/auth/step-up", {"code": code}) for code in (phone.wrong(), phone.code(1))
+    ]
+    assert [refusal(response)[1] for response in step_up] == ["MFA_INVALID", "ACCOUNT_LOCKED"]
 
 
 def test_another_user_still_logs_in_without_a_code(phone, stranger):
