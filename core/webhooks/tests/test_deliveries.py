@@ -190,6 +190,15 @@ def test_plain_http_is_refused_at_each_call(endpoint, settings):
     assert delivery.last_error.startswith("url_refused")
 
 
+def test_the_scheme_may_be_in_capitals(endpoint, settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = False
+    delivery = WebhookDeliveryFactory(webhook__url=f"HTTPS://127.0.0.1:{endpoint.port}/")
+    deliver_due()
+
+    delivery.refresh_from_db()
+    assert delivery.last_error.startswith("address_refused")
+
+
 def test_the_address_that_was_checked_is_connected_to(tmp_path, monkeypatch):
     """DNS rebinding: at the second attempt the name has a private address."""
     authority = Authority(tmp_path, "ours")
