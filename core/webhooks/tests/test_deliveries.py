@@ -283,6 +283,30 @@ def test_days_of_failures_pause_a_webhook_and_its_owner_gets_an_email(owner, ins
     assert (shown["isActive"], shown["pausedAt"]) == (True, None)
 
 
+@pytest.mark.parametrize(
+    ("state", "change"),
+    [("off", {"isActive": True}), ("on", {"url": "http://127.0.0.1:9/new"})],
+    ids=["on_again", "other_url"],
+)
+def test_a_change_during_an_attempt_is_not_undone_by_a_pause(owner, inside, monkeypatch, state, change):
+    ago = timezone.now() - timedelta(days=6)
+    with receiver(reply("410 Gone")) as service:
+        webhook = WebhookFactory(user=owner.user, url=service.url, is_active=state == "on", failing_since=ago)
+        WebhookDeliveryFactory(webhook=webhook, event="webhook.test")
+        attempt = delivering.attempt
+
+        def attempt_and_change(*args):
+            status = attempt(*args)
+            assert owner.patch(f"{PATH}/{webhook.pk}", change).status_code == 200
+            return status
+
+        monkeypatch.setattr(delivering, "attempt", attempt_and_change)
+        deliver_due()
+
+    webhook.refresh_from_db()
+    assert webhook.is_active
+
+
 @pytest.mark.parametrize("state", ["suspended_at", "deleted_at"])
 def test_nothing_is_sent_for_an_owner_who_may_not_use_the_api(owner, webhook, endpoint, state):
     delivery = WebhookDeliveryFactory(webhook=webhook)
