@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import path
 from django.utils import timezone
 from rest_framework.permissions import BasePermission
 
@@ -53,17 +54,17 @@ def test_each_write_is_an_event_with_the_object_as_its_owner_sees_it(
     customers, ann_client, webhook, endpoint
 ):
     made = ann_client.post(SAMPLE, {"name": "Zoe"}, format="json").json()["data"]
-    path = f"{SAMPLE}/{made['id']}"
+    url = f"{SAMPLE}/{made['id']}"
     assert received(endpoint, webhook) == [("customer.created", made)]
-    changed = ann_client.patch(path, {"name": "Max"}, format="json").json()["data"]
+    changed = ann_client.patch(url, {"name": "Max"}, format="json").json()["data"]
     assert received(endpoint, webhook) == [("customer.updated", changed)]
-    ann_client.patch(path, {"name": "Max"}, format="json")
+    ann_client.patch(url, {"name": "Max"}, format="json")
     assert received(endpoint, webhook) == []
-    ann_client.delete(path)
+    ann_client.delete(url)
     assert received(endpoint, webhook) == [("customer.deleted", changed)]
-    ann_client.post(f"{path}/restore")
+    ann_client.post(f"{url}/restore")
     assert received(endpoint, webhook) == [("customer.restored", changed)]
-    ann_client.delete(path)
+    ann_client.delete(url)
     ann_client.delete(f"{SAMPLE}/trash")
     gone = {"id": made["id"]}
     assert received(endpoint, webhook) == [("customer.deleted", gone), ("customer.erased", gone)]
@@ -174,6 +175,37 @@ def test_the_permissions_of_the_view_decide(serve, ann_client, webhook, endpoint
     ann_client.post(SAMPLE, {"name": "Zoe"}, format="json")
 
     assert received(endpoint, webhook) == []
+
+
+def test_the_rows_of_the_view_decide(serve, ann, ann_client, webhook, endpoint):
+    def get_queryset(view):
+        return Customer.objects.visible_to(view.request.user).exclude(name="Hidden")
+
+    for options in ({"get_queryset": get_queryset}, {"queryset": Customer.objects.exclude(name="Hidden")}):
+        serve(viewset(Customer, "name", **options))
+        for name in ("Hidden", "Shown"):
+            row = Customer.objects.create(name=name, user=ann)
+            audit.record("customer.updated", target=row)
+            assert ann_client.get(f"{SAMPLE}/{row.pk}").status_code == (200 if name == "Shown" else 404)
+
+        assert [data["name"] for _event, data in received(endpoint, webhook)] == ["Shown"]
+
+
+def test_the_parents_of_a_nested_path_are_those_of_the_row(serve, ann, webhook, endpoint):
+    def get_queryset(view):
+        return Customer.objects.filter(user=view.kwargs["user"])
+
+    serve(
+        extra=[
+            path(
+                "of/<uuid:user>/x",
+                viewset(Customer, "name", get_queryset=get_queryset).as_view({"get": "list"}),
+            )
+        ]
+    )
+    audit.record("customer.updated", target=Customer.objects.create(name="Zoe", user=ann))
+
+    assert [data["name"] for _event, data in received(endpoint, webhook)] == ["Zoe"]
 
 
 def test_a_public_row_is_still_its_owners_event(serve, ann, ann_client, webhook):

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -128,7 +129,7 @@ def attempt(webhook: Webhook, delivery: WebhookDelivery, lease: Lease) -> int:
         raise Refused(str(error)) from error
     except UnknownKey as error:
         raise Refused("the secret cannot be decrypted any more: rotate it") from error
-    if not settings.WEBHOOK_ALLOW_PRIVATE and not webhook.url.startswith("https://"):
+    if not settings.WEBHOOK_ALLOW_PRIVATE and urlsplit(webhook.url).scheme != "https":
         raise UrlRefused("The URL must begin with https://.")
     lease.check()
     client = client_for(settings.WEBHOOK_ALLOW_PRIVATE)

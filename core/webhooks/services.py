@@ -125,9 +125,11 @@ def switch_off(*, webhook: Webhook, actor: Any) -> bool:
 
 
 def pause_webhook(*, webhook: Webhook, since: datetime) -> None:
-    """Deactivate a webhook that has failed since then, and notify its owner."""
+    """Deactivate a webhook that has failed since then, and notify its owner. One whose owner has changed its URL, or
+    switched it on again, during the attempt starts over."""
     with transaction.atomic():
-        row = Webhook.objects.select_for_update(no_key=True).filter(pk=webhook.pk, is_active=True).first()
+        failing = Webhook.objects.filter(is_active=True, url=webhook.url, failing_since__lte=since)
+        row = failing.select_for_update(no_key=True).filter(pk=webhook.pk).first()
         if row is None:
             return
         row.is_active, row.paused_at = False, timezone.now()

@@ -190,6 +190,15 @@ def test_plain_http_is_refused_at_each_call(endpoint, settings):
     assert delivery.last_error.startswith("url_refused")
 
 
+def test_the_scheme_may_be_in_capitals(endpoint, settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = False
+    delivery = WebhookDeliveryFactory(webhook__url=f"HTTPS://127.0.0.1:{endpoint.port}/")
+    deliver_due()
+
+    delivery.refresh_from_db()
+    assert delivery.last_error.startswith("address_refused")
+
+
 def test_the_address_that_was_checked_is_connected_to(tmp_path, monkeypatch):
     """DNS rebinding: at the second attempt the name has a private address."""
     authority = Authority(tmp_path, "ours")
@@ -272,6 +281,30 @@ def test_days_of_failures_pause_a_webhook_and_its_owner_gets_an_email(owner, ins
     assert AuditEvent.objects.filter(event="webhook.paused", target_id=webhook.pk).count() == 1
     shown = owner.patch(f"{PATH}/{webhook.pk}", {"isActive": True}, format="json").json()["data"]
     assert (shown["isActive"], shown["pausedAt"]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "change"),
+    [("off", {"isActive": True}), ("on", {"url": "http://127.0.0.1:9/new"})],
+    ids=["on_again", "other_url"],
+)
+def test_a_change_during_an_attempt_is_not_undone_by_a_pause(owner, inside, monkeypatch, state, change):
+    ago = timezone.now() - timedelta(days=6)
+    with receiver(reply("410 Gone")) as service:
+        webhook = WebhookFactory(user=owner.user, url=service.url, is_active=state == "on", failing_since=ago)
+        WebhookDeliveryFactory(webhook=webhook, event="webhook.test")
+        attempt = delivering.attempt
+
+        def attempt_and_change(*args):
+            status = attempt(*args)
+            assert owner.patch(f"{PATH}/{webhook.pk}", change).status_code == 200
+            return status
+
+        monkeypatch.setattr(delivering, "attempt", attempt_and_change)
+        deliver_due()
+
+    webhook.refresh_from_db()
+    assert webhook.is_active
 
 
 @pytest.mark.parametrize("state", ["suspended_at", "deleted_at"])
