@@ -53,13 +53,19 @@ def login(*, email: str, password: str) -> TokenPair:
             raise InvalidCredentials
         if current.status == Status.SUSPENDED:
             raise AccountSuspended
-        pair = open_session(user)
-        user.last_login = pair.session.created_at
-        user.save(update_fields=["last_login"])
-        audit.record("session.opened", actor_id=user.pk, target=pair.session)
-        enqueue_new_device_notice(pair.session)
-        context.identify(user.pk)
-        log_on_commit("logged_in", sessionId=str(pair.session.pk))
+        return log_in(user)
+
+
+def log_in(user: User, *, changes: audit.Changes | None = None) -> TokenPair:
+    """Open a session, record it with these `changes`, and notify the user of a new device. Each way to log in calls it,
+    after its proof. The caller holds the row of the user, who is active."""
+    pair = open_session(user)
+    user.last_login = pair.session.created_at
+    user.save(update_fields=["last_login"])
+    audit.record("session.opened", actor_id=user.pk, target=pair.session, changes=changes)
+    enqueue_new_device_notice(pair.session)
+    context.identify(user.pk)
+    log_on_commit("logged_in", sessionId=str(pair.session.pk))
     return pair
 
 

@@ -52,7 +52,16 @@ def test_the_examples_of_requests_are_accepted(client):
 
 # What cannot succeed as it stands: the account of the example is the caller's own, the token is of no session, there is
 # no cookie, and only admins list users.
-REFUSED = {"register": 409, "refresh": 401, "csrf": 401, "listUsers": 403}
+REFUSED = {
+    "register": 409,
+    "refresh": 401,
+    "csrf": 401,
+    "listUsers": 403,
+    # of a provider, which only its operator configures
+    "startSignIn": 404,
+    "finishSignIn": 404,
+    "createIdentity": 400,
+}
 # What names a thing that exists only once, and is pasted: the token of a mail. So is the id of a dry run.
 PASTED = frozenset({"resetPassword", "verifyEmail", "undoEmailChange", "undelete", "notMe"})
 

@@ -1,0 +1,66 @@
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from accounts.oidc.models import Identity
+from accounts.serializers import EXAMPLE_SECRET, PasswordField
+from core.api.serializers import ModelSerializer, Serializer, StringField
+from core.web.demo import DEMO_PASSWORD
+
+MAX_CODE = 4096
+
+
+# Not a page of rows, so without a serializer: the list of a serializer has `meta`.
+PROVIDERS: Any = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "provider": {"type": "string", "examples": ["google"]},
+            "name": {"type": "string", "examples": ["Google"]},
+        },
+        "required": ["provider", "name"],
+    },
+}
+
+
+class StartSerializer(Serializer):
+    redirectUri = StringField(max_length=500, help_text="One that the operator allows, exactly.")
+    examples: ClassVar = {"redirectUri": "https://app.example.com/signed-in"}
+
+
+class StartResponse(Serializer):
+    """The address for the browser. The provider sends it back to `redirectUri`, with `code` and `state`."""
+
+    authorizationUrl = serializers.CharField()
+    state = serializers.CharField()
+    examples: ClassVar = {
+        "authorizationUrl": "https://accounts.google.com/o/oauth2/v2/auth?response_type=code",
+        "state": EXAMPLE_SECRET,
+    }
+
+
+class FinishSerializer(Serializer):
+    code = StringField(max_length=MAX_CODE)
+    state = StringField(max_length=200)
+    examples: ClassVar = {"code": "4/0AfJohXn", "state": EXAMPLE_SECRET}
+
+
+class LinkSerializer(FinishSerializer):
+    """A sign-in to link to the own account."""
+
+    provider = StringField(max_length=50)
+    currentPassword = PasswordField(required=False, help_text="Required unless the session is stepped up.")
+    examples: ClassVar = FinishSerializer.examples | {
+        "provider": "google",
+        "currentPassword": DEMO_PASSWORD,
+    }
+
+
+class IdentitySerializer(ModelSerializer):
+    examples: ClassVar = {"provider": "google", "email": "ada@example.com"}
+
+    class Meta:
+        model = Identity
+        fields = ("id", "provider", "email", "createdAt", "lastUsedAt")
+        read_only_fields = fields
