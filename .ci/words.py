@@ -39,6 +39,7 @@ APPS = (
     "core_files",
     "core_jobs",
     "accounts",
+    "accounts_mfa",
     "resources",
 )
 PROPERTIES = frozenset({"property", "cached_property", "fixture", "classproperty"})

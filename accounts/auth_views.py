@@ -106,12 +106,18 @@ class RegisterView(TokenView):
 
 class LoginView(TokenView):
     documented_errors: ClassVar = {
-        "post": ("INVALID_CREDENTIALS", "ACCOUNT_SUSPENDED", "ACCOUNT_LOCKED", "CSRF_FAILED")
+        "post": (
+            *("INVALID_CREDENTIALS", "MFA_REQUIRED", "MFA_INVALID"),
+            *("ACCOUNT_SUSPENDED", "ACCOUNT_LOCKED", "CSRF_FAILED"),
+        )
     }
 
     @extend_schema(request=serializers.LoginSerializer, responses=LOGIN_RESPONSES, parameters=[DELIVERY])
     def post(self, request: Request) -> Response:
-        """Open a session. Five failures within 15 minutes lock the address for 15 minutes."""
+        """Open a session. Five failures within 15 minutes lock the address for 15 minutes.
+
+        A user with a second factor sends a `code` too; without it the error names the methods in `details`.
+        """
         in_cookies = cookies.wants_cookies(request)
         pair = sessions.login(**validated(serializers.LoginSerializer, request))
         if in_cookies:
@@ -271,7 +277,7 @@ class ChangePasswordView(ApiView):
 
 class StepUpView(ApiView):
     admits_unverified = True
-    documented_errors: ClassVar = {"post": ("ACCOUNT_LOCKED",)}
+    documented_errors: ClassVar = {"post": ("MFA_INVALID", "ACCOUNT_LOCKED")}
 
     @extend_schema(request=serializers.StepUpSerializer, responses={204: None})
     def post(self, request: UserRequest) -> Response:

@@ -30,19 +30,15 @@ class UserRequest(Request):
     auth: Session
 
 
-class EmailUnverified(ApiError):
-    code = "EMAIL_UNVERIFIED"
-
-
 class SessionTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <access token>` (RFC 6750), or the cookie of a web client. `request.auth` is the Session.
 
     Logout, a new password, a deletion or a new role take effect with the next request, because session and user are
     read from the database. The token has only their ids.
 
-    REQUIRE_VERIFIED_EMAIL counts here too, for views of plain REST framework: an ApiView tests it after any
-    authentication. Views of the own account and of `/auth` have `admits_unverified = True`: with them the user verifies
-    or corrects the address, ends sessions, or deletes the account.
+    REQUIRE_VERIFIED_EMAIL and MFA_REQUIRED_FOR count here too, for views of plain REST framework: an ApiView tests them
+    after any authentication. Views of the own account and of `/auth` have `admits_unverified = True`: with them a user
+    verifies or corrects the address, adds a second factor, ends sessions, or deletes the account.
     """
 
     def authenticate(self, request: Request) -> tuple[User, Session] | None:
@@ -54,11 +50,12 @@ class SessionTokenAuthentication(BaseAuthentication):
         return self.admit(request, live_session(tokens.read(token, tokens.ACCESS)))
 
     def admit(self, request: Request, session: Session) -> tuple[User, Session]:
-        """Return user and session. Raise EmailUnverified."""
+        """Return user and session. Raise ApiError with `User.api_refusal`."""
         user, session = accept(session)
         view = request.parser_context.get("view")
-        if not (user.may_use_api or getattr(view, "admits_unverified", False)):
-            raise EmailUnverified
+        refusal = user.api_refusal
+        if refusal is not None and not getattr(view, "admits_unverified", False):
+            raise ApiError(refusal)
         return user, session
 
     def from_cookie(self, request: Request) -> tuple[User, Session] | None:

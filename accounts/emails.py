@@ -4,6 +4,7 @@ Secrets are created here, when the email is sent, so that neither the database n
 locks the user and then reads the message again, because code that voids links deletes messages under the same lock.
 """
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from core.audit import services as audit
 from core.outbox import mail
 from core.outbox import services as outbox
 from core.outbox.models import OutboxMessage
+from core.webhooks import services as webhooks
 
 Purpose = OneTimeToken.Purpose
 
@@ -168,6 +170,13 @@ def send_new_device(message: OutboxMessage) -> None:
     notify_user(user, message, "new_device", at=at, ip_address=ip_address, device=device, link=link)
 
 
+@outbox.handles(webhooks.PAUSED)
+def send_webhook_paused(message: OutboxMessage) -> None:
+    """Notify the owner of a webhook that nothing is sent to it any more."""
+    since = datetime.fromisoformat(message.payload["since"])
+    notify(message, "webhook_paused", origin=message.payload["origin"], since=since)
+
+
 @outbox.handles(undeletion.KIND)
 def send_account_deleted(message: OutboxMessage) -> None:
     """Confirm a deletion to its user, with a link to undo it until the data is erased."""
@@ -219,10 +228,17 @@ def act_link() -> str:
     return f"{settings.FRONTEND_URL}/account/forgot-password"
 
 
+def sample_user() -> User:
+    return User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
+
+
+def sample_notice(**values: Any) -> dict[str, Any]:
+    return {"user": sample_user(), "is_proven": True, "act_link": act_link(), **values}
+
+
 def samples() -> dict[str, dict[str, Any]]:
     """Return an unsaved context for each email, for the developers' preview."""
-    user = User(email="ann@example.com", name="Ann Example", email_verified_at=timezone.now())
-    notice = {"user": user, "is_proven": True, "act_link": act_link()}
+    user, notice = sample_user(), sample_notice()
     return {
         "password_reset": {"user": user, "link": page_link("reset-password", "sample")},
         "invitation": {"user": user, "link": page_link("reset-password", "sample")},
@@ -242,6 +258,7 @@ def samples() -> dict[str, dict[str, Any]]:
         },
         "password_changed": notice,
         "session_closed": notice,
+        "webhook_paused": {**notice, "origin": "https://hooks.example", "since": timezone.now()},
         "new_device": {
             **notice,
             "at": timezone.now(),

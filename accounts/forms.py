@@ -7,8 +7,11 @@ from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import MAX_EMAIL, canonical_email
+from accounts.mfa.services import browser_enrolment
+from accounts.mfa.services.codes import MAX_CODE, MfaInvalid, MfaRequired, prove
 from accounts.models import User
 from accounts.services import passwords
 from accounts.services.lockout import AccountLocked
@@ -65,17 +68,63 @@ class LogInForm(BoundedForm, AdminAuthenticationForm):
         ),
     )
     password = password_field("Password", "current-password")
+    code = forms.CharField(
+        label=_("Code"),
+        required=False,
+        max_length=MAX_CODE,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
+        help_text=_("Of your authenticator app, or a recovery code. Leave it empty without a second factor."),
+    )
 
     def clean(self) -> dict[str, Any]:
         decision = counters.check("auth", limit_key(context.current.get().limit_address))
         if not decision.allowed:
             raise locked(ApiError("RATE_LIMITED", retry_after=decision.reset))
         try:
-            return super().clean()
+            values: dict[str, Any] = super().clean()
+            self.check_code(self.get_user(), values.get("code") or None)
+            return values
         except AccountLocked as refusal:
             raise locked(refusal) from refusal
+        except (MfaRequired, MfaInvalid) as refusal:
+            self.add_error("code", refusal.message)
+            return self.cleaned_data
         except AccountSuspended as refusal:
             raise ValidationError(refusal.message, code="suspended") from refusal
+
+    def check_code(self, user: Any, code: str | None) -> None:
+        """Raise MfaRequired or MfaInvalid if a user with a second factor has not proven it. Without the right to enter
+        the admin the form refuses a user before, as it does a wrong password."""
+        if user is not None and user.mfa_enabled:
+            prove(user, code)
+
+
+class SecondFactorForm(BoundedForm, forms.Form):
+    """The form that adds an authenticator app in the admin."""
+
+    code = forms.CharField(
+        label=_("Code of the app"),
+        max_length=MAX_CODE,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+    password = password_field("Password", "current-password")
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        self.user, self.recovery_codes = user, list[str]()
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                self.recovery_codes = browser_enrolment.finish(user=self.user, **values)
+            except AccountLocked as refusal:
+                raise locked(refusal) from refusal
+            except MfaInvalid as refusal:
+                self.add_error("code", refusal.message)
+            except ApiError as refusal:
+                self.add_error("password" if refusal.details else None, reason(refusal))
+        return values
 
 
 class ServiceRules:

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.address_counts import AddressModel
 from accounts.addresses import canonical_email, lookup_email, readable_email
+from accounts.api_access import ApiAccess
 from accounts.password_model import PasswordModel
 from core.db.access import Access, AccessQuerySet
 from core.db.base import BaseModel, BaseQuerySet, etag_of
@@ -77,7 +78,7 @@ class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[
         return self.not_deleted().get(email=lookup_email(username or ""))
 
 
-class User(PasswordModel, PermissionsMixin, BaseModel):
+class User(ApiAccess, PasswordModel, PermissionsMixin, BaseModel):
     """An account. `role` is the only source of its permissions. Django's flags are derived from it."""
 
     email = models.CharField(max_length=254)
@@ -89,6 +90,7 @@ class User(PasswordModel, PermissionsMixin, BaseModel):
     # Name and address for `matching`: without case and accents, an international domain in both forms.
     # The default in the database is for an earlier release, which does not have the column.
     search_text = models.TextField(blank=True, default="", db_default="", editable=False)
+    mfa_enabled = models.BooleanField(default=False, db_default=False, editable=False)
     # Part of the session hash of the admin: a change ends the user's sessions there.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
 
@@ -164,12 +166,6 @@ class User(PasswordModel, PermissionsMixin, BaseModel):
     @property
     def email_verified(self) -> bool:
         return self.email_verified_at is not None
-
-    @property
-    def may_use_api(self) -> bool:
-        """Return whether more than the own account is open to the user: with REQUIRE_VERIFIED_EMAIL it needs a
-        verified address."""
-        return self.is_active and (self.email_verified or not settings.REQUIRE_VERIFIED_EMAIL)
 
     def outranks(self, other: "User") -> bool:
         """Return whether the user may change the other account in the admin: staff may change users, admins all."""

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.addresses import MAX_EMAIL, canonical_email
 from accounts.cookies import csrf_token
+from accounts.mfa.services.codes import MAX_CODE
 from accounts.models import Role, Session, Status, User
 from accounts.services import step_up
 from accounts.services.sessions import TokenPair
@@ -80,11 +81,21 @@ class NewPasswordField(PasswordField):
         super().__init__(min_length=8, max_length=MAX_PASSWORD, **kwargs)
 
 
+class CodeField(StringField):
+    """A code of the authenticator app, or a recovery code, with or without spaces and hyphens."""
+
+    example = "123456"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(write_only=True, max_length=MAX_CODE, **kwargs)
+
+
 class UserSerializer(ModelSerializer):
     email = EmailField(read_only=True)
     pendingEmail = EmailField(source="pending_email", read_only=True, allow_null=True)
     emailVerified = serializers.BooleanField(source="email_verified", read_only=True)
     status = serializers.ChoiceField(choices=Status.choices, read_only=True)
+    mfaEnabled = serializers.BooleanField(source="mfa_enabled", read_only=True)
     version = VersionField()
     examples: ClassVar = {"name": "Ada Lovelace", "status": "active"}
 
@@ -92,7 +103,7 @@ class UserSerializer(ModelSerializer):
         model = User
         fields = (
             *("id", "email", "pendingEmail", "name", "role", "status", "emailVerified"),
-            *("version", "createdAt", "updatedAt"),
+            *("mfaEnabled", "version", "createdAt", "updatedAt"),
         )
         read_only_fields = ("id", "name", "role", "createdAt", "updatedAt")
 
@@ -146,7 +157,8 @@ class DeleteAccountSerializer(Serializer):
 class LoginSerializer(Serializer):
     email = StringField(max_length=MAX_EMAIL)
     password = PasswordField()
-    examples: ClassVar = {"email": "ada@example.com"}
+    code = CodeField(required=False, help_text="Of the second factor, or a recovery code.")
+    example: ClassVar = {"email": "ada@example.com", "password": DEMO_PASSWORD}  # of an account without one
 
 
 class RefreshSerializer(Serializer):
@@ -172,6 +184,8 @@ class ChangePasswordSerializer(Serializer):
 
 class StepUpSerializer(Serializer):
     """The values of proofs, at least one."""
+
+    example: ClassVar = {"currentPassword": DEMO_PASSWORD}
 
     def get_fields(self) -> dict[str, Any]:
         return {name: proof.field() for name, proof in step_up.proofs.items()}

@@ -39,6 +39,7 @@ urlpatterns = [
             ]
         ),
     ),
+    path("auth/", include("accounts.mfa.urls")),
     path("users/me", me, name="user-me"),
     path("users/undelete", auth.UndeleteView.as_view(), name="undelete"),
     path("users/me/export", export, name="user-export"),

@@ -17,9 +17,12 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.forms import LogInForm, OwnPasswordForm
-from config import dashboard, diagnosis, search
+from config import dashboard, diagnosis, search, second_factor
 from core.admin.base import BaseAdmin
 from core.audit import services as audit
 from core.web.logs import log_on_commit
@@ -38,10 +41,11 @@ class Site(AdminSite):
         self.disable_action("delete_selected")  # it deletes rows permanently, without the services
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Add the session's user to the log lines; every view of the admin calls this first."""
+        """Add the session's user to the log lines; every view of the admin calls this first. A session from before its
+        user had a second factor is of no use."""
         if request.user.is_authenticated:
             identify(request.user.pk)
-        return super().has_permission(request)
+        return super().has_permission(request) and second_factor.is_proven(request)
 
     def check(self, app_configs: Any) -> list[Any]:
         """Refuse admins that do not inherit BaseAdmin: their lists could be filtered by every column."""
@@ -64,7 +68,10 @@ class Site(AdminSite):
         ]
 
     def admin_view(self, view: View, cacheable: bool = False) -> Any:
-        return super().admin_view(without_nul(view), cacheable)
+        open_to_all = view in {self.logout, self.second_factor}
+        return super().admin_view(
+            without_nul(view if open_to_all else second_factor.after_enrolment(view)), cacheable
+        )
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         view_on_site = path(
@@ -74,7 +81,14 @@ class Site(AdminSite):
         )
         search = path("search/", self.admin_view(self.search), name="search")
         checks = path("checks/", self.admin_view(self.checks), name="checks")
-        return [view_on_site, search, checks, *super().get_urls()]
+        enrolment = path("second-factor/", self.admin_view(self.second_factor), name="second_factor")
+        return [view_on_site, search, checks, enrolment, *super().get_urls()]
+
+    @method_decorator(sensitive_post_parameters())
+    def second_factor(self, request: HttpRequest) -> HttpResponseBase:
+        """Add an authenticator app to the own account."""
+        context = {**self.each_context(request), "title": _("Second factor"), "is_nav_sidebar_enabled": False}
+        return second_factor.page(request, context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**dashboard.context_for(request), **(extra_context or {})})
@@ -107,6 +121,7 @@ class Site(AdminSite):
         if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
             if again:
                 request.session.cycle_key()  # Django retains the key of a user who logs in again
+            second_factor.note_log_in(request)
             audit.record("admin.logged_in", actor_id=request.user.pk, target=request.user)
             identify(request.user.pk)
             log_on_commit("logged_in", admin=True)

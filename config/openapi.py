@@ -31,6 +31,7 @@ def enum_names() -> dict[str, Any]:
     """
     names: dict[str, Any] = {
         "JobStatus": "core.jobs.models.Job.Status",
+        "WebhookDeliveryStatus": "core.webhooks.models.WebhookDelivery.Status",
         "Role": "accounts.models.Role",
         "UserStatus": "accounts.models.Status",
         "SettableUserStatus": "accounts.serializers.SETTABLE_STATUSES",
@@ -78,6 +79,10 @@ SPECTACULAR_SETTINGS = {
         {
             "name": "jobs",
             "description": "Background work of the caller, such as exports and imports.",
+        },
+        {
+            "name": "webhooks",
+            "description": "Subscriptions to events of the caller's rows, sent to a URL; the log of deliveries.",
         },
         {"name": "files", "description": "Downloads by the signed URLs in other responses."},
         {"name": "health", "description": "For probes: plain JSON without the envelope."},

@@ -21,7 +21,7 @@ from core.web import cross_origin
 from core.web.environment import Environment, file_storage, weak_secret
 from core.web.logs import configure_logging
 from core.web.observation import sentry, share_metrics_folder, traces_enabled
-from core.web.other_services import text_service, upload_scanner
+from core.web.other_services import relying_party, text_service, upload_scanner
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -37,6 +37,7 @@ SECRET_KEY: str = (env.str("SECRET_KEY", DEVELOPMENT_KEY) if DEBUG else env.str(
 SECRET_KEY_FALLBACKS = env.accepted_keys("SECRET_KEY_FALLBACKS", checked=not DEBUG)
 HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"]) if DEBUG else env.list("ALLOWED_HOSTS")
 ALLOWED_HOSTS: list[str] = list(HOSTS or [])
+ENCRYPTION_KEYS = env.accepted_keys("ENCRYPTION_KEYS", checked=not DEBUG)  # core/web/encryption.py
 if not DEBUG:
     if SECRET_KEY and (weakness := weak_secret(SECRET_KEY)):
         env.refuse("SECRET_KEY", weakness)
@@ -53,14 +54,13 @@ FRONTEND_URL: str = env.origin("FRONTEND_URL", "") or (
     f"http://127.0.0.1:{PORT}" if DEBUG else f"https://{(ALLOWED_HOSTS or ['localhost'])[0].lstrip('.')}"
 )
 MAINTENANCE_MODE = bool(env.bool("MAINTENANCE_MODE", False))  # core/web/maintenance.py
-# The origin of file URLs. If empty, they are paths on the host of the request.
-API_URL: str = env.origin("API_URL", "") or ""
+API_URL: str = env.origin("API_URL", "") or ""  # of file URLs; empty: paths on the host of the request
 
 # --- the applications ----------------------------------------------------------------------------
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
-    *(f"core.{room}" for room in ("api", "files", "jobs", "backups", "scaffold", "releases")),
-    *("accounts", "accounts.api_keys", "accounts.oidc"),
+    *(f"core.{room}" for room in ("api", "files", "jobs", "webhooks", "backups", "scaffold", "releases")),
+    *("accounts", "accounts.api_keys", "accounts.mfa", "accounts.oidc"),
     *LOCAL_APPS,
     "config.apps.SiteConfig",
     "django.contrib.auth",
@@ -133,26 +133,23 @@ BROKER_URL: str = env.broker("CELERY_BROKER_URL", REDIS_URL) or ""
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = broker_connection(BROKER_URL)
 # Celery prefers the unchecked CELERY_BROKER_URL of the environment to the setting; these override it.
 CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 240
 CELERY_TASK_SOFT_TIME_LIMIT = 210
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", 2)
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that a failover has made a read-only replica
-CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a replica's too
 CELERY_BROKER_HEARTBEAT = 5  # seconds; the worker replaces an AMQP connection that misses several
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(BROKER_URL)
 # A process that is free fetches a message. A limit on unacknowledged messages would count one whose acknowledgement has
 # failed for ever, and stop the worker.
 CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if CELERY_WORKER_DISABLE_PREFETCH else 1
-# A worker listens to both, unless its -Q names one.
-CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}}
-CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}}
+# A worker listens to all, unless its -Q names some.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "jobs": {}, "webhooks": {}}
+CELERY_TASK_ROUTES = {"core.run_jobs": {"queue": "jobs"}, "core.deliver_webhooks": {"queue": "webhooks"}}
 JOB_LEASE = timedelta(seconds=env.float("JOB_LEASE_SECONDS", 60, validate=validate.Range(min=1)) or 60)
 CELERY_BEAT_SCHEDULER = "config.heartbeats:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "celerybeat-schedule")
@@ -161,6 +158,7 @@ BACKUPS = backup_settings(env, BASE_DIR)
 CELERY_BEAT_SCHEDULE = {
     "drain-outbox": {"task": "core.drain_outbox", "schedule": 10.0, "options": {"expires": 60}},
     "run-jobs": {"task": "core.run_jobs", "schedule": 10.0, "options": {"expires": 60}},
+    "deliver-webhooks": {"task": "core.deliver_webhooks", "schedule": 5.0, "options": {"expires": 60}},
     "purge-expired": {"task": "core.purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
     **BACKUPS.schedule,
 }
@@ -190,11 +188,12 @@ SILENCED_SYSTEM_CHECKS = [
     *("security.W001", "security.W002", "security.W003"),
 ]
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
-# Who may create accounts: anybody, only admins, or only commands of the operator.
-REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])
+REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])  # anybody, admins, commands of the operator
 REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "open"
 OIDC_PROVIDERS = oidc_providers(env)  # by name: users may sign in with these
 REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
+MFA_REQUIRED_FOR: list[str] = env.items("MFA_REQUIRED_FOR", "") or []  # roles: accounts/mfa/apps.py
+WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS = relying_party(env, FRONTEND_URL)
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 10, validate=validate.Range(4, 20))
 PASSWORD_HASHERS = ["accounts.hashers.BCryptHasher"]
 AUTH_PASSWORD_VALIDATORS = password_validators(env)
@@ -208,8 +207,7 @@ ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.float("ACCESS_TOKEN_MINUTES", 15, 
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.float("REFRESH_TOKEN_DAYS", 7, validate=POSITIVE) or 7)
 SESSION_LIFETIME = timedelta(days=env.float("SESSION_MAX_DAYS", 30, validate=POSITIVE) or 30)
 REFRESH_GRACE = timedelta(seconds=10)
-PASSWORD_RESET_LIFETIME = timedelta(hours=1)
-EMAIL_PROOF_LIFETIME = timedelta(hours=24)
+PASSWORD_RESET_LIFETIME, EMAIL_PROOF_LIFETIME = timedelta(hours=1), timedelta(hours=24)
 INVITATION_LIFETIME = EMAIL_UNDO_LIFETIME = NOT_ME_LIFETIME = timedelta(days=7)
 LOCKOUT_FAILURES = 5
 LOCKOUT_WINDOW = LOCKOUT_DURATION = timedelta(minutes=15)
@@ -231,7 +229,9 @@ THROTTLE_RATES = {
     "anon": env.rate("THROTTLE_ANON", "100/15min"),
     "auth": env.rate("THROTTLE_AUTH", "100/15min"),
     "summary": env.rate("THROTTLE_SUMMARY", "20/h"),
+    "webhook": env.rate("THROTTLE_WEBHOOK", "60/min"),
 }
+WEBHOOK_ALLOW_PRIVATE = bool(env.bool("WEBHOOK_ALLOW_PRIVATE", False))  # also http; for development and tests
 SUMMARIES = text_service(env)  # None: there are none
 UPLOAD_SCANNER = upload_scanner(env)  # None: uploads are not scanned
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)) or 0

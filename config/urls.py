@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.api_keys.urls")),
     path("api/v1/", include("accounts.oidc.urls")),
     path("api/v1/", include("core.jobs.urls")),
+    path("api/v1/", include("core.webhooks.urls")),
     path("api/v1/files", read(downloads.file_view), name="file"),
     path("api/v1/schema", read(schema_view), name="schema"),
     path("api/docs", read(Page.as_view(template_name="docs/swagger.html")), name="docs"),

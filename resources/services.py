@@ -17,8 +17,10 @@ from core.audit import services as audit
 from core.db import statements as compiled
 from core.db.statements import Statement, insert
 from core.web.errors import ApiError
+from core.webhooks.events import publishes
 from resources.models import MAX_TAGS, Resource, ResourceTag, Tag
 
+publishes("tag.renamed")  # an event that webhooks can subscribe to, next to those of every model
 BATCH = 100  # rows that are read, indexed and written at once. Each may have some 100 kB
 
 

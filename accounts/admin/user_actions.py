@@ -8,6 +8,7 @@ from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.utils.encoders import JSONEncoder
 
+from accounts.mfa.services import factors
 from accounts.models import Role, User
 from accounts.services import (
     accounts,
@@ -142,6 +143,19 @@ ACTIONS = (
         ),
         permissions=(CHANGE,),
         applies=lambda user: user.is_active and not user.has_usable_password(),
+    ),
+    RowAction(
+        name="reset_second_factor",
+        label=_("Reset the second factor"),
+        run=by(factors.reset_second_factor),
+        done=_("Reset"),
+        consequence=_(
+            "Every second factor and recovery code is removed, so that the password alone logs in again. Make sure"
+            " that the request is of this person. The person is logged out on every device, and gets an email."
+        ),
+        permissions=(CHANGE,),
+        applies=lambda user: is_not_deleted(user) and user.mfa_enabled,
+        in_list=False,
     ),
     RowAction(
         name="suspend",

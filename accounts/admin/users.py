@@ -22,6 +22,7 @@ from accounts.admin.user_actions import ACTIONS
 from accounts.admin.user_lists import LockedFilter, SuspendedFilter, VerifiedFilter
 from accounts.admin.user_panels import panels_of
 from accounts.forms import NewPasswordForm, NewUserForm, UserForm
+from accounts.mfa.services.factors import described
 from accounts.models import Session, User
 from accounts.services import accounts, admins, groups, lockout, passwords, registration
 from core.admin.base import BaseAdmin, TrashFilter
@@ -51,7 +52,17 @@ class UserAdmin(BaseAdmin):
     new_fields = ("email", "name", "role", "password")
     fields = (
         *("email", "pending_email", "name", "role", "groups"),
-        *("state", "verified", "lock", "live_sessions", "last_login", "created_at", "updated_at", "id"),
+        *(
+            "state",
+            "verified",
+            "second_factor",
+            "lock",
+            "live_sessions",
+            "last_login",
+            "created_at",
+            "updated_at",
+            "id",
+        ),
     )
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
@@ -142,6 +153,10 @@ class UserAdmin(BaseAdmin):
     @admin.display(boolean=True, description="verified")
     def verified(self, user: User) -> bool:
         return user.email_verified
+
+    @admin.display(description="second factor")
+    def second_factor(self, user: User) -> str:
+        return described(user)
 
     @admin.display(description="live sessions")
     def live_sessions(self, user: Any) -> SafeString | int:

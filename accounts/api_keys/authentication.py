@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from accounts.api_keys.models import ApiKey
 from accounts.api_keys.secrets import PREFIX, is_well_formed
 from accounts.api_keys.services import record_refused, record_use
-from accounts.authentication import USER_COLUMNS, EmailUnverified, bearer_token
+from accounts.authentication import USER_COLUMNS, bearer_token
 from accounts.models import User
 from accounts.tokens import digest
 from core.api.scopes import Scoped, check_view
@@ -49,7 +49,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 def live_key(token: str) -> ApiKey:
     """Return the key with its user. Raise ApiError: UNAUTHORIZED for a text that is no key of this database,
-    TOKEN_REVOKED, TOKEN_EXPIRED, and EmailUnverified."""
+    TOKEN_REVOKED, TOKEN_EXPIRED, and the `api_refusal` of the user."""
     key = key_of(digest(token)) if is_well_formed(token) else None
     if key is None:
         raise ApiError("UNAUTHORIZED")
@@ -57,8 +57,8 @@ def live_key(token: str) -> ApiKey:
         record_refused(key)
         is_expired = key.revoked_at is None and key.user.is_active
         raise ApiError("TOKEN_EXPIRED" if is_expired else "TOKEN_REVOKED")
-    if not key.user.may_use_api:
-        raise EmailUnverified
+    if (refusal := key.user.api_refusal) is not None:
+        raise ApiError(refusal)
     return key
 
 

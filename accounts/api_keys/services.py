@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.api_keys.models import ApiKey
 from accounts.api_keys.secrets import SHOWN_CHARACTERS, new_secret
 from accounts.models import Session, User
+from accounts.services.notices import enqueue_notice
 from accounts.services.recovery import lock_user, refuse_outranked
 from accounts.services.sessions import require_live
 from accounts.services.step_up import Reauthentication
@@ -25,6 +26,7 @@ MAX_KEYS = 50
 MAX_LIFETIME = timedelta(days=366)
 DEFAULT_LIFETIME = timedelta(days=365)
 USE_INTERVAL = timedelta(minutes=1)
+CREATED_NOTICE = "accounts.api_key_created"
 
 
 class TooManyKeys(ApiError):
@@ -67,6 +69,7 @@ def create_key(
         )
         changes: audit.Changes = {"name": [None, name], "scopes": [[], scopes]}
         audit.record("api_key.created", actor_id=user.pk, target=key, changes=changes)
+        enqueue_notice(CREATED_NOTICE, user, expires_in=timedelta(days=2), name=name)
     return key, secret
 
 

@@ -2,6 +2,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from accounts.mfa.services.codes import MAX_CODE as MAX_MFA_CODE
 from accounts.oidc.models import Identity
 from accounts.serializers import EXAMPLE_SECRET, PasswordField
 from core.api.serializers import ModelSerializer, Serializer, StringField
@@ -40,18 +41,31 @@ class StartResponse(Serializer):
     }
 
 
-class FinishSerializer(Serializer):
+class ReturnedSerializer(Serializer):
+    """The values with which a provider sends the browser back."""
+
     code = StringField(max_length=MAX_CODE)
     state = StringField(max_length=200)
     examples: ClassVar = {"code": "4/0AfJohXn", "state": EXAMPLE_SECRET}
 
 
-class LinkSerializer(FinishSerializer):
+class FinishSerializer(ReturnedSerializer):
+    mfaCode = StringField(
+        source="mfa_code",
+        required=False,
+        max_length=MAX_MFA_CODE,
+        help_text="Of a user with a second factor: a code of the authenticator app, or a recovery code.",
+    )
+    # Without a code, which most users have not.
+    example: ClassVar = ReturnedSerializer.examples
+
+
+class LinkSerializer(ReturnedSerializer):
     """A sign-in to link to the own account."""
 
     provider = StringField(max_length=50)
     currentPassword = PasswordField(required=False, help_text="Required unless the session is stepped up.")
-    examples: ClassVar = FinishSerializer.examples | {
+    examples: ClassVar = ReturnedSerializer.examples | {
         "provider": "google",
         "currentPassword": DEMO_PASSWORD,
     }

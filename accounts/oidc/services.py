@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import tokens
+from accounts.mfa.models import Passkey
+from accounts.mfa.services.codes import MfaInvalid, require_code
 from accounts.models import Session, User
 from accounts.oidc.configuration import Provider
 from accounts.oidc.exchange import Claims, authorization_url, claims_for
@@ -19,7 +21,7 @@ from accounts.services.notices import enqueue_notice
 from accounts.services.passwords import InvalidCredentials, refuse_suspended
 from accounts.services.recovery import lock_user
 from accounts.services.registration import require_open_registration
-from accounts.services.sessions import TokenPair, log_in, require_live
+from accounts.services.sessions import TokenPair, enter, require_live
 from accounts.services.step_up import Reauthentication
 from core.audit import services as audit
 from core.web import metrics
@@ -111,14 +113,16 @@ def finish(*, provider: Provider, code: str, state: str, browser: str) -> Claims
 # --- logging in -----------------------------------------------------------------------------------
 
 
-def sign_in(*, provider: Provider, claims: Claims) -> TokenPair:
+def sign_in(*, provider: Provider, claims: Claims, mfa_code: str | None = None) -> TokenPair:
     """Open a session of the user of this identity, or of a new account. Raise AccountSuspended, EmailTaken,
-    RegistrationClosed, UnverifiedByProvider."""
+    RegistrationClosed, UnverifiedByProvider; MfaRequired and MfaInvalid for a user who has a second factor."""
     identity = identity_of(provider, claims)
     if identity is not None:
         refuse_suspended(identity.user)
     with transaction.atomic():
-        pair = log_in_again(provider, claims, identity) if identity else register(provider, claims)
+        pair = log_in_again(provider, claims, identity, mfa_code) if identity else register(provider, claims)
+    if pair is None:  # after the commit, because the wrong code is counted
+        raise MfaInvalid
     metrics.sign_ins_total.labels(provider.key, "success").inc()
     return pair
 
@@ -130,7 +134,10 @@ def identity_of(provider: Provider, claims: Claims) -> Identity | None:
     return identity
 
 
-def log_in_again(provider: Provider, claims: Claims, identity: Identity) -> TokenPair:
+def log_in_again(
+    provider: Provider, claims: Claims, identity: Identity, mfa_code: str | None
+) -> TokenPair | None:
+    """Open a session, or return None if the code of the second factor is wrong."""
     user = identity.user
     lock_user(user)
     seen = Identity.objects.filter(pk=identity.pk).update(
@@ -141,7 +148,9 @@ def log_in_again(provider: Provider, claims: Claims, identity: Identity) -> Toke
     )
     if not seen or not user.is_active:  # unlinked, suspended or deleted meanwhile
         raise InvalidCredentials
-    return log_in(user, changes={"provider": [None, provider.key]})
+    if user.mfa_enabled and not require_code(user, mfa_code, field="mfaCode"):
+        return None
+    return enter(user, changes={"provider": [None, provider.key]})
 
 
 def register(provider: Provider, claims: Claims) -> TokenPair:
@@ -161,7 +170,7 @@ def register(provider: Provider, claims: Claims) -> TokenPair:
     ).delete()
     store_identity(user, provider, claims, last_used_at=user.email_verified_at)
     log_on_commit("registered")
-    return log_in(user, changes={"provider": [None, provider.key]})
+    return enter(user, changes={"provider": [None, provider.key]})
 
 
 def store_identity(user: User, provider: Provider, claims: Claims, **values: object) -> Identity:
@@ -217,7 +226,8 @@ def unlink(*, identity: Identity, session: Session) -> None:
         require_live(session)
         configured = [provider.issuer for provider in settings.OIDC_PROVIDERS.values()]
         others = user.identities.exclude(pk=identity.pk).filter(issuer__in=configured)
-        if not user.has_usable_password() and not others.exists():
+        passkeys = Passkey.objects.filter(user=user)
+        if not (user.has_usable_password() or others.exists() or passkeys.exists()):
             raise LastWayIn
         audit.record(
             "identity.unlinked",

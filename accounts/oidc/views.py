@@ -76,7 +76,8 @@ class StartSignInView(PublicAuthView):
 class FinishSignInView(TokenView):
     documented_errors: ClassVar = {
         "post": (
-            *("NOT_FOUND", "CSRF_FAILED", "INVALID_CREDENTIALS", "ACCOUNT_SUSPENDED"),
+            *("NOT_FOUND", "CSRF_FAILED", "INVALID_CREDENTIALS", "MFA_REQUIRED", "MFA_INVALID"),
+            *("ACCOUNT_SUSPENDED", "ACCOUNT_LOCKED"),
             *("EMAIL_UNVERIFIED", "EMAIL_EXISTS", "REGISTRATION_CLOSED", "CONFLICT"),
         )
     }
@@ -89,8 +90,9 @@ class FinishSignInView(TokenView):
         in_cookies = cookies.wants_cookies(request)
         cookies.check_origin(request)
         values = validated(FinishSerializer, request)
+        mfa_code = values.pop("mfa_code", None)
         claims = services.finish(provider=chosen, browser=browser_of(request), **values)
-        pair = services.sign_in(provider=chosen, claims=claims)
+        pair = services.sign_in(provider=chosen, claims=claims, mfa_code=mfa_code)
         if in_cookies:
             end_replaced_session(request)
         return respond(pair, LOGIN_SERIALIZERS, in_cookies=in_cookies)

@@ -74,6 +74,7 @@ def check_credentials(email: str, password: str) -> User:
     """Return the user with this password. Raise AccountLocked, InvalidCredentials or, only with the right password,
     AccountSuspended. An unknown address takes the same steps and the same time as a known one.
 
+    With a second factor the password alone clears no failures. Else its owner could guess codes without an end.
     The lock is checked and the failure counted while the slot is held. So of a hundred parallel guesses only as many
     are hashed as lock the address, and one for each process.
     """
@@ -85,9 +86,8 @@ def check_credentials(email: str, password: str) -> User:
             make_password(password)
         elif user.check_password(password):
             refuse_suspended(user)
-            if failed_before:
+            if failed_before and not user.mfa_enabled:
                 clear_failures(address)
-            metrics.logins_total.labels("success").inc()
             return user
         count_failure(address, user)
     raise InvalidCredentials
@@ -108,7 +108,7 @@ def check_current_password(user: User, password: str, *, field: str = "currentPa
     with hash_limit.slot():
         failed_before = refuse_locked(user.email)
         if user.check_password(password):
-            if failed_before:
+            if failed_before and not user.mfa_enabled:
                 clear_failures(user.email)
             return
         count_failure(user.email, user)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts import tokens
+from accounts.mfa.services.codes import MfaInvalid, require_code
 from accounts.models import OneTimeToken, Session, Status, User
 from accounts.services.notices import enqueue_notice
 from accounts.services.passwords import (
@@ -23,6 +24,7 @@ from accounts.services.passwords import (
 from accounts.services.recovery import lock_user, refuse_outranked, revoke_credentials, void_open_links
 from core.audit import services as audit
 from core.db.statements import insert
+from core.web import metrics
 from core.web import request_context as context
 from core.web.errors import ApiError
 from core.web.logs import log_on_commit
@@ -41,8 +43,9 @@ class TokenRevoked(ApiError):
     code = "TOKEN_REVOKED"
 
 
-def login(*, email: str, password: str) -> TokenPair:
-    """Verify the credentials and open a session. Raise as `check_credentials`."""
+def login(*, email: str, password: str, code: str | None = None) -> TokenPair:
+    """Verify the credentials, and the code of a user who has a second factor, and open a session. Raise as
+    `check_credentials`, MfaRequired, MfaInvalid."""
     user = check_credentials(email, password)
     with transaction.atomic():
         # The row is locked until the session is stored. A reset, a suspension or a deletion while the slow hash runs
@@ -53,15 +56,18 @@ def login(*, email: str, password: str) -> TokenPair:
             raise InvalidCredentials
         if current.status == Status.SUSPENDED:
             raise AccountSuspended
-        return log_in(user)
+        if not current.mfa_enabled or require_code(current, code):
+            return enter(current)
+    raise MfaInvalid  # after the commit, because the wrong code is counted
 
 
-def log_in(user: User, *, changes: audit.Changes | None = None) -> TokenPair:
-    """Open a session, record it with these `changes`, and notify the user of a new device. Each way to log in calls it,
-    after its proof. The caller holds the row of the user, who is active."""
+def enter(user: User, *, changes: audit.Changes | None = None) -> TokenPair:
+    """Open a session for a user who has proven everything that a log-in needs, and record it with these `changes`. The
+    caller holds the row."""
     pair = open_session(user)
     user.last_login = pair.session.created_at
     user.save(update_fields=["last_login"])
+    metrics.logins_total.labels("success").inc()
     audit.record("session.opened", actor_id=user.pk, target=pair.session, changes=changes)
     enqueue_new_device_notice(pair.session)
     context.identify(user.pk)
@@ -224,18 +230,20 @@ def end_session(*, session: Session, actor: User) -> None:
             audit.record("session.ended", actor_id=actor.pk, target=session)
 
 
-def end_all_sessions(*, user: User, actor: User, reason: str = LOGOUT_ALL) -> int:
-    """End every session of the user, in the admin too, and void all links. Return the number of API sessions."""
+def end_all_sessions(*, user: User, actor: User | None, reason: str = LOGOUT_ALL) -> int:
+    """End every session of the user, in the admin too, and void all links. Return the number of API sessions. A command
+    has no actor."""
+    actor_id = actor.pk if actor else None
     with transaction.atomic():
         lock_user(user)
         refuse_outranked(user, actor)
         count = user.sessions.end(reason)
         user.session_epoch += 1
         user.save(update_fields=["session_epoch"])
-        void_open_links(user=user, actor_id=actor.pk)
+        void_open_links(user=user, actor_id=actor_id)
         if reason != LOGOUT_ALL:
-            revoke_credentials(user=user, actor_id=actor.pk, reason=reason)
-        audit.record("session.all_ended", actor_id=actor.pk, target=user, changes={"sessions": [count, 0]})
+            revoke_credentials(user=user, actor_id=actor_id, reason=reason)
+        audit.record("session.all_ended", actor_id=actor_id, target=user, changes={"sessions": [count, 0]})
     return count
 
 

@@ -34,7 +34,7 @@ def test_returns_the_user_and_a_pair_of_tokens(anonymous, ann):
     assert response.keys() == {"delivery", "user", "tokens"}
     assert response["user"].keys() == {
         *("id", "email", "pendingEmail", "name", "role", "status", "emailVerified"),
-        *("version", "createdAt", "updatedAt"),
+        *("mfaEnabled", "version", "createdAt", "updatedAt"),
     }
     assert (response["user"]["id"], response["user"]["email"]) == (str(ann.pk), "ann@example.com")
     assert response["tokens"].keys() == {"accessToken", "refreshToken", "tokenType", "expiresIn"}

@@ -36,6 +36,7 @@ def test_returns_the_user_and_a_pair_of_tokens(anonymous):
         "role": "user",
         "status": "active",
         "emailVerified": False,
+        "mfaEnabled": False,
         "version": user.etag.strip('"'),
         "createdAt": user.created_at.isoformat().replace("+00:00", "Z"),
         "updatedAt": user.updated_at.isoformat().replace("+00:00", "Z"),

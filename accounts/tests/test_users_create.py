@@ -25,7 +25,7 @@ def test_anybody_may_create_an_account(anonymous):
     user = data(response, 201)
     assert user.keys() == {
         *("id", "email", "pendingEmail", "name", "role", "status", "emailVerified"),
-        *("version", "createdAt", "updatedAt"),
+        *("mfaEnabled", "version", "createdAt", "updatedAt"),
     }
     assert (user["email"], user["name"], user["role"]) == ("ann@example.com", "Ann Able", "user")
     assert log_in_with("ann@example.com").status_code == 200

@@ -34,7 +34,7 @@ def test_shows_exactly_the_fields_of_the_contract(admin):
 
     assert row.keys() == {
         *("id", "email", "pendingEmail", "name", "role", "status", "emailVerified"),
-        *("version", "createdAt", "updatedAt"),
+        *("mfaEnabled", "version", "createdAt", "updatedAt"),
     }
 
 

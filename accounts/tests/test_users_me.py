@@ -31,6 +31,7 @@ def test_shows_the_caller(owner, own):
         "role": "user",
         "status": "active",
         "emailVerified": False,
+        "mfaEnabled": False,
         "version": user.etag.strip('"'),
         "createdAt": user.created_at.isoformat().replace("+00:00", "Z"),
         "updatedAt": user.updated_at.isoformat().replace("+00:00", "Z"),

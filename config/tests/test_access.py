@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
+from accounts.mfa.models import Passkey
 from accounts.models import OneTimeToken, Role
 from accounts.services.passwords import issue_token
 from accounts.tests.factories import PASSWORD, UserFactory
@@ -23,6 +24,10 @@ REFUSED = {"anonymous": ("UNAUTHORIZED", "Bearer"), "revoked": ("TOKEN_REVOKED",
 CREATES_KEY = "POST /api/v1/auth/api-keys"  # with the password of the caller
 LINKS = "POST /api/v1/users/me/identities"  # at no provider: there is none in the settings of the tests
 BY_COOKIE = "GET /api/v1/auth/csrf"  # takes no bearer token
+CREDENTIAL = {"id": "AA", "rawId": "AA", "type": "public-key"}
+ATTESTATION = {"clientDataJSON": "e30", "attestationObject": "AA"}
+ASSERTION = {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA"}
+BY_PASSKEY = "POST /api/v1/auth/passkeys/login"  # takes no token
 # Paths that serve an anonymous caller without a 401. A new line here needs a reason in the review.
 OPEN_TO_ALL = {
     *(
@@ -35,6 +40,7 @@ OPEN_TO_ALL = {
             "verify-email",
             "undo-email-change",
             "not-me",
+            "passkeys/options",
         )
     ),
     *("POST /api/v1/users", "POST /api/v1/users/undelete"),
@@ -73,6 +79,9 @@ def samples(owner, log_in):
         ids={
             "/api/v1/users/{id}": owner.user.pk,
             "/api/v1/auth/sessions/{id}": log_in(owner.user).session_id,
+            "/api/v1/auth/mfa/passkeys/{id}": Passkey.objects.create(
+                user=owner.user, name="Phone", credential_id="AA", public_key=b""
+            ).pk,
             "/errors/{id}": "NOT_FOUND",
         },
         tokens={
@@ -114,6 +123,9 @@ def body(samples, caller, operation):
         "POST /api/v1/auth/verify-email": {"token": token["email_proof"]},
         "POST /api/v1/auth/undo-email-change": {"token": token["email_undo"]},
         "POST /api/v1/auth/not-me": {"token": token["not_me"]},
+        # Another challenge than ours.
+        "POST /api/v1/auth/passkeys/login": {**CREDENTIAL, "response": ASSERTION},
+        "POST /api/v1/auth/mfa/passkeys": {**CREDENTIAL, "response": ATTESTATION},
         "POST /api/v1/users/undelete": {"token": token["undelete"]},
         "POST /api/v1/auth/change-password": {
             "currentPassword": PASSWORD,
@@ -123,6 +135,8 @@ def body(samples, caller, operation):
         LINKS: {"provider": "acme", "code": "1", "state": "2", "currentPassword": PASSWORD},
     }
     general = {"title": "New", "name": "New name", "currentPassword": PASSWORD}
+    if "/auth/mfa/" in operation:
+        general["code"] = "123456"
     return bodies.get(operation, general), "json"
 
 
@@ -153,7 +167,7 @@ def statuses(samples, callers, operation):
                 path, data[0], **({} if method == "get" else {"format": data[1]})
             )
             result[role] = response.status_code
-            if response.status_code == 401 and role in REFUSED and operation != BY_COOKIE:
+            if response.status_code == 401 and role in REFUSED and operation not in {BY_COOKIE, BY_PASSKEY}:
                 assert (code(response)[1], response["WWW-Authenticate"].split()[0]) == REFUSED[role]
             list(response if response.streaming else ())  # a file is closed at its end
             transaction.set_rollback(True)

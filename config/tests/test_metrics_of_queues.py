@@ -53,6 +53,7 @@ def test_the_wait_is_that_of_the_oldest_row_that_no_worker_has():
     assert waits == {
         'queue_oldest_due_seconds{queue="outbox"}': 100,
         'queue_oldest_due_seconds{queue="jobs"}': 0,
+        'queue_oldest_due_seconds{queue="webhooks"}': 0,
     }
 
 

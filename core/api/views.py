@@ -43,7 +43,8 @@ class ApiView(Scoped, APIView):
     documented_errors: ClassVar[dict[str, tuple[str, ...]]] = {}
     deprecations: ClassVar[dict[str, Deprecation]] = {}
     throttle_scope: ClassVar[str | None] = None
-    admits_unverified: ClassVar[bool] = False  # whether REQUIRE_VERIFIED_EMAIL does not count here
+    # Whether REQUIRE_VERIFIED_EMAIL and MFA_REQUIRED_FOR do not count here.
+    admits_unverified: ClassVar[bool] = False
     refused_credentials: Exception | None = None
     format_kwarg = None  # no format suffixes: responses are JSON
 
@@ -80,10 +81,11 @@ class ApiView(Scoped, APIView):
             refuse_unknown(request.query_params, *self.known_parameters())
 
     def perform_authentication(self, request: Request) -> None:
-        """Authenticate by any class, and refuse a user whose address REQUIRE_VERIFIED_EMAIL requires to be verified."""
+        """Authenticate by any class, and refuse a user who has to verify the address or to add a factor first."""
         super().perform_authentication(request)
-        if not getattr(request.user, "may_use_api", True) and not self.admits_unverified:
-            raise ApiError("EMAIL_UNVERIFIED" if request.user.is_active else "UNAUTHORIZED")
+        refusal = getattr(request.user, "api_refusal", None)
+        if refusal is not None and not self.admits_unverified:
+            raise ApiError(refusal)
 
     def get_parsers(self) -> list[Any]:
         """Return the parsers of the view. A PATCH of JSON may be named a merge patch too (RFC 7396)."""

@@ -1,7 +1,7 @@
 """The only writer of audit events. Call it in the transaction of the change."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from math import isfinite
@@ -26,6 +26,9 @@ BOUNDED_SECONDS = 60
 VIEW_INTERVAL = timedelta(minutes=1)
 
 Changes = dict[str, list[Any]]  # {field: [before, after]}
+Recorded = Sequence[tuple[AuditEvent, models.Model | None]]  # events with their targets
+# Functions that an app above adds in its `ready`. Each is called with the events in the transaction of the change.
+followers: list[Callable[[Recorded], None]] = []
 
 
 def record(
@@ -39,6 +42,8 @@ def record(
     written = _event(event, actor_id, target, changes)
     insert(written)
     log_after_commit([written])
+    for follow in followers:
+        follow([(written, target)])
 
 
 def record_bounded(
@@ -87,9 +92,12 @@ def record_many(
     happened: Iterable[tuple[str, models.Model, Changes | None]], *, actor_id: UUID | None = None
 ) -> None:
     """Record an event for each (event, target, changes), in this order, by one statement."""
-    events = [_event(event, actor_id, target, changes) for event, target, changes in happened]
+    given = [(_event(event, actor_id, target, changes), target) for event, target, changes in happened]
+    events = [event for event, _target in given]
     AuditEvent.objects.bulk_create(events)
     log_after_commit(events)
+    for follow in followers:
+        follow(given)
 
 
 def log_after_commit(events: list[AuditEvent]) -> None:

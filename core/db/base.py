@@ -98,6 +98,8 @@ class BaseModel(models.Model):
     moves_owner_version: ClassVar[bool] = True
     # Whether the database records the changes of the rows for a feed (core/db/changes.py, ChangesViewSet).
     keeps_changes: ClassVar[bool] = False
+    # Whether webhooks may subscribe to the audit events of the rows (core/webhooks).
+    emits_events: ClassVar[bool] = True
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import structlog
 from django.db import (
@@ -43,6 +43,8 @@ class LeaseLost(Exception):
 class LeasedRows:
     """The methods of a queryset whose rows workers claim."""
 
+    claim_lock: ClassVar[dict[str, Any]] = {"of": ("self",)}  # arguments of `select_for_update`
+
     def due(self: Any) -> Any:
         """Return the unfinished rows whose time has come and that no worker has a lease on."""
         free = Q(lease_until=None) | Q(lease_until__lt=Now())
@@ -53,7 +55,7 @@ class LeasedRows:
         due = self.due().order_by("due_at", "pk")
         with transaction.atomic(using=self.db):
             # SQLite ignores the lock: its transactions are immediate, and the UPDATE is conditional.
-            row = due.select_for_update(of=("self",), skip_locked=True).first()
+            row = due.select_for_update(**self.claim_lock, skip_locked=True).first()
             changes = {
                 "attempts": F("attempts") + 1,
                 "lease_id": uuid7(),

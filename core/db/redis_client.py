@@ -5,7 +5,6 @@ The settings import this module, so it reads none.
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import redis
@@ -47,29 +46,17 @@ def look_up(host: str, seconds: float | None) -> None:
         raise redis.ConnectionError(f"failed to resolve host {host!r}: {error}") from error
 
 
-class BoundedSentinelLookups(SentinelManagedConnection):
-    """A connection to the master that the Sentinels name, with the same bound for each lookup."""
-
-    def connect(self) -> None:
-        if not self.is_connected:
-            manager: Any = self.connection_pool.sentinel_manager
-            for sentinel in manager.sentinels:
-                self.look_up(sentinel.connection_pool.connection_kwargs["host"])
-        super().connect()
+class BoundedMaster(SentinelManagedConnection):
+    """A connection to the master that the Sentinels name, with the same bound for the lookup of its host."""
 
     def connect_to(self, address: tuple[str, int]) -> None:
-        self.look_up(address[0])
+        look_up(address[0], self.socket_connect_timeout)
         super().connect_to(address)
-
-    def look_up(self, host: str) -> None:
-        """Look up a host. A failure is not raised: redis-py goes on to the next Sentinel."""
-        with suppress(redis.ConnectionError):
-            look_up(host, self.socket_connect_timeout)
 
 
 def bounded(connection_class: Any) -> Any:
     """Return this class of connections with a BoundedLookup, unless it is that of a socket in the file system."""
-    if issubclass(connection_class, redis.UnixDomainSocketConnection | BoundedSentinelLookups):
+    if issubclass(connection_class, redis.UnixDomainSocketConnection | BoundedMaster):
         return connection_class
     return type(f"Bounded{connection_class.__name__}", (BoundedLookup, connection_class), {})
 
@@ -117,9 +104,15 @@ class BreakerPool(Breaker, redis.ConnectionPool):
 
 
 class SentinelBreakerPool(Breaker, SentinelConnectionPool):
-    """The pool of the master that Sentinels name. After a failover the circuit is open once, then it is the new one."""
+    """The pool of the master that Sentinels name. After a failover the circuit is open once, then it is the new one. A
+    Sentinel whose name is not found in time is left out."""
 
-    default_class = BoundedSentinelLookups
+    default_class = BoundedMaster
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for sentinel in self.sentinel_manager.sentinels:
+            sentinel.connection_pool.connection_class = bounded(redis.Connection)
 
 
 def caches_at(url: str, timeout: float) -> dict[str, Any]:

@@ -77,8 +77,8 @@ class Health:
         self.failures = 0
 
     def connection(self) -> Any:
-        """Return the connection of this thread, closed if it was made before the latest failure: by then the address
-        may be that of another server, while the old one still serves its old connections."""
+        """Return the connection of this thread, closed if it was made before the latest failure or lag: by then the
+        address may be that of another server, while the old one still serves its old connections."""
         replica: Any = connections[REPLICA]
         if replica.failures != self.failures:
             replica.close()
@@ -139,8 +139,7 @@ class Health:
         before, self.problem = self.problem, problem
         self.next_check = time.monotonic() + (PAUSE_SECONDS if problem == LOST else CHECK_SECONDS)
         if problem and problem != before:
-            if problem != LAGGING:
-                self.failures += 1
+            self.failures += 1
             log.warning("replica_unused", reason=problem, **details)
         elif before and not problem:
             log.info("replica_used", **details)

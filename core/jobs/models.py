@@ -30,6 +30,7 @@ class Job(LeasedModel, BaseModel):
     # Admins read only their own here: staff have the admin site.
     access = Access(owner="user", read_all=(), write_all=())
     moves_owner_version = False  # each step of a running job writes its row
+    emits_events = False
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
     role = models.CharField(

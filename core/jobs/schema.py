@@ -82,7 +82,7 @@ RESULT: Schema = {
     "oneOf": [EXPORT_RESULT, IMPORT_RESULT, SUMMARY_RESULT, {"type": "null"}],
 }
 # No job proves an identity. A new code that only requests have belongs here: a value more breaks typed clients.
-ONLY_OF_REQUESTS = frozenset({"STEP_UP_REQUIRED"})
+ONLY_OF_REQUESTS = frozenset({"STEP_UP_REQUIRED", "MFA_REQUIRED", "MFA_INVALID", "MFA_ENROLLMENT_REQUIRED"})
 FAILURE: dict[str, Any] = {
     "code": {"type": "string", "enum": [code for code in CATALOGUE if code not in ONLY_OF_REQUESTS]},
     "message": {"type": "string"},

@@ -25,6 +25,7 @@ from core.web.error_schemas import (
     IDEMPOTENT,
     JSON,
     LIMIT_HEADERS,
+    NOT_READY,
     WITH_BODY,
     WITH_TOKEN,
     Schema,
@@ -258,7 +259,7 @@ class EnvelopeSchema(AutoSchema):
             codes |= WITH_TOKEN | (set() if self.method == "GET" else {"CSRF_FAILED"})
             codes |= {"FORBIDDEN"}  # of an API key without the scope
             is_for_all = getattr(self.view, "admits_unverified", False) and not self.is_open_to_keys()
-            codes |= set() if is_for_all else {"EMAIL_UNVERIFIED"}
+            codes |= set() if is_for_all else NOT_READY
         conditions = (
             ({"FORBIDDEN"}, self.is_plain or self.view.may_forbid()),
             (WITH_BODY, has_body),

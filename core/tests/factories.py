@@ -8,6 +8,8 @@ from core.files.models import StoredFile
 from core.jobs.models import Job
 from core.jobs.services import runs
 from core.outbox.models import OutboxMessage
+from core.webhooks.models import Webhook, WebhookDelivery
+from core.webhooks.signing import set_secret
 
 
 class OutboxMessageFactory(DjangoModelFactory):
@@ -54,3 +56,31 @@ class DryRunFactory(JobFactory):
     source_file = factory.LazyAttribute(
         lambda job: StoredFile.objects.create(user=job.user, content_type="text/csv", state="in_use")
     )
+
+
+class WebhookFactory(DjangoModelFactory):
+    """`webhook.shown_secret` is its secret."""
+
+    class Meta:
+        model = Webhook
+
+    user = factory.SubFactory(UserFactory)
+    url = "https://hooks.example/path"
+    events = factory.LazyFunction(lambda: ["*"])
+
+    secret = ""
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        webhook = model_class(**kwargs)
+        set_secret(webhook)
+        webhook.save()
+        return webhook
+
+
+class WebhookDeliveryFactory(DjangoModelFactory):
+    class Meta:
+        model = WebhookDelivery
+
+    webhook = factory.SubFactory(WebhookFactory)
+    event = "webhook.test"

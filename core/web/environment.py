@@ -49,7 +49,11 @@ def parse_rate(text: str) -> tuple[int, int]:
 
 def parse_origin(text: str) -> str:
     parts = split_url(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.netloc):
+    try:
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port, which may be the start of a password
+        is_usable = False
+    if text and (not is_usable or " " in text or not text.isprintable()):
         raise EnvError("must look like https://app.example.com")
     return text.rstrip("/")
 

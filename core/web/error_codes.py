@@ -16,6 +16,11 @@ EXPLANATIONS = {
     "TOKEN_EXPIRED": ("a genuine token past its time", "refresh; after a refresh token, log in"),
     "TOKEN_REVOKED": ("a genuine token whose session has ended", "log in"),
     "INVALID_CREDENTIALS": ("wrong email or password, without a difference", "let the user try again"),
+    "MFA_REQUIRED": (
+        "a log-in with the right password to an account with a second factor, without a `code`",
+        "prompt for a code of a method in `details`, send all again with `code`",
+    ),
+    "MFA_INVALID": ("a code that is wrong, or that was used before", "let the user try the next code"),
     "FORBIDDEN": (
         "your role, or the scopes of the API key, may not do this, or HTTPS is required",
         "use an account or a key that may, or HTTPS",
@@ -31,6 +36,10 @@ EXPLANATIONS = {
     "EMAIL_UNVERIFIED": (
         "the address is not verified, and the server requires it; or the provider has not verified it",
         "show how to verify it: `POST /auth/resend-verification`",
+    ),
+    "MFA_ENROLLMENT_REQUIRED": (
+        "the server requires a second factor of your role, and the account has none",
+        "show how to add one: `POST /auth/mfa/totp`",
     ),
     "STEP_UP_REQUIRED": (
         "something sensitive without `currentPassword`, and the session is not stepped up",

@@ -20,6 +20,10 @@ DETAIL = {"field": "pagee", "code": "unknown_parameter", "message": "This parame
 # For an error of one operation of a bulk request.
 PLACE = {"field": "operations.3.id", "code": "not_found", "message": NO_OBJECT}
 
+CODE = {"field": "code", "code": "totp", "message": "A code of the authenticator app."}
+# The codes that always have `details`, each with an example of one.
+DETAILED = {"VALIDATION_ERROR": DETAIL, "MFA_REQUIRED": CODE}
+
 # The codes of every view. 405 is not one: it is the response to a method that this document does not describe.
 ALWAYS = frozenset(
     {
@@ -28,6 +32,8 @@ ALWAYS = frozenset(
     }
 )
 WITH_TOKEN = frozenset({"UNAUTHORIZED", "TOKEN_EXPIRED", "TOKEN_REVOKED"})
+# Of an account that has to do something first, outside of the views that `admits_unverified`.
+NOT_READY = frozenset({"EMAIL_UNVERIFIED", "MFA_ENROLLMENT_REQUIRED"})
 WITH_BODY = frozenset({"PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"})
 IDEMPOTENT = frozenset({"IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED"})
 SHORT_NAMES = {WITH_TOKEN: "TokenRefused", frozenset({"VALIDATION_ERROR", "MALFORMED_REQUEST"}): "BadRequest"}
@@ -115,8 +121,8 @@ ERROR_DETAIL = object_of(
 DETAILS: Schema = {
     "type": "array",
     "items": {"$ref": "#/components/schemas/ErrorDetail"},
-    "description": "One for each problem of a VALIDATION_ERROR, or of a bulk operation; in FORBIDDEN the scope"
-    " that an API key needs; otherwise empty.",
+    "description": "One for each problem of a VALIDATION_ERROR or a bulk operation, and for each method of an"
+    " MFA_REQUIRED; in FORBIDDEN the scope that an API key needs; otherwise empty.",
 }
 ERROR = object_of(
     {
@@ -192,14 +198,14 @@ def error_response(registry: ComponentRegistry, status: int, codes: list[str], d
 def error_schema(codes: list[str], detailed: bool) -> Schema:
     """Return the envelope of an error that can only have these codes."""
     narrowed: Schema = {"code": {"type": "string", "enum": codes}}
-    if not detailed and "VALIDATION_ERROR" not in codes:
+    if not detailed and not {*codes} & {*DETAILED}:
         narrowed["details"] = {**DETAILS, "maxItems": 1 if "FORBIDDEN" in codes else 0}
     error = {"allOf": [{"$ref": "#/components/schemas/Error"}, {"type": "object", "properties": narrowed}]}
     return object_of({"success": {"type": "boolean", "const": False}, "error": error})
 
 
 def error_example(code: str, detailed: bool) -> Schema:
-    details = [PLACE] if detailed else [DETAIL] if code == "VALIDATION_ERROR" else []
+    details = [PLACE] if detailed else [DETAILED[code]] if code in DETAILED else []
     error = {"code": code, "message": CATALOGUE[code][1], "details": details, "requestId": REQUEST_ID}
     return {"success": False, "error": error}
 

@@ -1,10 +1,11 @@
 """Liveness, which checks nothing else, and readiness, which checks every service that a request may need."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from amqp import AMQPError
@@ -86,13 +87,32 @@ def look_up(host: str | None) -> None:
         resolver.addresses_of(host, TIMEOUT_SECONDS)
 
 
+def look_up_any(hosts: Collection[str | None]) -> None:
+    """Raise an OSError if none of the names has an address, or the lookup of one takes too long: the clients look up
+    each until a server responds. The name of a Sentinel that is down may be gone."""
+    failures: list[OSError] = []
+    for host in hosts:
+        try:
+            look_up(host)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            failures.append(error)
+    if failures and len(failures) == len(hosts):
+        raise failures[0]
+
+
 def check_cache() -> str:
     if not settings.REDIS_URL:
         return "ok"  # in-process
-    for host in hosts_of(settings.REDIS_URL):
-        look_up(host)
+    look_up_any([*hosts_of(settings.REDIS_URL)])
     probe().set("health", 1, ex=60)
     return "ok"
+
+
+def broker_hosts(urls: str) -> list[str | None]:
+    """Return the names of the hosts in URLs as kombu takes them; None for a socket in the file system."""
+    return [urlsplit(url).hostname for url in urls.split(";")]
 
 
 def check_broker() -> str:
@@ -104,7 +124,7 @@ def check_broker() -> str:
     with current_app.connection_for_write(
         connect_timeout=TIMEOUT_SECONDS, transport_options=timeouts
     ) as broker:
-        look_up(broker.hostname)
+        look_up_any(broker_hosts(settings.CELERY_BROKER_URL))
         broker.ensure_connection(max_retries=1, timeout=TIMEOUT_SECONDS, interval_start=0, interval_step=0)
         # Changes nothing where a worker has declared it, but is a write.
         current_app.amqp.queues["celery"].bind(broker.default_channel).declare()

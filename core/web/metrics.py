@@ -74,6 +74,8 @@ outgoing_seconds = Histogram(
     ["integration"],
     buckets=(*BUCKETS, 30, 60),
 )
+webhooks_total = Counter("webhook_deliveries_total", "Attempts to deliver webhooks", ["outcome"])
+webhooks_paused_total = Counter("webhooks_paused_total", "Webhooks that were paused for their failures")
 limited_total = Counter("rate_limited_requests_total", "Requests beyond a rate limit", ["scope"])
 
 # For collectors of what the database knows, which are the same in all processes.

@@ -40,6 +40,20 @@ def breach_service(env: Environment) -> str:
     return url
 
 
+def relying_party(env: Environment, frontend_url: str) -> tuple[str, list[str]]:
+    """Return the relying party of passkeys and its origins: WEBAUTHN_RP_ID and WEBAUTHN_ORIGINS, by default the host
+    and the origin of FRONTEND_URL. A browser accepts origins of this domain and its subdomains only."""
+    parts = split_url(frontend_url)
+    name = (env.str("WEBAUTHN_RP_ID", "") or parts.hostname or "localhost").lower()
+    origins = env.cors_origins("WEBAUTHN_ORIGINS", "") or [f"{parts.scheme}://{parts.netloc}"]
+    for origin in origins:
+        if not f".{split_url(origin).hostname}".endswith(f".{name}"):
+            env.refuse(
+                "WEBAUTHN_ORIGINS", f"names {origin}, which is not of the domain {name} of WEBAUTHN_RP_ID"
+            )
+    return name, origins
+
+
 @dataclass(frozen=True)
 class Scanner:
     """The socket of clamd: a path, or a host and a port."""

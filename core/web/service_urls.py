@@ -188,7 +188,8 @@ def split_service(url: str) -> SplitResult:
     try:
         parts.port  # noqa: B018 - parsed on access
     except ValueError as error:
-        raise EnvError(f"has an invalid port: {error}") from error
+        # Without the text of the ValueError: it holds the start of a password with a slash.
+        raise EnvError("has an invalid port: percent-encode the / of a password") from error
     if parts.scheme in TLS_SCHEMES and ";" in url:
         raise EnvError("must name one server, whose name its certificate can be compared with")
     return parts

@@ -5,12 +5,12 @@ from django.utils import timezone
 
 from accounts.api_keys.models import ApiKey
 from accounts.api_keys.secrets import SHOWN_CHARACTERS, new_secret
-from accounts.tests.conftest import clock
+from accounts.tests.conftest import clock, just_before
 from accounts.tokens import digest
 from core.api.scopes import all_scopes
 from core.tests.caller import Caller
 
-__all__ = ["clock"]
+__all__ = ["clock", "just_before"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.api_keys.models import ApiKey
 from accounts.api_keys.secrets import PATTERN, is_well_formed
 from accounts.api_keys.services import MAX_KEYS
+from accounts.models import Session
 from accounts.tests.checks import API, audit_holds, data, event, problems, refusal
 from accounts.tests.factories import PASSWORD
 from accounts.tests.test_secrets_at_rest import dump
@@ -63,6 +64,15 @@ def test_neither_the_database_nor_the_audit_log_holds_the_key(owner):
     assert created.changes == {"name": [None, "Nightly export"], "scopes": [[], ["jobs:read"]]}
 
 
+def test_its_user_gets_an_email_without_the_key(owner, deliver):
+    key = data(create(owner), 201)["key"]
+
+    [mail] = deliver()
+    assert (mail.to, mail.subject) == ([owner.user.email], "An API key was created")
+    assert "Nightly export" in mail.body
+    assert key[4:] not in str(mail.message())
+
+
 def test_a_repeated_request_makes_one_key(owner):
     first, second = (create(owner, headers={"Idempotency-Key": "key-1"}) for _ in range(2))
 
@@ -81,6 +91,16 @@ def test_needs_the_password_or_a_step_up(owner):
 
     owner.post(f"{API}/auth/step-up", {"currentPassword": PASSWORD})
     data(owner.post(URL, body), 201)
+
+
+def test_a_step_up_that_ends_before_the_lock_does_not_count(owner, just_before):
+    owner.post(f"{API}/auth/step-up", {"currentPassword": PASSWORD})
+    body = {name: value for name, value in BODY.items() if name != "currentPassword"}
+
+    with just_before("SAVEPOINT", lambda: Session.objects.update(step_up_expires_at=None)):
+        assert refusal(owner.post(URL, body)) == (403, "STEP_UP_REQUIRED")
+
+    assert not ApiKey.objects.exists()
 
 
 @pytest.mark.parametrize(

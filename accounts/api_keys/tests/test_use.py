@@ -30,7 +30,9 @@ def test_a_key_reads_the_profile_of_its_user(owner, key_of):
 
 
 @pytest.mark.parametrize(
-    "secret", [new_secret(), "gw_", "gw_" + "x" * 49, "gw_" + "é" * 49, "gw_" + "x" * 20_000]
+    "secret",
+    [new_secret(), "gw_", "gw_" + "x" * 49, "gw_" + "é" * 49, "gw_" + "x" * 20_000],
+    ids=["of no row", "prefix", "checksum", "letters", "length"],
 )
 def test_another_text_is_no_key(anonymous, secret):
     response = anonymous.get(ME, headers={"Authorization": f"Bearer {secret}".encode().decode("latin-1")})

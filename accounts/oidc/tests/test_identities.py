@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.models import User
+from accounts.mfa.models import Passkey
+from accounts.mfa.tests.devices import enrolled
+from accounts.models import Lockout, User
 from accounts.oidc.models import Identity
 from accounts.oidc.services import MAX_IDENTITIES, settle_restore
 from accounts.oidc.tests.provider import ANN
@@ -165,3 +167,24 @@ def test_a_session_that_has_ended_links_nothing(owner, just_before):
         assert refusal(link(owner)) == (401, "TOKEN_REVOKED")
 
     assert not Identity.objects.exists()
+
+
+def test_a_second_factor_counts_here_too(owner, linked, browser_at):
+    codes = enrolled(owner).recovery_codes
+    browser = browser_at()
+
+    missing = browser.finish()
+    assert refusal(missing) == (401, "MFA_REQUIRED")
+    assert missing.json()["error"]["details"][0]["field"] == "mfaCode"
+    assert refusal(browser.finish({**browser.consented(), "mfaCode": "000000"})) == (401, "MFA_INVALID")
+    assert Lockout.objects.exists()
+    assert data(browser.finish({**browser.consented(), "mfaCode": codes[0]}))
+    assert refusal(browser.finish({**browser.consented(), "mfaCode": codes[0]})) == (401, "MFA_INVALID")
+
+
+def test_a_passkey_is_another_way_in(owner, linked):
+    User.objects.update(password="!")
+    assert refusal(unlink(owner, linked)) == (409, "CONFLICT")
+
+    Passkey.objects.create(user=owner.user, name="Key", credential_id="id", public_key=b"key")
+    assert unlink(owner, linked).status_code == 204

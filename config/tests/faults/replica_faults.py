@@ -232,6 +232,23 @@ def test_a_silent_standby_delays_each_client_once(stage, token, figure):
     assert after < 1
 
 
+def test_no_list_is_read_from_a_standby_that_lagged_before_the_replica_moved(stage, token):
+    """Its old connections are still open, and it responds."""
+    other = stage.servers.enter_context(standby_of(stage.postgres, "other"))
+    before = stage.to_standby.upstream
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(stage.titles, [token] * 80))  # each thread of the server has a connection
+        with replay_paused(stage):
+            stage.create("moved", token)
+            wait_until(lambda: "moved" in stage.titles(token), MAX_LAG + 5)
+            stage.to_standby.upstream = urlsplit(other.url).port
+            stage.wait_until_used(token)
+            shown = list(threads.map(stage.titles, [token] * 80))
+            stage.to_standby.upstream = before
+    other.kill()
+    assert [titles for titles in shown if "moved" not in titles] == []
+
+
 def test_the_standby_becomes_the_primary_and_another_its_standby(stage, token, figure):
     stage.postgres.kill()
     began = time.monotonic()

@@ -179,7 +179,7 @@ def test_the_limits_of_the_contract_are_the_defaults():
 
     assert (
         done.stdout.strip()
-        == "{'user': (100, 60), 'anon': (100, 900), 'auth': (100, 900), 'summary': (20, 3600)}"
+        == "{'user': (100, 60), 'key': (100, 60), 'anon': (100, 900), 'auth': (100, 900), 'summary': (20, 3600)}"
     )
 
 
@@ -190,7 +190,7 @@ def test_a_scope_without_a_rate_is_refused_at_start(by_route):
     given = {"throttle_scope": "uploads"} if by_route else {}
 
     with pytest.raises(
-        ImproperlyConfigured, match=r"UploadView.throttle_scope is 'uploads'.*anon, auth, summary, user"
+        ImproperlyConfigured, match=r"UploadView.throttle_scope is 'uploads'.*anon, auth, key, summary, user"
     ):
         view.as_view(**given)
 

@@ -52,16 +52,13 @@ def test_the_examples_of_requests_are_accepted(client):
 
 # What cannot succeed as it stands: the account of the example is the caller's own, the token is of no session, there is
 # no cookie, and only admins list users.
-REFUSED = {
-    "register": 409,
-    "refresh": 401,
-    "csrf": 401,
-    "listUsers": 403,
-    # of a provider, which only its operator configures
-    "startSignIn": 404,
-    "finishSignIn": 404,
-    "createIdentity": 400,
-}
+REFUSED = {"register": 409, "refresh": 401, "csrf": 401, "listUsers": 403}
+# Without an authenticator app.
+REFUSED |= {"confirmTotp": 409, "renewRecoveryCodes": 409, "removeTotp": 404}
+# What a browser signs, for a challenge of its own.
+REFUSED |= {"addPasskey": 400, "logInWithPasskey": 401, "removePasskey": 404}
+# Of a provider, which only its operator configures.
+REFUSED |= {"startSignIn": 404, "finishSignIn": 404, "createIdentity": 400}
 # What names a thing that exists only once, and is pasted: the token of a mail. So is the id of a dry run.
 PASTED = frozenset({"resetPassword", "verifyEmail", "undoEmailChange", "undelete", "notMe"})
 

@@ -37,7 +37,7 @@ class Limits:
     connect: float = 3.0  # for the lookup of the name, for TCP and for TLS, each
     read: float = 10.0  # for each piece of the response
     total: float = 15.0  # with all attempts, waits between them and redirects
-    size: int = 1024 * 1024
+    size: int = 1024 * 1024  # 0: the body is not read, whatever it is
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,8 @@ def translated(target: Target, shutdown: Shutdown) -> Iterator[None]:
 
 def read(response: BaseHTTPResponse, limit: int, shutdown: Shutdown) -> bytes:
     """Return the body. Raises ResponseTooLarge and UnreadableResponse."""
+    if limit == 0:
+        return b""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnreadableResponse("The response is compressed, which was not requested.")
     too_large = ResponseTooLarge(f"The response is larger than {limit} bytes.")

@@ -62,6 +62,11 @@ def test_any_other_database_is_refused(text):
         (parse_origin, "https://app.example.com", "app.example.com"),
         (parse_origin, "http://127.0.0.1:3000", "ftp://app.example.com"),
         (parse_origin, "", "https://"),
+        (parse_origin, "https://[::1]:8443/range", "https://app.example.com:99999"),
+        (parse_origin, "", "https://app.example.com:port"),
+        (parse_origin, "", "https://:443/range"),
+        (parse_origin, "", " https://app.example.com"),
+        (parse_origin, "", "https://app.example.com/ra nge"),
     ],
 )
 def test_a_url_has_a_scheme_that_is_understood(parse, good, bad):

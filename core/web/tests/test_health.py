@@ -160,3 +160,21 @@ def test_a_silent_broker_degrades_it_before_a_probe_gives_up(broker):
 
     assert answer.json()["checks"]["broker"]["status"] == "failed"
     assert answer.json()["checks"]["broker"]["latencyMs"] < 2500
+
+
+GONE = f"{'x' * 70}.test"  # no name server is asked for so long a label
+
+
+def test_the_name_of_one_sentinel_may_be_gone():
+    """As that of a pod that is down."""
+    health.look_up_any([GONE, "127.0.0.1"])
+
+    with pytest.raises(OSError, match="too long"):
+        health.look_up_any([GONE, GONE])
+
+
+def test_the_hosts_of_a_broker_are_those_of_each_url():
+    """A socket has no name, and needs no lookup."""
+    assert health.broker_hosts("redis+socket:///run/redis.sock?virtual_host=2") == [None]
+    assert health.broker_hosts("sentinel://:p@one:1/0;sentinel://:p@[::1]:2/0") == ["one", "::1"]
+    health.look_up_any([None])

@@ -6,9 +6,11 @@ import threading
 import psycopg
 import pytest
 import redis
+from django_redis.pool import get_connection_factory
+from redis.sentinel import MasterNotFoundError
 
 from core.db.postgresql.base import with_addresses
-from core.db.redis_client import BreakerPool
+from core.db.redis_client import BreakerPool, caches_at
 from core.web import request_context as context
 from core.web.resolver import Resolver, resolver
 
@@ -109,6 +111,14 @@ def test_the_lookup_of_redis_has_an_end_and_opens_the_circuit(names):
         pool.get_connection()
 
     assert names.lookups == lookups
+
+
+def test_a_sentinel_whose_lookup_hangs_is_left_out(names):
+    options = caches_at("redis+sentinel://hanging.test,127.0.0.1:1/mymaster/0", 0.01)["default"]["OPTIONS"]
+    client = get_connection_factory(dict(options)).connect("redis://mymaster/0")
+
+    with pytest.raises(MasterNotFoundError, match=r"host=hanging\.test.*host=127\.0\.0\.1,"):
+        client.ping()
 
 
 def test_the_shared_resolver_looks_up_this_machine():

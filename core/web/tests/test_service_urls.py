@@ -97,6 +97,15 @@ def test_the_broker_gets_the_options_as_celery_takes_them(url, connection):
     assert broker_connection(parse_broker(url)) == connection
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://:hunter2/x@h:6379/0", "unix://:hunter2/x@h", "amqp://u:hunter2/x@h//"]
+)
+def test_a_slash_in_a_password_is_refused_without_the_password(url):
+    with pytest.raises(EnvError, match="percent-encode the /") as refusal:
+        parse_broker(url)
+    assert "hunter2" not in str(refusal.value)
+
+
 # --- Redis behind Sentinel ------------------------------------------------------------------------
 
 SENTINELS = "redis+sentinel://app:p%40ss@one:26380,[::1],two/MyMaster/3?sentinel_password=s%26cret"

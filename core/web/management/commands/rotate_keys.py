@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
 AFTERWARDS = {
     "1": "Restart every web server, worker and beat with these. Then run `manage.py rotate_keys 2`.",
-    "2": "Restart everything with these. After REFRESH_TOKEN_DAYS run `manage.py rotate_keys 3`.",
+    "2": "Restart everything with these. After REFRESH_TOKEN_DAYS run `manage.py reencrypt`, then `rotate_keys 3`.",
     "3": "Restart everything with these. The old key is worth nothing then.",
     "leaked": "Restart everything with these at once. Every client and member of staff has to log in again.",
 }
