@@ -8,6 +8,7 @@ from typing import Any
 
 from environs import validate
 
+from accounts.oidc.configuration import oidc_providers
 from config import product
 from config.local_apps import LOCAL_APPS
 from config.openapi import SPECTACULAR_SETTINGS as DESCRIPTION
@@ -59,7 +60,7 @@ API_URL: str = env.origin("API_URL", "") or ""  # of file URLs; empty: paths on 
 INSTALLED_APPS = [
     *(f"core.{room}" for room in ("web", "db", "audit", "admin", "outbox")),
     *(f"core.{room}" for room in ("api", "files", "jobs", "webhooks", "backups", "scaffold", "releases")),
-    *("accounts", "accounts.api_keys", "accounts.mfa"),
+    *("accounts", "accounts.api_keys", "accounts.mfa", "accounts.oidc"),
     *LOCAL_APPS,
     "config.apps.SiteConfig",
     "django.contrib.auth",
@@ -105,8 +106,7 @@ TEMPLATES = [
     }
 ]
 APPEND_SLASH = True  # for the admin only: core.web.middleware removes it from the API's paths
-LANGUAGE_CODE = "en-us"
-FORMAT_MODULE_PATH = "config.formats"
+LANGUAGE_CODE, FORMAT_MODULE_PATH = "en-us", "config.formats"
 TIME_ZONE, USE_TZ = "UTC", True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -190,6 +190,7 @@ SILENCED_SYSTEM_CHECKS = [
 AUTHENTICATION_BACKENDS = ["accounts.backends.LockoutBackend"]
 REGISTRATIONS = validate.OneOf(["open", "invite", "closed"])  # anybody, admins, commands of the operator
 REGISTRATION: str = env.str("REGISTRATION", "open", validate=REGISTRATIONS) or "open"
+OIDC_PROVIDERS = oidc_providers(env)  # by name: users may sign in with these
 REQUIRE_VERIFIED_EMAIL = bool(env.bool("REQUIRE_VERIFIED_EMAIL", False))
 MFA_REQUIRED_FOR: list[str] = env.items("MFA_REQUIRED_FOR", "") or []  # roles: accounts/mfa/apps.py
 WEBAUTHN_RP_ID, WEBAUTHN_ORIGINS = relying_party(env, FRONTEND_URL)
@@ -261,8 +262,7 @@ if SESSION_COOKIE_SECURE:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-admin-csrftoken"
 CSRF_COOKIE_HTTPONLY = True  # the forms of the admin hold the token
 MESSAGE_STORAGE = "core.admin.messages.MessageStorage"
-STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_ROOT = BASE_DIR / "templates" / "root"  # files that browsers and crawlers request unprompted
 WHITENOISE_MAX_AGE = 0 if DEBUG else 24 * 3600  # of files without a hash in their name

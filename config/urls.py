@@ -23,6 +23,7 @@ urlpatterns = [
     *(path("api/v1/", include(f"{name}.urls")) for name in LOCAL_APPS if find_spec(f"{name}.urls")),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("accounts.api_keys.urls")),
+    path("api/v1/", include("accounts.oidc.urls")),
     path("api/v1/", include("core.jobs.urls")),
     path("api/v1/", include("core.webhooks.urls")),
     path("api/v1/files", read(downloads.file_view), name="file"),

@@ -84,9 +84,11 @@ def store_user(user: User, actor: User | None) -> None:
         raise EmailTaken from error
     role = {"role": [None, user.role]} if user.role != Role.USER else None
     audit.record("user.created", actor_id=actor.pk if actor else None, target=user, changes=role)
+    if user.email_verified:
+        return
     if not user.has_usable_password():
         enqueue_invitation(user, actor)
-    elif not user.email_verified:
+    else:
         enqueue_verification(user, user.email)
 
 

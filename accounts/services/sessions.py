@@ -61,13 +61,14 @@ def login(*, email: str, password: str, code: str | None = None) -> TokenPair:
     raise MfaInvalid  # after the commit, because the wrong code is counted
 
 
-def enter(user: User) -> TokenPair:
-    """Open a session for a user who has proven everything that a log-in needs. The caller holds the row."""
+def enter(user: User, *, changes: audit.Changes | None = None) -> TokenPair:
+    """Open a session for a user who has proven everything that a log-in needs, and record it with these `changes`. The
+    caller holds the row."""
     pair = open_session(user)
     user.last_login = pair.session.created_at
     user.save(update_fields=["last_login"])
     metrics.logins_total.labels("success").inc()
-    audit.record("session.opened", actor_id=user.pk, target=pair.session)
+    audit.record("session.opened", actor_id=user.pk, target=pair.session, changes=changes)
     enqueue_new_device_notice(pair.session)
     context.identify(user.pk)
     log_on_commit("logged_in", sessionId=str(pair.session.pk))

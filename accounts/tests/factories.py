@@ -7,6 +7,7 @@ from factory.django import DjangoModelFactory
 
 from accounts.api_keys.models import ApiKey
 from accounts.models import OneTimeToken, Session, User
+from accounts.oidc.models import Identity
 
 PASSWORD = "Corr3ct-horse-battery"
 
@@ -54,3 +55,13 @@ class ApiKeyFactory(DjangoModelFactory):
     prefix = "gw_4fK9sQ2x"
     key_hash = factory.LazyFunction(lambda: uuid4().hex * 2)
     expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))
+
+
+class IdentityFactory(DjangoModelFactory):
+    class Meta:
+        model = Identity
+
+    user = factory.SubFactory(UserFactory)
+    provider = "acme"
+    issuer = "https://id.example.com"
+    subject = factory.Sequence(str)

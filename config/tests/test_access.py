@@ -22,6 +22,7 @@ MATRIX = matrix.declared() | matrix.written()
 # The error code and the scheme of a 401 to a caller who has no session, or no longer one.
 REFUSED = {"anonymous": ("UNAUTHORIZED", "Bearer"), "revoked": ("TOKEN_REVOKED", "Bearer")}
 CREATES_KEY = "POST /api/v1/auth/api-keys"  # with the password of the caller
+LINKS = "POST /api/v1/users/me/identities"  # at no provider: there is none in the settings of the tests
 BY_COOKIE = "GET /api/v1/auth/csrf"  # takes no bearer token
 CREDENTIAL = {"id": "AA", "rawId": "AA", "type": "public-key"}
 ATTESTATION = {"clientDataJSON": "e30", "attestationObject": "AA"}
@@ -43,6 +44,7 @@ OPEN_TO_ALL = {
         )
     ),
     *("POST /api/v1/users", "POST /api/v1/users/undelete"),
+    *("GET /api/v1/auth/oidc", "POST /api/v1/auth/oidc/{id}/start", "POST /api/v1/auth/oidc/{id}/finish"),
     "GET /api/v1/schema",
     "GET /api/v1/files",
     *("GET /api/docs", "GET /api/redoc"),
@@ -130,6 +132,7 @@ def body(samples, caller, operation):
             "newPassword": account["password"],
         },
         CREATES_KEY: {"name": "Export", "scopes": [], "currentPassword": PASSWORD},
+        LINKS: {"provider": "acme", "code": "1", "state": "2", "currentPassword": PASSWORD},
     }
     general = {"title": "New", "name": "New name", "currentPassword": PASSWORD}
     if "/auth/mfa/" in operation:
@@ -158,7 +161,7 @@ def statuses(samples, callers, operation):
         with transaction.atomic():
             data = None, "json"
             if method != "get":
-                known = operation in OF_ROWS and operation != CREATES_KEY
+                known = operation in OF_ROWS and operation not in {CREATES_KEY, LINKS}
                 data = matrix.body(operation, caller.user) if known else body(samples, caller, operation)
             response = getattr(caller, method)(
                 path, data[0], **({} if method == "get" else {"format": data[1]})

@@ -34,7 +34,7 @@ EXPLANATIONS = {
         "show that only the operator can help",
     ),
     "EMAIL_UNVERIFIED": (
-        "the address is not verified, and the server requires it",
+        "the address is not verified, and the server requires it; or the provider has not verified it",
         "show how to verify it: `POST /auth/resend-verification`",
     ),
     "MFA_ENROLLMENT_REQUIRED": (

@@ -45,6 +45,7 @@ job_seconds = Histogram(
 )
 cached_responses_total = Counter("cached_responses_total", "Lists looked up in the cache", ["outcome"])
 logins_total = Counter("login_attempts_total", "Password checks", ["outcome"])
+sign_ins_total = Counter("provider_sign_ins_total", "Sign-ins with a provider", ["provider", "outcome"])
 
 # Of the server of `manage.py serve`: each process writes its gauges once a second.
 server_requests = Gauge(

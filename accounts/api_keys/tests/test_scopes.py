@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 PUBLIC = frozenset(
     {
         *("register", "login", "refresh", "forgot-password", "reset-password", "verify-email"),
-        *("undo-email-change", "not-me", "undelete"),
+        *("undo-email-change", "not-me", "undelete", "oidc", "start", "finish"),
     }
 )
 MANAGES_ACCOUNT = ("api/v1/auth/", "api/v1/users")

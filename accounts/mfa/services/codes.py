@@ -47,9 +47,9 @@ MESSAGES = {
 class MfaRequired(ApiError):
     code = "MFA_REQUIRED"
 
-    def __init__(self, methods: Iterator[str]) -> None:
+    def __init__(self, methods: Iterator[str], field: str = "code") -> None:
         details = [
-            {"field": None if name == "passkey" else "code", "code": name, "message": MESSAGES[name]}
+            {"field": None if name == "passkey" else field, "code": name, "message": MESSAGES[name]}
             for name in methods
         ]
         super().__init__(details=details)
@@ -101,12 +101,12 @@ def verify_code(session: Session, code: str) -> None:
     with_code(session.user, code, lambda: None)
 
 
-def require_code(user: User, code: str | None) -> bool:
-    """Do as `accepts` at a log-in, after the password was verified. Raise MfaRequired if the code is missing: that is
-    not counted."""
+def require_code(user: User, code: str | None, *, field: str = "code") -> bool:
+    """Do as `accepts` at a log-in, after the password or the provider was verified. Raise MfaRequired if the code is
+    missing, in this field of the request: that is not counted."""
     if code is None:
         metrics.logins_total.labels("mfa_required").inc()
-        raise MfaRequired(methods_of(user))
+        raise MfaRequired(methods_of(user), field)
     return accepts(user, code)
 
 

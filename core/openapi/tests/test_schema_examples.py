@@ -57,6 +57,8 @@ REFUSED = {"register": 409, "refresh": 401, "csrf": 401, "listUsers": 403}
 REFUSED |= {"confirmTotp": 409, "renewRecoveryCodes": 409, "removeTotp": 404}
 # What a browser signs, for a challenge of its own.
 REFUSED |= {"addPasskey": 400, "logInWithPasskey": 401, "removePasskey": 404}
+# Of a provider, which only its operator configures.
+REFUSED |= {"startSignIn": 404, "finishSignIn": 404, "createIdentity": 400}
 # What names a thing that exists only once, and is pasted: the token of a mail. So is the id of a dry run.
 PASTED = frozenset({"resetPassword", "verifyEmail", "undoEmailChange", "undelete", "notMe"})
 
