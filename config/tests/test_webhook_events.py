@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from django.utils import timezone
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import BasePermission, IsAdminUser
 
 from accounts.tests.factories import UserFactory
 from config.tests.jobs_of_samples import SAMPLE, imported
@@ -189,6 +189,18 @@ def test_the_rows_of_the_view_decide(serve, ann, ann_client, webhook, endpoint):
             assert ann_client.get(f"{SAMPLE}/{row.pk}").status_code == (200 if name == "Shown" else 404)
 
         assert [data["name"] for _event, data in received(endpoint, webhook)] == ["Shown"]
+
+
+def test_of_several_views_one_that_admits_the_owner_shows_the_row(serve, ann, webhook, endpoint):
+    serve(
+        viewset(Customer, "name", permission_classes=(IsAdminUser,), schema_name="First"),
+        viewset(Customer, "name", queryset=Customer.objects.filter(name="Zoe"), schema_name="Second"),
+        viewset(Customer, "name", queryset=Customer.objects.filter(name="Max"), schema_name="Third"),
+    )
+    for name in ("Zoe", "Max", "Eve"):
+        audit.record("customer.updated", target=Customer.objects.create(name=name, user=ann))
+
+    assert [data["name"] for _event, data in received(endpoint, webhook)] == ["Zoe", "Max"]
 
 
 def test_the_parents_of_a_nested_path_are_those_of_the_row(serve, ann, webhook, endpoint):

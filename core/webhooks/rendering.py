@@ -3,6 +3,7 @@
 Nothing of it is stored, so a log of deliveries outlives neither a row nor the right to read it.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -35,19 +36,27 @@ def body_of(delivery: WebhookDelivery, owner: Any) -> bytes:
     if delivery.event == TEST:
         data: Any = {"webhookId": delivery.webhook_id}
     else:
-        data = shown(view_class_of(delivery.target_type), delivery.target_id, owner)
+        data = shown_by_any(view_classes_of(delivery.target_type), delivery.target_id, owner)
     envelope = {"type": delivery.event, "timestamp": delivery.created_at, "data": data}
     body = to_json(envelope)
     return body if len(body) <= MAX_BODY else to_json({**envelope, "data": {"id": delivery.target_id}})
 
 
-def view_class_of(label: str) -> Any:
-    """Return the viewset that shows the objects of a model: the first one whose queryset has no condition, else the
-    first. Raises Unreadable where no route shows any."""
+def view_classes_of(label: str) -> list[Any]:
+    """Return the viewsets of a model, those whose queryset has no condition first. Raises Unreadable where no route
+    shows its objects."""
     classes = [view_class for view_class in viewsets() if model_of(view_class)._meta.label_lower == label]
     if not classes:
         raise Unreadable(f"no route shows a {label}")
-    return next((each for each in classes if not leaves_rows_out(each)), classes[0])
+    return sorted(classes, key=leaves_rows_out)
+
+
+def shown_by_any(view_classes: list[Any], key: UUID | None, owner: Any) -> Any:
+    """Return the object as the first of the viewsets that admits the user shows it. Raises Unreadable."""
+    for view_class in view_classes[:-1]:
+        with suppress(Unreadable):
+            return shown(view_class, key, owner)
+    return shown(view_classes[-1], key, owner)
 
 
 def shown(view_class: Any, key: UUID | None, owner: Any) -> Any:
