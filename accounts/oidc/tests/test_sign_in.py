@@ -180,7 +180,7 @@ DEFECTS = {
     "a refused client": ("/token", (401, {"error": "invalid_client"}, {})),
     "an error": ("/token", (500, {}, {})),
     "no keys": ("/jwks", (200, {}, {})),
-    "no keys at all": ("/jwks", (404, {}, {})),
+    "an error with keys": ("/jwks", (500, {"keys": []}, {})),
 }
 
 
