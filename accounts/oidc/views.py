@@ -63,9 +63,9 @@ class StartSignInView(PublicAuthView):
     @extend_schema(request=StartSerializer, responses=StartResponse)
     def post(self, request: Request, provider: str) -> Response:
         """Begin a sign-in, which this browser has to finish within 10 minutes. Sets a cookie."""
-        chosen = services.provider_of(provider)
         cookies.check_origin(request)
         values = validated(StartSerializer, request)
+        chosen = services.provider_of(provider)
         browser = browser_of(request) or new_jti()  # the same one for the tabs of a browser
         url, state = services.start(provider=chosen, redirect_uri=values["redirectUri"], browser=browser)
         response = Response({"authorizationUrl": url, "state": state})
@@ -86,10 +86,10 @@ class FinishSignInView(TokenView):
     def post(self, request: Request, provider: str) -> Response:
         """Open a session by the code of the provider, and create the account if there is none. The browser is that
         of `start`."""
-        chosen = services.provider_of(provider)
         in_cookies = cookies.wants_cookies(request)
         cookies.check_origin(request)
         values = validated(FinishSerializer, request)
+        chosen = services.provider_of(provider)
         mfa_code = values.pop("mfa_code", None)
         claims = services.finish(provider=chosen, browser=browser_of(request), **values)
         pair = services.sign_in(provider=chosen, claims=claims, mfa_code=mfa_code)

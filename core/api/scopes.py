@@ -23,6 +23,7 @@ from core.web.errors import ApiError
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OF_ITS_PATH = ""
 VERBS = READ, WRITE = "read", "write"
+PARAMETER = re.compile(r"[<(\\]")  # where one begins in a route
 
 
 class ScopedCredential:
@@ -134,7 +135,7 @@ def rank_of(route: str, suffix: str | None) -> int:
 
 def plural_of(route: str) -> str:
     """Return the last word before the first parameter, also of a regular expression, as DRF's own routers write it."""
-    fixed = re.split(r"[<(\\]", route, maxsplit=1)[0]
+    fixed = PARAMETER.split(route, maxsplit=1)[0]
     return fixed.rstrip("/?$").rpartition("/")[2].lstrip("^")
 
 

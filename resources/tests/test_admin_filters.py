@@ -29,6 +29,7 @@ DECLARED = {
     },
     "core_webhooks.WebhookDelivery": {"status__exact", "status__isnull"},
     "accounts_api_keys.ApiKey": {"user__id__exact"},
+    "accounts_oidc.Identity": {"user__id__exact"},
     "resources.Resource": {"status__exact", "status__isnull"},
 }
 
