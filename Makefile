@@ -110,6 +110,7 @@ check: dev-env tools-env prometheus-env kubectl-env caddy-env ## lint, format, t
 		found=$$(DOMAIN=api.example.com ACME_EMAIL=ops@example.com caddy validate --config deploy/compose/Caddyfile 2>&1) && \
 		echo "deploy/compose/Caddyfile is valid" || { echo "$$found"; exit 1; }; else echo "CADDYFILE NOT CHECKED: caddy is missing; install Caddy"; fi
 	$(BIN)/python .ci/manifests.py
+	@TEST_DATABASE_URL= TEST_REDIS_URL= $(BIN)/python -m pytest -q config/tests/test_systemd.py config/tests/test_platforms.py config/tests/test_compose.py config/tests/test_kubernetes.py
 	@$(MAKE) --no-print-directory sbom
 	$(BIN)/python .ci/lock.py --check
 	$(BIN)/python -m pip --disable-pip-version-check check
