@@ -25,7 +25,7 @@ from core.web.other_services import relying_party, text_service, upload_scanner
 from core.web.service_urls import broker_connection, broker_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 env = Environment(BASE_DIR)
 env.read_env(str(BASE_DIR / ".env"))
