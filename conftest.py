@@ -43,8 +43,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 @pytest.fixture(autouse=True)
 def _fresh_limits() -> Iterator[None]:
-    """Reset the rate limits after each test."""
+    """Reset the rate limits, and the context that a service may have set without a request, after each test."""
+    token = request_context.current.set(request_context.current.get())
     yield
+    request_context.current.reset(token)
     counters.local_counter.clear()
     if REDIS_URL:
         with redis.Redis.from_url(REDIS_URL) as client:
