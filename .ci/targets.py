@@ -15,11 +15,11 @@ from threading import Timer
 
 MINUTES = {
     "check": 8,
-    "test": 20,
-    "test-services": 24,
-    "test-backups": 10,
-    "test-faults": 18,
-    "test-contract": 10,
+    "test": 24,
+    "test-services": 30,
+    "test-backups": 14,
+    "test-faults": 28,
+    "test-contract": 16,
     "test-clients": 6,
     "test-browser": 9,
     "test-proxy": 10,
