@@ -36,10 +36,8 @@ APPS = (
     "core_audit",
     "core_outbox",
     "core_api",
-    "core_files",
-    "core_jobs",
-    "accounts",
-    "accounts_mfa",
+    *("core_files", "core_jobs"),
+    *("accounts", "accounts_mfa"),
     "resources",
 )
 PROPERTIES = frozenset({"property", "cached_property", "fixture", "classproperty"})

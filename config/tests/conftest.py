@@ -12,6 +12,8 @@ from config import urls
 from config.tests import sample_models
 from config.tests.sample_models import MODELS, Board, Card, Customer, Invoice, Membership, Note, Product, Team
 from core.api.routers import Router
+from core.tests.factories import WebhookFactory
+from core.webhooks.tests.receiver import receiver
 
 factory = APIRequestFactory()
 
@@ -174,3 +176,15 @@ def invoices(ann, reader):
         Invoice.objects.create(number=str(number), customer=Customer.objects.create(name=name, user=user))
         for number, (name, user) in enumerate([("Zoe", ann), ("Bob", ann), ("Max", reader)])
     ]
+
+
+@pytest.fixture
+def endpoint(settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    with receiver() as service:
+        yield service
+
+
+@pytest.fixture
+def webhook(ann, endpoint):
+    return WebhookFactory(user=ann, url=endpoint.url)

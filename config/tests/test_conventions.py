@@ -222,7 +222,7 @@ OUTGOING = {f"core/web/http_client/{name}.py" for name in ("addresses", "client"
 
 
 def test_only_listed_modules_connect_to_other_servers():
-    """Only the client of core/web/http_client requests a URL, which checks its address (SSRF)."""
+    """URLs are requested by the client of core/web/http_client only, which checks their addresses (SSRF)."""
     clients = {"requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "boto3"}
 
     assert {

@@ -3,13 +3,12 @@
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from django.urls import path
 from django.utils import timezone
-from rest_framework.permissions import BasePermission, IsAdminUser
 
 from accounts.tests.factories import UserFactory
 from config.tests.jobs_of_samples import SAMPLE, imported
 from config.tests.sample_models import Customer, Product, viewset
+from config.tests.webhooks_of_samples import received
 from core.api.mixins.bulk import BulkViewSet
 from core.api.mixins.trash import TrashViewSet
 from core.audit import services as audit
@@ -18,16 +17,8 @@ from core.tests.factories import WebhookFactory
 from core.webhooks.delivering import deliver_due
 from core.webhooks.events import known_events, published, publishes
 from core.webhooks.models import WebhookDelivery
-from core.webhooks.tests.receiver import receiver, verified
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sample_tables")]
-
-
-@pytest.fixture
-def endpoint(settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-    with receiver() as service:
-        yield service
 
 
 @pytest.fixture
@@ -35,19 +26,6 @@ def customers(serve):
     """Serve customers."""
     base = type("Base", (ImportViewSet, BulkViewSet, TrashViewSet), {})
     serve(viewset(Customer, "name", base=base), viewset(Product, "name", schema_name="Product"))
-
-
-@pytest.fixture
-def webhook(ann, endpoint):
-    return WebhookFactory(user=ann, url=endpoint.url)
-
-
-def received(endpoint, webhook):
-    """Deliver what is due, and return what the endpoint has got since."""
-    seen = len(endpoint.requests)
-    deliver_due()
-    bodies = [verified(request, webhook.shown_secret) for request in endpoint.requests[seen:]]
-    return [(body["type"], body["data"]) for body in bodies]
 
 
 def test_each_write_is_an_event_with_the_object_as_its_owner_sees_it(
@@ -164,60 +142,6 @@ def test_what_its_owner_may_no_longer_read_is_not_sent(customers, ann_client, en
 
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, endpoint.requests) == ("failed", [])
-
-
-def test_the_permissions_of_the_view_decide(serve, ann_client, webhook, endpoint):
-    class Nobody(BasePermission):
-        def has_permission(self, request, _view):
-            return request.method == "POST"
-
-    serve(viewset(Customer, "name", permission_classes=(Nobody,)))
-    ann_client.post(SAMPLE, {"name": "Zoe"}, format="json")
-
-    assert received(endpoint, webhook) == []
-
-
-def test_the_rows_of_the_view_decide(serve, ann, ann_client, webhook, endpoint):
-    def get_queryset(view):
-        return Customer.objects.visible_to(view.request.user).exclude(name="Hidden")
-
-    for options in ({"get_queryset": get_queryset}, {"queryset": Customer.objects.exclude(name="Hidden")}):
-        serve(viewset(Customer, "name", **options))
-        for name in ("Hidden", "Shown"):
-            row = Customer.objects.create(name=name, user=ann)
-            audit.record("customer.updated", target=row)
-            assert ann_client.get(f"{SAMPLE}/{row.pk}").status_code == (200 if name == "Shown" else 404)
-
-        assert [data["name"] for _event, data in received(endpoint, webhook)] == ["Shown"]
-
-
-def test_of_several_views_one_that_admits_the_owner_shows_the_row(serve, ann, webhook, endpoint):
-    serve(
-        viewset(Customer, "name", permission_classes=(IsAdminUser,), schema_name="First"),
-        viewset(Customer, "name", queryset=Customer.objects.filter(name="Zoe"), schema_name="Second"),
-        viewset(Customer, "name", queryset=Customer.objects.filter(name="Max"), schema_name="Third"),
-    )
-    for name in ("Zoe", "Max", "Eve"):
-        audit.record("customer.updated", target=Customer.objects.create(name=name, user=ann))
-
-    assert [data["name"] for _event, data in received(endpoint, webhook)] == ["Zoe", "Max"]
-
-
-def test_the_parents_of_a_nested_path_are_those_of_the_row(serve, ann, webhook, endpoint):
-    def get_queryset(view):
-        return Customer.objects.filter(user=view.kwargs["user"])
-
-    serve(
-        extra=[
-            path(
-                "of/<uuid:user>/x",
-                viewset(Customer, "name", get_queryset=get_queryset).as_view({"get": "list"}),
-            )
-        ]
-    )
-    audit.record("customer.updated", target=Customer.objects.create(name="Zoe", user=ann))
-
-    assert [data["name"] for _event, data in received(endpoint, webhook)] == ["Zoe"]
 
 
 def test_a_public_row_is_still_its_owners_event(serve, ann, ann_client, webhook):

@@ -1,4 +1,4 @@
-"""Whether the replica may be read from: it is a standby of the primary, responds, and is not too far behind.
+"""Fitness of the replica: it is a standby of the primary, responds, and is not too far behind.
 
 A process looks once a second, while there are reads for it. An old time of the latest replayed transaction may mean
 that none was committed since, so the positions in the WAL are compared first: that of the primary now, and that of the

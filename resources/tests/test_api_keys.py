@@ -1,4 +1,4 @@
-"""What a key with the scopes of resources may do. Cached and repeated responses are safe across credentials."""
+"""Requests by a key with scopes of resources. Cached and repeated responses are safe across credentials."""
 
 import pytest
 from django.conf import settings as configured

@@ -1,4 +1,4 @@
-"""What happens to a column, by its field and by what its app declares."""
+"""Anonymization of a column, by its field and by the declarations of its app."""
 
 import pytest
 from django.contrib.contenttypes.fields import GenericForeignKey
